@@ -1,0 +1,317 @@
+//! JSON objects kept as text: session data, payloads and user metadata.
+//!
+//! Only the root of a document is ever taken apart, so nested values, the order of members and the spelling of
+//! numbers come back exactly as they were stored (core specification, 6.1).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A JSON object, shared and immutable; cloning is cheap.
+///
+/// # Examples
+/// ```
+/// use supersession::JsonObject;
+/// use serde_json::json;
+///
+/// let stored = JsonObject::from_serialize(&json!({"a": 1, "b": {"c": 1}}))?;
+/// let update = JsonObject::from_serialize(&json!({"a": null, "b": {"d": null}}))?;
+/// assert_eq!(stored.merged_with(&update).as_str(), r#"{"b":{"d":null}}"#);
+/// # Ok::<(), supersession::JsonObjectError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct JsonObject(Arc<str>);
+
+type Members<'a> = IndexMap<Cow<'a, str>, &'a RawValue>;
+
+/// The value is not a JSON object.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct JsonObjectError(#[from] Problem);
+
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error("expected a JSON object at the root, such as a struct or a map")]
+    NotAnObject,
+    #[error("not valid JSON")]
+    Json(#[source] serde_json::Error),
+}
+
+impl JsonObject {
+    /// The object without members.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self("{}".into())
+    }
+
+    /// Serializes `value`, which must become an object. What serializes to `null` (`()`, `None`) becomes the
+    /// empty object.
+    ///
+    /// # Errors
+    /// When `value` becomes anything but an object, or cannot be serialized (a map with keys other than strings).
+    pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, JsonObjectError> {
+        let text = serde_json::to_string(value).map_err(Problem::Json)?;
+        match text.as_bytes().first() {
+            Some(b'{') => Ok(Self(text.into())),
+            _ if text == "null" => Ok(Self::empty()),
+            _ => Err(Problem::NotAnObject.into()),
+        }
+    }
+
+    /// Reads the whole document into `T`.
+    ///
+    /// # Errors
+    /// When the document does not have the shape of `T`.
+    pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(&self.0)
+    }
+
+    /// The document as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there are no members.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members().is_empty()
+    }
+
+    /// The names of the members, in their order.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        self.members().into_keys().map(Cow::into_owned).collect()
+    }
+
+    /// Whether there is a member of this name; it may be null.
+    #[must_use]
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.members().contains_key(key)
+    }
+
+    /// The member of this name.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<serde_json::Value> {
+        self.get_as(key).ok().flatten()
+    }
+
+    /// The member of this name, read into `T`. An absent member is `None`; so is null if `T` is an `Option`.
+    ///
+    /// # Errors
+    /// When the member does not have the shape of `T`.
+    pub fn get_as<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, serde_json::Error> {
+        self.members().get(key).map(|raw| serde_json::from_str(raw.get())).transpose()
+    }
+
+    /// The root-level merge of the SuperTokens guides: each member of `patch` replaces the one of that name, null
+    /// removes it. Nested objects are replaced whole, and nulls inside them stay. A replaced member moves to the end.
+    #[must_use]
+    pub fn merged_with(&self, patch: &Self) -> Self {
+        let mut members = self.members();
+        for (key, value) in patch.members() {
+            members.shift_remove(&key);
+            if value.get() != "null" {
+                members.insert(key, value);
+            }
+        }
+        Self::from_members(&members)
+    }
+
+    /// The document without the named members.
+    #[must_use]
+    pub fn without(&self, keys: &[&str]) -> Self {
+        let mut members = self.members();
+        members.retain(|key, _| !keys.contains(&key.as_ref()));
+        Self::from_members(&members)
+    }
+
+    /// The document with one member set.
+    ///
+    /// # Errors
+    /// When `value` cannot be serialized.
+    pub fn with<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<Self, JsonObjectError> {
+        let value = serde_json::value::to_raw_value(value).map_err(Problem::Json)?;
+        let mut members = self.members();
+        members.shift_remove(key);
+        members.insert(Cow::Borrowed(key), &value);
+        Ok(Self::from_members(&members))
+    }
+
+    /// Whether both hold the same JSON, whatever the order of members and the white space.
+    #[must_use]
+    pub fn same_json(&self, other: &Self) -> bool {
+        fn value(object: &JsonObject) -> Option<serde_json::Value> {
+            object.deserialize().ok()
+        }
+        self == other || value(self).is_some_and(|ours| Some(ours) == value(other))
+    }
+
+    /// The patch that turns `before` into `after` at the root: what `after` has and `before` has not or otherwise,
+    /// and null for what is gone.
+    pub(crate) fn patch_between(before: &Self, after: &Self) -> Self {
+        let null = RawValue::NULL;
+        let (old, new) = (before.members(), after.members());
+        let mut patch = Members::new();
+        for (key, value) in &new {
+            if old.get(key).is_none_or(|old| old.get() != value.get()) {
+                patch.insert(key.clone(), value);
+            }
+        }
+        for key in old.keys().filter(|key| !new.contains_key(*key)) {
+            patch.insert(key.clone(), null);
+        }
+        Self::from_members(&patch)
+    }
+
+    /// Keeps the members for which `keep` holds. The value is given as JSON text.
+    pub(crate) fn filtered(&self, mut keep: impl FnMut(&str, &str) -> bool) -> Self {
+        let mut members = self.members();
+        members.retain(|key, value| keep(key, value.get()));
+        Self::from_members(&members)
+    }
+
+    /// Appends the members to a JSON object that is being written and is not empty.
+    pub(crate) fn append_members_to(&self, text: &mut String) {
+        debug_assert!(text.starts_with('{'));
+        if !self.is_empty() {
+            text.push(',');
+            let own = self.0.trim();
+            text.push_str(&own[1..own.len() - 1]);
+        }
+    }
+
+    fn members(&self) -> Members<'_> {
+        // Invariant: every constructor has checked that the text is a JSON object.
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+
+    fn from_members(members: &Members<'_>) -> Self {
+        // Maps with string keys and raw values always serialize.
+        serde_json::to_string(members).map_or_else(|_| Self::empty(), |text| Self(text.into()))
+    }
+}
+
+impl Default for JsonObject {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl FromStr for JsonObject {
+    type Err = JsonObjectError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let raw: &RawValue = serde_json::from_str(text).map_err(Problem::Json)?;
+        if !raw.get().starts_with('{') {
+            return Err(Problem::NotAnObject.into());
+        }
+        Ok(Self(raw.get().into()))
+    }
+}
+
+impl fmt::Display for JsonObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Shows the names of the members only: documents hold personal data, and logs are read by others.
+impl fmt::Debug for JsonObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("JsonObject").field(&self.keys()).finish()
+    }
+}
+
+impl Serialize for JsonObject {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.members())
+    }
+}
+
+impl<'de> Deserialize<'de> for JsonObject {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        raw.get().parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(text: &str) -> JsonObject {
+        text.parse().unwrap()
+    }
+
+    #[track_caller]
+    fn merged(stored: &str, patch: &str, expected: &str) {
+        assert_eq!(object(stored).merged_with(&object(patch)).as_str(), expected);
+    }
+
+    #[test]
+    fn merging_is_shallow_and_null_removes() {
+        merged(r#"{"a":1,"b":{"c":1}}"#, r#"{"a":null,"b":{"d":null}}"#, r#"{"b":{"d":null}}"#);
+        merged(r#"{"a":{"x":1}}"#, r#"{"a":{"y":2}}"#, r#"{"a":{"y":2}}"#);
+        merged("{}", r#"{"gone":null}"#, "{}");
+        merged(r#"{"a":1,"b":2}"#, r#"{"a":3}"#, r#"{"b":2,"a":3}"#);
+        merged(r#"{"kept":null}"#, r#"{"a":1}"#, r#"{"kept":null,"a":1}"#);
+    }
+
+    #[test]
+    fn numbers_and_order_survive() {
+        merged(r#"{"z":1.50,"a":123456789012345678901234567890}"#, "{}", r#"{"z":1.50,"a":123456789012345678901234567890}"#);
+    }
+
+    #[test]
+    fn only_objects_are_documents() {
+        for bad in ["", "[]", "1", "null", "\"x\"", "{", "{} {}"] {
+            assert!(bad.parse::<JsonObject>().is_err(), "{bad}");
+        }
+        assert!(JsonObject::from_serialize(&[1]).is_err());
+        assert_eq!(JsonObject::from_serialize(&()).unwrap().as_str(), "{}");
+        assert_eq!(object("  { \"a\" : 1 } \n").get("a"), Some(json!(1)));
+    }
+
+    #[test]
+    fn the_patch_between_two_documents_carries_only_what_changed() {
+        let patch = JsonObject::patch_between(&object(r#"{"a":1,"b":2,"c":3}"#), &object(r#"{"a":1,"b":4,"d":5}"#));
+        assert_eq!(patch.as_str(), r#"{"b":4,"d":5,"c":null}"#);
+    }
+
+    #[test]
+    fn same_json_ignores_order_and_space() {
+        assert!(object(r#"{"a":1,"b":2}"#).same_json(&object(r#"{ "b":2, "a":1 }"#)));
+        assert!(!object(r#"{"a":1}"#).same_json(&object(r#"{"a":2}"#)));
+    }
+
+    #[test]
+    fn members_are_appended_to_an_open_object() {
+        let mut text = String::from(r#"{"x":0"#);
+        object("{}").append_members_to(&mut text);
+        object(r#" {"a":{}} "#).append_members_to(&mut text);
+        assert_eq!(text, r#"{"x":0,"a":{}"#);
+    }
+
+    #[test]
+    fn debug_shows_names_but_no_values() {
+        let text = format!("{:?}", object(r#"{"mail":"someone@example.com"}"#));
+        assert!(text.contains("mail") && !text.contains("example.com"), "{text}");
+    }
+
+    #[test]
+    fn deep_nesting_neither_panics_nor_overflows() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
+        if let Ok(object) = deep.parse::<JsonObject>() {
+            assert!(object.deserialize::<serde_json::Value>().is_err());
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The reference implementation of the contract, for tests and for programs that need no durability.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{
+    DocumentWrite, InsertOutcome, KeyKind, Lineage, RotateOutcome, Rotation, SessionDocument, SessionKey,
+    SessionRecord, Store, StoreError, StoredKey, UserSessions, WriteOutcome,
+};
+use crate::clock::UnixMillis;
+use crate::ids::{AppId, SessionHandle, UserId};
+use crate::json::JsonObject;
+use crate::secret::SecretText;
+
+/// Keeps everything in memory, behind one lock. Gone when the process ends; not shared between processes.
+#[derive(Default)]
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+}
+
+#[derive(Default)]
+struct Tables {
+    sessions: BTreeMap<SessionKey, SessionRecord>,
+    metadata: HashMap<(AppId, UserId), JsonObject>,
+    keys: HashMap<AppId, Vec<StoredKey>>,
+    refresh_token_keys: HashMap<AppId, SecretText>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        // Every critical section below leaves the tables consistent at each step, so a poisoned lock is still sound.
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryStore").field("sessions", &self.tables().sessions.len()).finish_non_exhaustive()
+    }
+}
+
+impl Tables {
+    fn live(&mut self, key: &SessionKey, now: UnixMillis) -> Option<&mut SessionRecord> {
+        self.sessions.get_mut(key).filter(|session| now < session.expires_at)
+    }
+
+    fn selected(&self, selection: &UserSessions, now: UnixMillis) -> Vec<&SessionRecord> {
+        let mut selected: Vec<_> = self
+            .sessions
+            .values()
+            .filter(|session| {
+                session.key.app == selection.app
+                    && session.user_id == selection.user_id
+                    && selection.tenant.as_ref().is_none_or(|tenant| *tenant == session.key.tenant)
+                    && selection.except.as_ref().is_none_or(|handle| *handle != session.key.handle)
+                    && now < session.expires_at
+            })
+            .collect();
+        selected.sort_by(|a, b| (a.created_at, &a.key.handle).cmp(&(b.created_at, &b.key.handle)));
+        selected
+    }
+}
+
+fn written(stored: &mut JsonObject, write: &DocumentWrite) -> WriteOutcome {
+    match write.apply_to(stored) {
+        Ok(document) => {
+            stored.clone_from(&document);
+            WriteOutcome::Written(document)
+        }
+        Err(_) => WriteOutcome::Conflict(stored.clone()),
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
+        let mut tables = self.tables();
+        if tables.sessions.contains_key(&session.key) {
+            return Ok(InsertOutcome::HandleTaken);
+        }
+        tables.sessions.insert(session.key.clone(), session.clone());
+        Ok(InsertOutcome::Inserted)
+    }
+
+    async fn session(&self, key: &SessionKey, now: UnixMillis) -> Result<Option<SessionRecord>, StoreError> {
+        Ok(self.tables().live(key, now).cloned())
+    }
+
+    async fn rotate(
+        &self,
+        key: &SessionKey,
+        expected: &Lineage,
+        expected_payload: &JsonObject,
+        next: &Rotation,
+        now: UnixMillis,
+    ) -> Result<RotateOutcome, StoreError> {
+        let mut tables = self.tables();
+        let Some(session) = tables.live(key, now) else {
+            return Ok(RotateOutcome::Gone);
+        };
+        if session.lineage != *expected || session.payload != *expected_payload {
+            return Ok(RotateOutcome::Changed);
+        }
+        session.lineage = next.lineage.clone();
+        session.expires_at = next.expires_at;
+        session.key_kind = next.key_kind;
+        Ok(RotateOutcome::Rotated)
+    }
+
+    async fn write_document(
+        &self,
+        key: &SessionKey,
+        document: SessionDocument,
+        write: &DocumentWrite,
+        now: UnixMillis,
+    ) -> Result<WriteOutcome, StoreError> {
+        let mut tables = self.tables();
+        let Some(session) = tables.live(key, now) else {
+            return Ok(WriteOutcome::Gone);
+        };
+        let stored = match document {
+            SessionDocument::SessionData => &mut session.session_data,
+            SessionDocument::Payload => &mut session.payload,
+        };
+        Ok(written(stored, write))
+    }
+
+    async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
+        let mut tables = self.tables();
+        Ok(keys.iter().filter(|key| tables.sessions.remove(key).is_some()).cloned().collect())
+    }
+
+    async fn delete_user_sessions(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, StoreError> {
+        let mut tables = self.tables();
+        let keys: Vec<_> = tables.selected(selection, now).into_iter().map(|session| session.key.clone()).collect();
+        for key in &keys {
+            tables.sessions.remove(key);
+        }
+        Ok(keys.into_iter().map(|key| key.handle).collect())
+    }
+
+    async fn user_sessions(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        Ok(self.tables().selected(selection, now).into_iter().cloned().collect())
+    }
+
+    async fn user_session_handles(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, StoreError> {
+        Ok(self.tables().selected(selection, now).into_iter().map(|session| session.key.handle.clone()).collect())
+    }
+
+    async fn delete_expired_sessions(&self, now: UnixMillis, limit: u32) -> Result<u64, StoreError> {
+        let mut tables = self.tables();
+        let expired: Vec<_> = tables
+            .sessions
+            .values()
+            .filter(|session| session.expires_at <= now)
+            .take(usize::try_from(limit).unwrap_or(usize::MAX))
+            .map(|session| session.key.clone())
+            .collect();
+        for key in &expired {
+            tables.sessions.remove(key);
+        }
+        Ok(expired.len() as u64)
+    }
+
+    async fn user_metadata(&self, app: &AppId, user: &UserId) -> Result<Option<JsonObject>, StoreError> {
+        Ok(self.tables().metadata.get(&(app.clone(), user.clone())).cloned())
+    }
+
+    async fn write_user_metadata(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        write: &DocumentWrite,
+    ) -> Result<WriteOutcome, StoreError> {
+        let mut tables = self.tables();
+        let id = (app.clone(), user.clone());
+        let mut document = tables.metadata.get(&id).cloned().unwrap_or_default();
+        let outcome = written(&mut document, write);
+        if matches!(outcome, WriteOutcome::Written(_)) {
+            tables.metadata.insert(id, document);
+        }
+        Ok(outcome)
+    }
+
+    async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError> {
+        Ok(self.tables().metadata.remove(&(app.clone(), user.clone())).is_some())
+    }
+
+    async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError> {
+        let mut keys = self.tables().keys.get(app).cloned().unwrap_or_default();
+        keys.sort_by(|a, b| (b.created_at, &b.kid).cmp(&(a.created_at, &a.kid)));
+        Ok(keys)
+    }
+
+    async fn add_dynamic_key(
+        &self,
+        app: &AppId,
+        candidate: &StoredKey,
+        not_if_since: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let keys = tables.keys.entry(app.clone()).or_default();
+        let refused = keys.iter().any(|key| {
+            key.kind == KeyKind::Dynamic
+                && (key.created_at >= not_if_since || key.created_at == candidate.created_at)
+        });
+        if !refused {
+            keys.push(candidate.clone());
+        }
+        Ok(!refused)
+    }
+
+    async fn add_static_key(&self, app: &AppId, candidate: &StoredKey) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let keys = tables.keys.entry(app.clone()).or_default();
+        let refused = keys.iter().any(|key| key.kind == KeyKind::Static);
+        if !refused {
+            keys.push(candidate.clone());
+        }
+        Ok(!refused)
+    }
+
+    async fn delete_dynamic_keys(&self, app: &AppId, created_before: UnixMillis) -> Result<u64, StoreError> {
+        let mut tables = self.tables();
+        let keys = tables.keys.entry(app.clone()).or_default();
+        let before = keys.len();
+        keys.retain(|key| key.kind == KeyKind::Static || key.created_at >= created_before);
+        Ok((before - keys.len()) as u64)
+    }
+
+    async fn refresh_token_key(
+        &self,
+        app: &AppId,
+        candidate: &SecretText,
+        _now: UnixMillis,
+    ) -> Result<SecretText, StoreError> {
+        let mut tables = self.tables();
+        Ok(tables.refresh_token_keys.entry(app.clone()).or_insert_with(|| candidate.clone()).clone())
+    }
+}
