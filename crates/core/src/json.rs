@@ -170,6 +170,21 @@ impl JsonObject {
         Self::from_members(&patch)
     }
 
+    /// Applies a patch made by [`Self::patch_between`]: like [`Self::merged_with`], but a member that `after` holds as null
+    /// stays as null.
+    pub(crate) fn merged_replacing(&self, patch: &Self, after: &Self) -> Self {
+        let (patch, kept) = (patch.members(), after.members());
+        let mut members = self.members();
+        for (key, value) in patch {
+            if value.get() != "null" || kept.contains_key(&key) {
+                members.insert(key, value);
+            } else {
+                members.shift_remove(&key);
+            }
+        }
+        Self::from_members(&members)
+    }
+
     /// Keeps the members for which `keep` holds. The value is given as JSON text.
     pub(crate) fn filtered(&self, mut keep: impl FnMut(&str, &str) -> bool) -> Self {
         let mut members = self.members();
@@ -177,14 +192,11 @@ impl JsonObject {
         Self::from_members(&members)
     }
 
-    /// Appends the members to a JSON object that is being written and is not empty.
-    pub(crate) fn append_members_to(&self, text: &mut String) {
-        debug_assert!(text.starts_with('{'));
-        if !self.is_empty() {
-            text.push(',');
-            let own = self.0.trim();
-            text.push_str(&own[1..own.len() - 1]);
-        }
+    /// The members of both, nulls included; on a clash those of `other`.
+    pub(crate) fn merged_keeping_nulls(&self, other: &Self) -> Self {
+        let mut members = self.members();
+        members.extend(other.members());
+        Self::from_members(&members)
     }
 
     fn members(&self) -> Members<'_> {
@@ -291,14 +303,6 @@ mod tests {
     fn same_json_ignores_order_and_space() {
         assert!(object(r#"{"a":1,"b":2}"#).same_json(&object(r#"{ "b":2, "a":1 }"#)));
         assert!(!object(r#"{"a":1}"#).same_json(&object(r#"{"a":2}"#)));
-    }
-
-    #[test]
-    fn members_are_appended_to_an_open_object() {
-        let mut text = String::from(r#"{"x":0"#);
-        object("{}").append_members_to(&mut text);
-        object(r#" {"a":{}} "#).append_members_to(&mut text);
-        assert_eq!(text, r#"{"x":0,"a":{}"#);
     }
 
     #[test]

@@ -1,0 +1,163 @@
+//! The authority in this process: an engine over a store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{
+    Authority, CheckOutcome, IssuedAccess, IssuedSession, JwtRequest, NewSession, RefreshOutcome, RefreshRequest,
+    Selection, SessionInformation,
+};
+use crate::clock::UnixMillis;
+use crate::engine::Engine;
+use crate::error::Fault;
+use crate::ids::{SessionHandle, UserId};
+use crate::json::JsonObject;
+use crate::keys::{JwkSet, SigningKey};
+use crate::store::{DocumentWrite, KeyKind, SessionDocument, SessionKey, SessionRecord, UserSessions, WriteOutcome};
+use crate::token::access::AccessClaims;
+
+/// The embedded engine.
+pub(crate) struct Local {
+    engine: Engine,
+}
+
+impl Local {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self { engine }
+    }
+
+    fn key(&self, handle: &SessionHandle) -> SessionKey {
+        SessionKey::new(&self.engine.app, handle.clone())
+    }
+
+    fn user_sessions(&self, selection: &Selection) -> UserSessions {
+        UserSessions {
+            app: self.engine.app.clone(),
+            user_id: selection.user_id.clone(),
+            tenant: selection.tenant.clone(),
+            except: selection.except.clone(),
+        }
+    }
+}
+
+impl From<SessionRecord> for SessionInformation {
+    fn from(record: SessionRecord) -> Self {
+        Self {
+            handle: record.key.handle,
+            recipe_user_id: record.user_id.clone(),
+            user_id: record.user_id,
+            tenant_id: record.key.tenant,
+            session_data: record.session_data,
+            custom_claims_in_access_token_payload: record.payload,
+            expiry: record.expires_at,
+            time_created: record.created_at,
+        }
+    }
+}
+
+#[async_trait]
+impl Authority for Local {
+    fn known_key(&self, kid: &str, now: UnixMillis) -> Option<Arc<SigningKey>> {
+        self.engine.keys.known_verifier(kid, now)
+    }
+
+    async fn find_key(&self, kid: &str, now: UnixMillis) -> Result<Option<Arc<SigningKey>>, Fault> {
+        Ok(self.engine.keys.verifier(kid, now).await?)
+    }
+
+    async fn jwks(&self, now: UnixMillis) -> Result<JwkSet, Fault> {
+        Ok(self.engine.keys.jwks(now).await?)
+    }
+
+    async fn create_jwt(&self, request: JwtRequest, now: UnixMillis) -> Result<String, Fault> {
+        self.engine.create_jwt(request, now).await
+    }
+
+    async fn create(&self, new: NewSession, now: UnixMillis) -> Result<IssuedSession, Fault> {
+        self.engine.create(new, now).await
+    }
+
+    async fn refresh(&self, request: RefreshRequest) -> Result<RefreshOutcome, Fault> {
+        self.engine.refresh(request).await
+    }
+
+    async fn check(&self, claims: &AccessClaims, now: UnixMillis) -> Result<CheckOutcome, Fault> {
+        let Some(record) = self.engine.store.session(&self.key(&claims.handle), now).await? else {
+            return Ok(CheckOutcome::Gone);
+        };
+        if record.lineage.covers(&claims.refresh_hash1, claims.parent_refresh_hash1.as_ref()) {
+            Ok(CheckOutcome::Live(record.into()))
+        } else {
+            Ok(CheckOutcome::RotatedOut)
+        }
+    }
+
+    async fn reissue(
+        &self,
+        claims: &AccessClaims,
+        payload: &JsonObject,
+        key_kind: KeyKind,
+        now: UnixMillis,
+    ) -> Result<Option<IssuedAccess>, Fault> {
+        self.engine.reissue(claims, payload, key_kind, now).await
+    }
+
+    async fn information(
+        &self,
+        handle: &SessionHandle,
+        now: UnixMillis,
+    ) -> Result<Option<SessionInformation>, Fault> {
+        Ok(self.engine.store.session(&self.key(handle), now).await?.map(SessionInformation::from))
+    }
+
+    async fn write_document(
+        &self,
+        handle: &SessionHandle,
+        document: SessionDocument,
+        write: DocumentWrite,
+        now: UnixMillis,
+    ) -> Result<WriteOutcome, Fault> {
+        Ok(self.engine.store.write_document(&self.key(handle), document, &write, now).await?)
+    }
+
+    async fn revoke(&self, handles: &[SessionHandle]) -> Result<Vec<SessionHandle>, Fault> {
+        let keys: Vec<_> = handles.iter().map(|handle| self.key(handle)).collect();
+        let deleted = self.engine.store.delete_sessions(&keys).await?;
+        Ok(deleted.into_iter().map(|key| key.handle).collect())
+    }
+
+    async fn revoke_user(&self, selection: &Selection, now: UnixMillis) -> Result<Vec<SessionHandle>, Fault> {
+        Ok(self.engine.store.delete_user_sessions(&self.user_sessions(selection), now).await?)
+    }
+
+    async fn handles(&self, selection: &Selection, now: UnixMillis) -> Result<Vec<SessionHandle>, Fault> {
+        Ok(self.engine.store.user_session_handles(&self.user_sessions(selection), now).await?)
+    }
+
+    async fn sessions(&self, selection: &Selection, now: UnixMillis) -> Result<Vec<SessionInformation>, Fault> {
+        let records = self.engine.store.user_sessions(&self.user_sessions(selection), now).await?;
+        Ok(records.into_iter().map(SessionInformation::from).collect())
+    }
+
+    async fn user_metadata(&self, user: &UserId) -> Result<JsonObject, Fault> {
+        Ok(self.engine.store.user_metadata(&self.engine.app, user).await?.unwrap_or_default())
+    }
+
+    async fn write_user_metadata(&self, user: &UserId, write: DocumentWrite) -> Result<WriteOutcome, Fault> {
+        Ok(self.engine.store.write_user_metadata(&self.engine.app, user, &write).await?)
+    }
+
+    async fn clear_user_metadata(&self, user: &UserId) -> Result<(), Fault> {
+        self.engine.store.delete_user_metadata(&self.engine.app, user).await?;
+        Ok(())
+    }
+
+    async fn delete_expired(&self, limit: u32, now: UnixMillis) -> Result<u64, Fault> {
+        Ok(self.engine.store.delete_expired_sessions(now, limit).await?)
+    }
+
+    async fn retire_keys(&self, now: UnixMillis) -> Result<u64, Fault> {
+        Ok(self.engine.keys.retire(now).await?)
+    }
+}

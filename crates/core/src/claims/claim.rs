@@ -1,0 +1,136 @@
+//! What a claim is.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::clock::UnixMillis;
+use crate::error::Fault;
+use crate::ids::{TenantId, UserId};
+use crate::json::JsonObject;
+
+/// What a claim may look at when it fetches its value.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClaimContext {
+    /// The user.
+    pub user_id: UserId,
+    /// The login method of the user.
+    pub recipe_user_id: UserId,
+    /// The tenant of the session.
+    pub tenant_id: TenantId,
+    /// The access token payload so far.
+    pub payload: JsonObject,
+}
+
+/// A claim could not fetch its value. A fault, never a verdict.
+pub type ClaimFetchError = Box<dyn Error + Send + Sync>;
+
+/// A value in the access token payload that can be fetched anew.
+///
+/// [`PrimitiveClaim`](super::PrimitiveClaim), [`BooleanClaim`](super::BooleanClaim) and
+/// [`PrimitiveArrayClaim`](super::PrimitiveArrayClaim) cover the usual shapes; implement this for others.
+///
+/// # Examples
+/// ```
+/// use supersession::claims::{Claim, ClaimContext, ClaimFetchError};
+///
+/// struct Plan;
+///
+/// impl Claim for Plan {
+///     type Value = String;
+///
+///     fn key(&self) -> &str {
+///         "plan"
+///     }
+///
+///     async fn fetch(&self, user: ClaimContext) -> Result<Option<String>, ClaimFetchError> {
+///         Ok((user.tenant_id == "public").then(|| "pro".to_owned()))
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(note = "see `supersession::claims::Claim`; the built-in claims take a closure that fetches")]
+pub trait Claim: Send + Sync + 'static {
+    /// The value, as the application handles it.
+    type Value: Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// The name of the payload's member.
+    fn key(&self) -> &str;
+
+    /// Fetches the value; `None` leaves the payload as it is.
+    ///
+    /// # Errors
+    /// Whatever keeps the value from being fetched. The request is then answered with 500, and nothing is cleared.
+    fn fetch(
+        &self,
+        context: ClaimContext,
+    ) -> impl Future<Output = Result<Option<Self::Value>, ClaimFetchError>> + Send;
+
+    /// The payload's member for a value: by default `{"v": value, "t": now in milliseconds}`.
+    fn to_entry(&self, value: &Self::Value, now: UnixMillis) -> Value {
+        json!({ "v": value, "t": now })
+    }
+
+    /// The value in the payload's member: by default `v`.
+    fn from_entry(&self, entry: &Value) -> Option<Self::Value> {
+        serde_json::from_value(entry.get("v")?.clone()).ok()
+    }
+
+    /// When the payload's member was made: by default `t`.
+    fn fetched_at(&self, entry: &Value) -> Option<UnixMillis> {
+        entry.get("t")?.as_u64().map(UnixMillis::new)
+    }
+}
+
+/// A claim whose type of value does not matter.
+#[derive(Clone)]
+pub(crate) struct AnyClaim(Arc<dyn ErasedClaim>);
+
+type FetchedEntry<'a> = Pin<Box<dyn Future<Output = Result<Option<Value>, ClaimFetchError>> + Send + 'a>>;
+
+trait ErasedClaim: Send + Sync {
+    fn key(&self) -> &str;
+    fn fetch_entry(&self, context: ClaimContext, now: UnixMillis) -> FetchedEntry<'_>;
+}
+
+impl<C: Claim> ErasedClaim for C {
+    fn key(&self) -> &str {
+        Claim::key(self)
+    }
+
+    fn fetch_entry(&self, context: ClaimContext, now: UnixMillis) -> FetchedEntry<'_> {
+        Box::pin(async move { Ok(self.fetch(context).await?.map(|value| self.to_entry(&value, now))) })
+    }
+}
+
+impl AnyClaim {
+    pub(crate) fn new<C: Claim>(claim: C) -> Self {
+        Self(Arc::new(claim))
+    }
+
+    pub(crate) fn key(&self) -> &str {
+        self.0.key()
+    }
+
+    /// The payload's member as fetched now.
+    pub(crate) async fn fetch_entry(&self, context: ClaimContext, now: UnixMillis) -> Result<Option<Value>, Fault> {
+        self.0.fetch_entry(context, now).await.map_err(|error| fetch_fault(self.key(), error))
+    }
+}
+
+/// What a failed fetch means to a request.
+pub(crate) fn fetch_fault(key: &str, error: ClaimFetchError) -> Fault {
+    Fault::internal(format!("the claim `{key}` could not be fetched")).with_source(error)
+}
+
+impl fmt::Debug for AnyClaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AnyClaim").field(&self.key()).finish()
+    }
+}

@@ -1,0 +1,730 @@
+//! Building `Sessions`: every setting with its default, and every problem at once, each with its fix.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::domain::{self, Domain};
+use super::{Config, OriginFn, RenderFn, TransferMethodFn, Website};
+use crate::claims::{AnyClaim, Claim, ClaimValidator};
+use crate::clock::{Clock, SystemClock};
+use crate::engine::{Engine, Lifetimes};
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::error::{Fault, SessionError};
+use crate::hooks::Hooks;
+use crate::http::{Reply, RequestView};
+use crate::ids::AppId;
+use crate::keys::{KeyPolicy, KeyRing};
+use crate::sessions::Sessions;
+use crate::store::{KeyKind, Store};
+use crate::transfer::{AntiCsrf, CookieSettings, SameSite, TokenTransferMethod};
+use crate::wire;
+use crate::workers::Workers;
+
+/// Builds [`Sessions`]. Only the API's and the website's domain must be set.
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct SessionsBuilder {
+    store: Arc<dyn Store>,
+    app_id: AppId,
+    api_domain: Option<String>,
+    website_domain: Option<String>,
+    origin: Option<Arc<OriginFn>>,
+    api_base_path: String,
+    api_gateway_path: String,
+    cookie_domain: Option<String>,
+    older_cookie_domain: Option<String>,
+    cookie_secure: Option<bool>,
+    cookie_same_site: Option<SameSite>,
+    access_token_path: String,
+    cookie_names: (String, String),
+    header_names: (String, String),
+    anti_csrf: Option<AntiCsrf>,
+    transfer_method: Option<Arc<TransferMethodFn>>,
+    expose_access_token: bool,
+    check_database: bool,
+    session_expired_status: u16,
+    invalid_claim_status: u16,
+    key_kind: KeyKind,
+    key_update_interval: Duration,
+    issuer: Option<String>,
+    lifetimes: Lifetimes,
+    cleanup_interval: Option<Duration>,
+    claims: Vec<AnyClaim>,
+    validators: Vec<ClaimValidator>,
+    hooks: Hooks,
+    render: Option<Arc<RenderFn>>,
+    refresh_route: bool,
+    signout_route: bool,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    signing_threads: usize,
+}
+
+/// `Sessions` could not be built.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The configuration has these problems; all of them are listed.
+    Config(Vec<ConfigProblem>),
+    /// The store or the keys are in trouble.
+    Fault(Fault),
+}
+
+/// One problem of a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfigProblem {
+    /// The setting: a method of [`SessionsBuilder`].
+    pub setting: &'static str,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub fix: String,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(problems) => {
+                write!(f, "the session configuration has {} problem(s)", problems.len())?;
+                for ConfigProblem { setting, problem, fix } in problems {
+                    write!(f, "\n  {setting}: {problem}. Fix: {fix}")?;
+                }
+                Ok(())
+            }
+            Self::Fault(fault) => fmt::Display::fmt(fault, f),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config(_) => None,
+            Self::Fault(fault) => fault.source(),
+        }
+    }
+}
+
+impl<F: Into<Fault>> From<F> for BuildError {
+    fn from(fault: F) -> Self {
+        Self::Fault(fault.into())
+    }
+}
+
+/// What `build` puts together.
+pub(crate) struct Built {
+    pub(crate) config: Config,
+    pub(crate) engine: Engine,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) cleanup_interval: Option<Duration>,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+const KEY_OVERLAP: Duration = MINUTE;
+const MAX_ACCESS_TOKEN_VALIDITY: Duration = Duration::from_secs(86_400_000);
+const MAX_GRACE_PERIOD: Duration = Duration::from_secs(300);
+const MAX_JITTER: f64 = 0.25;
+
+impl SessionsBuilder {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            app_id: AppId::default(),
+            api_domain: None,
+            website_domain: None,
+            origin: None,
+            api_base_path: wire::DEFAULT_API_BASE_PATH.to_owned(),
+            api_gateway_path: String::new(),
+            cookie_domain: None,
+            older_cookie_domain: None,
+            cookie_secure: None,
+            cookie_same_site: None,
+            access_token_path: "/".to_owned(),
+            cookie_names: (wire::ACCESS_COOKIE.to_owned(), wire::REFRESH_COOKIE.to_owned()),
+            header_names: (wire::ACCESS_TOKEN_HEADER.to_owned(), wire::REFRESH_TOKEN_HEADER.to_owned()),
+            anti_csrf: None,
+            transfer_method: None,
+            expose_access_token: false,
+            check_database: false,
+            session_expired_status: 401,
+            invalid_claim_status: 403,
+            key_kind: KeyKind::Dynamic,
+            key_update_interval: 7 * DAY,
+            issuer: None,
+            lifetimes: Lifetimes {
+                access_token_validity: HOUR,
+                access_token_validity_jitter: 0.05,
+                refresh_token_validity: 100 * DAY,
+                rotation_grace_period: Duration::from_secs(30),
+                absolute_session_lifetime: None,
+                recent_reuse_is_theft: true,
+            },
+            cleanup_interval: Some(HOUR),
+            claims: Vec::new(),
+            validators: Vec::new(),
+            hooks: Hooks::new(),
+            render: None,
+            refresh_route: true,
+            signout_route: true,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            signing_threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        }
+    }
+
+    /// Where this API is, as browsers see it, such as `https://api.example.com`. Required.
+    #[doc(alias = "apiDomain")]
+    pub fn api_domain(mut self, domain: impl Into<String>) -> Self {
+        self.api_domain = Some(domain.into());
+        self
+    }
+
+    /// Where the website is whose pages call this API, such as `https://example.com`. Required, unless [`Self::origin`] is set.
+    #[doc(alias = "websiteDomain")]
+    pub fn website_domain(mut self, domain: impl Into<String>) -> Self {
+        self.website_domain = Some(domain.into());
+        self
+    }
+
+    /// Where the website is, as a function of the request, for an API that serves several. Wins over [`Self::website_domain`].
+    pub fn origin<F>(mut self, origin: F) -> Self
+    where
+        F: Fn(&dyn RequestView) -> String + Send + Sync + 'static,
+    {
+        self.origin = Some(Arc::new(origin));
+        self
+    }
+
+    /// Where the built-in routes are. Defaults to `/auth`, as in the browser SDKs.
+    #[doc(alias = "apiBasePath")]
+    pub fn api_base_path(mut self, path: impl Into<String>) -> Self {
+        self.api_base_path = path.into();
+        self
+    }
+
+    /// The prefix that a gateway in front of this server strips from paths. Defaults to none.
+    #[doc(alias = "apiGatewayPath")]
+    pub fn api_gateway_path(mut self, path: impl Into<String>) -> Self {
+        self.api_gateway_path = path.into();
+        self
+    }
+
+    /// The `Domain` of cookies, to share a session between subdomains. Defaults to none: the API's host only.
+    #[doc(alias = "cookieDomain")]
+    pub fn cookie_domain(mut self, domain: impl Into<String>) -> Self {
+        self.cookie_domain = Some(domain.into());
+        self
+    }
+
+    /// The `Domain` that cookies had before [`Self::cookie_domain`] was changed; empty for "the API's host only". Browsers that hold
+    /// both generations are then healed at their next refresh. Defaults to none.
+    #[doc(alias = "olderCookieDomain")]
+    pub fn older_cookie_domain(mut self, domain: impl Into<String>) -> Self {
+        self.older_cookie_domain = Some(domain.into());
+        self
+    }
+
+    /// Whether cookies are `Secure`. Defaults to whether the API's domain is `https`.
+    #[doc(alias = "cookieSecure")]
+    pub fn cookie_secure(mut self, secure: bool) -> Self {
+        self.cookie_secure = Some(secure);
+        self
+    }
+
+    /// The `SameSite` of cookies. Defaults to `Lax` where API and website share a site and a scheme, `None` elsewhere.
+    #[doc(alias = "cookieSameSite")]
+    pub fn cookie_same_site(mut self, same_site: SameSite) -> Self {
+        self.cookie_same_site = Some(same_site);
+        self
+    }
+
+    /// The `Path` of the access token's cookie. Defaults to `/`.
+    #[doc(alias = "accessTokenPath")]
+    pub fn access_token_path(mut self, path: impl Into<String>) -> Self {
+        self.access_token_path = path.into();
+        self
+    }
+
+    /// The names of the two cookies. Must stay the same for a client. Defaults to `sAccessToken` and `sRefreshToken`.
+    #[doc(alias = "getCookieNameForTokenType")]
+    pub fn cookie_names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
+        self.cookie_names = (access.into(), refresh.into());
+        self
+    }
+
+    /// The names of the two response headers. The stock browser SDK knows only the defaults, `st-access-token` and
+    /// `st-refresh-token`.
+    #[doc(alias = "getResponseHeaderNameForTokenType")]
+    pub fn response_header_names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
+        self.header_names = (access.into().to_ascii_lowercase(), refresh.into().to_ascii_lowercase());
+        self
+    }
+
+    /// How requests prove that they come from the application's own pages. Defaults to
+    /// [`AntiCsrf::ViaCustomHeader`] where cookies are `SameSite=None`, and to no check elsewhere.
+    #[doc(alias = "antiCsrf")]
+    pub fn anti_csrf(mut self, mode: AntiCsrf) -> Self {
+        self.anti_csrf = Some(mode);
+        self
+    }
+
+    /// How tokens travel, as a function of the request; the second argument says whether a session is being created. Defaults to
+    /// what the client asks for in `st-auth-mode` at creation, and to either way afterwards.
+    #[doc(alias = "getTokenTransferMethod")]
+    pub fn token_transfer_method<F>(mut self, decide: F) -> Self
+    where
+        F: Fn(&dyn RequestView, bool) -> TokenTransferMethod + Send + Sync + 'static,
+    {
+        self.transfer_method = Some(Arc::new(decide));
+        self
+    }
+
+    /// Whether the access token is also sent in a header where cookies carry the session, for pages that need to read it. Defaults
+    /// to false: scripts cannot read what they do not get.
+    #[doc(alias = "exposeAccessTokenToFrontendInCookieBasedAuth")]
+    pub fn expose_access_token_to_frontend(mut self, expose: bool) -> Self {
+        self.expose_access_token = expose;
+        self
+    }
+
+    /// Whether guards ask the store if a session is still live, unless they say otherwise
+    /// ([`VerifyOptions::check_database`](crate::VerifyOptions::check_database)). One point read a request, and a revoked session is
+    /// refused at once. Defaults to false, as in the reference: access tokens stay good until they expire.
+    #[doc(alias = "checkDatabase")]
+    pub fn check_database(mut self, check: bool) -> Self {
+        self.check_database = check;
+        self
+    }
+
+    /// The status of the three answers that ask the client to refresh or to sign in. Defaults to 401, as in the browser SDKs.
+    #[doc(alias = "sessionExpiredStatusCode")]
+    pub fn session_expired_status(mut self, status: u16) -> Self {
+        self.session_expired_status = status;
+        self
+    }
+
+    /// The status of a claim that does not hold. Defaults to 403, as in the browser SDKs.
+    #[doc(alias = "invalidClaimStatusCode")]
+    pub fn invalid_claim_status(mut self, status: u16) -> Self {
+        self.invalid_claim_status = status;
+        self
+    }
+
+    /// Whether access tokens are signed with rotating keys, and only such are accepted. Defaults to true; false uses the static
+    /// key, for verifiers that cannot follow a rotation.
+    #[doc(alias = "useDynamicAccessTokenSigningKey")]
+    pub fn use_dynamic_access_token_signing_key(mut self, dynamic: bool) -> Self {
+        self.key_kind = if dynamic { KeyKind::Dynamic } else { KeyKind::Static };
+        self
+    }
+
+    /// How long a rotating key is used. Defaults to 168 hours; at least one hour.
+    #[doc(alias = "access_token_dynamic_signing_key_update_interval")]
+    pub fn signing_key_update_interval(mut self, interval: Duration) -> Self {
+        self.key_update_interval = interval;
+        self
+    }
+
+    /// The `iss` of tokens. Defaults to the API's domain and base path.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// How long an access token is valid. Defaults to 3,600 seconds; 1 second to 1,000 days.
+    pub fn access_token_validity(mut self, validity: Duration) -> Self {
+        self.lifetimes.access_token_validity = validity;
+        self
+    }
+
+    /// By which fraction an access token's validity is shortened at most, at random, so that clients do not all refresh at once.
+    /// Defaults to 0.05; 0 to 0.25.
+    pub fn access_token_validity_jitter(mut self, fraction: f64) -> Self {
+        self.lifetimes.access_token_validity_jitter = fraction;
+        self
+    }
+
+    /// How long a session lives without a refresh. Defaults to 100 days; must exceed the access token's validity.
+    pub fn refresh_token_validity(mut self, validity: Duration) -> Self {
+        self.lifetimes.refresh_token_validity = validity;
+        self
+    }
+
+    /// How long after a refresh the exchanged token still leads to the same successor, so that parallel tabs, retries and lost
+    /// responses log nobody out. Defaults to 30 seconds; at most 300.
+    pub fn refresh_token_rotation_grace_period(mut self, period: Duration) -> Self {
+        self.lifetimes.rotation_grace_period = period;
+        self
+    }
+
+    /// Whether the reuse of a recently exchanged refresh token, after its grace period, is reported as theft or merely as
+    /// `unauthorised`. The session ends either way. Defaults to theft.
+    #[doc(alias = "recent_token_reuse_behaviour")]
+    pub fn report_recent_token_reuse_as_theft(mut self, theft: bool) -> Self {
+        self.lifetimes.recent_reuse_is_theft = theft;
+        self
+    }
+
+    /// The end of every session counted from its creation, however often it is refreshed. Defaults to none.
+    pub fn absolute_session_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetimes.absolute_session_lifetime = Some(lifetime);
+        self
+    }
+
+    /// How often expired sessions and retired keys are deleted in the background; `None` leaves it to
+    /// [`Sessions::delete_expired_sessions`]. Defaults to every hour, with jitter.
+    pub fn cleanup_interval(mut self, interval: Option<Duration>) -> Self {
+        self.cleanup_interval = interval;
+        self
+    }
+
+    /// Registers a claim: it is fetched and put into the payload of every session that is created.
+    pub fn claim<C: Claim>(mut self, claim: C) -> Self {
+        self.claims.push(AnyClaim::new(claim));
+        self
+    }
+
+    /// Registers a validator that every guard runs unless it overrides the list.
+    #[doc(alias = "getGlobalClaimValidators")]
+    pub fn global_validator(mut self, validator: impl Into<ClaimValidator>) -> Self {
+        self.validators.push(validator.into());
+        self
+    }
+
+    /// The application's hooks.
+    pub fn hooks(mut self, hooks: Hooks) -> Self {
+        self.hooks = hooks;
+        self
+    }
+
+    /// Lets the application answer errors otherwise: gets the error and the wire's own answer, and returns what is sent. Tokens
+    /// are cleared, where the error demands it, whatever is returned.
+    #[doc(alias = "errorHandlers")]
+    pub fn render_errors<F>(mut self, render: F) -> Self
+    where
+        F: Fn(&SessionError, Reply) -> Reply + Send + Sync + 'static,
+    {
+        self.render = Some(Arc::new(render));
+        self
+    }
+
+    /// Turns the built-in refresh route off, for an application that mounts its own.
+    pub fn without_refresh_route(mut self) -> Self {
+        self.refresh_route = false;
+        self
+    }
+
+    /// Turns the built-in sign-out route off, for an application that mounts its own.
+    pub fn without_signout_route(mut self) -> Self {
+        self.signout_route = false;
+        self
+    }
+
+    /// The app, where one database holds several. Defaults to `public`.
+    pub fn app_id(mut self, app_id: AppId) -> Self {
+        self.app_id = app_id;
+        self
+    }
+
+    /// Where the time comes from. Defaults to the system's clock; tests inject one that they move by hand.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Where randomness comes from. Defaults to the system's generator; tests inject a seeded one.
+    pub fn entropy(mut self, entropy: impl Entropy) -> Self {
+        self.entropy = Arc::new(entropy);
+        self
+    }
+
+    /// How many threads sign tokens. Defaults to the number of processors; at least one.
+    pub fn signing_threads(mut self, threads: usize) -> Self {
+        self.signing_threads = threads.max(1);
+        self
+    }
+
+    /// Checks everything, loads the keys, or makes them, and starts.
+    ///
+    /// # Errors
+    /// [`BuildError::Config`] with every problem of the configuration; [`BuildError::Fault`] when the store or the keys are in
+    /// trouble.
+    pub async fn build(self) -> Result<Sessions, BuildError> {
+        let store = Arc::clone(&self.store);
+        let (app_id, clock, entropy) = (self.app_id.clone(), Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        let (lifetimes, signing_threads) = (self.lifetimes, self.signing_threads);
+        let (key_policy, cleanup_interval) = (self.key_policy(), self.cleanup_interval);
+        let config = self.check()?;
+
+        let workers = Workers::start(signing_threads)
+            .map_err(|error| Fault::internal("the signing threads cannot be started").with_source(error))?;
+        let now = clock.now();
+        let keys = KeyRing::new(
+            app_id.clone(),
+            key_policy,
+            Arc::clone(&store),
+            Arc::clone(&entropy),
+            workers.clone(),
+        );
+        keys.signer(config.key_kind, now).await?;
+        let refresh_token_key = Engine::establish_refresh_token_key(&app_id, &*store, &*entropy, now).await?;
+        let engine = Engine::new(
+            app_id,
+            store,
+            keys,
+            refresh_token_key,
+            workers,
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+            lifetimes,
+        );
+        Ok(Sessions::start(Built { config, engine, clock, entropy, cleanup_interval })?)
+    }
+
+    fn key_policy(&self) -> KeyPolicy {
+        KeyPolicy {
+            update_interval: self.key_update_interval,
+            access_token_validity: self.lifetimes.access_token_validity,
+            overlap: KEY_OVERLAP,
+        }
+    }
+
+    fn check(self) -> Result<Config, BuildError> {
+        let mut problems = Problems::default();
+        self.check_lifetimes(&mut problems);
+        self.check_names(&mut problems);
+        if self.session_expired_status == self.invalid_claim_status {
+            problems.add(
+                "session_expired_status",
+                "is the same as invalid_claim_status, so clients could not tell the two apart",
+                "choose two different status codes, such as 401 and 403",
+            );
+        }
+        for (setting, status) in [
+            ("session_expired_status", self.session_expired_status),
+            ("invalid_claim_status", self.invalid_claim_status),
+        ] {
+            if !(300..=599).contains(&status) {
+                problems.add(setting, format!("{status} is no error status"), "choose one from 300 to 599");
+            }
+        }
+        for (at, claim) in self.claims.iter().enumerate() {
+            if self.claims[..at].iter().any(|other| other.key() == claim.key()) {
+                problems.add(
+                    "claim",
+                    format!("two claims have the key `{}`", claim.key()),
+                    "register each claim once, or give it a key of its own",
+                );
+            }
+            if wire::PROTECTED_CLAIMS.contains(&claim.key()) {
+                problems.add(
+                    "claim",
+                    format!("the key `{}` belongs to the token itself", claim.key()),
+                    "give the claim another key",
+                );
+            }
+        }
+        let api_domain = self.check_api_domain(&mut problems);
+        let website = self.check_website(&mut problems);
+        let cookie_domain = check_cookie_domain("cookie_domain", self.cookie_domain.as_deref(), &mut problems);
+        let older_cookie_domain = match self.older_cookie_domain.as_deref() {
+            Some("") => Some(String::new()),
+            other => check_cookie_domain("older_cookie_domain", other, &mut problems),
+        };
+        let gateway_path = domain::path(&self.api_gateway_path);
+        let public_base_path = format!("{gateway_path}{}", domain::path(&self.api_base_path));
+        for (setting, path) in
+            [("api_base_path", &public_base_path), ("access_token_path", &self.access_token_path)]
+        {
+            if path.contains([';', ' ']) || path.chars().any(char::is_control) {
+                problems.add(setting, "has characters that no path of a cookie may have", "use a plain path");
+            }
+        }
+        let (Some((api_domain, api_site)), Some(website), true) = (api_domain, website, problems.0.is_empty())
+        else {
+            return Err(BuildError::Config(problems.0));
+        };
+        let access_path = domain::path(&self.access_token_path);
+        let cookies = CookieSettings {
+            access_name: self.cookie_names.0,
+            refresh_name: self.cookie_names.1,
+            access_path: if access_path.is_empty() { "/".to_owned() } else { access_path },
+            refresh_path: format!("{public_base_path}{}", wire::REFRESH_PATH),
+            domain: cookie_domain,
+            older_domain: older_cookie_domain,
+            secure: self.cookie_secure.unwrap_or_else(|| api_domain.is_https()),
+        };
+        Ok(Config {
+            issuer: self.issuer.unwrap_or_else(|| format!("{api_domain}{public_base_path}")),
+            api_domain,
+            api_site,
+            public_base_path,
+            gateway_path,
+            website,
+            same_site: self.cookie_same_site,
+            transfer_method: self.transfer_method,
+            render: self.render,
+            cookies,
+            access_token_header: self.header_names.0,
+            refresh_token_header: self.header_names.1,
+            expose_access_token: self.expose_access_token,
+            check_database: self.check_database,
+            anti_csrf: self.anti_csrf,
+            key_kind: self.key_kind,
+            session_expired_status: self.session_expired_status,
+            invalid_claim_status: self.invalid_claim_status,
+            refresh_route: self.refresh_route,
+            signout_route: self.signout_route,
+            claims: self.claims,
+            validators: self.validators,
+            hooks: self.hooks,
+        })
+    }
+
+    fn check_lifetimes(&self, problems: &mut Problems) {
+        let Lifetimes {
+            access_token_validity,
+            access_token_validity_jitter,
+            refresh_token_validity,
+            rotation_grace_period,
+            absolute_session_lifetime,
+            recent_reuse_is_theft: _,
+        } = self.lifetimes;
+        if !(Duration::from_secs(1)..=MAX_ACCESS_TOKEN_VALIDITY).contains(&access_token_validity) {
+            problems.add(
+                "access_token_validity",
+                format!("{access_token_validity:?} is out of range"),
+                "choose 1 to 86,400,000 seconds",
+            );
+        }
+        if refresh_token_validity <= access_token_validity {
+            problems.add(
+                "refresh_token_validity",
+                "does not exceed access_token_validity, so sessions would end before their first refresh",
+                "choose a longer one, such as 100 days",
+            );
+        }
+        if absolute_session_lifetime.is_some_and(|lifetime| lifetime < access_token_validity) {
+            problems.add(
+                "absolute_session_lifetime",
+                "is shorter than access_token_validity",
+                "choose a longer one, or shorten access_token_validity",
+            );
+        }
+        if rotation_grace_period > MAX_GRACE_PERIOD {
+            problems.add(
+                "refresh_token_rotation_grace_period",
+                format!("{rotation_grace_period:?} is out of range"),
+                "choose 0 to 300 seconds",
+            );
+        }
+        if !(0.0..=MAX_JITTER).contains(&access_token_validity_jitter) {
+            problems.add(
+                "access_token_validity_jitter",
+                format!("{access_token_validity_jitter} is out of range"),
+                "choose 0 to 0.25",
+            );
+        }
+        if self.key_update_interval < HOUR {
+            problems.add(
+                "signing_key_update_interval",
+                format!("{:?} is out of range", self.key_update_interval),
+                "choose at least one hour",
+            );
+        }
+        if self.cleanup_interval.is_some_and(|interval| interval.is_zero()) {
+            problems.add("cleanup_interval", "is zero", "choose a longer one, or None to turn it off");
+        }
+    }
+
+    fn check_names(&self, problems: &mut Problems) {
+        let pairs = [("cookie_names", &self.cookie_names), ("response_header_names", &self.header_names)];
+        for (setting, (access, refresh)) in pairs {
+            if access == refresh {
+                problems.add(setting, "both are the same", "give each token a name of its own");
+            }
+            for name in [access, refresh] {
+                let is_token = !name.is_empty()
+                    && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&b));
+                if !is_token {
+                    problems.add(
+                        setting,
+                        format!("`{name}` is no valid name"),
+                        "use letters, digits, `-` and `_`",
+                    );
+                }
+            }
+        }
+    }
+
+    fn check_api_domain(&self, problems: &mut Problems) -> Option<(Domain, String)> {
+        const FIX: &str = "set it to where browsers find this API, such as \"https://api.example.com\"";
+        let Some(text) = &self.api_domain else {
+            problems.add("api_domain", "is not set", FIX);
+            return None;
+        };
+        let domain = Domain::parse(text)
+            .map_err(|error| problems.add("api_domain", format!("`{text}`: {error}"), FIX))
+            .ok()?;
+        let site = domain
+            .site()
+            .map_err(|error| problems.add("api_domain", format!("`{text}`: {error}"), FIX))
+            .ok()?;
+        Some((domain, site))
+    }
+
+    fn check_website(&self, problems: &mut Problems) -> Option<Website> {
+        const FIX: &str = "set it to where the website is, such as \"https://example.com\", or set `origin`";
+        if let Some(origin) = &self.origin {
+            return Some(Website::PerRequest(Arc::clone(origin)));
+        }
+        let Some(text) = &self.website_domain else {
+            problems.add("website_domain", "is not set", FIX);
+            return None;
+        };
+        let domain = Domain::parse(text)
+            .map_err(|error| problems.add("website_domain", format!("`{text}`: {error}"), FIX))
+            .ok()?;
+        domain.site().map_err(|error| problems.add("website_domain", format!("`{text}`: {error}"), FIX)).ok()?;
+        Some(Website::Fixed(domain))
+    }
+}
+
+impl fmt::Debug for SessionsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionsBuilder")
+            .field("api_domain", &self.api_domain)
+            .field("website_domain", &self.website_domain)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct Problems(Vec<ConfigProblem>);
+
+impl Problems {
+    fn add(&mut self, setting: &'static str, problem: impl Into<String>, fix: impl Into<String>) {
+        self.0.push(ConfigProblem { setting, problem: problem.into(), fix: fix.into() });
+    }
+}
+
+fn check_cookie_domain(
+    setting: &'static str,
+    text: Option<&str>,
+    problems: &mut Problems,
+) -> Option<String> {
+    let text = text?;
+    domain::cookie_domain(text)
+        .map_err(|error| {
+            problems.add(
+                setting,
+                format!("`{text}`: {error}"),
+                "set it to a domain that the API's host belongs to, such as \".example.com\"",
+            );
+        })
+        .ok()
+}

@@ -1,0 +1,133 @@
+//! The validated, immutable configuration (session specification, section 11).
+
+mod builder;
+pub(crate) mod domain;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::claims::{AnyClaim, ClaimValidator};
+use crate::error::SessionError;
+use crate::hooks::Hooks;
+use crate::http::{Reply, RequestView};
+use crate::store::KeyKind;
+use crate::transfer::{AntiCsrf, CookieSettings, SameSite, TokenTransferMethod};
+use crate::transfer::SiteOfRequest;
+use crate::wire;
+
+pub use builder::{BuildError, ConfigProblem, SessionsBuilder};
+pub(crate) use builder::Built;
+use domain::Domain;
+
+type TransferMethodFn = dyn Fn(&dyn RequestView, bool) -> TokenTransferMethod + Send + Sync;
+type OriginFn = dyn Fn(&dyn RequestView) -> String + Send + Sync;
+type RenderFn = dyn Fn(&SessionError, Reply) -> Reply + Send + Sync;
+
+/// Everything that decides how requests are read and answered.
+pub(crate) struct Config {
+    api_domain: Domain,
+    api_site: String,
+    /// Gateway path and base path: what the outside sees.
+    public_base_path: String,
+    /// What reaches us: the public path without the gateway's.
+    gateway_path: String,
+    website: Website,
+    same_site: Option<SameSite>,
+    transfer_method: Option<Arc<TransferMethodFn>>,
+    render: Option<Arc<RenderFn>>,
+    pub(crate) cookies: CookieSettings,
+    pub(crate) access_token_header: String,
+    pub(crate) refresh_token_header: String,
+    pub(crate) expose_access_token: bool,
+    pub(crate) check_database: bool,
+    pub(crate) anti_csrf: Option<AntiCsrf>,
+    pub(crate) key_kind: KeyKind,
+    pub(crate) issuer: String,
+    pub(crate) session_expired_status: u16,
+    pub(crate) invalid_claim_status: u16,
+    pub(crate) refresh_route: bool,
+    pub(crate) signout_route: bool,
+    pub(crate) claims: Vec<AnyClaim>,
+    pub(crate) validators: Vec<ClaimValidator>,
+    pub(crate) hooks: Hooks,
+}
+
+/// Where the website is.
+enum Website {
+    Fixed(Domain),
+    PerRequest(Arc<OriginFn>),
+}
+
+impl Config {
+    /// Which tokens of a request count, or how a session that is created by it travels (session specification, 3.1).
+    pub(crate) fn transfer_method(&self, view: &dyn RequestView, creating: bool) -> TokenTransferMethod {
+        if let Some(decide) = &self.transfer_method {
+            return decide(view, creating);
+        }
+        if !creating {
+            return TokenTransferMethod::Any;
+        }
+        match view.header(wire::AUTH_MODE_HEADER).map(|mode| mode.to_ascii_lowercase()).as_deref() {
+            Some("cookie") => TokenTransferMethod::Cookie,
+            Some("header") => TokenTransferMethod::Header,
+            _ => TokenTransferMethod::Any,
+        }
+    }
+
+    /// What the website's origin means for cookies (session specification, 3.9).
+    pub(crate) fn site_of(&self, view: &dyn RequestView) -> Result<SiteOfRequest, String> {
+        match &self.website {
+            Website::Fixed(website) => self.site_for(website),
+            Website::PerRequest(origin) => {
+                let origin = origin(view);
+                let website = Domain::parse(&origin)
+                    .map_err(|error| format!("the origin function returned `{origin}`: {error}"))?;
+                self.site_for(&website)
+            }
+        }
+    }
+
+    fn site_for(&self, website: &Domain) -> Result<SiteOfRequest, String> {
+        let site = website.site().map_err(|error| format!("website domain `{website}`: {error}"))?;
+        let derived = if site == self.api_site && website.scheme == self.api_domain.scheme {
+            SameSite::Lax
+        } else {
+            SameSite::None
+        };
+        Ok(SiteOfRequest {
+            same_site: self.same_site.unwrap_or(derived),
+            is_local: self.api_domain.is_local() && website.is_local(),
+        })
+    }
+
+    /// The path that a built-in route has for this server, from the path of a request: below the base path, without it.
+    pub(crate) fn route_of<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let base = self.public_base_path.strip_prefix(self.gateway_path.as_str()).unwrap_or_default();
+        let path = path.strip_suffix('/').unwrap_or(path);
+        path.strip_prefix(base).filter(|route| route.starts_with('/'))
+    }
+
+    /// The API's domain and the public base path: where clients find the built-in routes.
+    pub(crate) fn public_base_url(&self) -> String {
+        format!("{}{}", self.api_domain, self.public_base_path)
+    }
+
+    /// Lets the application answer an error otherwise.
+    pub(crate) fn rendered(&self, error: &SessionError, reply: Reply) -> Reply {
+        match &self.render {
+            Some(render) => render(error, reply),
+            None => reply,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("api_domain", &self.api_domain)
+            .field("public_base_path", &self.public_base_path)
+            .field("cookies", &self.cookies)
+            .field("anti_csrf", &self.anti_csrf)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,198 @@
+//! Reading and changing documents: session data, payloads and metadata, by the same three verbs.
+
+use std::hash::{BuildHasher, RandomState};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+
+use crate::authority::Authority;
+use crate::clock::Clock;
+use crate::error::{Fault, FaultKind, SessionError};
+use crate::ids::{SessionHandle, UserId};
+use crate::json::JsonObject;
+use crate::store::{DocumentWrite, SessionDocument, WriteOutcome};
+use crate::token::access;
+use crate::wire;
+
+/// Which document is meant.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    SessionData(SessionHandle),
+    Payload(SessionHandle),
+    Metadata(UserId),
+}
+
+/// Queues for those who modify the same document in this process, so that they do not retry against each other.
+#[derive(Debug)]
+pub(crate) struct ModifyQueues {
+    hasher: RandomState,
+    queues: Vec<Mutex<()>>,
+}
+
+const QUEUES: usize = 64;
+/// How often a modification that loses a race against other nodes tries again.
+const MAX_ATTEMPTS: usize = 1_000;
+
+impl Default for ModifyQueues {
+    fn default() -> Self {
+        Self { hasher: RandomState::new(), queues: (0..QUEUES).map(|_| Mutex::new(())).collect() }
+    }
+}
+
+impl ModifyQueues {
+    fn of(&self, target: &Target) -> &Mutex<()> {
+        let hash = match target {
+            Target::SessionData(handle) | Target::Payload(handle) => self.hasher.hash_one(handle),
+            Target::Metadata(user) => self.hasher.hash_one(user),
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
+        let at = hash as usize % self.queues.len();
+        &self.queues[at]
+    }
+}
+
+/// What holds documents: an authority, the time, and the queues.
+pub(crate) struct Documents<'a> {
+    pub(crate) authority: &'a dyn Authority,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) queues: &'a ModifyQueues,
+}
+
+impl Documents<'_> {
+    /// The document; None if the session is gone.
+    pub(crate) async fn read(&self, target: &Target) -> Result<Option<JsonObject>, SessionError> {
+        Ok(match target {
+            Target::SessionData(handle) => {
+                self.authority.information(handle, self.clock.now()).await?.map(|session| session.session_data)
+            }
+            Target::Payload(handle) => self
+                .authority
+                .information(handle, self.clock.now())
+                .await?
+                .map(|session| session.custom_claims_in_access_token_payload),
+            Target::Metadata(user) => Some(self.authority.user_metadata(user).await?),
+        })
+    }
+
+    /// The document read into `T`; None if the session is gone.
+    pub(crate) async fn read_as<T: DeserializeOwned>(&self, target: &Target) -> Result<Option<T>, SessionError> {
+        let document = self.read(target).await?;
+        document.map(|document| document.deserialize().map_err(|error| shape_fault(target, error))).transpose()
+    }
+
+    /// Changes the document; None if the session is gone.
+    pub(crate) async fn write(
+        &self,
+        target: &Target,
+        write: DocumentWrite,
+    ) -> Result<Option<WriteOutcome>, SessionError> {
+        let now = self.clock.now();
+        let outcome = match target {
+            Target::SessionData(handle) => {
+                self.authority.write_document(handle, SessionDocument::SessionData, write, now).await?
+            }
+            Target::Payload(handle) => {
+                self.authority.write_document(handle, SessionDocument::Payload, write, now).await?
+            }
+            Target::Metadata(user) => self.authority.write_user_metadata(user, write).await?,
+        };
+        Ok((outcome != WriteOutcome::Gone).then_some(outcome))
+    }
+
+    /// Overwrites the document; false if the session is gone.
+    pub(crate) async fn overwrite<T: Serialize + ?Sized>(
+        &self,
+        target: &Target,
+        value: &T,
+    ) -> Result<bool, SessionError> {
+        let document = object(value)?;
+        Ok(self.write(target, DocumentWrite::Overwrite(document)).await?.is_some())
+    }
+
+    /// Merges at the root, atomically, and returns the result; None if the session is gone.
+    pub(crate) async fn merge<T: Serialize + ?Sized>(
+        &self,
+        target: &Target,
+        patch: &T,
+    ) -> Result<Option<JsonObject>, SessionError> {
+        let patch = object(patch)?;
+        refuse_protected(target, &patch)?;
+        match self.write(target, DocumentWrite::Merge(patch)).await? {
+            Some(WriteOutcome::Written(document)) => Ok(Some(document)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Reads, lets `change` work on the document, and writes what it changed if nobody was faster; otherwise again.
+    ///
+    /// Only the members that `change` changed are written, so members that `T` does not know are kept.
+    pub(crate) async fn modify<T, R, F>(&self, target: &Target, mut change: F) -> Result<Option<R>, SessionError>
+    where
+        T: Serialize + DeserializeOwned + Default,
+        F: FnMut(&mut T) -> R,
+    {
+        let _turn = self.queues.of(target).lock().await;
+        let Some(mut stored) = self.read(target).await? else {
+            return Ok(None);
+        };
+        for _ in 0..MAX_ATTEMPTS {
+            let mut value: T = match stored.deserialize() {
+                Ok(value) => value,
+                // A document that was never written has the default's shape.
+                Err(_) if stored.is_empty() => T::default(),
+                Err(error) => return Err(shape_fault(target, error)),
+            };
+            let before = object(&value)?;
+            let result = change(&mut value);
+            let patch = JsonObject::patch_between(&before, &object(&value)?);
+            refuse_protected(target, &patch)?;
+            let write = DocumentWrite::CompareAndSwap {
+                replacement: stored.merged_replacing(&patch, &object(&value)?),
+                expected: stored,
+            };
+            match self.write(target, write).await? {
+                None | Some(WriteOutcome::Gone) => return Ok(None),
+                Some(WriteOutcome::Written(_)) => return Ok(Some(result)),
+                Some(WriteOutcome::Conflict(now_stored)) => stored = now_stored,
+            }
+        }
+        Err(Fault::new(FaultKind::Unavailable, "a modification kept losing races for its document; try again").into())
+    }
+}
+
+/// What the application gives us as a document.
+pub(crate) fn object<T: Serialize + ?Sized>(value: &T) -> Result<JsonObject, SessionError> {
+    JsonObject::from_serialize(value)
+        .map_err(|error| Fault::misuse("the document cannot be stored").with_source(error).into())
+}
+
+/// A patch of a payload may remove protected names, which migrates old sessions, but not set them.
+pub(crate) fn refuse_protected(target: &Target, patch: &JsonObject) -> Result<(), SessionError> {
+    let set = patch.filtered(|_, value| value != "null");
+    if matches!(target, Target::Payload(_)) && access::names_protected_claim(&set) {
+        let names: Vec<_> =
+            set.keys().into_iter().filter(|key| wire::PROTECTED_CLAIMS.contains(&key.as_str())).collect();
+        return Err(SessionError::bad_input(format!(
+            "{}: {}",
+            wire::MESSAGE_PROTECTED_FIELD,
+            names.join(", ")
+        )));
+    }
+    Ok(())
+}
+
+fn shape_fault(target: &Target, error: serde_json::Error) -> SessionError {
+    let document = match target {
+        Target::SessionData(handle) => format!("the session data of {handle}"),
+        Target::Payload(handle) => format!("the access token payload of {handle}"),
+        Target::Metadata(user) => format!("the metadata of user {user}"),
+    };
+    // The category only: the message of the parser may quote the document.
+    Fault::internal(format!(
+        "{document} does not have the shape that the application asks for ({:?} error at column {})",
+        error.classify(),
+        error.column()
+    ))
+    .into()
+}

@@ -1,0 +1,66 @@
+//! Making a session (core specification, 1.2).
+
+use super::{Engine, MintFailure};
+use crate::authority::{IssuedSession, NewSession};
+use crate::clock::UnixMillis;
+use crate::entropy::random_uuid;
+use crate::error::Fault;
+use crate::ids::SessionHandle;
+use crate::json::JsonObject;
+use crate::secret::{RefreshHash1, RefreshHash2};
+use crate::store::{InsertOutcome, Lineage, SessionKey, SessionRecord};
+use crate::token::access::AccessClaims;
+use crate::wire;
+
+impl Engine {
+    /// Mints the tokens, then stores the session; nothing is stored if minting fails.
+    pub(crate) async fn create(&self, new: NewSession, now: UnixMillis) -> Result<IssuedSession, Fault> {
+        let handle = SessionHandle::compose(random_uuid(&*self.entropy)?, &new.tenant_id);
+        let expires_at = self.session_expiry(now, now);
+        let refresh = self.refresh_tokens.mint_first(
+            &handle,
+            &new.user_id,
+            &new.tenant_id,
+            new.anti_csrf,
+            &*self.entropy,
+        )?;
+        let claims = AccessClaims {
+            user_id: new.user_id.clone(),
+            recipe_user_id: new.user_id.clone(),
+            tenant_id: new.tenant_id.clone(),
+            handle: handle.clone(),
+            refresh_hash1: RefreshHash1::of(&refresh.token),
+            parent_refresh_hash1: None,
+            anti_csrf: refresh.anti_csrf.clone(),
+            issued_at: now.floor_seconds(),
+            expires_at: self.access_expiry(now, expires_at)?,
+            payload: JsonObject::empty(),
+        };
+        let access =
+            self.mint_access(claims, &new.payload, new.key_kind, now).await.map_err(|failure| match failure {
+                MintFailure::ProtectedClaim => Fault::misuse(wire::MESSAGE_PROTECTED_FIELD),
+                MintFailure::Fault(fault) => fault,
+            })?;
+        let record = SessionRecord {
+            key: SessionKey { app: self.app.clone(), tenant: new.tenant_id, handle },
+            user_id: new.user_id,
+            lineage: Lineage { current: RefreshHash2::of(&refresh.token), previous: None },
+            session_data: new.session_data,
+            payload: new.payload,
+            expires_at,
+            created_at: now,
+            key_kind: new.key_kind,
+        };
+        match self.store.insert_session(&record).await? {
+            InsertOutcome::Inserted => Ok(IssuedSession {
+                access,
+                refresh_token: refresh.token,
+                refresh_expires_at: expires_at,
+                anti_csrf: refresh.anti_csrf,
+            }),
+            InsertOutcome::HandleTaken => {
+                Err(Fault::internal("a new session handle is already taken; the source of randomness repeats itself"))
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Exchanging a refresh token: ROTATION rules (core specification, 3.3) with the same-successor rule.
+//!
+//! | presented token | answer | stored |
+//! | --- | --- | --- |
+//! | current, or an unconfirmed child of it | its successor | successor becomes current, presented becomes previous |
+//! | previous, inside the grace window | *the same* successor | nothing, unless another engine minted the current one |
+//! | anything else of this session | reuse | the session is deleted |
+//!
+//! The successor is derived from the presented token, so the second line needs no memory of the first: any node
+//! derives it and recognises it by its hash. Tokens are minted before the rotation is stored, and the rotation is a
+//! compare-and-swap on lineage and payload: a refresh that cannot mint changes nothing, and one that lost a race looks again.
+
+use super::{Engine, MintFailure};
+use crate::authority::{IssuedSession, RefreshOutcome, RefreshRequest};
+use crate::clock::UnixMillis;
+use crate::error::{Fault, FaultKind, ReuseClass};
+use crate::ids::UserId;
+use crate::json::JsonObject;
+use crate::secret::{AntiCsrfToken, RefreshHash1, RefreshHash2};
+use crate::store::{Lineage, PreviousRefresh, RotateOutcome, Rotation, SessionKey, SessionRecord};
+use crate::token::access::AccessClaims;
+use crate::token::refresh::{MintedRefresh, RefreshClaims};
+use crate::wire;
+
+/// How often a refresh that loses a race looks again. Each loss means that another request got through.
+const MAX_ATTEMPTS: usize = 64;
+
+/// What a presented token is to its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Current,
+    PreviousInGrace,
+    Reused(ReuseClass),
+}
+
+impl Engine {
+    pub(crate) async fn refresh(&self, request: RefreshRequest) -> Result<RefreshOutcome, Fault> {
+        let presented = match self.refresh_tokens.open(&request.token) {
+            Ok(presented) => presented,
+            Err(error) => {
+                tracing::debug!(reason = %error, "refresh token refused");
+                return Ok(RefreshOutcome::Unauthorised("the refresh token cannot be read"));
+            }
+        };
+        if request.use_anti_csrf && !anti_csrf_matches(&presented, request.anti_csrf.as_ref()) {
+            return Ok(RefreshOutcome::Unauthorised("Anti CSRF token missing, or not matching"));
+        }
+        let key = SessionKey {
+            app: self.app.clone(),
+            tenant: presented.tenant_id.clone(),
+            handle: presented.handle.clone(),
+        };
+        for _ in 0..MAX_ATTEMPTS {
+            let now = self.clock.now();
+            let Some(record) = self.store.session(&key, now).await? else {
+                return Ok(RefreshOutcome::Unauthorised("Session missing in db or has expired"));
+            };
+            let hash = RefreshHash2::of(&request.token);
+            let standing = self.standing(&record.lineage, &hash, presented.parent_hash1.as_ref(), now);
+            let plan = match standing {
+                Standing::Current => self.rotate(&request, &presented, &record, hash, now)?,
+                Standing::PreviousInGrace => self.replay(&request, &presented, &record)?,
+                Standing::Reused(class) => return self.end_reused(record, class).await,
+            };
+            let issued = match self.issue(&request, &record, &plan, now).await {
+                Ok(issued) => issued,
+                Err(MintFailure::Fault(fault)) => return Err(fault),
+                Err(MintFailure::ProtectedClaim) => {
+                    return Ok(RefreshOutcome::Unauthorised(wire::MESSAGE_PROTECTED_FIELD));
+                }
+            };
+            let outcome = match &plan.rotation {
+                None => RotateOutcome::Rotated,
+                Some(next) => self.store.rotate(&key, &record.lineage, &record.payload, next, now).await?,
+            };
+            match outcome {
+                RotateOutcome::Rotated => return Ok(RefreshOutcome::Refreshed(Box::new(issued))),
+                RotateOutcome::Changed => {}
+                RotateOutcome::Gone => {
+                    return Ok(RefreshOutcome::Unauthorised("Session missing in db or has expired"));
+                }
+            }
+        }
+        Err(Fault::new(FaultKind::Unavailable, "a refresh kept losing races for its session; try again"))
+    }
+
+    fn standing(
+        &self,
+        lineage: &Lineage,
+        hash: &RefreshHash2,
+        parent: Option<&RefreshHash1>,
+        now: UnixMillis,
+    ) -> Standing {
+        let parent = parent.map(RefreshHash1::second);
+        if *hash == lineage.current || parent.as_ref() == Some(&lineage.current) {
+            return Standing::Current;
+        }
+        match &lineage.previous {
+            Some(previous) if *hash == previous.hash => {
+                if now <= previous.rotated_at.after(self.lifetimes.rotation_grace_period) {
+                    Standing::PreviousInGrace
+                } else {
+                    Standing::Reused(ReuseClass::RecentPrev)
+                }
+            }
+            Some(previous) if parent.as_ref() == Some(&previous.hash) => {
+                Standing::Reused(ReuseClass::OrphanedBranch)
+            }
+            _ => Standing::Reused(ReuseClass::StaleLineage),
+        }
+    }
+
+    fn rotate(
+        &self,
+        request: &RefreshRequest,
+        presented: &RefreshClaims,
+        record: &SessionRecord,
+        hash: RefreshHash2,
+        now: UnixMillis,
+    ) -> Result<Plan, Fault> {
+        let successor = self.successor(request, presented, &record.user_id, request.use_anti_csrf)?;
+        let expires_at = self.session_expiry(now, record.created_at);
+        let lineage = Lineage {
+            current: RefreshHash2::of(&successor.token),
+            previous: Some(PreviousRefresh { hash, rotated_at: now }),
+        };
+        let rotation = Some(Rotation { lineage, expires_at, key_kind: request.key_kind });
+        Ok(Plan { successor, expires_at, rotation })
+    }
+
+    fn replay(
+        &self,
+        request: &RefreshRequest,
+        presented: &RefreshClaims,
+        record: &SessionRecord,
+    ) -> Result<Plan, Fault> {
+        let derive = |anti_csrf| self.successor(request, presented, &record.user_id, anti_csrf);
+        let wanted = derive(request.use_anti_csrf)?;
+        // The first refresh may have differed in whether anti-CSRF tokens are in use; its successor is *the* successor.
+        for known in [wanted.clone(), derive(!request.use_anti_csrf)?] {
+            if RefreshHash2::of(&known.token) == record.lineage.current {
+                let rotation = (record.key_kind != request.key_kind).then(|| Rotation {
+                    lineage: record.lineage.clone(),
+                    expires_at: record.expires_at,
+                    key_kind: request.key_kind,
+                });
+                return Ok(Plan { successor: known, expires_at: record.expires_at, rotation });
+            }
+        }
+        // Another engine, which does not derive, minted the current token: displace it, as the specification says.
+        let lineage = Lineage {
+            current: RefreshHash2::of(&wanted.token),
+            previous: record.lineage.previous.clone(),
+        };
+        let rotation =
+            Some(Rotation { lineage, expires_at: record.expires_at, key_kind: request.key_kind });
+        Ok(Plan { successor: wanted, expires_at: record.expires_at, rotation })
+    }
+
+    fn successor(
+        &self,
+        request: &RefreshRequest,
+        presented: &RefreshClaims,
+        user_id: &UserId,
+        anti_csrf: bool,
+    ) -> Result<MintedRefresh, Fault> {
+        Ok(self.refresh_tokens.mint_successor(
+            &request.token,
+            &presented.handle,
+            user_id,
+            &presented.tenant_id,
+            anti_csrf,
+        )?)
+    }
+
+    async fn issue(
+        &self,
+        request: &RefreshRequest,
+        record: &SessionRecord,
+        plan: &Plan,
+        now: UnixMillis,
+    ) -> Result<IssuedSession, MintFailure> {
+        let claims = AccessClaims {
+            user_id: record.user_id.clone(),
+            recipe_user_id: record.user_id.clone(),
+            tenant_id: record.key.tenant.clone(),
+            handle: record.key.handle.clone(),
+            refresh_hash1: RefreshHash1::of(&plan.successor.token),
+            parent_refresh_hash1: None,
+            anti_csrf: plan.successor.anti_csrf.clone(),
+            issued_at: now.floor_seconds(),
+            expires_at: self.access_expiry(now, plan.expires_at)?,
+            payload: JsonObject::empty(),
+        };
+        let access = self.mint_access(claims, &record.payload, request.key_kind, now).await?;
+        Ok(IssuedSession {
+            access,
+            refresh_token: plan.successor.token.clone(),
+            refresh_expires_at: plan.expires_at,
+            anti_csrf: plan.successor.anti_csrf.clone(),
+        })
+    }
+
+    /// A token that was exchanged before is used again: whoever holds the session now, it ends.
+    async fn end_reused(&self, record: SessionRecord, class: ReuseClass) -> Result<RefreshOutcome, Fault> {
+        self.store.delete_sessions(std::slice::from_ref(&record.key)).await?;
+        let report_as_theft = class == ReuseClass::StaleLineage || self.lifetimes.recent_reuse_is_theft;
+        Ok(RefreshOutcome::Reused {
+            handle: record.key.handle,
+            user_id: record.user_id,
+            class,
+            report_as_theft,
+        })
+    }
+}
+
+/// What a refresh is going to answer, and what must be stored before it does.
+struct Plan {
+    successor: MintedRefresh,
+    expires_at: UnixMillis,
+    rotation: Option<Rotation>,
+}
+
+/// A refresh token without an anti-CSRF token was made while the check was off, and passes (core specification, 3.1).
+fn anti_csrf_matches(presented: &RefreshClaims, sent: Option<&AntiCsrfToken>) -> bool {
+    match &presented.anti_csrf {
+        None => true,
+        Some(own) => sent.is_some_and(|sent| own.ct_eq(sent.expose())),
+    }
+}

@@ -1,0 +1,237 @@
+//! What can go wrong with a request's session: the client must act (a rejection), or we are broken (a fault).
+//!
+//! The two never mix. A fault is 503 or 500, clears nothing and says nothing to the client; it is never reported
+//! as "not logged in".
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+use crate::claims::ClaimFailure;
+use crate::ids::{SessionHandle, UserId};
+use crate::keys::KeyFault;
+use crate::store::StoreError;
+
+/// Why a request has no session, or an operation on a session did not take place.
+///
+/// `Display` is for the operator. What the client sees is the wire's fixed body for each variant.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// 401 `unauthorised`: there is no session, or it has ended.
+    #[error("unauthorised: {0}")]
+    Unauthorised(Unauthorised),
+    /// 401 `try refresh token`: the client should refresh and try again.
+    #[error("try refresh token: {0}")]
+    TryRefreshToken(Cow<'static, str>),
+    /// 401 `token theft detected`: a refresh token was used twice, and the session is revoked.
+    #[error("token theft detected: {0}")]
+    TokenTheftDetected(TokenTheft),
+    /// 403 `invalid claim`: the session is good, but a claim does not hold.
+    #[error("invalid claims: {}", ClaimFailure::ids(.0))]
+    InvalidClaims(Vec<ClaimFailure>),
+    /// 200: cookies of an older domain were cleared; the client should try again.
+    #[error("the request carried duplicate session cookies; those of the older domain are cleared")]
+    ClearDuplicateSessionCookies,
+    /// 400: the caller's input cannot be used. The text is shown to the client.
+    #[error("bad input: {0}")]
+    BadInput(Cow<'static, str>),
+    /// 503 or 500: not the client's doing.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// The circumstances of a 401 `unauthorised`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unauthorised {
+    reason: Cow<'static, str>,
+    clear_tokens: bool,
+}
+
+impl Unauthorised {
+    /// Whether the response takes the client's tokens away.
+    #[must_use]
+    pub fn clears_tokens(&self) -> bool {
+        self.clear_tokens
+    }
+}
+
+impl fmt::Display for Unauthorised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+/// A refresh token was used again after its grace window. The session has been revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenTheft {
+    /// The session.
+    pub handle: SessionHandle,
+    /// Its user.
+    pub user_id: UserId,
+    /// The login method of the user.
+    pub recipe_user_id: UserId,
+    /// How the token was related to the session.
+    pub class: ReuseClass,
+}
+
+impl fmt::Display for TokenTheft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "session {} of user {}: {}", self.handle, self.user_id, self.class.as_str())
+    }
+}
+
+/// How a refresh token that is no longer good was related to its session (core specification, 3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReuseClass {
+    /// The one before the current one, after the grace window.
+    RecentPrev,
+    /// A sibling of the current one: made from the one before, but never adopted.
+    OrphanedBranch,
+    /// Anything older or unknown.
+    StaleLineage,
+}
+
+impl ReuseClass {
+    /// The name on the wire between a backend SDK and the core.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RecentPrev => "RECENT_PREV",
+            Self::OrphanedBranch => "ORPHANED_BRANCH",
+            Self::StaleLineage => "STALE_LINEAGE",
+        }
+    }
+}
+
+impl SessionError {
+    /// Ends the user's session at the client: 401 `unauthorised`, and the response clears all tokens. For the
+    /// application's own use too.
+    #[must_use]
+    pub fn unauthorised(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unauthorised(Unauthorised { reason: reason.into(), clear_tokens: true })
+    }
+
+    /// 401 `unauthorised` that leaves the client's tokens alone.
+    #[must_use]
+    pub fn unauthorised_keeping_tokens(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unauthorised(Unauthorised { reason: reason.into(), clear_tokens: false })
+    }
+
+    pub(crate) fn gone() -> Self {
+        Self::unauthorised(crate::wire::MESSAGE_SESSION_GONE)
+    }
+
+    pub(crate) fn try_refresh(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::TryRefreshToken(reason.into())
+    }
+
+    pub(crate) fn bad_input(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::BadInput(text.into())
+    }
+
+    /// Whether the response must take the client's tokens away (session specification, 5.5).
+    #[must_use]
+    pub fn clears_tokens(&self) -> bool {
+        match self {
+            Self::Unauthorised(unauthorised) => unauthorised.clear_tokens,
+            Self::TokenTheftDetected(_) => true,
+            Self::TryRefreshToken(_)
+            | Self::InvalidClaims(_)
+            | Self::ClearDuplicateSessionCookies
+            | Self::BadInput(_)
+            | Self::Fault(_) => false,
+        }
+    }
+}
+
+/// We are broken, or something that we depend on is. The cause is for the operator only.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Fault {
+    kind: FaultKind,
+    message: Cow<'static, str>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// Whose trouble a [`Fault`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// The store, the keys or the network: 503, worth another try.
+    Unavailable,
+    /// A bug, damaged data, or an application hook that failed: 500.
+    Internal,
+    /// The application or its configuration: 500. The message names the fix.
+    Misuse,
+}
+
+impl Fault {
+    /// A fault of `kind`. The message goes to the operator.
+    #[must_use]
+    pub fn new(kind: FaultKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Whose trouble it is.
+    #[must_use]
+    pub fn kind(&self) -> FaultKind {
+        self.kind
+    }
+
+    pub(crate) fn misuse(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(FaultKind::Misuse, message)
+    }
+
+    pub(crate) fn internal(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(FaultKind::Internal, message)
+    }
+
+    /// The message and all causes, for the log.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+fn kind_of(error: &StoreError) -> FaultKind {
+    if error.is_transient() { FaultKind::Unavailable } else { FaultKind::Internal }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::new(kind_of(&error), "the session store failed").with_source(error)
+    }
+}
+
+impl From<KeyFault> for Fault {
+    fn from(fault: KeyFault) -> Self {
+        let kind = match &fault {
+            KeyFault::Store(error) => kind_of(error),
+            KeyFault::Worker(_) | KeyFault::Missing => FaultKind::Unavailable,
+            KeyFault::Key(_) | KeyFault::Entropy(_) => FaultKind::Internal,
+        };
+        Self::new(kind, "the signing keys are not available").with_source(fault)
+    }
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}

@@ -1,0 +1,228 @@
+//! The application's own code at the turning points of a session.
+//!
+//! What SuperTokens users do with overrides has three places here:
+//!
+//! * **Run code, or change what is stored**: a hook of [`Hooks`].
+//! * **Answer errors otherwise**: [`SessionsBuilder::render_errors`](crate::SessionsBuilder::render_errors).
+//! * **Replace a built-in route**: turn it off
+//!   ([`SessionsBuilder::without_refresh_route`](crate::SessionsBuilder::without_refresh_route),
+//!   [`SessionsBuilder::without_signout_route`](crate::SessionsBuilder::without_signout_route)) and mount a handler of
+//!   your own that calls [`RequestSessions::refresh`](crate::RequestSessions::refresh) or
+//!   [`RequestSessions::sign_out`](crate::RequestSessions::sign_out).
+//!
+//! # Examples
+//! ```
+//! use supersession::{Hooks, store::MemoryStore, Sessions};
+//!
+//! # pollster::block_on(async {
+//! let hooks = Hooks::new()
+//!     .before_create(|mut new| async move {
+//!         new.set_payload("plan", "pro")?;
+//!         Ok(new)
+//!     })
+//!     .on_theft(|theft| async move {
+//!         println!("session {} of {} was stolen", theft.handle, theft.user_id);
+//!     });
+//! let sessions = Sessions::builder(MemoryStore::new())
+//!     .api_domain("http://localhost:3000")
+//!     .website_domain("http://localhost:3000")
+//!     .hooks(hooks)
+//!     .build()
+//!     .await?;
+//! # Ok::<(), supersession::BuildError>(())
+//! # }).unwrap();
+//! ```
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::error::{Fault, TokenTheft};
+use crate::ids::{SessionHandle, TenantId, UserId};
+use crate::json::{JsonObject, JsonObjectError};
+
+/// What a hook returns when it cannot do its work. The request is answered with 500, and nothing is cleared.
+pub type HookError = Box<dyn Error + Send + Sync>;
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type BeforeCreate = Arc<dyn Fn(SessionDraft) -> Boxed<Result<SessionDraft, HookError>> + Send + Sync>;
+type Observer<E> = Arc<dyn Fn(E) -> Boxed<()> + Send + Sync>;
+
+/// The application's hooks. Each may be given once; the last one counts.
+#[derive(Clone, Default)]
+pub struct Hooks {
+    before_create: Option<BeforeCreate>,
+    on_created: Option<Observer<SessionEvent>>,
+    on_refreshed: Option<Observer<SessionEvent>>,
+    on_signed_out: Option<Observer<SessionEvent>>,
+    on_theft: Option<Observer<TokenTheft>>,
+}
+
+/// A session that is about to be created.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionDraft {
+    /// The user.
+    pub user_id: UserId,
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// The application's part of the access token payload, with the issuer and the registered claims.
+    pub access_token_payload: JsonObject,
+    /// The session data.
+    pub session_data: JsonObject,
+}
+
+impl SessionDraft {
+    /// Sets one member of the access token payload.
+    ///
+    /// # Errors
+    /// When the value cannot be serialized.
+    pub fn set_payload<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), JsonObjectError> {
+        self.access_token_payload = self.access_token_payload.with(key, value)?;
+        Ok(())
+    }
+
+    /// Sets one member of the session data.
+    ///
+    /// # Errors
+    /// When the value cannot be serialized.
+    pub fn set_data<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), JsonObjectError> {
+        self.session_data = self.session_data.with(key, value)?;
+        Ok(())
+    }
+}
+
+/// Something happened to a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionEvent {
+    /// The session.
+    pub handle: SessionHandle,
+    /// Its user.
+    pub user_id: UserId,
+    /// The login method of the user.
+    pub recipe_user_id: UserId,
+    /// Its tenant.
+    pub tenant_id: TenantId,
+}
+
+impl Hooks {
+    /// No hooks.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs before a session is stored; may change its payload and data, or refuse.
+    ///
+    /// The payload has been stripped of protected names at this point; a hook that adds one makes the creation fail.
+    #[must_use]
+    pub fn before_create<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(SessionDraft) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<SessionDraft, HookError>> + Send + 'static,
+    {
+        self.before_create = Some(Arc::new(move |draft| Box::pin(hook(draft))));
+        self
+    }
+
+    /// Runs after a session was created.
+    #[must_use]
+    pub fn on_created<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(SessionEvent) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.on_created = Some(observer(hook));
+        self
+    }
+
+    /// Runs after a session was refreshed.
+    #[must_use]
+    pub fn on_refreshed<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(SessionEvent) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.on_refreshed = Some(observer(hook));
+        self
+    }
+
+    /// Runs after a user signed out.
+    #[must_use]
+    pub fn on_signed_out<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(SessionEvent) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.on_signed_out = Some(observer(hook));
+        self
+    }
+
+    /// Runs after a refresh token was used again. The session is already revoked then.
+    #[must_use]
+    #[doc(alias = "onTokenTheftDetected")]
+    pub fn on_theft<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(TokenTheft) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.on_theft = Some(observer(hook));
+        self
+    }
+
+    pub(crate) async fn run_before_create(&self, draft: SessionDraft) -> Result<SessionDraft, Fault> {
+        match &self.before_create {
+            None => Ok(draft),
+            Some(hook) => hook(draft)
+                .await
+                .map_err(|error| Fault::internal("the application's hook before creation failed").with_source(error)),
+        }
+    }
+
+    pub(crate) async fn created(&self, event: SessionEvent) {
+        notify(self.on_created.as_ref(), event).await;
+    }
+
+    pub(crate) async fn refreshed(&self, event: SessionEvent) {
+        notify(self.on_refreshed.as_ref(), event).await;
+    }
+
+    pub(crate) async fn signed_out(&self, event: SessionEvent) {
+        notify(self.on_signed_out.as_ref(), event).await;
+    }
+
+    pub(crate) async fn theft(&self, theft: TokenTheft) {
+        notify(self.on_theft.as_ref(), theft).await;
+    }
+}
+
+fn observer<E, F, Fut>(hook: F) -> Observer<E>
+where
+    F: Fn(E) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    Arc::new(move |event| Box::pin(hook(event)))
+}
+
+async fn notify<E>(hook: Option<&Observer<E>>, event: E) {
+    if let Some(hook) = hook {
+        hook(event).await;
+    }
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks")
+            .field("before_create", &self.before_create.is_some())
+            .field("on_created", &self.on_created.is_some())
+            .field("on_refreshed", &self.on_refreshed.is_some())
+            .field("on_signed_out", &self.on_signed_out.is_some())
+            .field("on_theft", &self.on_theft.is_some())
+            .finish()
+    }
+}

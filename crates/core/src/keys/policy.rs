@@ -1,0 +1,94 @@
+//! When a rotating key is made, used, published and dropped (core specification, 4.1).
+
+use std::time::Duration;
+
+use crate::clock::UnixMillis;
+
+/// The lifetimes of rotating keys.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyPolicy {
+    /// `I`: how long a key is the newest.
+    pub(crate) update_interval: Duration,
+    /// `V`: how long an access token is valid.
+    pub(crate) access_token_validity: Duration,
+    /// `O`: how long a key is published before it is used.
+    pub(crate) overlap: Duration,
+}
+
+impl KeyPolicy {
+    /// A key made at or after this time verifies, and is published.
+    pub(crate) fn verifies_since(&self, now: UnixMillis) -> UnixMillis {
+        now.before(self.update_interval.saturating_add(self.access_token_validity.saturating_mul(2)))
+    }
+
+    /// While there is a key made at or after this time, no new one is due.
+    pub(crate) fn young_since(&self, now: UnixMillis) -> UnixMillis {
+        now.before(self.update_interval.saturating_sub(self.overlap))
+    }
+
+    /// Whether a key that cannot be replaced, because the store is in trouble, may go on signing: its tokens must
+    /// still be verifiable until they expire.
+    pub(crate) fn signs_in_need(&self, created_at: UnixMillis, now: UnixMillis) -> bool {
+        now.since(created_at) < self.update_interval.saturating_add(self.access_token_validity)
+    }
+
+    /// Which of the rotating keys signs, given their times of creation, newest first: the newest, unless it is so new
+    /// that it may not be published everywhere, while the one before is still fit.
+    pub(crate) fn index_of_signer(&self, created: &[UnixMillis], now: UnixMillis) -> usize {
+        match created {
+            [newest, second, ..]
+                if now.since(*newest) < self.overlap && now.since(*second) < self.update_interval =>
+            {
+                1
+            }
+            _ => 0,
+        }
+    }
+
+    /// How long the key set may be cached: until the successor of the newest key is due.
+    pub(crate) fn max_age(&self, newest: UnixMillis, now: UnixMillis) -> Duration {
+        let due = newest.after(self.update_interval).before(self.overlap);
+        Duration::from_secs(due.since(now).as_secs().max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: KeyPolicy = KeyPolicy {
+        update_interval: Duration::from_secs(3_600),
+        access_token_validity: Duration::from_secs(100),
+        overlap: Duration::from_secs(60),
+    };
+
+    fn at(seconds: u64) -> UnixMillis {
+        UnixMillis::new(seconds * 1_000)
+    }
+
+    #[test]
+    fn a_key_verifies_for_the_interval_and_twice_the_validity() {
+        assert_eq!(POLICY.verifies_since(at(10_000)), at(10_000 - 3_800));
+        assert_eq!(POLICY.young_since(at(10_000)), at(10_000 - 3_540));
+    }
+
+    #[test]
+    fn a_new_key_signs_only_after_the_overlap_while_the_old_one_is_fit() {
+        let signer = |created: &[u64], now| {
+            let created: Vec<_> = created.iter().map(|s| at(*s)).collect();
+            POLICY.index_of_signer(&created, at(now))
+        };
+        assert_eq!(signer(&[5_000], 5_001), 0);
+        assert_eq!(signer(&[5_000, 1_460], 5_001), 1);
+        assert_eq!(signer(&[5_000, 1_460], 5_059), 1);
+        assert_eq!(signer(&[5_000, 1_460], 5_060), 0);
+        assert_eq!(signer(&[5_000, 1_400], 5_000), 0, "the old one is past its interval");
+    }
+
+    #[test]
+    fn the_cache_time_ends_when_the_next_key_is_due() {
+        assert_eq!(POLICY.max_age(at(0), at(0)).as_secs(), 3_540);
+        assert_eq!(POLICY.max_age(at(0), UnixMillis::new(1)).as_secs(), 3_539);
+        assert_eq!(POLICY.max_age(at(0), at(3_600)).as_secs(), 1);
+    }
+}

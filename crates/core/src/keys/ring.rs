@@ -1,0 +1,238 @@
+//! The keys of one app in this process: a snapshot that readers take without waiting, and the one place that
+//! loads, makes and retires keys.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Mutex;
+
+use super::key::KeyError;
+use super::{JwkSet, KeyPolicy, SigningKey};
+use crate::clock::UnixMillis;
+use crate::entropy::{Entropy, EntropyError, random_uuid};
+use crate::ids::AppId;
+use crate::store::{KeyKind, Store, StoreError, StoredKey};
+use crate::workers::{WorkerLost, Workers};
+
+/// The keys of an app.
+pub(crate) struct KeyRing {
+    app: AppId,
+    policy: KeyPolicy,
+    store: Arc<dyn Store>,
+    entropy: Arc<dyn Entropy>,
+    workers: Workers,
+    snapshot: ArcSwap<KeySnapshot>,
+    loading: Mutex<()>,
+    unknown_kid_reload_at: AtomicU64,
+}
+
+/// The keys as they were last loaded, parsed.
+#[derive(Debug, Default)]
+struct KeySnapshot {
+    /// Newest first.
+    dynamic: Vec<Arc<SigningKey>>,
+    /// Newest first.
+    statics: Vec<Arc<SigningKey>>,
+    by_kid: HashMap<String, Arc<SigningKey>>,
+    loaded_at: UnixMillis,
+}
+
+/// Keys could not be had. A fault, never a verdict on a token.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyFault {
+    #[error("the signing keys cannot be loaded or stored")]
+    Store(#[from] StoreError),
+    #[error("a signing key is unusable")]
+    Key(#[from] KeyError),
+    #[error("a signing key cannot be made")]
+    Entropy(#[from] EntropyError),
+    #[error("a signing key cannot be made")]
+    Worker(#[from] WorkerLost),
+    #[error("no signing key could be established, although the store answered; check that the clocks of all nodes agree")]
+    Missing,
+}
+
+/// A forged key id may cause one look into the store in this time, not one a request.
+const UNKNOWN_KID_COOLDOWN: Duration = Duration::from_millis(500);
+/// How old the snapshot may be when the key set is published or a token is signed: half of the overlap, so that a key
+/// that another node made is published here before that node uses it.
+const SNAPSHOT_AGE: Duration = Duration::from_secs(30);
+
+impl KeyRing {
+    pub(crate) fn new(
+        app: AppId,
+        policy: KeyPolicy,
+        store: Arc<dyn Store>,
+        entropy: Arc<dyn Entropy>,
+        workers: Workers,
+    ) -> Self {
+        Self {
+            app,
+            policy,
+            store,
+            entropy,
+            workers,
+            snapshot: ArcSwap::default(),
+            loading: Mutex::new(()),
+            unknown_kid_reload_at: AtomicU64::new(0),
+        }
+    }
+
+    /// The key of this id, if it is loaded and verifies now. Never waits.
+    pub(crate) fn known_verifier(&self, kid: &str, now: UnixMillis) -> Option<Arc<SigningKey>> {
+        self.snapshot.load().verifier(kid, &self.policy, now)
+    }
+
+    /// The key that signs new tokens of this kind; makes one if none is fit.
+    pub(crate) async fn signer(&self, kind: KeyKind, now: UnixMillis) -> Result<Arc<SigningKey>, KeyFault> {
+        let snapshot = self.current(now).await?;
+        snapshot.signer(kind, &self.policy, now).ok_or(KeyFault::Missing)
+    }
+
+    /// The key set to publish.
+    pub(crate) async fn jwks(&self, now: UnixMillis) -> Result<JwkSet, KeyFault> {
+        let snapshot = self.current(now).await?;
+        let newest = snapshot.dynamic.first().ok_or(KeyFault::Missing)?.created_at;
+        let verifies_since = self.policy.verifies_since(now);
+        let dynamic = snapshot.dynamic.iter().filter(|key| key.created_at >= verifies_since);
+        Ok(JwkSet {
+            keys: dynamic.chain(&snapshot.statics).map(|key| key.jwk().clone()).collect(),
+            max_age: self.policy.max_age(newest, now),
+        })
+    }
+
+    /// The key of this id, if it verifies now. An unknown id is looked for in the store, at most once in
+    /// [`UNKNOWN_KID_COOLDOWN`].
+    pub(crate) async fn verifier(&self, kid: &str, now: UnixMillis) -> Result<Option<Arc<SigningKey>>, KeyFault> {
+        if let Some(key) = self.known_verifier(kid, now) {
+            return Ok(Some(key));
+        }
+        if !self.may_reload_for_unknown_kid(now) {
+            return Ok(None);
+        }
+        let snapshot = self.load(now).await?;
+        Ok(snapshot.verifier(kid, &self.policy, now))
+    }
+
+    /// Deletes keys whose last token is dead.
+    pub(crate) async fn retire(&self, now: UnixMillis) -> Result<u64, KeyFault> {
+        Ok(self.store.delete_dynamic_keys(&self.app, self.policy.verifies_since(now)).await?)
+    }
+
+    /// A snapshot that is fresh and has a fit key of each kind.
+    async fn current(&self, now: UnixMillis) -> Result<Arc<KeySnapshot>, KeyFault> {
+        let snapshot = self.snapshot.load_full();
+        if snapshot.is_current(&self.policy, now) {
+            return Ok(snapshot);
+        }
+        match self.establish(now).await {
+            Ok(snapshot) => Ok(snapshot),
+            Err(fault) if snapshot.signs_in_need(&self.policy, now) => {
+                tracing::warn!(error = %fault, "signing keys cannot be refreshed; going on with the known ones");
+                Ok(snapshot)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn establish(&self, now: UnixMillis) -> Result<Arc<KeySnapshot>, KeyFault> {
+        let _one_at_a_time = self.loading.lock().await;
+        let snapshot = self.snapshot.load_full();
+        if snapshot.is_current(&self.policy, now) {
+            return Ok(snapshot);
+        }
+        let mut snapshot = self.load(now).await?;
+        if !snapshot.has_young_key(&self.policy, now) {
+            let candidate = self.generate(KeyKind::Dynamic, now).await?;
+            let added =
+                self.store.add_dynamic_key(&self.app, &candidate, self.policy.young_since(now)).await?;
+            tracing::info!(kid = candidate.kid, added, "rotating signing key generated");
+            snapshot = self.load(now).await?;
+        }
+        if snapshot.statics.is_empty() {
+            let candidate = self.generate(KeyKind::Static, now).await?;
+            let added = self.store.add_static_key(&self.app, &candidate).await?;
+            tracing::info!(kid = candidate.kid, added, "static signing key generated");
+            snapshot = self.load(now).await?;
+        }
+        Ok(snapshot)
+    }
+
+    async fn load(&self, now: UnixMillis) -> Result<Arc<KeySnapshot>, KeyFault> {
+        let stored = self.store.signing_keys(&self.app).await?;
+        let known = self.snapshot.load_full();
+        let keys = self.workers.run(move || parse(&stored, &known)).await??;
+        let snapshot = Arc::new(KeySnapshot::new(keys, now));
+        self.snapshot.store(Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+
+    async fn generate(&self, kind: KeyKind, now: UnixMillis) -> Result<StoredKey, KeyFault> {
+        let id = random_uuid(&*self.entropy)?;
+        Ok(self.workers.run(move || SigningKey::generate(kind, now, id)).await??)
+    }
+
+    fn may_reload_for_unknown_kid(&self, now: UnixMillis) -> bool {
+        let due = self.unknown_kid_reload_at.load(Ordering::Relaxed);
+        // A clock that stepped back must not lock the door for long, hence the second condition.
+        let elapsed = now.get() >= due || UnixMillis::new(due).since(now) > UNKNOWN_KID_COOLDOWN;
+        elapsed
+            && self
+                .unknown_kid_reload_at
+                .compare_exchange(due, now.after(UNKNOWN_KID_COOLDOWN).get(), Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+}
+
+/// Parses what is new and keeps what is known.
+fn parse(stored: &[StoredKey], known: &KeySnapshot) -> Result<Vec<Arc<SigningKey>>, KeyError> {
+    stored
+        .iter()
+        .map(|stored| match known.by_kid.get(&stored.kid) {
+            Some(key) => Ok(Arc::clone(key)),
+            None => SigningKey::parse(stored).map(Arc::new),
+        })
+        .collect()
+}
+
+impl KeySnapshot {
+    fn new(newest_first: Vec<Arc<SigningKey>>, loaded_at: UnixMillis) -> Self {
+        let by_kid = newest_first.iter().map(|key| (key.kid.clone(), Arc::clone(key))).collect();
+        let (dynamic, statics) = newest_first.into_iter().partition(|key| key.kind == KeyKind::Dynamic);
+        Self { dynamic, statics, by_kid, loaded_at }
+    }
+
+    /// The key of this id, if it verifies now.
+    fn verifier(&self, kid: &str, policy: &KeyPolicy, now: UnixMillis) -> Option<Arc<SigningKey>> {
+        let key = self.by_kid.get(kid)?;
+        let verifies = key.kind == KeyKind::Static || key.created_at >= policy.verifies_since(now);
+        verifies.then(|| Arc::clone(key))
+    }
+
+    fn signer(&self, kind: KeyKind, policy: &KeyPolicy, now: UnixMillis) -> Option<Arc<SigningKey>> {
+        match kind {
+            KeyKind::Static => self.statics.first().cloned(),
+            KeyKind::Dynamic => {
+                let created: Vec<_> = self.dynamic.iter().map(|key| key.created_at).collect();
+                self.dynamic.get(policy.index_of_signer(&created, now)).cloned()
+            }
+        }
+    }
+
+    fn is_current(&self, policy: &KeyPolicy, now: UnixMillis) -> bool {
+        // `since` is zero when the clock stepped back; the snapshot is then as good as it was.
+        now.since(self.loaded_at) < SNAPSHOT_AGE && !self.statics.is_empty() && self.has_young_key(policy, now)
+    }
+
+    fn has_young_key(&self, policy: &KeyPolicy, now: UnixMillis) -> bool {
+        self.dynamic.first().is_some_and(|newest| newest.created_at >= policy.young_since(now))
+    }
+
+    fn signs_in_need(&self, policy: &KeyPolicy, now: UnixMillis) -> bool {
+        !self.statics.is_empty()
+            && self.dynamic.first().is_some_and(|newest| policy.signs_in_need(newest.created_at, now))
+    }
+}

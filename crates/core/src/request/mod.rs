@@ -1,0 +1,156 @@
+//! Sessions of one request: what it carries, what was verified, and what its response must carry.
+
+pub(crate) mod establish;
+mod options;
+mod refresh;
+mod reply;
+mod routes;
+mod verify;
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+pub(crate) use establish::AntiCsrfCheck;
+pub use options::{Guard, VerifyOptions};
+pub use routes::Route;
+
+use crate::config::Config;
+use crate::error::{Fault, SessionError};
+use crate::http::{RequestView, ResponseHead};
+use crate::ids::UserId;
+use crate::session::{Attachment, Effects, Session};
+use crate::sessions::{CreateSession, Sessions};
+use crate::transfer::{AntiCsrf, Presented, Transport};
+
+/// Sessions, inside a request: what an adapter's layer puts there, and its guards and extractors ask.
+///
+/// Nothing of the request is looked at until [`read`](Self::read) is called, which guards and extractors do first. Cheap to clone;
+/// all clones are the same request.
+#[derive(Clone)]
+pub struct RequestSessions {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    sessions: Sessions,
+    route: Option<Route>,
+    presented: OnceLock<Presented>,
+    verified: Mutex<Option<Verified>>,
+    effects: Arc<Effects>,
+}
+
+/// The session of the request, and what has been checked of it so far.
+#[derive(Clone)]
+struct Verified {
+    session: Session,
+    database_checked: bool,
+}
+
+impl RequestSessions {
+    pub(crate) fn new(sessions: Sessions, method: &str, path: &str) -> Self {
+        let route = Route::of(sessions.config(), method, path);
+        Self {
+            inner: Arc::new(Inner {
+                sessions,
+                route,
+                presented: OnceLock::new(),
+                verified: Mutex::new(None),
+                effects: Arc::default(),
+            }),
+        }
+    }
+
+    /// All of [`Sessions`], for what needs no request.
+    #[must_use]
+    pub fn sessions(&self) -> &Sessions {
+        &self.inner.sessions
+    }
+
+    /// Looks at the request, once; later calls do nothing.
+    pub fn read(&self, view: &dyn RequestView) {
+        self.inner.presented.get_or_init(|| Presented::read(view, self.config()));
+    }
+
+    /// Creates a session whose tokens go out with this response.
+    ///
+    /// Always a new session: what the request carries is not taken over, which is what keeps an attacker from choosing a session
+    /// for somebody else.
+    #[doc(alias = "createNewSession")]
+    pub fn create(&self, user_id: impl Into<UserId>) -> CreateSession {
+        CreateSession::new(self.inner.sessions.clone(), Some(self.clone()), user_id.into())
+    }
+
+    /// Ties a session that was made without a request to this one: its tokens go out with this response.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the request has not been read, or its origin cannot be told.
+    #[doc(alias = "attachToRequestResponse")]
+    pub fn attach(&self, session: &Session) -> Result<Session, SessionError> {
+        let attachment = self.attachment_for_creation()?;
+        let session = Session::new(self.inner.sessions.clone(), session.live().parts_for(attachment));
+        session.live().deliver();
+        Ok(session)
+    }
+
+    /// Writes all token effects to the head of the response. To be called by the adapter's layer, once, for every response; what
+    /// happens to sessions afterwards is stored but no longer travels with it.
+    pub fn finish(&self, head: &mut dyn ResponseHead) {
+        self.inner.effects.finish(self.config(), head);
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        self.inner.sessions.config()
+    }
+
+    fn presented(&self) -> Result<&Presented, Fault> {
+        self.inner.presented.get().ok_or_else(|| {
+            Fault::misuse("the request has not been read. Fix: an adapter must call `RequestSessions::read` first")
+        })
+    }
+
+    fn attachment(&self, transport: Transport) -> Result<Attachment, Fault> {
+        Ok(Attachment { effects: Arc::clone(&self.inner.effects), transport, site: self.presented()?.site()? })
+    }
+
+    /// How a session that is created here travels; refuses what no browser would keep (session specification, 3.10).
+    pub(crate) fn attachment_for_creation(&self) -> Result<Attachment, Fault> {
+        let attachment = self.attachment(self.presented()?.for_creation)?;
+        let site = attachment.site;
+        let insecure = site.same_site == crate::SameSite::None && !self.config().cookies.secure && !site.is_local;
+        if attachment.transport == Transport::Cookie && insecure {
+            return Err(Fault::misuse(
+                "cookies with SameSite=None need Secure. Fix: serve the API over https, set `api_domain` accordingly, and do not set `cookie_secure(false)`; or use header-based sessions",
+            ));
+        }
+        Ok(attachment)
+    }
+
+    /// Whether a session that is created or refreshed here gets an anti-CSRF token.
+    pub(crate) fn uses_anti_csrf_tokens(&self, attachment: Option<&Attachment>) -> Result<bool, Fault> {
+        let by_cookie = attachment.is_some_and(|attachment| attachment.transport == Transport::Cookie);
+        Ok(by_cookie && self.presented()?.anti_csrf_mode(self.config())? == AntiCsrf::ViaToken)
+    }
+
+    /// A session that comes one way ends what may have come the other way (session specification, 3.6).
+    pub(crate) fn clear_other_transport_at_creation(&self, attachment: &Attachment) -> Result<(), Fault> {
+        let other = attachment.transport.other();
+        if self.presented()?.carries_access_token(other) {
+            attachment.effects.plan(|plan| plan.clear(other, attachment.site.same_site));
+        }
+        Ok(())
+    }
+
+    fn verified(&self) -> Option<Verified> {
+        self.inner.verified.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, session: &Session, database_checked: bool) {
+        let verified = Verified { session: session.clone(), database_checked };
+        *self.inner.verified.lock().unwrap_or_else(PoisonError::into_inner) = Some(verified);
+    }
+}
+
+impl std::fmt::Debug for RequestSessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RequestSessions").field("route", &self.inner.route).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,138 @@
+//! What a guard demands.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::claims::ClaimValidator;
+use crate::config::Config;
+use crate::session::Session;
+
+type Override = dyn Fn(&[ClaimValidator], &Session) -> Vec<ClaimValidator> + Send + Sync;
+
+/// What a guard demands of a request (session specification, 5.1). Defaults to: a session, whose token is checked without asking
+/// the store, anti-CSRF where it is due, and the global claim validators.
+#[derive(Clone, Default)]
+#[must_use = "options do nothing by themselves; give them to a guard"]
+pub struct VerifyOptions {
+    optional: bool,
+    anti_csrf_check: Option<bool>,
+    check_database: Option<bool>,
+    max_session_age: Option<Duration>,
+    override_validators: Option<Arc<Override>>,
+    required: Vec<ClaimValidator>,
+}
+
+/// A guard as a type, for extractors: `Require<Admin>` in a handler's signature.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use supersession::{Guard, VerifyOptions};
+///
+/// struct FreshLogin;
+///
+/// impl Guard for FreshLogin {
+///     fn options() -> VerifyOptions {
+///         VerifyOptions::new().max_session_age(Duration::from_secs(300))
+///     }
+/// }
+/// ```
+pub trait Guard: Send + Sync + 'static {
+    /// What the guard demands.
+    fn options() -> VerifyOptions;
+}
+
+impl VerifyOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets requests without a session pass. An expired token, a failed check or a claim that does not hold still ends the request:
+    /// the client must refresh, not be taken for a guest.
+    #[doc(alias = "sessionRequired")]
+    pub fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    /// Forces or turns off the anti-CSRF check. Defaults to checking every method but GET, where a mode is in force and the session
+    /// is in cookies.
+    #[doc(alias = "antiCsrfCheck")]
+    pub fn anti_csrf_check(mut self, check: bool) -> Self {
+        self.anti_csrf_check = Some(check);
+        self
+    }
+
+    /// Whether the store is asked if the session is still live: one point read. Without it, an access token stays good until it
+    /// expires, even if the session was revoked. Defaults to the setting of
+    /// [`SessionsBuilder::check_database`](crate::SessionsBuilder::check_database).
+    #[doc(alias = "checkDatabase")]
+    pub fn check_database(mut self, check: bool) -> Self {
+        self.check_database = Some(check);
+        self
+    }
+
+    /// How long ago the session may have been created at most, for what needs a fresh sign-in. Asks the store. An older session is
+    /// answered as a claim that does not hold, with the id `session-age`.
+    #[doc(alias = "freshness")]
+    pub fn max_session_age(mut self, age: Duration) -> Self {
+        self.max_session_age = Some(age);
+        self
+    }
+
+    /// Demands that a claim holds, beside the global validators. Can be given several times.
+    pub fn require(mut self, validator: impl Into<ClaimValidator>) -> Self {
+        self.required.push(validator.into());
+        self
+    }
+
+    /// Replaces the list of global validators, as a function of it and of the session; an empty list skips them. What
+    /// [`Self::require`] demands comes on top.
+    #[doc(alias = "overrideGlobalClaimValidators")]
+    pub fn override_global_validators<F>(mut self, choose: F) -> Self
+    where
+        F: Fn(&[ClaimValidator], &Session) -> Vec<ClaimValidator> + Send + Sync + 'static,
+    {
+        self.override_validators = Some(Arc::new(choose));
+        self
+    }
+
+    pub(crate) fn is_optional(&self) -> bool {
+        self.optional
+    }
+
+    pub(crate) fn checks_anti_csrf(&self, by_default: bool) -> bool {
+        self.anti_csrf_check.unwrap_or(by_default)
+    }
+
+    pub(crate) fn checks_database(&self, config: &Config) -> bool {
+        self.check_database.unwrap_or(config.check_database) || self.max_session_age.is_some()
+    }
+
+    pub(crate) fn session_age_limit(&self) -> Option<Duration> {
+        self.max_session_age
+    }
+
+    pub(crate) fn validators(&self, config: &Config, session: &Session) -> Vec<ClaimValidator> {
+        let mut validators = match &self.override_validators {
+            Some(choose) => choose(&config.validators, session),
+            None => config.validators.clone(),
+        };
+        validators.extend_from_slice(&self.required);
+        validators
+    }
+}
+
+impl fmt::Debug for VerifyOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyOptions")
+            .field("optional", &self.optional)
+            .field("anti_csrf_check", &self.anti_csrf_check)
+            .field("check_database", &self.check_database)
+            .field("max_session_age", &self.max_session_age)
+            .field("required", &self.required)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+//! Refreshing the session of a request (session specification, 7.2).
+
+use tracing::Instrument as _;
+
+use super::RequestSessions;
+use crate::authority::RefreshRequest;
+use crate::error::{Fault, SessionError};
+use crate::hooks::SessionEvent;
+use crate::request::VerifyOptions;
+use crate::session::Session;
+use crate::telemetry;
+use crate::transfer::{AntiCsrf, Transport};
+
+impl RequestSessions {
+    /// Exchanges the refresh token of this request. The new tokens go out with this response, the way that the old one came.
+    ///
+    /// # Errors
+    /// [`SessionError`]; the client's tokens are cleared only if it is given to [`Self::answer`].
+    #[doc(alias = "refreshSession")]
+    pub async fn refresh(&self) -> Result<Session, SessionError> {
+        let span = tracing::debug_span!(target: "supersession", "refresh_session");
+        self.refresh_now().instrument(span).await
+    }
+
+    async fn refresh_now(&self) -> Result<Session, SessionError> {
+        let presented = self.presented()?;
+        self.heal_duplicate_cookies()?;
+        let Some(selected) = presented.refresh_token() else {
+            return Err(SessionError::unauthorised("the request carries no refresh token"));
+        };
+        let by_cookie = selected.transport == Transport::Cookie;
+        let mode = presented.anti_csrf_mode(self.config())?;
+        if by_cookie && mode == AntiCsrf::ViaCustomHeader && !presented.has_rid {
+            return Err(SessionError::unauthorised("anti-csrf check failed: the request has no `rid` header"));
+        }
+        let request = RefreshRequest {
+            token: selected.token,
+            anti_csrf: presented.anti_csrf.clone(),
+            use_anti_csrf: by_cookie && mode == AntiCsrf::ViaToken,
+            key_kind: self.config().key_kind,
+        };
+        let attachment = self.attachment(selected.transport)?;
+        let same_site = attachment.site.same_site;
+        let session = self.sessions().exchange(request, Some(attachment)).await?;
+        let other = selected.transport.other();
+        if presented.carries_refresh_token(other) {
+            self.inner.effects.plan(|plan| plan.clear(other, same_site));
+        }
+        session.live().deliver();
+        if presented.has_legacy_cookie {
+            self.inner.effects.plan(|plan| plan.clear_legacy_cookie(same_site));
+        }
+        self.remember(&session, true);
+        Ok(session)
+    }
+
+    /// Signs out: verifies the session as a guard without claim validators does, ends it, and takes its tokens from the client.
+    ///
+    /// # Errors
+    /// [`SessionError`], as a guard.
+    pub async fn sign_out(&self) -> Result<(), SessionError> {
+        let options = VerifyOptions::new().check_database(false).override_global_validators(|_, _| Vec::new());
+        let Some(session) = self.verify(&options).await? else {
+            return Err(SessionError::unauthorised_keeping_tokens("the request carries no session"));
+        };
+        session.revoke().await?;
+        let event = SessionEvent::of(&session);
+        telemetry::signed_out(&event);
+        self.config().hooks.signed_out(event).await;
+        Ok(())
+    }
+
+    /// Two cookies of one name come from a change of the cookie domain: those of the older domain are cleared, and the client tries
+    /// again (session specification, 3.11).
+    fn heal_duplicate_cookies(&self) -> Result<(), SessionError> {
+        let presented = self.presented()?;
+        let access = presented.has_duplicate_access_cookie();
+        let refresh = presented.has_duplicate_refresh_cookie();
+        if !presented.allowed.allows(Transport::Cookie) || !(access || refresh) {
+            return Ok(());
+        }
+        if self.config().cookies.older_domain.is_none() {
+            return Err(Fault::misuse(
+                "the request carries several session cookies of one name, as after a change of the cookie domain. Fix: set `older_cookie_domain` to the domain that cookies had before, or to \"\" if they had none",
+            )
+            .into());
+        }
+        let same_site = presented.site()?.same_site;
+        self.inner.effects.plan(|plan| plan.clear_older_cookies(access, refresh, same_site));
+        Err(SessionError::ClearDuplicateSessionCookies)
+    }
+}

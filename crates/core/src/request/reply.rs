@@ -1,0 +1,62 @@
+//! Errors as the wire has them (session specification, 5.5). The one place that maps an error to a status and a body.
+
+use serde_json::json;
+
+use super::RequestSessions;
+use crate::error::{FaultKind, SessionError};
+use crate::http::Reply;
+use crate::telemetry;
+use crate::wire;
+
+impl RequestSessions {
+    /// Answers an error: plans what must be cleared, tells the operator, and returns what the client gets, as the application's own
+    /// renderer wants it.
+    #[must_use]
+    pub fn answer(&self, error: &SessionError) -> Reply {
+        telemetry::request_failed(error);
+        if error.clears_tokens()
+            && let Ok(presented) = self.presented()
+        {
+            // An origin that cannot be told decides only which attribute the cleared cookies have.
+            let same_site = presented.site().map_or(crate::SameSite::Lax, |site| site.same_site);
+            let has_legacy_cookie = presented.has_legacy_cookie;
+            self.inner.effects.plan(|plan| {
+                plan.clear_all(same_site);
+                if has_legacy_cookie {
+                    plan.clear_legacy_cookie(same_site);
+                }
+            });
+        }
+        let config = self.config();
+        let reply = default_reply(error, config.session_expired_status, config.invalid_claim_status);
+        config.rendered(error, reply)
+    }
+}
+
+/// What the wire says where the application says nothing else.
+pub(crate) fn default_reply(error: &SessionError, expired_status: u16, invalid_claim_status: u16) -> Reply {
+    let message = |status: u16, message: &str| Reply::json(status, json!({ "message": message }).to_string());
+    match error {
+        SessionError::Unauthorised(_) => message(expired_status, wire::MESSAGE_UNAUTHORISED),
+        SessionError::TryRefreshToken(_) => message(expired_status, wire::MESSAGE_TRY_REFRESH_TOKEN),
+        SessionError::TokenTheftDetected(_) => message(expired_status, wire::MESSAGE_TOKEN_THEFT_DETECTED),
+        SessionError::InvalidClaims(failures) => {
+            let body = json!({ "message": wire::MESSAGE_INVALID_CLAIM, "claimValidationErrors": failures });
+            Reply::json(invalid_claim_status, body.to_string())
+        }
+        SessionError::ClearDuplicateSessionCookies => message(200, &error.to_string()),
+        SessionError::BadInput(text) => message(400, text),
+        SessionError::Fault(fault) => match fault.kind() {
+            FaultKind::Unavailable => message(503, "service unavailable").with_header("retry-after", "1"),
+            FaultKind::Internal | FaultKind::Misuse => message(500, "internal server error"),
+        },
+    }
+}
+
+impl SessionError {
+    /// What the wire says for this error with the default statuses, where no layer is at hand to say it better.
+    #[must_use]
+    pub fn default_reply(&self) -> Reply {
+        default_reply(self, 401, 403)
+    }
+}

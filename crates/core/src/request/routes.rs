@@ -1,0 +1,114 @@
+//! The built-in routes (session specification, section 7).
+
+use serde_json::json;
+
+use super::RequestSessions;
+use crate::config::Config;
+use crate::error::SessionError;
+use crate::http::Reply;
+use crate::wire;
+
+/// A built-in route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Route {
+    /// POST `{base}/session/refresh`.
+    Refresh,
+    /// POST `{base}/signout`.
+    SignOut,
+    /// GET `{base}/jwt/jwks.json`.
+    Jwks,
+    /// GET `{base}/.well-known/openid-configuration`.
+    OpenIdConfiguration,
+}
+
+const ROUTES: [(&str, &str, Route); 4] = [
+    ("POST", wire::REFRESH_PATH, Route::Refresh),
+    ("POST", wire::SIGNOUT_PATH, Route::SignOut),
+    ("GET", wire::JWKS_PATH, Route::Jwks),
+    ("GET", wire::OPENID_CONFIGURATION_PATH, Route::OpenIdConfiguration),
+];
+
+impl Route {
+    /// The route that a request names, turned off or not. An exact match wins over one with a tenant segment in front, which these
+    /// routes accept and ignore.
+    pub(crate) fn of(config: &Config, method: &str, path: &str) -> Option<Self> {
+        let path = config.route_of(path)?;
+        let find = |path: &str| {
+            ROUTES.iter().find(|(verb, route, _)| *verb == method && *route == path).map(|(_, _, route)| *route)
+        };
+        find(path).or_else(|| {
+            let (tenant, _) = path.strip_prefix('/')?.split_once('/')?;
+            let is_tenant = !tenant.is_empty() && tenant.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            if is_tenant { find(&path[1 + tenant.len()..]) } else { None }
+        })
+    }
+
+    fn is_on(self, config: &Config) -> bool {
+        match self {
+            Self::Refresh => config.refresh_route,
+            Self::SignOut => config.signout_route,
+            Self::Jwks | Self::OpenIdConfiguration => true,
+        }
+    }
+}
+
+impl RequestSessions {
+    /// The built-in route that this request is for, if it is turned on. The adapter's layer asks this first, and answers with
+    /// [`Self::serve`]; all other requests go on to the application.
+    #[must_use]
+    pub fn route(&self) -> Option<Route> {
+        self.inner.route.filter(|route| route.is_on(self.config()))
+    }
+
+    /// Answers a built-in route. Errors are answers too.
+    pub async fn serve(&self, route: Route) -> Reply {
+        match self.try_serve(route).await {
+            Ok(reply) => reply,
+            Err(error) => self.answer(&error),
+        }
+    }
+
+    async fn try_serve(&self, route: Route) -> Result<Reply, SessionError> {
+        match route {
+            Route::Refresh => {
+                self.refresh().await?;
+                Ok(Reply::json(200, "{}"))
+            }
+            Route::SignOut => {
+                self.sign_out().await?;
+                Ok(Reply::json(200, r#"{"status":"OK"}"#))
+            }
+            Route::Jwks => {
+                let jwks = self.sessions().jwks().await?;
+                let body = json!({ "keys": jwks.keys }).to_string();
+                Ok(public_json(body).with_header(wire::CACHE_CONTROL_HEADER, jwks.cache_control()))
+            }
+            Route::OpenIdConfiguration => Ok(public_json(self.openid_configuration())),
+        }
+    }
+
+    fn openid_configuration(&self) -> String {
+        let config = self.config();
+        let base = config.public_base_url();
+        json!({
+            "issuer": config.issuer,
+            "jwks_uri": format!("{base}{}", wire::JWKS_PATH),
+            "authorization_endpoint": format!("{base}/oauth/auth"),
+            "token_endpoint": format!("{base}/oauth/token"),
+            "userinfo_endpoint": format!("{base}/oauth/userinfo"),
+            "revocation_endpoint": format!("{base}/oauth/revoke"),
+            "token_introspection_endpoint": format!("{base}/oauth/introspect"),
+            "end_session_endpoint": format!("{base}/oauth/end_session"),
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "response_types_supported": ["code", "id_token", "id_token token"],
+        })
+        .to_string()
+    }
+}
+
+/// JSON that any site may read.
+fn public_json(body: String) -> Reply {
+    Reply::json(200, body).with_header("access-control-allow-origin", "*")
+}

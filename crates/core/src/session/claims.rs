@@ -1,0 +1,80 @@
+//! The handle's verbs on claims.
+
+use super::{Delivery, Session};
+use crate::claims::{Claim, ClaimContext, ClaimValidator, evaluate};
+use crate::error::SessionError;
+
+impl Session {
+    /// The value of a claim in the access token payload; None if it is not there or has another shape.
+    #[must_use]
+    #[doc(alias = "getClaimValue")]
+    pub fn claim_value<C: Claim>(&self, claim: &C) -> Option<C::Value> {
+        claim.from_entry(&self.access_token_payload().get(claim.key())?)
+    }
+
+    /// Fetches a claim anew and puts it into the payload.
+    ///
+    /// # Errors
+    /// As [`Self::merge_into_access_token_payload`]; also when the claim cannot be fetched.
+    #[doc(alias = "fetchAndSetClaim")]
+    pub async fn fetch_and_set_claim<C: Claim>(&self, claim: &C) -> Result<Delivery, SessionError> {
+        let patch = self.sessions().fetched_claim(claim, self.claim_context()).await?;
+        self.merge_into_access_token_payload(patch).await
+    }
+
+    /// Puts a value of a claim into the payload.
+    ///
+    /// # Errors
+    /// As [`Self::merge_into_access_token_payload`].
+    #[doc(alias = "setClaimValue")]
+    pub async fn set_claim_value<C: Claim>(&self, claim: &C, value: &C::Value) -> Result<Delivery, SessionError> {
+        let patch = self.sessions().claim_patch(claim, value)?;
+        self.merge_into_access_token_payload(patch).await
+    }
+
+    /// Removes a claim from the payload.
+    ///
+    /// # Errors
+    /// As [`Self::merge_into_access_token_payload`].
+    #[doc(alias = "removeClaim")]
+    pub async fn remove_claim<C: Claim>(&self, claim: &C) -> Result<Delivery, SessionError> {
+        self.merge_into_access_token_payload(crate::sessions::removal_of(claim.key())?).await
+    }
+
+    /// Checks claims: fetches what wants fetching, stores what changed, and fails with all that do not hold.
+    ///
+    /// # Errors
+    /// [`SessionError::InvalidClaims`] when one does not hold; otherwise as [`Self::merge_into_access_token_payload`].
+    #[doc(alias = "assertClaims")]
+    pub async fn assert_claims(&self, validators: &[ClaimValidator]) -> Result<(), SessionError> {
+        let verdict = self.check_claims(validators).await;
+        self.deliver();
+        verdict
+    }
+
+    /// As [`Self::assert_claims`], but leaves a new access token in the handle.
+    pub(crate) async fn check_claims(&self, validators: &[ClaimValidator]) -> Result<(), SessionError> {
+        if validators.is_empty() {
+            return Ok(());
+        }
+        let evaluation = evaluate(validators, self.claim_context(), self.sessions().now()).await?;
+        if !evaluation.update.is_empty() {
+            let merged = self
+                .sessions()
+                .merge_into_access_token_payload(self.handle(), evaluation.update)
+                .await?
+                .ok_or_else(SessionError::gone)?;
+            self.reissue(&merged).await?;
+        }
+        if evaluation.failures.is_empty() { Ok(()) } else { Err(SessionError::InvalidClaims(evaluation.failures)) }
+    }
+
+    fn claim_context(&self) -> ClaimContext {
+        ClaimContext {
+            user_id: self.user_id().clone(),
+            recipe_user_id: self.recipe_user_id().clone(),
+            tenant_id: self.tenant_id().clone(),
+            payload: self.access_token_payload(),
+        }
+    }
+}

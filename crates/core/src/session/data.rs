@@ -1,0 +1,114 @@
+//! The handle's verbs on session data and on the access token payload.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Delivery, Session};
+use crate::error::SessionError;
+use crate::json::JsonObject;
+use crate::token::access;
+
+impl Session {
+    /// The session data, read into `T`; a map, [`JsonObject`] or `serde_json::Value` takes any.
+    ///
+    /// # Errors
+    /// [`SessionError::Unauthorised`] when the session has ended; a [`Fault`](crate::Fault) when the store is in trouble or the
+    /// document does not have the shape of `T`.
+    #[doc(alias = "getSessionDataFromDatabase")]
+    #[doc(alias = "get_session_data_from_database")]
+    pub async fn get_session_data<T: DeserializeOwned>(&self) -> Result<T, SessionError> {
+        self.sessions().session_data(self.handle()).await?.ok_or_else(SessionError::gone)
+    }
+
+    /// Overwrites the session data. `()` and `None` make it the empty object. Whoever wrote in between is overwritten: for changes
+    /// that depend on what is there, use [`Self::merge_session_data`] or [`Self::modify_session_data`].
+    ///
+    /// # Errors
+    /// As [`Self::get_session_data`]; also when `data` is no JSON object.
+    #[doc(alias = "updateSessionDataInDatabase")]
+    #[doc(alias = "update_session_data_in_database")]
+    pub async fn update_session_data<T: Serialize + ?Sized>(&self, data: &T) -> Result<(), SessionError> {
+        let updated = self.sessions().update_session_data(self.handle(), data).await?;
+        updated.then_some(()).ok_or_else(SessionError::gone)
+    }
+
+    /// Merges into the session data at the root, in one atomic step, and returns the result: members replace members of the same
+    /// name, null removes them.
+    ///
+    /// # Errors
+    /// As [`Self::update_session_data`].
+    pub async fn merge_session_data<T: Serialize>(&self, patch: T) -> Result<JsonObject, SessionError> {
+        self.sessions().merge_session_data(self.handle(), patch).await?.ok_or_else(SessionError::gone)
+    }
+
+    /// Lets `change` work on the session data and stores what it changed, without ever losing somebody else's write: if the document
+    /// changed in between, `change` is called again on the new one. Members that `T` does not know are kept.
+    ///
+    /// # Errors
+    /// As [`Self::get_session_data`]; also 503 when other nodes kept changing the document for a thousand attempts.
+    ///
+    /// # Examples
+    /// ```
+    /// # use supersession::{Session, SessionError};
+    /// #[derive(Default, serde::Serialize, serde::Deserialize)]
+    /// struct Cart {
+    ///     items: Vec<u64>,
+    /// }
+    ///
+    /// async fn add_to_cart(session: &Session, item: u64) -> Result<usize, SessionError> {
+    ///     session
+    ///         .modify_session_data(|cart: &mut Cart| {
+    ///             cart.items.push(item);
+    ///             cart.items.len()
+    ///         })
+    ///         .await
+    /// }
+    /// ```
+    pub async fn modify_session_data<T, R, F>(&self, change: F) -> Result<R, SessionError>
+    where
+        T: Serialize + DeserializeOwned + Default,
+        F: FnMut(&mut T) -> R,
+    {
+        self.sessions().modify_session_data(self.handle(), change).await?.ok_or_else(SessionError::gone)
+    }
+
+    /// Merges into the access token payload at the root; null removes a member. The stored payload is changed first, then a new
+    /// token is minted from the result, so a stale token cannot bring back what was taken away. The new token goes out with this
+    /// response.
+    ///
+    /// # Errors
+    /// [`SessionError::BadInput`] when the patch sets a protected name such as `sub`; [`SessionError::Unauthorised`] when the session
+    /// has ended; a [`Fault`](crate::Fault) when the store or the keys are in trouble.
+    #[doc(alias = "mergeIntoAccessTokenPayload")]
+    pub async fn merge_into_access_token_payload<T: Serialize>(&self, patch: T) -> Result<Delivery, SessionError> {
+        let merged = self
+            .sessions()
+            .merge_into_access_token_payload(self.handle(), patch)
+            .await?
+            .ok_or_else(SessionError::gone)?;
+        self.reissue(&merged).await?;
+        Ok(self.deliver())
+    }
+
+    /// Mints an access token with this payload and keeps it in the handle; the client does not get it yet.
+    pub(crate) async fn reissue(&self, custom: &JsonObject) -> Result<(), SessionError> {
+        let sessions = self.sessions();
+        let claims = self.live().claims();
+        // A payload of an older format may hold names that are protected today; they cannot be minted.
+        let custom = access::custom_payload(custom);
+        let reissued = sessions
+            .authority()
+            .reissue(&claims, &custom, sessions.config().key_kind, sessions.now())
+            .await?;
+        match reissued {
+            Some(access) => self.live().adopt(access),
+            None => self.live().adopt_payload(access::payload(&claims, &custom).unwrap_or_default()),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn deliver(&self) -> Delivery {
+        let expired = self.live().claims().expires_at <= self.sessions().now().floor_seconds();
+        if !expired && self.live().deliver() { Delivery::InThisResponse } else { Delivery::AtNextRefresh }
+    }
+}

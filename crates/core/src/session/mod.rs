@@ -1,0 +1,194 @@
+//! The handle that a request's handler gets.
+
+mod claims;
+mod data;
+mod state;
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::authority::SessionInformation;
+use crate::clock::UnixMillis;
+use crate::error::{Fault, SessionError};
+use crate::ids::{SessionHandle, TenantId, UserId};
+use crate::json::JsonObject;
+use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
+use crate::sessions::Sessions;
+
+pub(crate) use state::{Attachment, Effects, SessionParts};
+use state::{Facts, Live};
+
+/// A verified session. Cheap to clone; may move into tasks and streams.
+///
+/// There is no way to make one but through [`Sessions`]: whoever has a `Session` has had it verified. Getters read memory;
+/// what asks the store is a verb. A verb on a session that has ended fails with
+/// [`SessionError::Unauthorised`], and nothing re-creates the session.
+#[derive(Clone)]
+#[doc(alias = "SessionContainer")]
+pub struct Session {
+    inner: Arc<Live>,
+}
+
+/// Whether a new access token reaches the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// With the response to this request.
+    InThisResponse,
+    /// The change is stored, but this response does not carry it: its head is already sent, the session is not attached to a
+    /// request, or the access token has expired. The client gets it at its next refresh.
+    AtNextRefresh,
+}
+
+/// All tokens of a session, for callers that transport them by themselves.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionTokens {
+    /// The access token.
+    pub access_token: AccessToken,
+    /// The front token, which describes the access token to the browser SDK.
+    pub front_token: String,
+    /// The refresh token; only after creation and refresh.
+    pub refresh_token: Option<RefreshToken>,
+    /// When the session ends unless it is refreshed; only after creation and refresh.
+    pub refresh_token_expires_at: Option<UnixMillis>,
+    /// The anti-CSRF token, if the session has one.
+    pub anti_csrf_token: Option<AntiCsrfToken>,
+    /// Whether the access and front token are newer than what the client sent, and must be given to it.
+    pub access_and_front_token_updated: bool,
+}
+
+impl Session {
+    pub(crate) fn new(sessions: Sessions, parts: SessionParts) -> Self {
+        Self { inner: Arc::new(Live::new(sessions, parts)) }
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.inner.facts
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.inner.sessions
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        &self.inner
+    }
+
+    /// The user.
+    #[must_use]
+    #[doc(alias = "getUserId")]
+    #[doc(alias = "get_user_id")]
+    pub fn user_id(&self) -> &UserId {
+        &self.facts().user_id
+    }
+
+    /// The login method of the user. The same as the user, unless a core with linked accounts made the session.
+    #[must_use]
+    #[doc(alias = "getRecipeUserId")]
+    pub fn recipe_user_id(&self) -> &UserId {
+        &self.facts().recipe_user_id
+    }
+
+    /// The tenant.
+    #[must_use]
+    #[doc(alias = "getTenantId")]
+    pub fn tenant_id(&self) -> &TenantId {
+        &self.facts().tenant_id
+    }
+
+    /// The name of the session, which survives refreshes.
+    #[must_use]
+    #[doc(alias = "getHandle")]
+    pub fn handle(&self) -> &SessionHandle {
+        &self.facts().handle
+    }
+
+    /// When the access token expires.
+    #[must_use]
+    pub fn access_token_expires_at(&self) -> UnixMillis {
+        self.inner.claims().expires_at.into()
+    }
+
+    /// The whole access token payload, the token's own claims included. Follows changes made through this handle.
+    #[must_use]
+    #[doc(alias = "getAccessTokenPayload")]
+    pub fn access_token_payload(&self) -> JsonObject {
+        self.inner.claims().payload
+    }
+
+    /// The access token payload, read into `T`.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the payload does not have the shape of `T`.
+    pub fn access_token_payload_as<T: DeserializeOwned>(&self) -> Result<T, SessionError> {
+        self.access_token_payload().deserialize().map_err(|error| {
+            Fault::internal("the access token payload does not have the shape that the application asks for")
+                .with_source(error)
+                .into()
+        })
+    }
+
+    /// The access token. A secret: whoever has it acts as the user.
+    #[must_use]
+    #[doc(alias = "getAccessToken")]
+    pub fn access_token(&self) -> AccessToken {
+        self.inner.tokens().access_token
+    }
+
+    /// All tokens, for callers that transport them by themselves.
+    #[must_use]
+    #[doc(alias = "getAllSessionTokensDangerously")]
+    pub fn all_session_tokens_dangerously(&self) -> SessionTokens {
+        self.inner.tokens()
+    }
+
+    /// What the store knows of the session.
+    ///
+    /// # Errors
+    /// [`SessionError::Unauthorised`] when the session has ended; a [`Fault`] when the store is in trouble.
+    #[doc(alias = "getSessionInformation")]
+    pub async fn information(&self) -> Result<SessionInformation, SessionError> {
+        self.sessions().information(self.handle()).await?.ok_or_else(SessionError::gone)
+    }
+
+    /// When the session was created.
+    ///
+    /// # Errors
+    /// As [`Self::information`].
+    #[doc(alias = "getTimeCreated")]
+    pub async fn get_time_created(&self) -> Result<UnixMillis, SessionError> {
+        Ok(self.information().await?.time_created)
+    }
+
+    /// When the session ends unless it is refreshed.
+    ///
+    /// # Errors
+    /// As [`Self::information`].
+    #[doc(alias = "getExpiry")]
+    pub async fn get_expiry(&self) -> Result<UnixMillis, SessionError> {
+        Ok(self.information().await?.expiry)
+    }
+
+    /// Ends the session, and takes its tokens from the client with this response. Ending a session that has ended is no error.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble; the client keeps its tokens then.
+    #[doc(alias = "revokeSession")]
+    pub async fn revoke(&self) -> Result<(), SessionError> {
+        self.sessions().revoke(self.handle()).await?;
+        self.inner.clear_at_client();
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("handle", self.handle())
+            .field("user_id", self.user_id())
+            .field("tenant_id", self.tenant_id())
+            .finish_non_exhaustive()
+    }
+}

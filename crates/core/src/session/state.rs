@@ -1,0 +1,199 @@
+//! What is behind a handle: facts that do not change, tokens that may, and the way back to the response.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::SessionTokens;
+use crate::authority::{IssuedAccess, IssuedSession};
+use crate::clock::UnixMillis;
+use crate::config::Config;
+use crate::http::ResponseHead;
+use crate::ids::{SessionHandle, TenantId, UserId};
+use crate::json::JsonObject;
+use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
+use crate::sessions::Sessions;
+use crate::token::access::AccessClaims;
+use crate::token::front;
+use crate::transfer::{ResponsePlan, SiteOfRequest, TokensOut, Transport};
+
+/// The token effects of one response, shared by the request and its sessions.
+#[derive(Debug, Default)]
+pub(crate) struct Effects(Mutex<EffectsState>);
+
+#[derive(Debug, Default)]
+struct EffectsState {
+    plan: ResponsePlan,
+    /// The head of the response has been written; what comes later cannot travel with it.
+    finished: bool,
+}
+
+impl Effects {
+    /// Changes the plan; false if it is too late.
+    pub(crate) fn plan(&self, change: impl FnOnce(&mut ResponsePlan)) -> bool {
+        let mut state = lock(&self.0);
+        if !state.finished {
+            change(&mut state.plan);
+        }
+        !state.finished
+    }
+
+    pub(crate) fn finish(&self, config: &Config, head: &mut dyn ResponseHead) {
+        let mut state = lock(&self.0);
+        if !state.finished {
+            state.finished = true;
+            state.plan.apply(config, head);
+        }
+    }
+}
+
+/// How a session is tied to a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Attachment {
+    pub(crate) effects: Arc<Effects>,
+    pub(crate) transport: Transport,
+    pub(crate) site: SiteOfRequest,
+}
+
+/// What a session is made of.
+#[derive(Debug)]
+pub(crate) struct SessionParts {
+    pub(crate) access: IssuedAccess,
+    pub(crate) refresh: Option<(RefreshToken, UnixMillis)>,
+    pub(crate) anti_csrf: Option<AntiCsrfToken>,
+    /// Whether the access token is newer than what the client has.
+    pub(crate) updated: bool,
+    pub(crate) attachment: Option<Attachment>,
+}
+
+impl SessionParts {
+    /// The parts of a session that was created or refreshed.
+    pub(crate) fn issued(session: IssuedSession, attachment: Option<Attachment>) -> Self {
+        Self {
+            access: session.access,
+            refresh: Some((session.refresh_token, session.refresh_expires_at)),
+            anti_csrf: session.anti_csrf,
+            updated: true,
+            attachment,
+        }
+    }
+}
+
+pub(super) struct Facts {
+    pub(super) user_id: UserId,
+    pub(super) recipe_user_id: UserId,
+    pub(super) tenant_id: TenantId,
+    pub(super) handle: SessionHandle,
+}
+
+/// A session as long as somebody holds it.
+pub(crate) struct Live {
+    pub(super) sessions: Sessions,
+    pub(super) facts: Facts,
+    attachment: Option<Attachment>,
+    tokens: Mutex<Tokens>,
+}
+
+struct Tokens {
+    access_token: AccessToken,
+    claims: AccessClaims,
+    refresh: Option<(RefreshToken, UnixMillis)>,
+    anti_csrf: Option<AntiCsrfToken>,
+    updated: bool,
+}
+
+impl Live {
+    pub(super) fn new(sessions: Sessions, parts: SessionParts) -> Self {
+        let claims = &parts.access.claims;
+        let facts = Facts {
+            user_id: claims.user_id.clone(),
+            recipe_user_id: claims.recipe_user_id.clone(),
+            tenant_id: claims.tenant_id.clone(),
+            handle: claims.handle.clone(),
+        };
+        Self {
+            sessions,
+            facts,
+            attachment: parts.attachment,
+            tokens: Mutex::new(Tokens {
+                access_token: parts.access.token,
+                claims: parts.access.claims,
+                refresh: parts.refresh,
+                anti_csrf: parts.anti_csrf,
+                updated: parts.updated,
+            }),
+        }
+    }
+
+    pub(crate) fn claims(&self) -> AccessClaims {
+        lock(&self.tokens).claims.clone()
+    }
+
+    pub(super) fn tokens(&self) -> SessionTokens {
+        let tokens = lock(&self.tokens);
+        SessionTokens {
+            access_token: tokens.access_token.clone(),
+            front_token: front::mint(&tokens.claims),
+            refresh_token: tokens.refresh.as_ref().map(|(token, _)| token.clone()),
+            refresh_token_expires_at: tokens.refresh.as_ref().map(|(_, expires_at)| *expires_at),
+            anti_csrf_token: tokens.claims.anti_csrf.clone(),
+            access_and_front_token_updated: tokens.updated,
+        }
+    }
+
+    /// Takes a new access token. Does not give it to the client.
+    pub(crate) fn adopt(&self, access: IssuedAccess) {
+        let mut tokens = lock(&self.tokens);
+        tokens.access_token = access.token;
+        tokens.claims = access.claims;
+        tokens.updated = true;
+    }
+
+    /// Takes a new payload without a token, because the token has expired in the meantime.
+    pub(crate) fn adopt_payload(&self, payload: JsonObject) {
+        lock(&self.tokens).claims.payload = payload;
+    }
+
+    /// Gives the access token to the client, if it is newer than the client's; false if there is no response to carry it.
+    pub(crate) fn deliver(&self) -> bool {
+        let Some(attachment) = &self.attachment else { return false };
+        let tokens = lock(&self.tokens);
+        if !tokens.updated {
+            return true;
+        }
+        let out = TokensOut {
+            access: tokens.access_token.clone(),
+            front_token: front::mint(&tokens.claims),
+            refresh: tokens.refresh.clone(),
+            anti_csrf: tokens.anti_csrf.clone(),
+        };
+        drop(tokens);
+        let config = self.sessions.config();
+        let now = self.sessions.now();
+        attachment.effects.plan(|plan| {
+            plan.attach(out, attachment.transport, attachment.site.same_site, config.expose_access_token, now);
+        })
+    }
+
+    /// Takes the tokens from the client, if there is a response to do it with.
+    pub(super) fn clear_at_client(&self) {
+        if let Some(attachment) = &self.attachment {
+            attachment.effects.plan(|plan| plan.clear(attachment.transport, attachment.site.same_site));
+        }
+    }
+
+    /// The same session, tied to a request.
+    pub(crate) fn parts_for(&self, attachment: Attachment) -> SessionParts {
+        let tokens = lock(&self.tokens);
+        SessionParts {
+            access: IssuedAccess { token: tokens.access_token.clone(), claims: tokens.claims.clone() },
+            refresh: tokens.refresh.clone(),
+            anti_csrf: tokens.anti_csrf.clone(),
+            updated: tokens.updated,
+            attachment: Some(attachment),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every critical section here only assigns whole values, so a poisoned lock is still sound.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,152 @@
+//! Claims by handle.
+
+use super::Sessions;
+use crate::claims::{Claim, ClaimContext, ClaimFailure, ClaimValidator, Evaluation, evaluate};
+use crate::authority::SessionInformation;
+use crate::claims::AnyClaim;
+use crate::error::{Fault, SessionError};
+use crate::ids::SessionHandle;
+use crate::json::JsonObject;
+
+impl Sessions {
+    /// The stored value of a claim: `None` if the session is gone, `Some(None)` if the claim is not set.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble.
+    #[doc(alias = "getClaimValue")]
+    pub async fn claim_value<C: Claim>(
+        &self,
+        handle: impl Into<SessionHandle>,
+        claim: &C,
+    ) -> Result<Option<Option<C::Value>>, SessionError> {
+        let information = self.information(handle).await?;
+        Ok(information.map(|session| {
+            let entry = session.custom_claims_in_access_token_payload.get(claim.key())?;
+            claim.from_entry(&entry)
+        }))
+    }
+
+    /// Fetches a claim anew and stores it; false if the session is gone.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble or the claim cannot be fetched.
+    #[doc(alias = "fetchAndSetClaim")]
+    pub async fn fetch_and_set_claim<C: Claim>(
+        &self,
+        handle: impl Into<SessionHandle>,
+        claim: &C,
+    ) -> Result<bool, SessionError> {
+        let Some(session) = self.information(handle).await? else {
+            return Ok(false);
+        };
+        let patch = self.fetched_claim(claim, context_of(&session)).await?;
+        Ok(self.merge_into_access_token_payload(session.handle, patch).await?.is_some())
+    }
+
+    /// Stores a value of a claim; false if the session is gone.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble.
+    #[doc(alias = "setClaimValue")]
+    pub async fn set_claim_value<C: Claim>(
+        &self,
+        handle: impl Into<SessionHandle>,
+        claim: &C,
+        value: &C::Value,
+    ) -> Result<bool, SessionError> {
+        let patch = self.claim_patch(claim, value)?;
+        Ok(self.merge_into_access_token_payload(handle, patch).await?.is_some())
+    }
+
+    /// Removes a claim; false if the session is gone, true even if the claim was not set.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble.
+    #[doc(alias = "removeClaim")]
+    pub async fn remove_claim<C: Claim>(
+        &self,
+        handle: impl Into<SessionHandle>,
+        claim: &C,
+    ) -> Result<bool, SessionError> {
+        let patch = removal_of(claim.key())?;
+        Ok(self.merge_into_access_token_payload(handle, patch).await?.is_some())
+    }
+
+    /// Checks claims of a session: fetches what wants fetching, stores what changed, and returns all that do not hold; None if the
+    /// session is gone.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble or a claim cannot be fetched.
+    #[doc(alias = "validateClaimsForSessionHandle")]
+    pub async fn validate_claims(
+        &self,
+        handle: impl Into<SessionHandle>,
+        validators: &[ClaimValidator],
+    ) -> Result<Option<Vec<ClaimFailure>>, SessionError> {
+        let Some(session) = self.information(handle).await? else {
+            return Ok(None);
+        };
+        let Evaluation { update, failures } = evaluate(validators, context_of(&session), self.now()).await?;
+        if !update.is_empty() && self.merge_into_access_token_payload(session.handle, update).await?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(failures))
+    }
+
+    /// The validators that guards run unless they override the list.
+    #[must_use]
+    pub fn global_validators(&self) -> &[ClaimValidator] {
+        &self.config().validators
+    }
+
+    /// The patch that a fresh value of a claim makes; empty if there is none.
+    pub(crate) async fn fetched_claim<C: Claim>(
+        &self,
+        claim: &C,
+        context: ClaimContext,
+    ) -> Result<JsonObject, SessionError> {
+        let value = claim.fetch(context).await.map_err(|error| crate::claims::fetch_fault(claim.key(), error))?;
+        match value {
+            Some(value) => self.claim_patch(claim, &value),
+            None => Ok(JsonObject::empty()),
+        }
+    }
+
+    /// The patch that sets a claim.
+    pub(crate) fn claim_patch<C: Claim>(&self, claim: &C, value: &C::Value) -> Result<JsonObject, SessionError> {
+        member(claim.key(), &claim.to_entry(value, self.now()))
+    }
+
+    /// A payload with the registered claims of a new session (session specification, 1.9).
+    pub(super) async fn with_registered_claims(&self, mut context: ClaimContext) -> Result<JsonObject, SessionError> {
+        for claim in &self.config().claims {
+            let claim: &AnyClaim = claim;
+            if let Some(entry) = claim.fetch_entry(context.clone(), self.now()).await? {
+                context.payload = context.payload.with(claim.key(), &entry).map_err(serialization)?;
+            }
+        }
+        Ok(context.payload)
+    }
+}
+
+/// The patch that removes a member.
+pub(crate) fn removal_of(key: &str) -> Result<JsonObject, SessionError> {
+    member(key, &serde_json::Value::Null)
+}
+
+fn member(key: &str, value: &serde_json::Value) -> Result<JsonObject, SessionError> {
+    JsonObject::empty().with(key, value).map_err(serialization)
+}
+
+fn serialization(error: crate::json::JsonObjectError) -> SessionError {
+    Fault::internal("a claim cannot be serialized").with_source(error).into()
+}
+
+fn context_of(session: &SessionInformation) -> ClaimContext {
+    ClaimContext {
+        user_id: session.user_id.clone(),
+        recipe_user_id: session.recipe_user_id.clone(),
+        tenant_id: session.tenant_id.clone(),
+        payload: session.custom_claims_in_access_token_payload.clone(),
+    }
+}

@@ -1,0 +1,158 @@
+//! Creating a session, with or without a request.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+
+use serde::Serialize;
+use tracing::Instrument as _;
+
+use super::Sessions;
+use super::metadata::checked;
+use crate::authority::NewSession;
+use crate::claims::ClaimContext;
+use crate::documents::object;
+use crate::error::SessionError;
+use crate::hooks::{SessionDraft, SessionEvent};
+use crate::ids::{TenantId, UserId};
+use crate::json::JsonObject;
+use crate::request::RequestSessions;
+use crate::session::{Session, SessionParts};
+use crate::token::access;
+use crate::transfer::AntiCsrf;
+use crate::wire;
+
+/// A session about to be created; `.await` creates it.
+#[must_use = "nothing is created until it is awaited"]
+pub struct CreateSession {
+    sessions: Sessions,
+    request: Option<RequestSessions>,
+    user_id: UserId,
+    tenant_id: TenantId,
+    payload: Result<JsonObject, SessionError>,
+    session_data: Result<JsonObject, SessionError>,
+    anti_csrf: bool,
+}
+
+impl Sessions {
+    /// Creates a session without a request; the caller transports its tokens
+    /// ([`Session::all_session_tokens_dangerously`]). Inside a handler, use
+    /// [`RequestSessions::create`].
+    #[doc(alias = "createNewSessionWithoutRequestResponse")]
+    pub fn create(&self, user_id: impl Into<UserId>) -> CreateSession {
+        CreateSession::new(self.clone(), None, user_id.into())
+    }
+}
+
+impl CreateSession {
+    pub(crate) fn new(sessions: Sessions, request: Option<RequestSessions>, user_id: UserId) -> Self {
+        Self {
+            sessions,
+            request,
+            user_id,
+            tenant_id: TenantId::default(),
+            payload: Ok(JsonObject::empty()),
+            session_data: Ok(JsonObject::empty()),
+            anti_csrf: true,
+        }
+    }
+
+    /// The application's part of the access token payload. Scripts in the browser can read it. Protected names and `iss` are
+    /// dropped. Defaults to nothing.
+    #[doc(alias = "accessTokenPayload")]
+    pub fn payload<T: Serialize>(mut self, payload: T) -> Self {
+        self.payload = object(&payload);
+        self
+    }
+
+    /// The session data, which stays on the server. Defaults to nothing.
+    #[doc(alias = "sessionDataInDatabase")]
+    pub fn data<T: Serialize>(mut self, data: T) -> Self {
+        self.session_data = object(&data);
+        self
+    }
+
+    /// The tenant. Defaults to `public`.
+    pub fn tenant(mut self, tenant_id: TenantId) -> Self {
+        self.tenant_id = tenant_id;
+        self
+    }
+
+    /// Makes no anti-CSRF token, for a session that travels in headers by other means than ours.
+    #[doc(alias = "disableAntiCsrf")]
+    pub fn without_anti_csrf(mut self) -> Self {
+        self.anti_csrf = false;
+        self
+    }
+
+    async fn run(self) -> Result<Session, SessionError> {
+        let config = self.sessions.config();
+        let user_id = checked(self.user_id)?;
+        let attachment = self.request.as_ref().map(RequestSessions::attachment_for_creation).transpose()?;
+        let draft = SessionDraft {
+            access_token_payload: self.payload?,
+            session_data: self.session_data?,
+            tenant_id: self.tenant_id,
+            user_id,
+        };
+        let draft = with_issuer_and_claims(&self.sessions, draft).await?;
+        let draft = config.hooks.run_before_create(draft).await?;
+        let anti_csrf = match &self.request {
+            Some(request) => request.uses_anti_csrf_tokens(attachment.as_ref())?,
+            None => config.anti_csrf == Some(AntiCsrf::ViaToken),
+        };
+        let new = NewSession {
+            user_id: draft.user_id,
+            tenant_id: draft.tenant_id,
+            payload: draft.access_token_payload,
+            session_data: draft.session_data,
+            anti_csrf: anti_csrf && self.anti_csrf,
+            key_kind: config.key_kind,
+        };
+        let issued = self.sessions.authority().create(new, self.sessions.now()).await?;
+        crate::telemetry::session_created(&issued);
+        if let (Some(request), Some(attachment)) = (&self.request, &attachment) {
+            request.clear_other_transport_at_creation(attachment)?;
+        }
+        let session = Session::new(self.sessions.clone(), SessionParts::issued(issued, attachment));
+        session.live().deliver();
+        config.hooks.created(SessionEvent::of(&session)).await;
+        Ok(session)
+    }
+}
+
+/// The payload as it is stored: without protected names, with the issuer and the registered claims (session specification, 1.9).
+async fn with_issuer_and_claims(
+    sessions: &Sessions,
+    mut draft: SessionDraft,
+) -> Result<SessionDraft, SessionError> {
+    let payload = access::custom_payload(&draft.access_token_payload.without(&[wire::CLAIM_ISS]));
+    let payload = payload.with(wire::CLAIM_ISS, &sessions.config().issuer).map_err(|error| {
+        crate::error::Fault::internal("the issuer cannot be serialized").with_source(error)
+    })?;
+    let context = ClaimContext {
+        user_id: draft.user_id.clone(),
+        recipe_user_id: draft.user_id.clone(),
+        tenant_id: draft.tenant_id.clone(),
+        payload,
+    };
+    draft.access_token_payload = sessions.with_registered_claims(context).await?;
+    Ok(draft)
+}
+
+impl IntoFuture for CreateSession {
+    type Output = Result<Session, SessionError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run().instrument(tracing::debug_span!(target: "supersession", "create_session")))
+    }
+}
+
+impl std::fmt::Debug for CreateSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreateSession")
+            .field("user_id", &self.user_id)
+            .field("tenant_id", &self.tenant_id)
+            .finish_non_exhaustive()
+    }
+}

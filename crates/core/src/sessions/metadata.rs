@@ -1,0 +1,89 @@
+//! User metadata: one JSON object for each user, shared by all tenants (core specification, section 6).
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Sessions;
+use crate::documents::{Target, object};
+use crate::error::{Fault, SessionError};
+use crate::ids::{MAX_USER_ID_LENGTH, UserId};
+use crate::json::JsonObject;
+
+/// The verbs on user metadata. See [`Sessions::user_metadata`].
+#[derive(Clone, Copy, Debug)]
+pub struct UserMetadata<'a> {
+    sessions: &'a Sessions,
+}
+
+impl<'a> UserMetadata<'a> {
+    pub(super) fn new(sessions: &'a Sessions) -> Self {
+        Self { sessions }
+    }
+
+    /// A user's metadata, read into `T`. A user without any has the empty object.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble or the document does not have the shape of `T`.
+    #[doc(alias = "getUserMetadata")]
+    #[doc(alias = "get_user_metadata")]
+    pub async fn get<T: DeserializeOwned>(&self, user_id: impl Into<UserId>) -> Result<T, SessionError> {
+        let metadata = self.sessions.documents().read_as(&Target::Metadata(user_id.into())).await?;
+        metadata.ok_or_else(unexpected)
+    }
+
+    /// Merges into a user's metadata at the root, in one atomic step, and returns the result: members replace members of the same
+    /// name, null removes them, nested objects are replaced whole.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble or `update` is no JSON object; [`SessionError::BadInput`] when the user id is too
+    /// long.
+    #[doc(alias = "updateUserMetadata")]
+    #[doc(alias = "update_user_metadata")]
+    pub async fn update<T: Serialize>(
+        &self,
+        user_id: impl Into<UserId>,
+        update: T,
+    ) -> Result<JsonObject, SessionError> {
+        let user_id = checked(user_id)?;
+        let patch = object(&update)?;
+        self.sessions.documents().merge(&Target::Metadata(user_id), &patch).await?.ok_or_else(unexpected)
+    }
+
+    /// Lets `change` work on a user's metadata without losing anybody's write.
+    ///
+    /// # Errors
+    /// As [`Self::get`] and [`Self::update`].
+    pub async fn modify<T, R, F>(&self, user_id: impl Into<UserId>, change: F) -> Result<R, SessionError>
+    where
+        T: Serialize + DeserializeOwned + Default,
+        F: FnMut(&mut T) -> R,
+    {
+        let user_id = checked(user_id)?;
+        self.sessions.documents().modify(&Target::Metadata(user_id), change).await?.ok_or_else(unexpected)
+    }
+
+    /// Removes a user's metadata. Removing what is not there is no error.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble.
+    #[doc(alias = "clearUserMetadata")]
+    #[doc(alias = "clear_user_metadata")]
+    pub async fn clear(&self, user_id: impl Into<UserId>) -> Result<(), SessionError> {
+        Ok(self.sessions.authority().clear_user_metadata(&user_id.into()).await?)
+    }
+}
+
+/// A user id that every store can hold.
+pub(super) fn checked(user_id: impl Into<UserId>) -> Result<UserId, SessionError> {
+    let user_id = user_id.into();
+    if user_id.chars().count() > MAX_USER_ID_LENGTH {
+        return Err(SessionError::bad_input(format!(
+            "a user id may have at most {MAX_USER_ID_LENGTH} characters"
+        )));
+    }
+    Ok(user_id)
+}
+
+fn unexpected() -> SessionError {
+    Fault::internal("the store answered that user metadata is gone, which cannot be").into()
+}

@@ -1,0 +1,299 @@
+//! The whole system in one value: what an application holds, with or without a request.
+
+mod claims;
+mod create;
+mod data;
+mod metadata;
+mod tokens;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::authority::{Authority, JwtRequest, Local, Selection, SessionInformation};
+use crate::clock::{Clock, UnixMillis};
+use crate::config::{Built, Config, SessionsBuilder};
+use crate::documents::{Documents, ModifyQueues, object};
+use crate::error::{Fault, SessionError};
+use crate::housekeeping::{self, Housekeeper};
+use crate::ids::{SessionHandle, TenantId, UserId};
+use crate::keys::JwkSet;
+use crate::request::RequestSessions;
+use crate::store::{KeyKind, Store};
+use crate::telemetry;
+
+pub(crate) use claims::removal_of;
+pub use create::CreateSession;
+pub use tokens::AntiCsrfInput;
+pub use metadata::UserMetadata;
+
+/// Sessions: create, verify, refresh and end them; their data; user metadata; JWTs. Cheap to clone.
+///
+/// Inside a request, use what the adapter hands out; everything here works without one. An operation on a session that is gone
+/// answers `None` or `false`; an error always means trouble.
+///
+/// # Examples
+/// ```
+/// use serde_json::json;
+/// use supersession::{Sessions, store::MemoryStore};
+///
+/// # pollster::block_on(async {
+/// let sessions = Sessions::builder(MemoryStore::new())
+///     .api_domain("http://localhost:3000")
+///     .website_domain("http://localhost:3000")
+///     .build()
+///     .await?;
+///
+/// let session = sessions.create("alice").data(json!({"cart": []})).await?;
+/// sessions.merge_session_data(session.handle(), json!({"theme": "dark"})).await?;
+/// assert_eq!(sessions.handles_for_user("alice").await?.len(), 1);
+/// assert!(sessions.revoke(session.handle()).await?);
+/// assert!(!sessions.revoke(session.handle()).await?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Sessions {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    authority: Arc<dyn Authority>,
+    clock: Arc<dyn Clock>,
+    queues: ModifyQueues,
+    _housekeeper: Option<Housekeeper>,
+}
+
+impl Sessions {
+    /// Starts a configuration over a store.
+    pub fn builder(store: impl Store) -> SessionsBuilder {
+        SessionsBuilder::new(Arc::new(store))
+    }
+
+    pub(crate) fn start(built: Built) -> Result<Self, Fault> {
+        let Built { config, engine, clock, entropy, cleanup_interval } = built;
+        let authority: Arc<dyn Authority> = Arc::new(Local::new(engine));
+        let housekeeper = cleanup_interval
+            .map(|interval| {
+                Housekeeper::start(Arc::downgrade(&authority), Arc::clone(&clock), entropy, interval)
+            })
+            .transpose()
+            .map_err(|error| Fault::internal("the cleanup thread cannot be started").with_source(error))?;
+        let queues = ModifyQueues::default();
+        Ok(Self { inner: Arc::new(Inner { config, authority, clock, queues, _housekeeper: housekeeper }) })
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    pub(crate) fn authority(&self) -> &dyn Authority {
+        &*self.inner.authority
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.inner.clock.now()
+    }
+
+    pub(crate) fn documents(&self) -> Documents<'_> {
+        Documents {
+            authority: self.authority(),
+            clock: &*self.inner.clock,
+            queues: &self.inner.queues,
+        }
+    }
+
+    /// What an adapter makes for each request that passes its layer. Costs next to nothing until somebody asks it something.
+    ///
+    /// `path` is the path as the client sent it; behind nested routers an adapter sees a shorter one later.
+    #[must_use]
+    pub fn for_request(&self, method: &str, path: &str) -> RequestSessions {
+        RequestSessions::new(self.clone(), method, path)
+    }
+
+    /// What the store knows of a session.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble.
+    #[doc(alias = "getSessionInformation")]
+    pub async fn information(
+        &self,
+        handle: impl Into<SessionHandle>,
+    ) -> Result<Option<SessionInformation>, SessionError> {
+        Ok(self.authority().information(&handle.into(), self.now()).await?)
+    }
+
+    /// The handles of a user's sessions in all tenants, oldest first.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble.
+    #[doc(alias = "getAllSessionHandlesForUser")]
+    pub async fn handles_for_user(&self, user_id: impl Into<UserId>) -> Result<Vec<SessionHandle>, SessionError> {
+        Ok(self.authority().handles(&all_of(user_id), self.now()).await?)
+    }
+
+    /// The handles of a user's sessions in one tenant, oldest first.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble.
+    pub async fn handles_for_user_in_tenant(
+        &self,
+        user_id: impl Into<UserId>,
+        tenant_id: &TenantId,
+    ) -> Result<Vec<SessionHandle>, SessionError> {
+        let selection = Selection { tenant: Some(tenant_id.clone()), ..all_of(user_id) };
+        Ok(self.authority().handles(&selection, self.now()).await?)
+    }
+
+    /// A user's sessions in all tenants with what the store knows of each, oldest first, in one query.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble.
+    pub async fn sessions_for_user(
+        &self,
+        user_id: impl Into<UserId>,
+    ) -> Result<Vec<SessionInformation>, SessionError> {
+        Ok(self.authority().sessions(&all_of(user_id), self.now()).await?)
+    }
+
+    /// Ends a session; true if it was there.
+    ///
+    /// Access tokens that are out there stay good until they expire, except where guards check the database.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble.
+    #[doc(alias = "revokeSession")]
+    pub async fn revoke(&self, handle: impl Into<SessionHandle>) -> Result<bool, SessionError> {
+        Ok(!self.revoke_multiple(&[handle.into()]).await?.is_empty())
+    }
+
+    /// Ends several sessions and returns the handles that were there.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble.
+    #[doc(alias = "revokeMultipleSessions")]
+    pub async fn revoke_multiple(&self, handles: &[SessionHandle]) -> Result<Vec<SessionHandle>, SessionError> {
+        let revoked = self.authority().revoke(handles).await?;
+        telemetry::sessions_revoked(revoked.len());
+        Ok(revoked)
+    }
+
+    /// Ends all sessions of a user in all tenants and returns their handles.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble.
+    #[doc(alias = "revokeAllSessionsForUser")]
+    pub async fn revoke_all_for_user(
+        &self,
+        user_id: impl Into<UserId>,
+    ) -> Result<Vec<SessionHandle>, SessionError> {
+        self.revoke_selection(all_of(user_id)).await
+    }
+
+    /// Ends all sessions of a user in one tenant and returns their handles.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble.
+    pub async fn revoke_all_for_user_in_tenant(
+        &self,
+        user_id: impl Into<UserId>,
+        tenant_id: &TenantId,
+    ) -> Result<Vec<SessionHandle>, SessionError> {
+        self.revoke_selection(Selection { tenant: Some(tenant_id.clone()), ..all_of(user_id) }).await
+    }
+
+    /// Ends all sessions of a user but one, in one atomic step, and returns the handles of those that ended.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble.
+    pub async fn revoke_others_for_user(
+        &self,
+        user_id: impl Into<UserId>,
+        keep: impl Into<SessionHandle>,
+    ) -> Result<Vec<SessionHandle>, SessionError> {
+        self.revoke_selection(Selection { except: Some(keep.into()), ..all_of(user_id) }).await
+    }
+
+    async fn revoke_selection(&self, selection: Selection) -> Result<Vec<SessionHandle>, SessionError> {
+        let revoked = self.authority().revoke_user(&selection, self.now()).await?;
+        telemetry::sessions_revoked(revoked.len());
+        Ok(revoked)
+    }
+
+    /// User metadata.
+    #[must_use]
+    pub fn user_metadata(&self) -> UserMetadata<'_> {
+        UserMetadata::new(self)
+    }
+
+    /// Signs a JWT for the application's own purposes, with the static key. `iss`, `iat` and `exp` are added unless the payload has
+    /// its own.
+    ///
+    /// # Errors
+    /// [`SessionError::BadInput`] when `validity` is less than a second; a [`Fault`] when the keys are in trouble or the payload is
+    /// no JSON object.
+    #[doc(alias = "createJWT")]
+    pub async fn create_jwt<T: Serialize>(&self, payload: T, validity: Duration) -> Result<String, SessionError> {
+        self.sign_jwt(&payload, validity, KeyKind::Static).await
+    }
+
+    /// As [`Self::create_jwt`], with the rotating key: verifiers must follow the published key set.
+    ///
+    /// # Errors
+    /// As [`Self::create_jwt`].
+    pub async fn create_jwt_with_dynamic_key<T: Serialize>(
+        &self,
+        payload: T,
+        validity: Duration,
+    ) -> Result<String, SessionError> {
+        self.sign_jwt(&payload, validity, KeyKind::Dynamic).await
+    }
+
+    async fn sign_jwt<T: Serialize>(
+        &self,
+        payload: &T,
+        validity: Duration,
+        key_kind: KeyKind,
+    ) -> Result<String, SessionError> {
+        if validity.as_secs() == 0 {
+            return Err(SessionError::bad_input("the validity of a JWT must be at least one second"));
+        }
+        let request = JwtRequest {
+            payload: object(payload)?,
+            issuer: self.config().issuer.clone(),
+            validity,
+            key_kind,
+        };
+        Ok(self.authority().create_jwt(request, self.now()).await?)
+    }
+
+    /// The public keys that verify our tokens.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the keys are in trouble.
+    #[doc(alias = "getJWKS")]
+    pub async fn jwks(&self) -> Result<JwkSet, SessionError> {
+        Ok(self.authority().jwks(self.now()).await?)
+    }
+
+    /// Deletes sessions that have expired, in bounded batches, and keys that no token needs; returns how many sessions. Runs in
+    /// the background by itself unless turned off.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble.
+    pub async fn delete_expired_sessions(&self) -> Result<u64, SessionError> {
+        Ok(housekeeping::clean_up(self.authority(), &*self.inner.clock).await?)
+    }
+}
+
+fn all_of(user_id: impl Into<UserId>) -> Selection {
+    Selection { user_id: user_id.into(), tenant: None, except: None }
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sessions").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}

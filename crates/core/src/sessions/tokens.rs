@@ -1,0 +1,120 @@
+//! Verifying and refreshing bare tokens, for callers that transport them by themselves.
+
+use super::Sessions;
+use crate::authority::{RefreshOutcome, RefreshRequest};
+use crate::error::{Fault, SessionError, TokenTheft};
+use crate::hooks::SessionEvent;
+use crate::request::{AntiCsrfCheck, VerifyOptions, establish};
+use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
+use crate::session::{Attachment, Session, SessionParts};
+use crate::telemetry;
+use crate::transfer::AntiCsrf;
+
+impl Sessions {
+    /// Verifies an access token that came by other means than a request of ours. None if the session is optional and the token is
+    /// none of ours. Nothing is written anywhere: if
+    /// [`access_and_front_token_updated`](crate::SessionTokens::access_and_front_token_updated) says so, give the new tokens to the client.
+    ///
+    /// # Errors
+    /// As a guard with the same options. Where the anti-CSRF mode is a custom header, which cannot be seen here, the check must
+    /// have been turned off.
+    #[doc(alias = "getSessionWithoutRequestResponse")]
+    pub async fn verify_access_token(
+        &self,
+        access_token: &AccessToken,
+        anti_csrf: Option<&AntiCsrfToken>,
+        options: &VerifyOptions,
+    ) -> Result<Option<Session>, SessionError> {
+        let config = self.config();
+        let due = options.checks_anti_csrf(true);
+        if due && config.anti_csrf == Some(AntiCsrf::ViaCustomHeader) {
+            return Err(Fault::misuse(
+                "anti-CSRF by custom header cannot be checked without a request. Fix: turn the check off with `.anti_csrf_check(false)`, after making sure that the request carries a `rid` header",
+            )
+            .into());
+        }
+        let check = if due && config.anti_csrf == Some(AntiCsrf::ViaToken) {
+            AntiCsrfCheck::Token(anti_csrf)
+        } else {
+            AntiCsrfCheck::Passed
+        };
+        establish::session(self, access_token, check, None, options).await
+    }
+
+    /// Exchanges a refresh token that came by other means than a request of ours. The caller gives the new tokens to the client.
+    ///
+    /// # Errors
+    /// [`SessionError::Unauthorised`] when the token is no good or its session has ended, or when `anti_csrf` does not match;
+    /// [`SessionError::TokenTheftDetected`] when it was used before; a [`Fault`] when the store or the keys are in trouble.
+    #[doc(alias = "refreshSessionWithoutRequestResponse")]
+    pub async fn refresh_session(
+        &self,
+        refresh_token: &RefreshToken,
+        anti_csrf: AntiCsrfInput<'_>,
+    ) -> Result<Session, SessionError> {
+        let (anti_csrf, disabled) = match anti_csrf {
+            AntiCsrfInput::Token(token) => (token.cloned(), false),
+            AntiCsrfInput::Disabled => (None, true),
+        };
+        if !disabled && self.config().anti_csrf == Some(AntiCsrf::ViaCustomHeader) {
+            return Err(Fault::misuse(
+                "anti-CSRF by custom header cannot be checked without a request. Fix: pass `AntiCsrfInput::Disabled`, after making sure that the request carries a `rid` header",
+            )
+            .into());
+        }
+        let use_anti_csrf = !disabled && self.config().anti_csrf == Some(AntiCsrf::ViaToken);
+        let request = RefreshRequest {
+            token: refresh_token.clone(),
+            anti_csrf,
+            use_anti_csrf,
+            key_kind: self.config().key_kind,
+        };
+        self.exchange(request, None).await
+    }
+
+    /// The exchange itself, with everything that follows from its outcome, except what is written to a response.
+    pub(crate) async fn exchange(
+        &self,
+        request: RefreshRequest,
+        attachment: Option<Attachment>,
+    ) -> Result<Session, SessionError> {
+        match self.authority().refresh(request).await? {
+            RefreshOutcome::Refreshed(issued) => {
+                telemetry::session_refreshed(&issued);
+                let session = Session::new(self.clone(), SessionParts::issued(*issued, attachment));
+                self.config().hooks.refreshed(SessionEvent::of(&session)).await;
+                Ok(session)
+            }
+            RefreshOutcome::Unauthorised(reason) => Err(SessionError::unauthorised(reason)),
+            RefreshOutcome::Reused { handle, user_id, class, report_as_theft } => {
+                let theft = TokenTheft { handle, recipe_user_id: user_id.clone(), user_id, class };
+                telemetry::session_stolen(&theft);
+                if !report_as_theft {
+                    return Err(SessionError::unauthorised("refresh token reuse detected"));
+                }
+                self.config().hooks.theft(theft.clone()).await;
+                Err(SessionError::TokenTheftDetected(theft))
+            }
+        }
+    }
+}
+
+/// What a caller without a request says about anti-CSRF at a refresh.
+#[derive(Clone, Copy, Debug)]
+pub enum AntiCsrfInput<'a> {
+    /// The token that the client sent, if any.
+    Token(Option<&'a AntiCsrfToken>),
+    /// The session travels in a way that other sites cannot use, such as a header.
+    Disabled,
+}
+
+impl SessionEvent {
+    pub(crate) fn of(session: &Session) -> Self {
+        Self {
+            handle: session.handle().clone(),
+            user_id: session.user_id().clone(),
+            recipe_user_id: session.recipe_user_id().clone(),
+            tenant_id: session.tenant_id().clone(),
+        }
+    }
+}

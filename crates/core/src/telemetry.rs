@@ -1,0 +1,87 @@
+//! What is told to the operator, and under which names.
+//!
+//! Events go to [`tracing`] under the target `supersession`; with the feature `metrics`, each also counts under its own name
+//! through the [`metrics`](https://docs.rs/metrics) facade. Ids are told, tokens never.
+//!
+//! | event and counter | level | fields |
+//! | --- | --- | --- |
+//! | `supersession.session.created` | INFO | `handle`, `user_id`, `tenant_id` |
+//! | `supersession.session.refreshed` | INFO | `handle`, `user_id` |
+//! | `supersession.session.revoked` | INFO | `count` |
+//! | `supersession.session.stolen` | WARN | `handle`, `user_id`, `class` |
+//! | `supersession.session.signed_out` | INFO | `handle`, `user_id` |
+//! | `supersession.request.rejected` | DEBUG | `kind`, `reason` |
+//! | `supersession.request.fault` | ERROR | `kind`, `error` (with all causes) |
+//! | `supersession.cleanup.done` | DEBUG | `sessions`, `keys` |
+//!
+//! Spans, target `supersession`, level DEBUG: `verify_session`, `refresh_session`, `create_session`.
+
+use crate::authority::IssuedSession;
+use crate::error::{Fault, SessionError, TokenTheft};
+use crate::hooks::SessionEvent;
+
+macro_rules! emit {
+    ($level:ident, $name:literal, by $count:expr, { $($field:tt)* }) => {{
+        tracing::event!(name: $name, target: "supersession", tracing::Level::$level, $($field)*);
+        #[cfg(feature = "metrics")]
+        metrics::counter!($name).increment($count);
+    }};
+    ($level:ident, $name:literal, { $($field:tt)* }) => {
+        emit!($level, $name, by 1, { $($field)* })
+    };
+}
+
+pub(crate) fn session_created(session: &IssuedSession) {
+    let claims = &session.access.claims;
+    emit!(INFO, "supersession.session.created", {
+        handle = %claims.handle, user_id = %claims.user_id, tenant_id = %claims.tenant_id, "session created"
+    });
+}
+
+pub(crate) fn session_refreshed(session: &IssuedSession) {
+    let claims = &session.access.claims;
+    emit!(INFO, "supersession.session.refreshed", {
+        handle = %claims.handle, user_id = %claims.user_id, "session refreshed"
+    });
+}
+
+pub(crate) fn sessions_revoked(count: usize) {
+    if count > 0 {
+        emit!(INFO, "supersession.session.revoked", by count as u64, { count, "sessions revoked" });
+    }
+}
+
+pub(crate) fn session_stolen(theft: &TokenTheft) {
+    emit!(WARN, "supersession.session.stolen", {
+        handle = %theft.handle, user_id = %theft.user_id, class = theft.class.as_str(),
+        "a refresh token was used again; the session is revoked"
+    });
+}
+
+pub(crate) fn signed_out(event: &SessionEvent) {
+    emit!(INFO, "supersession.session.signed_out", {
+        handle = %event.handle, user_id = %event.user_id, "signed out"
+    });
+}
+
+/// One event for each request that is answered with an error.
+pub(crate) fn request_failed(error: &SessionError) {
+    let kind = match error {
+        SessionError::Fault(fault) => return fault_met(fault),
+        SessionError::Unauthorised(_) => "unauthorised",
+        SessionError::TryRefreshToken(_) => "try_refresh_token",
+        SessionError::TokenTheftDetected(_) => "token_theft_detected",
+        SessionError::InvalidClaims(_) => "invalid_claims",
+        SessionError::ClearDuplicateSessionCookies => "clear_duplicate_session_cookies",
+        SessionError::BadInput(_) => "bad_input",
+    };
+    emit!(DEBUG, "supersession.request.rejected", { kind, reason = %error, "request rejected" });
+}
+
+pub(crate) fn fault_met(fault: &Fault) {
+    emit!(ERROR, "supersession.request.fault", { kind = ?fault.kind(), error = fault.report(), "session fault" });
+}
+
+pub(crate) fn cleanup_done(sessions: u64, keys: u64) {
+    emit!(DEBUG, "supersession.cleanup.done", by sessions, { sessions, keys, "expired sessions deleted" });
+}

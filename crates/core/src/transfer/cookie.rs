@@ -1,0 +1,172 @@
+//! Cookies: the one parser, the one writer. Setting and clearing go through the same function, so their attributes
+//! cannot differ.
+
+use std::borrow::Cow;
+use std::time::{Duration, UNIX_EPOCH};
+
+use cookie::Cookie;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::SameSite;
+use crate::clock::UnixMillis;
+
+/// What all our cookies have in common (session specification, 3.7).
+#[derive(Clone, Debug)]
+pub(crate) struct CookieSettings {
+    pub(crate) access_name: String,
+    pub(crate) refresh_name: String,
+    pub(crate) access_path: String,
+    pub(crate) refresh_path: String,
+    pub(crate) domain: Option<String>,
+    /// The domain of cookies that an earlier configuration has set; empty for host-only ones.
+    pub(crate) older_domain: Option<String>,
+    pub(crate) secure: bool,
+}
+
+/// What a cookie is to hold.
+#[derive(Clone, Debug)]
+pub(crate) enum CookieValue<'a> {
+    Set { value: &'a str, expires_at: UnixMillis },
+    Clear,
+}
+
+/// What identifies a cookie to a browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CookieId {
+    pub(crate) name: String,
+    pub(crate) domain: String,
+    pub(crate) path: String,
+}
+
+/// The letters that `encodeURIComponent` leaves alone.
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+
+/// The last second that an HTTP date can say.
+const LAST_HTTP_SECOND: u64 = 253_402_300_799;
+
+impl CookieSettings {
+    /// The value of a `Set-Cookie` header.
+    pub(crate) fn line(
+        &self,
+        name: &str,
+        path: &str,
+        domain: Option<&str>,
+        value: &CookieValue<'_>,
+        same_site: SameSite,
+    ) -> String {
+        let (value, expires_at) = match value {
+            CookieValue::Set { value, expires_at } => (*value, *expires_at),
+            CookieValue::Clear => ("", UnixMillis::new(0)),
+        };
+        let mut line = format!("{name}={}", utf8_percent_encode(value, VALUE));
+        let mut attribute = |text: &str| {
+            line.push_str("; ");
+            line.push_str(text);
+        };
+        if let Some(domain) = domain.filter(|domain| !domain.is_empty()) {
+            attribute(&format!("Domain={domain}"));
+        }
+        attribute(&format!("Path={path}"));
+        attribute(&format!("Expires={}", http_date(expires_at)));
+        attribute("HttpOnly");
+        if self.secure {
+            attribute("Secure");
+        }
+        attribute(&format!("SameSite={}", same_site.as_attribute()));
+        line
+    }
+}
+
+fn http_date(at: UnixMillis) -> String {
+    let seconds = at.floor_seconds().get().min(LAST_HTTP_SECOND);
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+/// The values of one cookie in a `Cookie` header, in order. Quotes around a value go; a value that is not well encoded
+/// is taken as it is. What is no cookie at all is passed over.
+pub(crate) fn values(header: &str, name: &str) -> Vec<String> {
+    Cookie::split_parse(header)
+        .flatten()
+        .filter(|cookie| decoded(cookie.name()) == name)
+        .map(|cookie| decoded(cookie.value_trimmed()).into_owned())
+        .collect()
+}
+
+fn decoded(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8().unwrap_or(Cow::Borrowed(text))
+}
+
+/// What a `Set-Cookie` line of somebody else identifies.
+pub(crate) fn id_of_line(line: &str) -> Option<CookieId> {
+    let cookie = Cookie::parse(line).ok()?;
+    Some(CookieId {
+        name: cookie.name().to_owned(),
+        domain: cookie.domain().unwrap_or_default().to_owned(),
+        path: cookie.path().unwrap_or_default().to_owned(),
+    })
+}
+
+impl CookieId {
+    pub(crate) fn new(name: &str, domain: Option<&str>, path: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            // A leading dot says nothing to a browser, and the parser drops it.
+            domain: domain.unwrap_or_default().trim_start_matches('.').to_owned(),
+            path: path.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_every_attribute() {
+        let settings = CookieSettings {
+            access_name: "a".into(),
+            refresh_name: "r".into(),
+            access_path: "/".into(),
+            refresh_path: "/auth/session/refresh".into(),
+            domain: Some(".example.com".into()),
+            older_domain: None,
+            secure: true,
+        };
+        let set = CookieValue::Set { value: "a+b/c=", expires_at: UnixMillis::new(784_111_777_000) };
+        assert_eq!(
+            settings.line("r", "/x", settings.domain.as_deref(), &set, SameSite::None),
+            "r=a%2Bb%2Fc%3D; Domain=.example.com; Path=/x; Expires=Sun, 06 Nov 1994 08:49:37 GMT; HttpOnly; Secure; SameSite=None"
+        );
+        let settings = CookieSettings { secure: false, ..settings };
+        assert_eq!(
+            settings.line("r", "/", None, &CookieValue::Clear, SameSite::Lax),
+            "r=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax"
+        );
+        assert!(http_date(UnixMillis::new(u64::MAX)).ends_with("9999 23:59:59 GMT"));
+    }
+
+    #[test]
+    fn cookies_are_found_among_odd_neighbours() {
+        let header = r#"x="q\"; 100%; y=%; sAccessToken=one; =v; sAccessToken="two"; %73AccessToken=a%2Bb; z"#;
+        assert_eq!(values(header, "sAccessToken"), ["one", "two", "a+b"]);
+        assert_eq!(values("sAccessToken=%E0%A4%A", "sAccessToken"), ["%E0%A4%A"]);
+        assert_eq!(values("sAccessToken=", "sAccessToken"), [""]);
+        assert!(values("xsAccessToken=1; sAccessTokenx=2", "sAccessToken").is_empty());
+    }
+
+    #[test]
+    fn a_line_tells_which_cookie_it_sets() {
+        let id = id_of_line("a=b; Domain=.x.y; Path=/p; HttpOnly").unwrap();
+        assert_eq!(id, CookieId::new("a", Some(".x.y"), "/p"));
+        assert_ne!(id, CookieId::new("a", None, "/p"));
+    }
+}

@@ -1,0 +1,247 @@
+//! What a response must carry: one slot for each token and way, so that the last word counts and nothing is sent twice.
+
+use super::cookie::{CookieId, CookieSettings, CookieValue, id_of_line};
+use super::{SameSite, Transport};
+use crate::clock::UnixMillis;
+use crate::config::Config;
+use crate::http::ResponseHead;
+use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
+use crate::wire;
+
+/// The token effects of a response (session specification, 3.5 and 3.6).
+#[derive(Debug, Default)]
+pub(crate) struct ResponsePlan {
+    access_cookie: Option<Slot<(AccessToken, UnixMillis)>>,
+    refresh_cookie: Option<Slot<(RefreshToken, UnixMillis)>>,
+    access_header: Option<Slot<AccessToken>>,
+    refresh_header: Option<Slot<RefreshToken>>,
+    /// Clearing says `remove`.
+    front_token: Option<Slot<String>>,
+    anti_csrf: Option<AntiCsrfToken>,
+    clear_legacy_cookie: bool,
+    clear_older_access_cookie: bool,
+    clear_older_refresh_cookie: bool,
+    same_site: Option<SameSite>,
+}
+
+#[derive(Debug)]
+enum Slot<T> {
+    Set(T),
+    Clear,
+}
+
+/// Tokens for a response. Without a refresh token it is a reissue of the access token alone.
+#[derive(Clone, Debug)]
+pub(crate) struct TokensOut {
+    pub(crate) access: AccessToken,
+    pub(crate) front_token: String,
+    pub(crate) refresh: Option<(RefreshToken, UnixMillis)>,
+    pub(crate) anti_csrf: Option<AntiCsrfToken>,
+}
+
+/// The cookie outlives its token on purpose: its presence says "refresh" rather than "no session".
+const ACCESS_COOKIE_LIFETIME: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 60 * 60);
+
+impl ResponsePlan {
+    /// Writes tokens through one way.
+    pub(crate) fn attach(
+        &mut self,
+        tokens: TokensOut,
+        transport: Transport,
+        same_site: SameSite,
+        expose_access_token: bool,
+        now: UnixMillis,
+    ) {
+        self.same_site = Some(same_site);
+        self.front_token = Some(Slot::Set(tokens.front_token));
+        match transport {
+            Transport::Cookie => {
+                if expose_access_token {
+                    self.access_header = Some(Slot::Set(tokens.access.clone()));
+                }
+                self.access_cookie = Some(Slot::Set((tokens.access, now.after(ACCESS_COOKIE_LIFETIME))));
+                if let Some(refresh) = tokens.refresh {
+                    self.refresh_cookie = Some(Slot::Set(refresh));
+                }
+            }
+            Transport::Header => {
+                self.access_header = Some(Slot::Set(tokens.access));
+                if let Some((refresh, _)) = tokens.refresh {
+                    self.refresh_header = Some(Slot::Set(refresh));
+                }
+            }
+        }
+        if let Some(anti_csrf) = tokens.anti_csrf {
+            self.anti_csrf = Some(anti_csrf);
+        }
+    }
+
+    /// Takes both tokens of one way from the client.
+    pub(crate) fn clear(&mut self, transport: Transport, same_site: SameSite) {
+        self.same_site = Some(same_site);
+        match transport {
+            Transport::Cookie => {
+                self.access_cookie = Some(Slot::Clear);
+                self.refresh_cookie = Some(Slot::Clear);
+                // A token that was exposed beside the cookie goes with it.
+                if matches!(self.access_header, Some(Slot::Set(_))) {
+                    self.access_header = None;
+                }
+            }
+            Transport::Header => {
+                self.access_header = Some(Slot::Clear);
+                self.refresh_header = Some(Slot::Clear);
+            }
+        }
+        self.front_token = Some(Slot::Clear);
+        self.anti_csrf = None;
+    }
+
+    /// Takes everything from the client, whatever the request carried.
+    pub(crate) fn clear_all(&mut self, same_site: SameSite) {
+        self.clear(Transport::Cookie, same_site);
+        self.clear(Transport::Header, same_site);
+    }
+
+    pub(crate) fn clear_legacy_cookie(&mut self, same_site: SameSite) {
+        self.same_site = Some(same_site);
+        self.clear_legacy_cookie = true;
+    }
+
+    /// Clears cookies that an earlier configuration has set on another domain.
+    pub(crate) fn clear_older_cookies(&mut self, access: bool, refresh: bool, same_site: SameSite) {
+        self.same_site = Some(same_site);
+        self.clear_older_access_cookie |= access;
+        self.clear_older_refresh_cookie |= refresh;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        // Whatever is planned needs to know the `SameSite` of its cookies.
+        self.same_site.is_none()
+    }
+
+    /// Writes everything to the head of a response.
+    pub(crate) fn apply(&self, config: &Config, head: &mut dyn ResponseHead) {
+        if self.is_empty() {
+            return;
+        }
+        let mut exposed = Vec::new();
+        let mut header = |head: &mut dyn ResponseHead, name: &str, value: &str| {
+            head.remove_header(name);
+            head.append_header(name, value, true);
+            exposed.push(name.to_owned());
+        };
+        if let Some(front_token) = &self.front_token {
+            let value = match front_token {
+                Slot::Set(value) => value.as_str(),
+                Slot::Clear => wire::FRONT_TOKEN_REMOVE,
+            };
+            header(head, wire::FRONT_TOKEN_HEADER, value);
+        }
+        if let Some(slot) = &self.access_header {
+            header(head, &config.access_token_header, slot.value(AccessToken::expose));
+        }
+        if let Some(slot) = &self.refresh_header {
+            header(head, &config.refresh_token_header, slot.value(RefreshToken::expose));
+        }
+        match (&self.anti_csrf, &self.front_token) {
+            (Some(anti_csrf), _) => header(head, wire::ANTI_CSRF_HEADER, anti_csrf.expose()),
+            (None, Some(Slot::Clear)) => head.remove_header(wire::ANTI_CSRF_HEADER),
+            (None, _) => {}
+        }
+        if !exposed.is_empty() {
+            expose(head, &exposed);
+        }
+        let cookies = self.cookie_lines(&config.cookies);
+        if !cookies.is_empty() {
+            set_cookies(head, cookies);
+        }
+        if !has_header(head, wire::CACHE_CONTROL_HEADER) {
+            head.append_header(wire::CACHE_CONTROL_HEADER, "no-store", false);
+        }
+    }
+
+    fn cookie_lines(&self, cookies: &CookieSettings) -> Vec<(CookieId, String)> {
+        let same_site = self.same_site.unwrap_or(SameSite::Lax);
+        let mut lines = Vec::new();
+        let mut push = |name: &str, path: &str, domain: Option<&str>, value: CookieValue<'_>| {
+            lines.push((CookieId::new(name, domain, path), cookies.line(name, path, domain, &value, same_site)));
+        };
+        let domain = cookies.domain.as_deref();
+        if let Some(slot) = &self.access_cookie {
+            push(&cookies.access_name, &cookies.access_path, domain, slot.cookie(AccessToken::expose));
+        }
+        if let Some(slot) = &self.refresh_cookie {
+            push(&cookies.refresh_name, &cookies.refresh_path, domain, slot.cookie(RefreshToken::expose));
+        }
+        if self.clear_legacy_cookie {
+            push(wire::LEGACY_ID_REFRESH_COOKIE, &cookies.access_path, domain, CookieValue::Clear);
+        }
+        let older = cookies.older_domain.as_deref();
+        if self.clear_older_access_cookie {
+            push(&cookies.access_name, &cookies.access_path, older, CookieValue::Clear);
+        }
+        if self.clear_older_refresh_cookie {
+            push(&cookies.refresh_name, &cookies.refresh_path, older, CookieValue::Clear);
+        }
+        lines
+    }
+}
+
+impl<T> Slot<T> {
+    fn value<'a>(&'a self, expose: impl Fn(&'a T) -> &'a str) -> &'a str {
+        match self {
+            Self::Set(token) => expose(token),
+            Self::Clear => "",
+        }
+    }
+}
+
+impl<T> Slot<(T, UnixMillis)> {
+    fn cookie<'a>(&'a self, expose: impl Fn(&'a T) -> &'a str) -> CookieValue<'a> {
+        match self {
+            Self::Set((token, expires_at)) => CookieValue::Set { value: expose(token), expires_at: *expires_at },
+            Self::Clear => CookieValue::Clear,
+        }
+    }
+}
+
+fn values_of(head: &dyn ResponseHead, name: &str) -> Vec<String> {
+    let mut values = Vec::new();
+    head.header_values(name, &mut |value| values.push(String::from_utf8_lossy(value).into_owned()));
+    values
+}
+
+fn has_header(head: &dyn ResponseHead, name: &str) -> bool {
+    !values_of(head, name).is_empty()
+}
+
+/// Adds names to the list of exposed headers; those that the application put there stay, and none appears twice.
+fn expose(head: &mut dyn ResponseHead, names: &[String]) {
+    let mut list = values_of(head, wire::EXPOSE_HEADERS_HEADER).join(", ");
+    for name in names {
+        if !list.split(',').any(|listed| listed.trim().eq_ignore_ascii_case(name)) {
+            if !list.is_empty() {
+                list.push_str(", ");
+            }
+            list.push_str(name);
+        }
+    }
+    head.remove_header(wire::EXPOSE_HEADERS_HEADER);
+    head.append_header(wire::EXPOSE_HEADERS_HEADER, &list, false);
+}
+
+/// Adds cookies in place of those with the same name, domain and path that are already there.
+fn set_cookies(head: &mut dyn ResponseHead, cookies: Vec<(CookieId, String)>) {
+    let present = values_of(head, wire::SET_COOKIE_HEADER);
+    let replaced = |line: &String| id_of_line(line).is_some_and(|id| cookies.iter().any(|(ours, _)| *ours == id));
+    if present.iter().any(replaced) {
+        head.remove_header(wire::SET_COOKIE_HEADER);
+        for line in present.iter().filter(|line| !replaced(line)) {
+            head.append_header(wire::SET_COOKIE_HEADER, line, true);
+        }
+    }
+    for (_, line) in &cookies {
+        head.append_header(wire::SET_COOKIE_HEADER, line, true);
+    }
+}
