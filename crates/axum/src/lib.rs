@@ -1,1 +1,70 @@
-//! axum adapter.
+//! Supersession for [axum] and [tower]: one layer, a guard, and a verified session in the handler.
+//!
+//! [axum]: https://docs.rs/axum
+//! [tower]: https://docs.rs/tower
+//!
+//! ```
+//! use axum::routing::{get, post};
+//! use axum::{Json, Router};
+//! use serde_json::{Map, Value, json};
+//! use supersession_axum::core::Sessions;
+//! use supersession_axum::core::store::MemoryStore;
+//! use supersession_axum::{RequestSessions, Session, SessionLayer, SessionRejection, verify_session};
+//!
+//! async fn login(sessions: RequestSessions) -> Result<&'static str, SessionRejection> {
+//!     // After checking whatever your sign-in checks:
+//!     sessions.create("alice").data(json!({"cart": []})).await?;
+//!     Ok("welcome")
+//! }
+//!
+//! async fn update_info(session: Session) -> Result<Json<Value>, SessionRejection> {
+//!     let mut data: Map<String, Value> = session.get_session_data().await?;
+//!     data.insert("newKey".into(), "newValue".into());
+//!     session.update_session_data(&data).await?;
+//!     Ok(Json(json!({"message": "successfully updated session data"})))
+//! }
+//!
+//! async fn feed(session: Option<Session>) -> String {
+//!     session.map_or("hello, guest".to_owned(), |session| format!("hello, {}", session.user_id()))
+//! }
+//!
+//! # pollster::block_on(async {
+//! let sessions = Sessions::builder(MemoryStore::new())
+//!     .api_domain("http://localhost:3000")
+//!     .website_domain("http://localhost:3000")
+//!     .build()
+//!     .await?;
+//! let app: Router = Router::new()
+//!     .route("/updateinfo", post(update_info).route_layer(verify_session().check_database(true)))
+//!     .route("/login", post(login))
+//!     .route("/feed", get(feed))
+//!     .layer(SessionLayer::new(sessions));
+//! # Ok::<(), supersession::BuildError>(())
+//! # }).unwrap();
+//! ```
+//!
+//! | you want | use |
+//! | --- | --- |
+//! | the built-in routes, and tokens on responses | [`SessionLayer`], once, outermost |
+//! | to let only signed-in users to a route | [`verify_session`] as a `route_layer`, or [`Session`] in the handler |
+//! | a session if there is one | `Option<Session>` |
+//! | a claim, a fresh login, a database check | [`verify_session`] with options, or [`Require`] |
+//! | to create a session | [`RequestSessions`] |
+//! | errors as responses | [`SessionRejection`], with `?` |
+//!
+//! This crate decides nothing: it shows requests to [`core`], and applies its answers. The layer and the guard serve every tower
+//! service whose response body can be made from bytes, with or without axum.
+
+mod convert;
+mod extract;
+mod guard;
+mod layer;
+mod reject;
+
+pub use extract::{RequestSessions, Require, Session};
+pub use guard::{VerifySession, VerifySessionService, verify_session};
+pub use layer::{ResponseFuture, SessionLayer, SessionService};
+pub use reject::SessionRejection;
+
+/// The framework-free core, so that one dependency is enough.
+pub use supersession as core;

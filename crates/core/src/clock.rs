@@ -8,12 +8,36 @@ use std::fmt;
 use std::time::Duration;
 
 /// An instant: whole milliseconds since the Unix epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct UnixMillis(u64);
 
 /// An instant: whole seconds since the Unix epoch, as JWTs count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct UnixSeconds(u64);
 
@@ -57,13 +81,19 @@ impl UnixMillis {
     /// This instant moved forward, capped at the largest instant.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// This instant moved back, capped at the epoch.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
-        Self(self.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -110,7 +140,10 @@ pub trait Clock: Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the system's clock"
+    )]
     fn now(&self) -> UnixMillis {
         let since_epoch = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -132,7 +165,10 @@ mod tests {
     #[test]
     fn seconds_and_milliseconds_convert_without_overflow() {
         assert_eq!(UnixMillis::new(1_999).floor_seconds(), UnixSeconds::new(1));
-        assert_eq!(UnixMillis::from(UnixSeconds::new(2)), UnixMillis::new(2_000));
+        assert_eq!(
+            UnixMillis::from(UnixSeconds::new(2)),
+            UnixMillis::new(2_000)
+        );
         assert_eq!(UnixMillis::from(UnixSeconds::new(u64::MAX)).get(), u64::MAX);
         assert_eq!(UnixMillis::new(5).after(Duration::MAX).get(), u64::MAX);
         assert_eq!(UnixMillis::new(5).before(Duration::from_secs(1)).get(), 0);

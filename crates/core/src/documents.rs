@@ -36,7 +36,10 @@ const MAX_ATTEMPTS: usize = 1_000;
 
 impl Default for ModifyQueues {
     fn default() -> Self {
-        Self { hasher: RandomState::new(), queues: (0..QUEUES).map(|_| Mutex::new(())).collect() }
+        Self {
+            hasher: RandomState::new(),
+            queues: (0..QUEUES).map(|_| Mutex::new(())).collect(),
+        }
     }
 }
 
@@ -46,7 +49,10 @@ impl ModifyQueues {
             Target::SessionData(handle) | Target::Payload(handle) => self.hasher.hash_one(handle),
             Target::Metadata(user) => self.hasher.hash_one(user),
         };
-        #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "any bits of the hash will do"
+        )]
         let at = hash as usize % self.queues.len();
         &self.queues[at]
     }
@@ -63,9 +69,11 @@ impl Documents<'_> {
     /// The document; None if the session is gone.
     pub(crate) async fn read(&self, target: &Target) -> Result<Option<JsonObject>, SessionError> {
         Ok(match target {
-            Target::SessionData(handle) => {
-                self.authority.information(handle, self.clock.now()).await?.map(|session| session.session_data)
-            }
+            Target::SessionData(handle) => self
+                .authority
+                .information(handle, self.clock.now())
+                .await?
+                .map(|session| session.session_data),
             Target::Payload(handle) => self
                 .authority
                 .information(handle, self.clock.now())
@@ -76,9 +84,18 @@ impl Documents<'_> {
     }
 
     /// The document read into `T`; None if the session is gone.
-    pub(crate) async fn read_as<T: DeserializeOwned>(&self, target: &Target) -> Result<Option<T>, SessionError> {
+    pub(crate) async fn read_as<T: DeserializeOwned>(
+        &self,
+        target: &Target,
+    ) -> Result<Option<T>, SessionError> {
         let document = self.read(target).await?;
-        document.map(|document| document.deserialize().map_err(|error| shape_fault(target, error))).transpose()
+        document
+            .map(|document| {
+                document
+                    .deserialize()
+                    .map_err(|error| shape_fault(target, &error))
+            })
+            .transpose()
     }
 
     /// Changes the document; None if the session is gone.
@@ -90,10 +107,14 @@ impl Documents<'_> {
         let now = self.clock.now();
         let outcome = match target {
             Target::SessionData(handle) => {
-                self.authority.write_document(handle, SessionDocument::SessionData, write, now).await?
+                self.authority
+                    .write_document(handle, SessionDocument::SessionData, write, now)
+                    .await?
             }
             Target::Payload(handle) => {
-                self.authority.write_document(handle, SessionDocument::Payload, write, now).await?
+                self.authority
+                    .write_document(handle, SessionDocument::Payload, write, now)
+                    .await?
             }
             Target::Metadata(user) => self.authority.write_user_metadata(user, write).await?,
         };
@@ -107,7 +128,10 @@ impl Documents<'_> {
         value: &T,
     ) -> Result<bool, SessionError> {
         let document = object(value)?;
-        Ok(self.write(target, DocumentWrite::Overwrite(document)).await?.is_some())
+        Ok(self
+            .write(target, DocumentWrite::Overwrite(document))
+            .await?
+            .is_some())
     }
 
     /// Merges at the root, atomically, and returns the result; None if the session is gone.
@@ -127,7 +151,11 @@ impl Documents<'_> {
     /// Reads, lets `change` work on the document, and writes what it changed if nobody was faster; otherwise again.
     ///
     /// Only the members that `change` changed are written, so members that `T` does not know are kept.
-    pub(crate) async fn modify<T, R, F>(&self, target: &Target, mut change: F) -> Result<Option<R>, SessionError>
+    pub(crate) async fn modify<T, R, F>(
+        &self,
+        target: &Target,
+        mut change: F,
+    ) -> Result<Option<R>, SessionError>
     where
         T: Serialize + DeserializeOwned + Default,
         F: FnMut(&mut T) -> R,
@@ -141,7 +169,7 @@ impl Documents<'_> {
                 Ok(value) => value,
                 // A document that was never written has the default's shape.
                 Err(_) if stored.is_empty() => T::default(),
-                Err(error) => return Err(shape_fault(target, error)),
+                Err(error) => return Err(shape_fault(target, &error)),
             };
             let before = object(&value)?;
             let result = change(&mut value);
@@ -157,22 +185,32 @@ impl Documents<'_> {
                 Some(WriteOutcome::Conflict(now_stored)) => stored = now_stored,
             }
         }
-        Err(Fault::new(FaultKind::Unavailable, "a modification kept losing races for its document; try again").into())
+        Err(Fault::new(
+            FaultKind::Unavailable,
+            "a modification kept losing races for its document; try again",
+        )
+        .into())
     }
 }
 
 /// What the application gives us as a document.
 pub(crate) fn object<T: Serialize + ?Sized>(value: &T) -> Result<JsonObject, SessionError> {
-    JsonObject::from_serialize(value)
-        .map_err(|error| Fault::misuse("the document cannot be stored").with_source(error).into())
+    JsonObject::from_serialize(value).map_err(|error| {
+        Fault::misuse("the document cannot be stored")
+            .with_source(error)
+            .into()
+    })
 }
 
 /// A patch of a payload may remove protected names, which migrates old sessions, but not set them.
 pub(crate) fn refuse_protected(target: &Target, patch: &JsonObject) -> Result<(), SessionError> {
     let set = patch.filtered(|_, value| value != "null");
     if matches!(target, Target::Payload(_)) && access::names_protected_claim(&set) {
-        let names: Vec<_> =
-            set.keys().into_iter().filter(|key| wire::PROTECTED_CLAIMS.contains(&key.as_str())).collect();
+        let names: Vec<_> = set
+            .keys()
+            .into_iter()
+            .filter(|key| wire::PROTECTED_CLAIMS.contains(&key.as_str()))
+            .collect();
         return Err(SessionError::bad_input(format!(
             "{}: {}",
             wire::MESSAGE_PROTECTED_FIELD,
@@ -182,7 +220,7 @@ pub(crate) fn refuse_protected(target: &Target, patch: &JsonObject) -> Result<()
     Ok(())
 }
 
-fn shape_fault(target: &Target, error: serde_json::Error) -> SessionError {
+fn shape_fault(target: &Target, error: &serde_json::Error) -> SessionError {
     let document = match target {
         Target::SessionData(handle) => format!("the session data of {handle}"),
         Target::Payload(handle) => format!("the access token payload of {handle}"),

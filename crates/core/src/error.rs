@@ -78,7 +78,13 @@ pub struct TokenTheft {
 
 impl fmt::Display for TokenTheft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "session {} of user {}: {}", self.handle, self.user_id, self.class.as_str())
+        write!(
+            f,
+            "session {} of user {}: {}",
+            self.handle,
+            self.user_id,
+            self.class.as_str()
+        )
     }
 }
 
@@ -110,13 +116,29 @@ impl SessionError {
     /// application's own use too.
     #[must_use]
     pub fn unauthorised(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Unauthorised(Unauthorised { reason: reason.into(), clear_tokens: true })
+        Self::Unauthorised(Unauthorised {
+            reason: reason.into(),
+            clear_tokens: true,
+        })
     }
 
     /// 401 `unauthorised` that leaves the client's tokens alone.
     #[must_use]
     pub fn unauthorised_keeping_tokens(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Unauthorised(Unauthorised { reason: reason.into(), clear_tokens: false })
+        Self::Unauthorised(Unauthorised {
+            reason: reason.into(),
+            clear_tokens: false,
+        })
+    }
+
+    /// What an adapter's guards and extractors say when the layer that they need is not there. Told to the operator at once, since
+    /// there is no layer to do it.
+    #[must_use]
+    pub fn missing_layer(layer: &str, fix: &str) -> Self {
+        let message = format!("{layer} is missing from this route. Fix: {fix}");
+        let error = Self::Fault(Fault::new(FaultKind::MissingLayer, message));
+        crate::telemetry::request_failed(&error);
+        error
     }
 
     pub(crate) fn gone() -> Self {
@@ -165,13 +187,19 @@ pub enum FaultKind {
     Internal,
     /// The application or its configuration: 500. The message names the fix.
     Misuse,
+    /// The adapter's layer is not there: 500, and the client gets the message too, which names the layer.
+    MissingLayer,
 }
 
 impl Fault {
     /// A fault of `kind`. The message goes to the operator.
     #[must_use]
     pub fn new(kind: FaultKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
+        }
     }
 
     /// Adds the cause.
@@ -210,7 +238,11 @@ impl Fault {
 }
 
 fn kind_of(error: &StoreError) -> FaultKind {
-    if error.is_transient() { FaultKind::Unavailable } else { FaultKind::Internal }
+    if error.is_transient() {
+        FaultKind::Unavailable
+    } else {
+        FaultKind::Internal
+    }
 }
 
 impl From<StoreError> for Fault {

@@ -49,7 +49,8 @@ use crate::json::{JsonObject, JsonObjectError};
 pub type HookError = Box<dyn Error + Send + Sync>;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-type BeforeCreate = Arc<dyn Fn(SessionDraft) -> Boxed<Result<SessionDraft, HookError>> + Send + Sync>;
+type BeforeCreate =
+    Arc<dyn Fn(SessionDraft) -> Boxed<Result<SessionDraft, HookError>> + Send + Sync>;
 type Observer<E> = Arc<dyn Fn(E) -> Boxed<()> + Send + Sync>;
 
 /// The application's hooks. Each may be given once; the last one counts.
@@ -81,7 +82,11 @@ impl SessionDraft {
     ///
     /// # Errors
     /// When the value cannot be serialized.
-    pub fn set_payload<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), JsonObjectError> {
+    pub fn set_payload<T: Serialize + ?Sized>(
+        &mut self,
+        key: &str,
+        value: &T,
+    ) -> Result<(), JsonObjectError> {
         self.access_token_payload = self.access_token_payload.with(key, value)?;
         Ok(())
     }
@@ -90,7 +95,11 @@ impl SessionDraft {
     ///
     /// # Errors
     /// When the value cannot be serialized.
-    pub fn set_data<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), JsonObjectError> {
+    pub fn set_data<T: Serialize + ?Sized>(
+        &mut self,
+        key: &str,
+        value: &T,
+    ) -> Result<(), JsonObjectError> {
         self.session_data = self.session_data.with(key, value)?;
         Ok(())
     }
@@ -175,12 +184,15 @@ impl Hooks {
         self
     }
 
-    pub(crate) async fn run_before_create(&self, draft: SessionDraft) -> Result<SessionDraft, Fault> {
+    pub(crate) async fn run_before_create(
+        &self,
+        draft: SessionDraft,
+    ) -> Result<SessionDraft, Fault> {
         match &self.before_create {
             None => Ok(draft),
-            Some(hook) => hook(draft)
-                .await
-                .map_err(|error| Fault::internal("the application's hook before creation failed").with_source(error)),
+            Some(hook) => hook(draft).await.map_err(|error| {
+                Fault::internal("the application's hook before creation failed").with_source(error)
+            }),
         }
     }
 

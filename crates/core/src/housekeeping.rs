@@ -30,20 +30,24 @@ impl Housekeeper {
         interval: Duration,
     ) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
-        thread::Builder::new().name("supersession-housekeeper".to_owned()).spawn(move || {
-            loop {
-                let share = random_unit(&*entropy).unwrap_or(0.5);
-                let pause = interval.mul_f64(0.8 + 0.4 * share);
-                if !matches!(stopped.recv_timeout(pause), Err(RecvTimeoutError::Timeout)) {
-                    break;
+        thread::Builder::new()
+            .name("supersession-housekeeper".to_owned())
+            .spawn(move || {
+                loop {
+                    let share = random_unit(&*entropy).unwrap_or(0.5);
+                    let pause = interval.mul_f64(0.8 + 0.4 * share);
+                    if !matches!(stopped.recv_timeout(pause), Err(RecvTimeoutError::Timeout)) {
+                        break;
+                    }
+                    let Some(authority) = authority.upgrade() else {
+                        break;
+                    };
+                    if let Err(fault) = pollster::block_on(clean_up(&*authority, &*clock)) {
+                        // The next round tries again; nothing depends on this one.
+                        telemetry::fault_met(&fault);
+                    }
                 }
-                let Some(authority) = authority.upgrade() else { break };
-                if let Err(fault) = pollster::block_on(clean_up(&*authority, &*clock)) {
-                    // The next round tries again; nothing depends on this one.
-                    telemetry::fault_met(&fault);
-                }
-            }
-        })?;
+            })?;
         Ok(Self { _stop: stop })
     }
 }

@@ -153,7 +153,9 @@ impl SessionHandle {
 
 /// The text is not a valid tenant or app id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a valid id: use 1 to {MAX_SCOPE_ID_LENGTH} lower-case letters, digits and hyphens, not starting with `appid-`")]
+#[error(
+    "`{text}` is not a valid id: use 1 to {MAX_SCOPE_ID_LENGTH} lower-case letters, digits and hyphens, not starting with `appid-`"
+)]
 pub struct InvalidScopeId {
     text: String,
 }
@@ -161,9 +163,17 @@ pub struct InvalidScopeId {
 fn scope_id(text: &str) -> Result<Arc<str>, InvalidScopeId> {
     let id = text.trim().to_ascii_lowercase();
     let valid = (1..=MAX_SCOPE_ID_LENGTH).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !id.starts_with("appid-");
-    if valid { Ok(id.into()) } else { Err(InvalidScopeId { text: text.to_owned() }) }
+    if valid {
+        Ok(id.into())
+    } else {
+        Err(InvalidScopeId {
+            text: text.to_owned(),
+        })
+    }
 }
 
 macro_rules! scope_id_type {
@@ -218,8 +228,14 @@ mod tests {
         assert_eq!(tenant_of("0b8a_t1"), "t1");
         assert_eq!(tenant_of("0b8a_t1_ignored"), "t1");
         let id = Uuid::from_u128(7);
-        assert_eq!(SessionHandle::compose(id, &TenantId::default()), id.to_string().as_str());
-        assert_eq!(SessionHandle::compose(id, &TenantId::new("t1").unwrap()), format!("{id}_t1").as_str());
+        assert_eq!(
+            SessionHandle::compose(id, &TenantId::default()),
+            id.to_string().as_str()
+        );
+        assert_eq!(
+            SessionHandle::compose(id, &TenantId::new("t1").unwrap()),
+            format!("{id}_t1").as_str()
+        );
     }
 
     #[test]

@@ -107,7 +107,10 @@ impl JsonObject {
     /// # Errors
     /// When the member does not have the shape of `T`.
     pub fn get_as<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, serde_json::Error> {
-        self.members().get(key).map(|raw| serde_json::from_str(raw.get())).transpose()
+        self.members()
+            .get(key)
+            .map(|raw| serde_json::from_str(raw.get()))
+            .transpose()
     }
 
     /// The root-level merge of the SuperTokens guides: each member of `patch` replaces the one of that name, null
@@ -136,7 +139,11 @@ impl JsonObject {
     ///
     /// # Errors
     /// When `value` cannot be serialized.
-    pub fn with<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<Self, JsonObjectError> {
+    pub fn with<T: Serialize + ?Sized>(
+        &self,
+        key: &str,
+        value: &T,
+    ) -> Result<Self, JsonObjectError> {
         let value = serde_json::value::to_raw_value(value).map_err(Problem::Json)?;
         let mut members = self.members();
         members.shift_remove(key);
@@ -266,12 +273,19 @@ mod tests {
 
     #[track_caller]
     fn merged(stored: &str, patch: &str, expected: &str) {
-        assert_eq!(object(stored).merged_with(&object(patch)).as_str(), expected);
+        assert_eq!(
+            object(stored).merged_with(&object(patch)).as_str(),
+            expected
+        );
     }
 
     #[test]
     fn merging_is_shallow_and_null_removes() {
-        merged(r#"{"a":1,"b":{"c":1}}"#, r#"{"a":null,"b":{"d":null}}"#, r#"{"b":{"d":null}}"#);
+        merged(
+            r#"{"a":1,"b":{"c":1}}"#,
+            r#"{"a":null,"b":{"d":null}}"#,
+            r#"{"b":{"d":null}}"#,
+        );
         merged(r#"{"a":{"x":1}}"#, r#"{"a":{"y":2}}"#, r#"{"a":{"y":2}}"#);
         merged("{}", r#"{"gone":null}"#, "{}");
         merged(r#"{"a":1,"b":2}"#, r#"{"a":3}"#, r#"{"b":2,"a":3}"#);
@@ -280,7 +294,11 @@ mod tests {
 
     #[test]
     fn numbers_and_order_survive() {
-        merged(r#"{"z":1.50,"a":123456789012345678901234567890}"#, "{}", r#"{"z":1.50,"a":123456789012345678901234567890}"#);
+        merged(
+            r#"{"z":1.50,"a":123456789012345678901234567890}"#,
+            "{}",
+            r#"{"z":1.50,"a":123456789012345678901234567890}"#,
+        );
     }
 
     #[test]
@@ -295,7 +313,10 @@ mod tests {
 
     #[test]
     fn the_patch_between_two_documents_carries_only_what_changed() {
-        let patch = JsonObject::patch_between(&object(r#"{"a":1,"b":2,"c":3}"#), &object(r#"{"a":1,"b":4,"d":5}"#));
+        let patch = JsonObject::patch_between(
+            &object(r#"{"a":1,"b":2,"c":3}"#),
+            &object(r#"{"a":1,"b":4,"d":5}"#),
+        );
         assert_eq!(patch.as_str(), r#"{"b":4,"d":5,"c":null}"#);
     }
 
@@ -308,7 +329,10 @@ mod tests {
     #[test]
     fn debug_shows_names_but_no_values() {
         let text = format!("{:?}", object(r#"{"mail":"someone@example.com"}"#));
-        assert!(text.contains("mail") && !text.contains("example.com"), "{text}");
+        assert!(
+            text.contains("mail") && !text.contains("example.com"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -36,7 +36,9 @@ pub use ids::{AppId, InvalidScopeId, MAX_USER_ID_LENGTH, SessionHandle, TenantId
 pub use json::{JsonObject, JsonObjectError};
 pub use keys::{Jwk, JwkSet};
 pub use request::{Guard, RequestSessions, Route, VerifyOptions};
-pub use secret::{AccessToken, AntiCsrfToken, RefreshHash1, RefreshHash2, RefreshToken, SecretText};
+pub use secret::{
+    AccessToken, AntiCsrfToken, RefreshHash1, RefreshHash2, RefreshToken, SecretText,
+};
 pub use session::{Delivery, Session, SessionTokens};
 pub use sessions::{AntiCsrfInput, CreateSession, Sessions, UserMetadata};
 pub use store::Store;

@@ -154,7 +154,10 @@ mod tests {
     fn the_second_hash_runs_over_the_hex_text_of_the_first() {
         let token = RefreshToken::new("abc");
         let h1 = RefreshHash1::of(&token);
-        assert_eq!(h1.as_str(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            h1.as_str(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
         assert_eq!(h1.second().as_str(), sha256_hex(h1.as_str().as_bytes()));
         assert!(h1.second() == RefreshHash2::of(&token));
         assert!(h1.second() != RefreshHash2::of(&RefreshToken::new("abd")));

@@ -50,8 +50,14 @@ pub(crate) fn verify(
         return Err(Refusal::Signature);
     }
     let now = now.floor_seconds();
-    #[expect(clippy::cast_precision_loss, reason = "seconds since the epoch fit a double for 285 million years")]
-    if token.not_before.is_some_and(|not_before| not_before > now.get() as f64) {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds since the epoch fit a double for 285 million years"
+    )]
+    if token
+        .not_before
+        .is_some_and(|not_before| not_before > now.get() as f64)
+    {
         return Err(Refusal::NotYetValid);
     }
     if token.claims.expires_at <= now {
@@ -74,7 +80,10 @@ mod tests {
     use crate::token::access::{assemble, parse, signing_input};
 
     static KEY: LazyLock<SigningKey> = LazyLock::new(|| {
-        SigningKey::parse(&SigningKey::generate(KeyKind::Dynamic, UnixMillis::new(1), Uuid::nil()).unwrap()).unwrap()
+        SigningKey::parse(
+            &SigningKey::generate(KeyKind::Dynamic, UnixMillis::new(1), Uuid::nil()).unwrap(),
+        )
+        .unwrap()
     });
 
     fn token(exp: u64, extra: &str) -> String {
@@ -90,31 +99,58 @@ mod tests {
 
     #[track_caller]
     fn check(token: &str, now: u64, kind: KeyKind) -> Result<(), Refusal> {
-        verify(parse(token).unwrap(), Some(&KEY), kind, UnixMillis::new(now)).map(|_| ())
+        verify(
+            parse(token).unwrap(),
+            Some(&KEY),
+            kind,
+            UnixMillis::new(now),
+        )
+        .map(|_| ())
     }
 
     #[test]
     fn a_token_is_valid_until_the_second_of_its_expiry() {
         let token = token(100, "");
         assert_eq!(check(&token, 99_999, KeyKind::Dynamic), Ok(()));
-        assert_eq!(check(&token, 100_000, KeyKind::Dynamic), Err(Refusal::Expired));
+        assert_eq!(
+            check(&token, 100_000, KeyKind::Dynamic),
+            Err(Refusal::Expired)
+        );
     }
 
     #[test]
     fn a_token_is_not_valid_before_its_time() {
-        assert_eq!(check(&token(100, r#","nbf":50"#), 49_999, KeyKind::Dynamic), Err(Refusal::NotYetValid));
-        assert_eq!(check(&token(100, r#","nbf":50"#), 50_000, KeyKind::Dynamic), Ok(()));
-        assert_eq!(check(&token(100, r#","nbf":"x""#), 50_000, KeyKind::Dynamic), Err(Refusal::NotYetValid));
+        assert_eq!(
+            check(&token(100, r#","nbf":50"#), 49_999, KeyKind::Dynamic),
+            Err(Refusal::NotYetValid)
+        );
+        assert_eq!(
+            check(&token(100, r#","nbf":50"#), 50_000, KeyKind::Dynamic),
+            Ok(())
+        );
+        assert_eq!(
+            check(&token(100, r#","nbf":"x""#), 50_000, KeyKind::Dynamic),
+            Err(Refusal::NotYetValid)
+        );
     }
 
     #[test]
     fn a_token_must_be_signed_by_the_key_it_names_and_of_the_expected_kind() {
         let good = token(100, "");
         assert_eq!(check(&good, 1, KeyKind::Static), Err(Refusal::KeyKind));
-        let unknown = verify(parse(&good).unwrap(), None, KeyKind::Dynamic, UnixMillis::new(1));
+        let unknown = verify(
+            parse(&good).unwrap(),
+            None,
+            KeyKind::Dynamic,
+            UnixMillis::new(1),
+        );
         assert_eq!(unknown.map(|_| ()), Err(Refusal::UnknownKey));
         let other = token(101, "");
-        let forged = format!("{}.{}", good.rsplit_once('.').unwrap().0, other.rsplit_once('.').unwrap().1);
+        let forged = format!(
+            "{}.{}",
+            good.rsplit_once('.').unwrap().0,
+            other.rsplit_once('.').unwrap().1
+        );
         assert_eq!(check(&forged, 1, KeyKind::Dynamic), Err(Refusal::Signature));
     }
 
@@ -122,11 +158,19 @@ mod tests {
     fn an_altered_byte_anywhere_is_refused() {
         let good = token(100, "");
         let step = good.len() / 40;
-        for at in (0..good.len()).step_by(step).filter(|at| good.as_bytes()[*at] != b'.') {
-            let replacement = if good.as_bytes()[at] == b'A' { "B" } else { "A" };
+        for at in (0..good.len())
+            .step_by(step)
+            .filter(|at| good.as_bytes()[*at] != b'.')
+        {
+            let replacement = if good.as_bytes()[at] == b'A' {
+                "B"
+            } else {
+                "A"
+            };
             let altered = format!("{}{replacement}{}", &good[..at], &good[at + 1..]);
-            let verdict = parse(&altered)
-                .map(|token| verify(token, Some(&KEY), KeyKind::Dynamic, UnixMillis::new(1)).is_ok());
+            let verdict = parse(&altered).map(|token| {
+                verify(token, Some(&KEY), KeyKind::Dynamic, UnixMillis::new(1)).is_ok()
+            });
             assert_ne!(verdict.ok(), Some(true), "byte {at}");
         }
     }

@@ -30,14 +30,19 @@ impl Workers {
         let jobs = Arc::new(Mutex::new(jobs));
         for number in 0..threads {
             let jobs = Arc::clone(&jobs);
-            thread::Builder::new().name(format!("supersession-worker-{number}")).spawn(move || {
-                loop {
-                    // The lock is held while waiting, and released before the work starts.
-                    let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-                    let Some(job) = job else { break };
-                    job();
-                }
-            })?;
+            thread::Builder::new()
+                .name(format!("supersession-worker-{number}"))
+                .spawn(move || {
+                    loop {
+                        // The lock is held while waiting, and released before the work starts.
+                        let job = jobs
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .blocking_recv();
+                        let Some(job) = job else { break };
+                        job();
+                    }
+                })?;
         }
         Ok(Self { queue })
     }
@@ -69,7 +74,12 @@ mod tests {
         let workers = Workers::start(1).unwrap();
         pollster::block_on(async {
             assert_eq!(workers.run(|| 1 + 1).await.unwrap(), 2);
-            assert!(workers.run(|| panic!("a test of what a panic does")).await.map(|()| ()).is_err());
+            assert!(
+                workers
+                    .run(|| panic!("a test of what a panic does"))
+                    .await
+                    .is_err()
+            );
             assert_eq!(workers.run(|| 3).await.unwrap(), 3);
         });
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    Authority, CheckOutcome, IssuedAccess, IssuedSession, JwtRequest, NewSession, RefreshOutcome, RefreshRequest,
-    Selection, SessionInformation,
+    Authority, CheckOutcome, IssuedAccess, IssuedSession, JwtRequest, NewSession, RefreshOutcome,
+    RefreshRequest, Selection, SessionInformation,
 };
 use crate::clock::UnixMillis;
 use crate::engine::Engine;
@@ -14,7 +14,9 @@ use crate::error::Fault;
 use crate::ids::{SessionHandle, UserId};
 use crate::json::JsonObject;
 use crate::keys::{JwkSet, SigningKey};
-use crate::store::{DocumentWrite, KeyKind, SessionDocument, SessionKey, SessionRecord, UserSessions, WriteOutcome};
+use crate::store::{
+    DocumentWrite, KeyKind, SessionDocument, SessionKey, SessionRecord, UserSessions, WriteOutcome,
+};
 use crate::token::access::AccessClaims;
 
 /// The embedded engine.
@@ -83,10 +85,18 @@ impl Authority for Local {
     }
 
     async fn check(&self, claims: &AccessClaims, now: UnixMillis) -> Result<CheckOutcome, Fault> {
-        let Some(record) = self.engine.store.session(&self.key(&claims.handle), now).await? else {
+        let Some(record) = self
+            .engine
+            .store
+            .session(&self.key(&claims.handle), now)
+            .await?
+        else {
             return Ok(CheckOutcome::Gone);
         };
-        if record.lineage.covers(&claims.refresh_hash1, claims.parent_refresh_hash1.as_ref()) {
+        if record
+            .lineage
+            .covers(&claims.refresh_hash1, claims.parent_refresh_hash1.as_ref())
+        {
             Ok(CheckOutcome::Live(record.into()))
         } else {
             Ok(CheckOutcome::RotatedOut)
@@ -108,7 +118,12 @@ impl Authority for Local {
         handle: &SessionHandle,
         now: UnixMillis,
     ) -> Result<Option<SessionInformation>, Fault> {
-        Ok(self.engine.store.session(&self.key(handle), now).await?.map(SessionInformation::from))
+        Ok(self
+            .engine
+            .store
+            .session(&self.key(handle), now)
+            .await?
+            .map(SessionInformation::from))
     }
 
     async fn write_document(
@@ -118,7 +133,11 @@ impl Authority for Local {
         write: DocumentWrite,
         now: UnixMillis,
     ) -> Result<WriteOutcome, Fault> {
-        Ok(self.engine.store.write_document(&self.key(handle), document, &write, now).await?)
+        Ok(self
+            .engine
+            .store
+            .write_document(&self.key(handle), document, &write, now)
+            .await?)
     }
 
     async fn revoke(&self, handles: &[SessionHandle]) -> Result<Vec<SessionHandle>, Fault> {
@@ -127,34 +146,78 @@ impl Authority for Local {
         Ok(deleted.into_iter().map(|key| key.handle).collect())
     }
 
-    async fn revoke_user(&self, selection: &Selection, now: UnixMillis) -> Result<Vec<SessionHandle>, Fault> {
-        Ok(self.engine.store.delete_user_sessions(&self.user_sessions(selection), now).await?)
+    async fn revoke_user(
+        &self,
+        selection: &Selection,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, Fault> {
+        Ok(self
+            .engine
+            .store
+            .delete_user_sessions(&self.user_sessions(selection), now)
+            .await?)
     }
 
-    async fn handles(&self, selection: &Selection, now: UnixMillis) -> Result<Vec<SessionHandle>, Fault> {
-        Ok(self.engine.store.user_session_handles(&self.user_sessions(selection), now).await?)
+    async fn handles(
+        &self,
+        selection: &Selection,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, Fault> {
+        Ok(self
+            .engine
+            .store
+            .user_session_handles(&self.user_sessions(selection), now)
+            .await?)
     }
 
-    async fn sessions(&self, selection: &Selection, now: UnixMillis) -> Result<Vec<SessionInformation>, Fault> {
-        let records = self.engine.store.user_sessions(&self.user_sessions(selection), now).await?;
+    async fn sessions(
+        &self,
+        selection: &Selection,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionInformation>, Fault> {
+        let records = self
+            .engine
+            .store
+            .user_sessions(&self.user_sessions(selection), now)
+            .await?;
         Ok(records.into_iter().map(SessionInformation::from).collect())
     }
 
     async fn user_metadata(&self, user: &UserId) -> Result<JsonObject, Fault> {
-        Ok(self.engine.store.user_metadata(&self.engine.app, user).await?.unwrap_or_default())
+        Ok(self
+            .engine
+            .store
+            .user_metadata(&self.engine.app, user)
+            .await?
+            .unwrap_or_default())
     }
 
-    async fn write_user_metadata(&self, user: &UserId, write: DocumentWrite) -> Result<WriteOutcome, Fault> {
-        Ok(self.engine.store.write_user_metadata(&self.engine.app, user, &write).await?)
+    async fn write_user_metadata(
+        &self,
+        user: &UserId,
+        write: DocumentWrite,
+    ) -> Result<WriteOutcome, Fault> {
+        Ok(self
+            .engine
+            .store
+            .write_user_metadata(&self.engine.app, user, &write)
+            .await?)
     }
 
     async fn clear_user_metadata(&self, user: &UserId) -> Result<(), Fault> {
-        self.engine.store.delete_user_metadata(&self.engine.app, user).await?;
+        self.engine
+            .store
+            .delete_user_metadata(&self.engine.app, user)
+            .await?;
         Ok(())
     }
 
     async fn delete_expired(&self, limit: u32, now: UnixMillis) -> Result<u64, Fault> {
-        Ok(self.engine.store.delete_expired_sessions(now, limit).await?)
+        Ok(self
+            .engine
+            .store
+            .delete_expired_sessions(now, limit)
+            .await?)
     }
 
     async fn retire_keys(&self, now: UnixMillis) -> Result<u64, Fault> {

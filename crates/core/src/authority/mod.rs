@@ -64,16 +64,32 @@ pub(crate) trait Authority: Send + Sync + 'static {
     /// Ends sessions and tells which were there.
     async fn revoke(&self, handles: &[SessionHandle]) -> Result<Vec<SessionHandle>, Fault>;
     /// Ends the sessions of a user and tells which.
-    async fn revoke_user(&self, selection: &Selection, now: UnixMillis) -> Result<Vec<SessionHandle>, Fault>;
+    async fn revoke_user(
+        &self,
+        selection: &Selection,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, Fault>;
     /// The handles of a user's live sessions, oldest first.
-    async fn handles(&self, selection: &Selection, now: UnixMillis) -> Result<Vec<SessionHandle>, Fault>;
+    async fn handles(
+        &self,
+        selection: &Selection,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, Fault>;
     /// A user's live sessions, oldest first.
-    async fn sessions(&self, selection: &Selection, now: UnixMillis) -> Result<Vec<SessionInformation>, Fault>;
+    async fn sessions(
+        &self,
+        selection: &Selection,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionInformation>, Fault>;
 
     /// A user's metadata; the empty object if there is none.
     async fn user_metadata(&self, user: &UserId) -> Result<JsonObject, Fault>;
     /// Changes a user's metadata.
-    async fn write_user_metadata(&self, user: &UserId, write: DocumentWrite) -> Result<WriteOutcome, Fault>;
+    async fn write_user_metadata(
+        &self,
+        user: &UserId,
+        write: DocumentWrite,
+    ) -> Result<WriteOutcome, Fault>;
     /// Removes a user's metadata.
     async fn clear_user_metadata(&self, user: &UserId) -> Result<(), Fault>;
 
@@ -127,7 +143,12 @@ pub(crate) struct IssuedSession {
 pub(crate) enum RefreshOutcome {
     Refreshed(Box<IssuedSession>),
     Unauthorised(&'static str),
-    Reused { handle: SessionHandle, user_id: UserId, class: ReuseClass, report_as_theft: bool },
+    Reused {
+        handle: SessionHandle,
+        user_id: UserId,
+        class: ReuseClass,
+        report_as_theft: bool,
+    },
 }
 
 /// What the truth says of an access token.

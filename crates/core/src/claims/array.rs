@@ -43,22 +43,30 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> PrimitiveArrayClai
     /// Holds if the value is there.
     #[must_use]
     pub fn includes(&self, value: impl Serialize) -> ClaimCheck {
-        self.check("expectedToInclude", "expectedToInclude", value, |actual, expected| has(actual, expected))
+        self.check("expectedToInclude", "expectedToInclude", value, has)
     }
 
     /// Holds if the value is not there. A claim that is missing altogether does not hold.
     #[must_use]
     pub fn excludes(&self, value: impl Serialize) -> ClaimCheck {
-        self.check("expectedToNotInclude", "expectedToNotInclude", value, |actual, expected| !has(actual, expected))
+        self.check(
+            "expectedToNotInclude",
+            "expectedToNotInclude",
+            value,
+            |actual, expected| !has(actual, expected),
+        )
     }
 
     /// Holds if all these values are there.
     #[must_use]
     #[doc(alias = "includesAll")]
     pub fn includes_all<V: Serialize>(&self, values: impl IntoIterator<Item = V>) -> ClaimCheck {
-        self.check("expectedToInclude", "expectedToInclude", collect(values), |actual, expected| {
-            each(expected).iter().all(|value| has(actual, value))
-        })
+        self.check(
+            "expectedToInclude",
+            "expectedToInclude",
+            collect(values),
+            |actual, expected| each(expected).iter().all(|value| has(actual, value)),
+        )
     }
 
     /// Holds if one of these values is there.
@@ -78,9 +86,12 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> PrimitiveArrayClai
     #[must_use]
     #[doc(alias = "excludesAll")]
     pub fn excludes_all<V: Serialize>(&self, values: impl IntoIterator<Item = V>) -> ClaimCheck {
-        self.check("expectedToNotInclude", "expectedToNotInclude", collect(values), |actual, expected| {
-            !each(expected).iter().any(|value| has(actual, value))
-        })
+        self.check(
+            "expectedToNotInclude",
+            "expectedToNotInclude",
+            collect(values),
+            |actual, expected| !each(expected).iter().any(|value| has(actual, value)),
+        )
     }
 
     fn check(
@@ -91,13 +102,21 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> PrimitiveArrayClai
         holds: fn(&Value, &Value) -> bool,
     ) -> ClaimCheck {
         let expected = serde_json::to_value(expected).unwrap_or(Value::Null);
-        let expectation = Expectation { key_when_wrong, key_when_missing, expected, holds };
+        let expectation = Expectation {
+            key_when_wrong,
+            key_when_missing,
+            expected,
+            holds,
+        };
         ClaimCheck::new(self.clone(), self.0.default_max_age, expectation)
     }
 }
 
 fn collect<V: Serialize>(values: impl IntoIterator<Item = V>) -> Vec<Value> {
-    values.into_iter().map(|value| serde_json::to_value(value).unwrap_or(Value::Null)).collect()
+    values
+        .into_iter()
+        .map(|value| serde_json::to_value(value).unwrap_or(Value::Null))
+        .collect()
 }
 
 fn each(array: &Value) -> &[Value] {
@@ -105,7 +124,9 @@ fn each(array: &Value) -> &[Value] {
 }
 
 fn has(array: &Value, value: &Value) -> bool {
-    each(array).iter().any(|member| same_primitive(member, value))
+    each(array)
+        .iter()
+        .any(|member| same_primitive(member, value))
 }
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Claim for PrimitiveArrayClaim<T> {

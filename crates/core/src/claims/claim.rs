@@ -55,7 +55,9 @@ pub type ClaimFetchError = Box<dyn Error + Send + Sync>;
 ///     }
 /// }
 /// ```
-#[diagnostic::on_unimplemented(note = "see `supersession::claims::Claim`; the built-in claims take a closure that fetches")]
+#[diagnostic::on_unimplemented(
+    note = "see `supersession::claims::Claim`; the built-in claims take a closure that fetches"
+)]
 pub trait Claim: Send + Sync + 'static {
     /// The value, as the application handles it.
     type Value: Serialize + DeserializeOwned + Send + Sync + 'static;
@@ -73,12 +75,12 @@ pub trait Claim: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Self::Value>, ClaimFetchError>> + Send;
 
     /// The payload's member for a value: by default `{"v": value, "t": now in milliseconds}`.
-    fn to_entry(&self, value: &Self::Value, now: UnixMillis) -> Value {
+    fn entry_of_value(&self, value: &Self::Value, now: UnixMillis) -> Value {
         json!({ "v": value, "t": now })
     }
 
     /// The value in the payload's member: by default `v`.
-    fn from_entry(&self, entry: &Value) -> Option<Self::Value> {
+    fn value_of_entry(&self, entry: &Value) -> Option<Self::Value> {
         serde_json::from_value(entry.get("v")?.clone()).ok()
     }
 
@@ -92,7 +94,8 @@ pub trait Claim: Send + Sync + 'static {
 #[derive(Clone)]
 pub(crate) struct AnyClaim(Arc<dyn ErasedClaim>);
 
-type FetchedEntry<'a> = Pin<Box<dyn Future<Output = Result<Option<Value>, ClaimFetchError>> + Send + 'a>>;
+type FetchedEntry<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<Value>, ClaimFetchError>> + Send + 'a>>;
 
 trait ErasedClaim: Send + Sync {
     fn key(&self) -> &str;
@@ -105,7 +108,12 @@ impl<C: Claim> ErasedClaim for C {
     }
 
     fn fetch_entry(&self, context: ClaimContext, now: UnixMillis) -> FetchedEntry<'_> {
-        Box::pin(async move { Ok(self.fetch(context).await?.map(|value| self.to_entry(&value, now))) })
+        Box::pin(async move {
+            Ok(self
+                .fetch(context)
+                .await?
+                .map(|value| self.entry_of_value(&value, now)))
+        })
     }
 }
 
@@ -119,8 +127,15 @@ impl AnyClaim {
     }
 
     /// The payload's member as fetched now.
-    pub(crate) async fn fetch_entry(&self, context: ClaimContext, now: UnixMillis) -> Result<Option<Value>, Fault> {
-        self.0.fetch_entry(context, now).await.map_err(|error| fetch_fault(self.key(), error))
+    pub(crate) async fn fetch_entry(
+        &self,
+        context: ClaimContext,
+        now: UnixMillis,
+    ) -> Result<Option<Value>, Fault> {
+        self.0
+            .fetch_entry(context, now)
+            .await
+            .map_err(|error| fetch_fault(self.key(), error))
     }
 }
 

@@ -26,13 +26,17 @@ pub(crate) async fn evaluate(
         if let Some(claim) = validator.claim_to_refetch(&context.payload, now)
             && let Some(entry) = claim.fetch_entry(context.clone(), now).await?
         {
-            context.payload = context
-                .payload
-                .with(claim.key(), &entry)
-                .map_err(|error| Fault::internal("a claim cannot be serialized").with_source(error))?;
+            context.payload = context.payload.with(claim.key(), &entry).map_err(|error| {
+                Fault::internal("a claim cannot be serialized").with_source(error)
+            })?;
         }
     }
-    let failures =
-        validators.iter().filter_map(|validator| validator.failure(&context.payload, now)).collect();
-    Ok(Evaluation { update: JsonObject::patch_between(&before, &context.payload), failures })
+    let failures = validators
+        .iter()
+        .filter_map(|validator| validator.failure(&context.payload, now))
+        .collect();
+    Ok(Evaluation {
+        update: JsonObject::patch_between(&before, &context.payload),
+        failures,
+    })
 }

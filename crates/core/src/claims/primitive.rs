@@ -35,7 +35,11 @@ impl<T> Source<T> {
             let value = fetch(context);
             Box::pin(async move { value.await.map_err(Into::into) })
         });
-        Self { key: key.into(), fetch, default_max_age: None }
+        Self {
+            key: key.into(),
+            fetch,
+            default_max_age: None,
+        }
     }
 
     pub(super) fn key(&self) -> &str {

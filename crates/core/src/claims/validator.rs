@@ -46,13 +46,19 @@ impl ClaimValidator {
     /// A validator that never fetches anything.
     #[must_use]
     pub fn new(check: impl Validate) -> Self {
-        Self { check: Arc::new(check), claim: None }
+        Self {
+            check: Arc::new(check),
+            claim: None,
+        }
     }
 
     /// A validator that may fetch `claim` anew first.
     #[must_use]
     pub fn of_claim<C: Claim>(claim: C, check: impl Validate) -> Self {
-        Self { check: Arc::new(check), claim: Some(AnyClaim::new(claim)) }
+        Self {
+            check: Arc::new(check),
+            claim: Some(AnyClaim::new(claim)),
+        }
     }
 
     /// A validator from a closure over the payload, which never fetches anything.
@@ -61,7 +67,10 @@ impl ClaimValidator {
     where
         F: Fn(&JsonObject) -> Verdict + Send + Sync + 'static,
     {
-        Self::new(FnValidator { id: id.into(), validate })
+        Self::new(FnValidator {
+            id: id.into(),
+            validate,
+        })
     }
 
     /// The id that a failure reports to the client.
@@ -70,21 +79,33 @@ impl ClaimValidator {
         self.check.id()
     }
 
-    pub(super) fn claim_to_refetch(&self, payload: &JsonObject, now: UnixMillis) -> Option<&AnyClaim> {
-        self.claim.as_ref().filter(|_| self.check.should_refetch(payload, now))
+    pub(super) fn claim_to_refetch(
+        &self,
+        payload: &JsonObject,
+        now: UnixMillis,
+    ) -> Option<&AnyClaim> {
+        self.claim
+            .as_ref()
+            .filter(|_| self.check.should_refetch(payload, now))
     }
 
     pub(super) fn failure(&self, payload: &JsonObject, now: UnixMillis) -> Option<ClaimFailure> {
         match self.check.validate(payload, now) {
             Verdict::Valid => None,
-            Verdict::Invalid(reason) => Some(ClaimFailure { id: self.id().to_owned(), reason }),
+            Verdict::Invalid(reason) => Some(ClaimFailure {
+                id: self.id().to_owned(),
+                reason,
+            }),
         }
     }
 }
 
 impl fmt::Debug for ClaimValidator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClaimValidator").field("id", &self.id()).field("claim", &self.claim).finish()
+        f.debug_struct("ClaimValidator")
+            .field("id", &self.id())
+            .field("claim", &self.claim)
+            .finish()
     }
 }
 
@@ -121,11 +142,18 @@ pub struct ClaimFailure {
 impl ClaimFailure {
     /// A failure that no validator reports, but the engine itself.
     pub(crate) fn new(id: &str, reason: Value) -> Self {
-        Self { id: id.to_owned(), reason: Some(reason) }
+        Self {
+            id: id.to_owned(),
+            reason: Some(reason),
+        }
     }
 
     pub(crate) fn ids(failures: &[Self]) -> String {
-        failures.iter().map(|failure| failure.id.as_str()).collect::<Vec<_>>().join(", ")
+        failures
+            .iter()
+            .map(|failure| failure.id.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -149,9 +177,19 @@ pub(super) struct Expectation {
 }
 
 impl ClaimCheck {
-    pub(super) fn new<C: Claim>(claim: C, max_age: Option<Duration>, expectation: Expectation) -> Self {
+    pub(super) fn new<C: Claim>(
+        claim: C,
+        max_age: Option<Duration>,
+        expectation: Expectation,
+    ) -> Self {
         let key = claim.key().to_owned();
-        Self { id: key.clone(), key, claim: AnyClaim::new(claim), max_age, expectation }
+        Self {
+            id: key.clone(),
+            key,
+            claim: AnyClaim::new(claim),
+            max_age,
+            expectation,
+        }
     }
 
     /// How old the value may be: an older one is fetched anew, and fails if that brings nothing. Defaults to the claim's
@@ -198,17 +236,26 @@ impl Validate for ClaimCheck {
         let entry = self.entry(payload);
         let expectation = &self.expectation;
         let Some(actual) = value_of(entry.as_ref()) else {
-            return invalid("value does not exist", [(expectation.key_when_missing, expectation.expected.clone())]);
+            return invalid(
+                "value does not exist",
+                [(expectation.key_when_missing, expectation.expected.clone())],
+            );
         };
         if let Some((age, max_age)) = self.is_too_old(entry.as_ref(), now) {
-            return invalid("expired", [("ageInSeconds", age.into()), ("maxAgeInSeconds", max_age)]);
+            return invalid(
+                "expired",
+                [("ageInSeconds", age.into()), ("maxAgeInSeconds", max_age)],
+            );
         }
         if (expectation.holds)(actual, &expectation.expected) {
             return Verdict::Valid;
         }
         invalid(
             "wrong value",
-            [(expectation.key_when_wrong, expectation.expected.clone()), ("actualValue", actual.clone())],
+            [
+                (expectation.key_when_wrong, expectation.expected.clone()),
+                ("actualValue", actual.clone()),
+            ],
         )
     }
 }
@@ -219,8 +266,11 @@ impl ClaimCheck {
         let max_age = self.max_age?;
         let age = age_in_seconds(entry, now)?;
         // Whole seconds, as configured by most, are shown as such.
-        let shown =
-            if max_age.subsec_nanos() == 0 { max_age.as_secs().into() } else { max_age.as_secs_f64().into() };
+        let shown = if max_age.subsec_nanos() == 0 {
+            max_age.as_secs().into()
+        } else {
+            max_age.as_secs_f64().into()
+        };
         (age > max_age.as_secs_f64()).then_some((age, shown))
     }
 }
@@ -228,27 +278,40 @@ impl ClaimCheck {
 fn invalid<const N: usize>(message: &str, details: [(&str, Value); N]) -> Verdict {
     let mut reason = Map::new();
     reason.insert("message".to_owned(), message.into());
-    reason.extend(details.into_iter().map(|(key, value)| (key.to_owned(), value)));
+    reason.extend(
+        details
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value)),
+    );
     Verdict::Invalid(Some(Value::Object(reason)))
 }
 
 impl From<ClaimCheck> for ClaimValidator {
     fn from(check: ClaimCheck) -> Self {
         let claim = Some(check.claim.clone());
-        Self { check: Arc::new(check), claim }
+        Self {
+            check: Arc::new(check),
+            claim,
+        }
     }
 }
 
 impl fmt::Debug for ClaimCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClaimCheck").field("id", &self.id).field("claim", &self.claim).finish_non_exhaustive()
+        f.debug_struct("ClaimCheck")
+            .field("id", &self.id)
+            .field("claim", &self.claim)
+            .finish_non_exhaustive()
     }
 }
 
 /// Equality of primitives as the reference has it: numbers by value, everything else as it is.
 pub(super) fn same_primitive(a: &Value, b: &Value) -> bool {
     match (a.as_f64(), b.as_f64()) {
-        #[expect(clippy::float_cmp, reason = "the question is whether they are the same number")]
+        #[expect(
+            clippy::float_cmp,
+            reason = "the question is whether they are the same number"
+        )]
         (Some(a), Some(b)) => a == b,
         _ => a == b,
     }

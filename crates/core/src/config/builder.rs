@@ -86,8 +86,17 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(problems) => {
-                write!(f, "the session configuration has {} problem(s)", problems.len())?;
-                for ConfigProblem { setting, problem, fix } in problems {
+                write!(
+                    f,
+                    "the session configuration has {} problem(s)",
+                    problems.len()
+                )?;
+                for ConfigProblem {
+                    setting,
+                    problem,
+                    fix,
+                } in problems
+                {
                     write!(f, "\n  {setting}: {problem}. Fix: {fix}")?;
                 }
                 Ok(())
@@ -144,8 +153,14 @@ impl SessionsBuilder {
             cookie_secure: None,
             cookie_same_site: None,
             access_token_path: "/".to_owned(),
-            cookie_names: (wire::ACCESS_COOKIE.to_owned(), wire::REFRESH_COOKIE.to_owned()),
-            header_names: (wire::ACCESS_TOKEN_HEADER.to_owned(), wire::REFRESH_TOKEN_HEADER.to_owned()),
+            cookie_names: (
+                wire::ACCESS_COOKIE.to_owned(),
+                wire::REFRESH_COOKIE.to_owned(),
+            ),
+            header_names: (
+                wire::ACCESS_TOKEN_HEADER.to_owned(),
+                wire::REFRESH_TOKEN_HEADER.to_owned(),
+            ),
             anti_csrf: None,
             transfer_method: None,
             expose_access_token: false,
@@ -259,8 +274,15 @@ impl SessionsBuilder {
     /// The names of the two response headers. The stock browser SDK knows only the defaults, `st-access-token` and
     /// `st-refresh-token`.
     #[doc(alias = "getResponseHeaderNameForTokenType")]
-    pub fn response_header_names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
-        self.header_names = (access.into().to_ascii_lowercase(), refresh.into().to_ascii_lowercase());
+    pub fn response_header_names(
+        mut self,
+        access: impl Into<String>,
+        refresh: impl Into<String>,
+    ) -> Self {
+        self.header_names = (
+            access.into().to_ascii_lowercase(),
+            refresh.into().to_ascii_lowercase(),
+        );
         self
     }
 
@@ -318,7 +340,11 @@ impl SessionsBuilder {
     /// key, for verifiers that cannot follow a rotation.
     #[doc(alias = "useDynamicAccessTokenSigningKey")]
     pub fn use_dynamic_access_token_signing_key(mut self, dynamic: bool) -> Self {
-        self.key_kind = if dynamic { KeyKind::Dynamic } else { KeyKind::Static };
+        self.key_kind = if dynamic {
+            KeyKind::Dynamic
+        } else {
+            KeyKind::Static
+        };
         self
     }
 
@@ -455,13 +481,18 @@ impl SessionsBuilder {
     /// trouble.
     pub async fn build(self) -> Result<Sessions, BuildError> {
         let store = Arc::clone(&self.store);
-        let (app_id, clock, entropy) = (self.app_id.clone(), Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        let (app_id, clock, entropy) = (
+            self.app_id.clone(),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.entropy),
+        );
         let (lifetimes, signing_threads) = (self.lifetimes, self.signing_threads);
         let (key_policy, cleanup_interval) = (self.key_policy(), self.cleanup_interval);
         let config = self.check()?;
 
-        let workers = Workers::start(signing_threads)
-            .map_err(|error| Fault::internal("the signing threads cannot be started").with_source(error))?;
+        let workers = Workers::start(signing_threads).map_err(|error| {
+            Fault::internal("the signing threads cannot be started").with_source(error)
+        })?;
         let now = clock.now();
         let keys = KeyRing::new(
             app_id.clone(),
@@ -471,7 +502,8 @@ impl SessionsBuilder {
             workers.clone(),
         );
         keys.signer(config.key_kind, now).await?;
-        let refresh_token_key = Engine::establish_refresh_token_key(&app_id, &*store, &*entropy, now).await?;
+        let refresh_token_key =
+            Engine::establish_refresh_token_key(&app_id, &*store, &*entropy, now).await?;
         let engine = Engine::new(
             app_id,
             store,
@@ -482,7 +514,13 @@ impl SessionsBuilder {
             Arc::clone(&entropy),
             lifetimes,
         );
-        Ok(Sessions::start(Built { config, engine, clock, entropy, cleanup_interval })?)
+        Ok(Sessions::start(Built {
+            config,
+            engine,
+            clock,
+            entropy,
+            cleanup_interval,
+        })?)
     }
 
     fn key_policy(&self) -> KeyPolicy {
@@ -509,11 +547,18 @@ impl SessionsBuilder {
             ("invalid_claim_status", self.invalid_claim_status),
         ] {
             if !(300..=599).contains(&status) {
-                problems.add(setting, format!("{status} is no error status"), "choose one from 300 to 599");
+                problems.add(
+                    setting,
+                    format!("{status} is no error status"),
+                    "choose one from 300 to 599",
+                );
             }
         }
         for (at, claim) in self.claims.iter().enumerate() {
-            if self.claims[..at].iter().any(|other| other.key() == claim.key()) {
+            if self.claims[..at]
+                .iter()
+                .any(|other| other.key() == claim.key())
+            {
                 problems.add(
                     "claim",
                     format!("two claims have the key `{}`", claim.key()),
@@ -530,21 +575,31 @@ impl SessionsBuilder {
         }
         let api_domain = self.check_api_domain(&mut problems);
         let website = self.check_website(&mut problems);
-        let cookie_domain = check_cookie_domain("cookie_domain", self.cookie_domain.as_deref(), &mut problems);
+        let cookie_domain = check_cookie_domain(
+            "cookie_domain",
+            self.cookie_domain.as_deref(),
+            &mut problems,
+        );
         let older_cookie_domain = match self.older_cookie_domain.as_deref() {
             Some("") => Some(String::new()),
             other => check_cookie_domain("older_cookie_domain", other, &mut problems),
         };
         let gateway_path = domain::path(&self.api_gateway_path);
         let public_base_path = format!("{gateway_path}{}", domain::path(&self.api_base_path));
-        for (setting, path) in
-            [("api_base_path", &public_base_path), ("access_token_path", &self.access_token_path)]
-        {
+        for (setting, path) in [
+            ("api_base_path", &public_base_path),
+            ("access_token_path", &self.access_token_path),
+        ] {
             if path.contains([';', ' ']) || path.chars().any(char::is_control) {
-                problems.add(setting, "has characters that no path of a cookie may have", "use a plain path");
+                problems.add(
+                    setting,
+                    "has characters that no path of a cookie may have",
+                    "use a plain path",
+                );
             }
         }
-        let (Some((api_domain, api_site)), Some(website), true) = (api_domain, website, problems.0.is_empty())
+        let (Some((api_domain, api_site)), Some(website), true) =
+            (api_domain, website, problems.0.is_empty())
         else {
             return Err(BuildError::Config(problems.0));
         };
@@ -552,14 +607,20 @@ impl SessionsBuilder {
         let cookies = CookieSettings {
             access_name: self.cookie_names.0,
             refresh_name: self.cookie_names.1,
-            access_path: if access_path.is_empty() { "/".to_owned() } else { access_path },
+            access_path: if access_path.is_empty() {
+                "/".to_owned()
+            } else {
+                access_path
+            },
             refresh_path: format!("{public_base_path}{}", wire::REFRESH_PATH),
             domain: cookie_domain,
             older_domain: older_cookie_domain,
             secure: self.cookie_secure.unwrap_or_else(|| api_domain.is_https()),
         };
         Ok(Config {
-            issuer: self.issuer.unwrap_or_else(|| format!("{api_domain}{public_base_path}")),
+            issuer: self
+                .issuer
+                .unwrap_or_else(|| format!("{api_domain}{public_base_path}")),
             api_domain,
             api_site,
             public_base_path,
@@ -636,20 +697,36 @@ impl SessionsBuilder {
                 "choose at least one hour",
             );
         }
-        if self.cleanup_interval.is_some_and(|interval| interval.is_zero()) {
-            problems.add("cleanup_interval", "is zero", "choose a longer one, or None to turn it off");
+        if self
+            .cleanup_interval
+            .is_some_and(|interval| interval.is_zero())
+        {
+            problems.add(
+                "cleanup_interval",
+                "is zero",
+                "choose a longer one, or None to turn it off",
+            );
         }
     }
 
     fn check_names(&self, problems: &mut Problems) {
-        let pairs = [("cookie_names", &self.cookie_names), ("response_header_names", &self.header_names)];
+        let pairs = [
+            ("cookie_names", &self.cookie_names),
+            ("response_header_names", &self.header_names),
+        ];
         for (setting, (access, refresh)) in pairs {
             if access == refresh {
-                problems.add(setting, "both are the same", "give each token a name of its own");
+                problems.add(
+                    setting,
+                    "both are the same",
+                    "give each token a name of its own",
+                );
             }
             for name in [access, refresh] {
                 let is_token = !name.is_empty()
-                    && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&b));
+                    && name
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&b));
                 if !is_token {
                     problems.add(
                         setting,
@@ -662,7 +739,8 @@ impl SessionsBuilder {
     }
 
     fn check_api_domain(&self, problems: &mut Problems) -> Option<(Domain, String)> {
-        const FIX: &str = "set it to where browsers find this API, such as \"https://api.example.com\"";
+        const FIX: &str =
+            "set it to where browsers find this API, such as \"https://api.example.com\"";
         let Some(text) = &self.api_domain else {
             problems.add("api_domain", "is not set", FIX);
             return None;
@@ -678,7 +756,8 @@ impl SessionsBuilder {
     }
 
     fn check_website(&self, problems: &mut Problems) -> Option<Website> {
-        const FIX: &str = "set it to where the website is, such as \"https://example.com\", or set `origin`";
+        const FIX: &str =
+            "set it to where the website is, such as \"https://example.com\", or set `origin`";
         if let Some(origin) = &self.origin {
             return Some(Website::PerRequest(Arc::clone(origin)));
         }
@@ -689,7 +768,10 @@ impl SessionsBuilder {
         let domain = Domain::parse(text)
             .map_err(|error| problems.add("website_domain", format!("`{text}`: {error}"), FIX))
             .ok()?;
-        domain.site().map_err(|error| problems.add("website_domain", format!("`{text}`: {error}"), FIX)).ok()?;
+        domain
+            .site()
+            .map_err(|error| problems.add("website_domain", format!("`{text}`: {error}"), FIX))
+            .ok()?;
         Some(Website::Fixed(domain))
     }
 }
@@ -708,7 +790,11 @@ struct Problems(Vec<ConfigProblem>);
 
 impl Problems {
     fn add(&mut self, setting: &'static str, problem: impl Into<String>, fix: impl Into<String>) {
-        self.0.push(ConfigProblem { setting, problem: problem.into(), fix: fix.into() });
+        self.0.push(ConfigProblem {
+            setting,
+            problem: problem.into(),
+            fix: fix.into(),
+        });
     }
 }
 

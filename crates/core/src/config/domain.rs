@@ -64,7 +64,11 @@ impl Domain {
         if let Some(domain) = psl::domain_str(host) {
             return Ok(domain.to_owned());
         }
-        if host.ends_with(".amazonaws.com") { Ok(host.to_owned()) } else { Err(NoSite) }
+        if host.ends_with(".amazonaws.com") {
+            Ok(host.to_owned())
+        } else {
+            Err(NoSite)
+        }
     }
 
     /// Localhost or an IP address, where the browser is lenient.
@@ -87,9 +91,15 @@ impl std::fmt::Display for Domain {
 /// The `Domain` attribute of cookies. A leading dot stays, except before localhost and IP addresses.
 pub(crate) fn cookie_domain(text: &str) -> Result<String, InvalidCookieDomain> {
     let had_dot = text.starts_with('.');
-    let host = Domain::parse(text).map_err(|InvalidDomain| InvalidCookieDomain)?.host;
+    let host = Domain::parse(text)
+        .map_err(|InvalidDomain| InvalidCookieDomain)?
+        .host;
     let bare = host == "localhost" || is_ip(&host);
-    Ok(if had_dot && !bare { format!(".{host}") } else { host })
+    Ok(if had_dot && !bare {
+        format!(".{host}")
+    } else {
+        host
+    })
 }
 
 /// A path: a leading slash, no trailing one, no query, no fragment, no scheme and host. The root is the empty text.
@@ -105,7 +115,11 @@ pub(crate) fn path(text: &str) -> String {
     };
     let text = text.split(['?', '#']).next().unwrap_or_default();
     let text = text.strip_suffix('/').unwrap_or(text);
-    if text.is_empty() || text.starts_with('/') { text.to_owned() } else { format!("/{text}") }
+    if text.is_empty() || text.starts_with('/') {
+        text.to_owned()
+    } else {
+        format!("/{text}")
+    }
 }
 
 fn after_first_segment(text: &str) -> &str {
@@ -138,7 +152,10 @@ fn is_host(host: &str) -> bool {
     !host.is_empty()
         && !host.starts_with('-')
         && host.split('.').all(|label| {
-            !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
+            !label.is_empty()
+                && label
+                    .chars()
+                    .all(|c| c.is_alphanumeric() || c == '-' || c == '_')
         })
 }
 
@@ -161,7 +178,13 @@ mod tests {
 
     #[track_caller]
     fn domain(text: &str, expected: &str) {
-        assert_eq!(Domain::parse(text).map(|domain| domain.to_string()).as_deref(), Ok(expected), "{text}");
+        assert_eq!(
+            Domain::parse(text)
+                .map(|domain| domain.to_string())
+                .as_deref(),
+            Ok(expected),
+            "{text}"
+        );
     }
 
     #[test]
@@ -169,19 +192,36 @@ mod tests {
         domain("api.example.com/x", "https://api.example.com");
         domain("localhost:4000", "http://localhost:4000");
         domain("1.2.3.4/x", "http://1.2.3.4");
-        domain(" HTTPS://API.Example.com:8080/x?y#z ", "https://api.example.com:8080");
+        domain(
+            " HTTPS://API.Example.com:8080/x?y#z ",
+            "https://api.example.com:8080",
+        );
         domain(".example.com", "https://example.com");
         domain("http://example.com:80", "http://example.com");
         domain("https://example.com:443", "https://example.com");
         domain("http://[::1]:3000", "http://[::1]:3000");
-        for bad in ["/one", "/one/two", "", "http://", "ftp://x.y", "a b.c", "x.y:port", "x..y", "evil.com;x=y"] {
+        for bad in [
+            "/one",
+            "/one/two",
+            "",
+            "http://",
+            "ftp://x.y",
+            "a b.c",
+            "x.y:port",
+            "x..y",
+            "evil.com;x=y",
+        ] {
             assert!(Domain::parse(bad).is_err(), "{bad}");
         }
     }
 
     #[track_caller]
     fn site(text: &str, expected: &str) {
-        assert_eq!(Domain::parse(text).unwrap().site().as_deref(), Ok(expected), "{text}");
+        assert_eq!(
+            Domain::parse(text).unwrap().site().as_deref(),
+            Ok(expected),
+            "{text}"
+        );
     }
 
     #[test]
@@ -191,9 +231,15 @@ mod tests {
         site("http://8.8.8.8:8080", "localhost");
         site("http://[::1]", "localhost");
         site("https://api.supertokens.io", "supertokens.io");
-        site("http://ec2-xx.compute-1.amazonaws.com", "ec2-xx.compute-1.amazonaws.com");
+        site(
+            "http://ec2-xx.compute-1.amazonaws.com",
+            "ec2-xx.compute-1.amazonaws.com",
+        );
         site("https://machine.office.local", "machine.office.local");
-        assert_eq!(Domain::parse("https://intranet").unwrap().site(), Err(NoSite));
+        assert_eq!(
+            Domain::parse("https://intranet").unwrap().site(),
+            Err(NoSite)
+        );
     }
 
     #[test]

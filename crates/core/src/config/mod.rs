@@ -11,12 +11,12 @@ use crate::error::SessionError;
 use crate::hooks::Hooks;
 use crate::http::{Reply, RequestView};
 use crate::store::KeyKind;
-use crate::transfer::{AntiCsrf, CookieSettings, SameSite, TokenTransferMethod};
 use crate::transfer::SiteOfRequest;
+use crate::transfer::{AntiCsrf, CookieSettings, SameSite, TokenTransferMethod};
 use crate::wire;
 
-pub use builder::{BuildError, ConfigProblem, SessionsBuilder};
 pub(crate) use builder::Built;
+pub use builder::{BuildError, ConfigProblem, SessionsBuilder};
 use domain::Domain;
 
 type TransferMethodFn = dyn Fn(&dyn RequestView, bool) -> TokenTransferMethod + Send + Sync;
@@ -60,14 +60,22 @@ enum Website {
 
 impl Config {
     /// Which tokens of a request count, or how a session that is created by it travels (session specification, 3.1).
-    pub(crate) fn transfer_method(&self, view: &dyn RequestView, creating: bool) -> TokenTransferMethod {
+    pub(crate) fn transfer_method(
+        &self,
+        view: &dyn RequestView,
+        creating: bool,
+    ) -> TokenTransferMethod {
         if let Some(decide) = &self.transfer_method {
             return decide(view, creating);
         }
         if !creating {
             return TokenTransferMethod::Any;
         }
-        match view.header(wire::AUTH_MODE_HEADER).map(|mode| mode.to_ascii_lowercase()).as_deref() {
+        match view
+            .header(wire::AUTH_MODE_HEADER)
+            .map(|mode| mode.to_ascii_lowercase())
+            .as_deref()
+        {
             Some("cookie") => TokenTransferMethod::Cookie,
             Some("header") => TokenTransferMethod::Header,
             _ => TokenTransferMethod::Any,
@@ -88,7 +96,9 @@ impl Config {
     }
 
     fn site_for(&self, website: &Domain) -> Result<SiteOfRequest, String> {
-        let site = website.site().map_err(|error| format!("website domain `{website}`: {error}"))?;
+        let site = website
+            .site()
+            .map_err(|error| format!("website domain `{website}`: {error}"))?;
         let derived = if site == self.api_site && website.scheme == self.api_domain.scheme {
             SameSite::Lax
         } else {
@@ -102,9 +112,13 @@ impl Config {
 
     /// The path that a built-in route has for this server, from the path of a request: below the base path, without it.
     pub(crate) fn route_of<'p>(&self, path: &'p str) -> Option<&'p str> {
-        let base = self.public_base_path.strip_prefix(self.gateway_path.as_str()).unwrap_or_default();
+        let base = self
+            .public_base_path
+            .strip_prefix(self.gateway_path.as_str())
+            .unwrap_or_default();
         let path = path.strip_suffix('/').unwrap_or(path);
-        path.strip_prefix(base).filter(|route| route.starts_with('/'))
+        path.strip_prefix(base)
+            .filter(|route| route.starts_with('/'))
     }
 
     /// The API's domain and the public base path: where clients find the built-in routes.

@@ -14,7 +14,11 @@ use crate::wire;
 
 impl Engine {
     /// Mints the tokens, then stores the session; nothing is stored if minting fails.
-    pub(crate) async fn create(&self, new: NewSession, now: UnixMillis) -> Result<IssuedSession, Fault> {
+    pub(crate) async fn create(
+        &self,
+        new: NewSession,
+        now: UnixMillis,
+    ) -> Result<IssuedSession, Fault> {
         let handle = SessionHandle::compose(random_uuid(&*self.entropy)?, &new.tenant_id);
         let expires_at = self.session_expiry(now, now);
         let refresh = self.refresh_tokens.mint_first(
@@ -36,15 +40,24 @@ impl Engine {
             expires_at: self.access_expiry(now, expires_at)?,
             payload: JsonObject::empty(),
         };
-        let access =
-            self.mint_access(claims, &new.payload, new.key_kind, now).await.map_err(|failure| match failure {
+        let access = self
+            .mint_access(claims, &new.payload, new.key_kind, now)
+            .await
+            .map_err(|failure| match failure {
                 MintFailure::ProtectedClaim => Fault::misuse(wire::MESSAGE_PROTECTED_FIELD),
                 MintFailure::Fault(fault) => fault,
             })?;
         let record = SessionRecord {
-            key: SessionKey { app: self.app.clone(), tenant: new.tenant_id, handle },
+            key: SessionKey {
+                app: self.app.clone(),
+                tenant: new.tenant_id,
+                handle,
+            },
             user_id: new.user_id,
-            lineage: Lineage { current: RefreshHash2::of(&refresh.token), previous: None },
+            lineage: Lineage {
+                current: RefreshHash2::of(&refresh.token),
+                previous: None,
+            },
             session_data: new.session_data,
             payload: new.payload,
             expires_at,
@@ -58,9 +71,9 @@ impl Engine {
                 refresh_expires_at: expires_at,
                 anti_csrf: refresh.anti_csrf,
             }),
-            InsertOutcome::HandleTaken => {
-                Err(Fault::internal("a new session handle is already taken; the source of randomness repeats itself"))
-            }
+            InsertOutcome::HandleTaken => Err(Fault::internal(
+                "a new session handle is already taken; the source of randomness repeats itself",
+            )),
         }
     }
 }

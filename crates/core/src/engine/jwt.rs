@@ -10,7 +10,11 @@ use crate::wire;
 
 impl Engine {
     /// Signs `iat`, `exp` and `iss`, and the payload on top of them: its members win.
-    pub(crate) async fn create_jwt(&self, request: JwtRequest, now: UnixMillis) -> Result<String, Fault> {
+    pub(crate) async fn create_jwt(
+        &self,
+        request: JwtRequest,
+        now: UnixMillis,
+    ) -> Result<String, Fault> {
         let issued_at = now.floor_seconds().get();
         let defaults = serde_json::json!({
             (wire::CLAIM_ISS): request.issuer,

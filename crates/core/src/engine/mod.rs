@@ -66,7 +66,10 @@ impl From<ProtectedClaim> for MintFailure {
 }
 
 impl Engine {
-    #[expect(clippy::too_many_arguments, reason = "the parts of an engine; called in one place")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of an engine; called in one place"
+    )]
     pub(crate) fn new(
         app: AppId,
         store: Arc<dyn Store>,
@@ -78,7 +81,16 @@ impl Engine {
         lifetimes: Lifetimes,
     ) -> Self {
         let refresh_tokens = RefreshTokens::new(refresh_token_key);
-        Self { app, store, keys, refresh_tokens, workers, clock, entropy, lifetimes }
+        Self {
+            app,
+            store,
+            keys,
+            refresh_tokens,
+            workers,
+            clock,
+            entropy,
+            lifetimes,
+        }
     }
 
     /// The app's refresh token key; makes one if there is none.
@@ -105,7 +117,10 @@ impl Engine {
         if issued_at >= claims.expires_at {
             return Ok(None);
         }
-        let claims = AccessClaims { issued_at, ..claims.clone() };
+        let claims = AccessClaims {
+            issued_at,
+            ..claims.clone()
+        };
         match self.mint_access(claims, payload, kind, now).await {
             Ok(issued) => Ok(Some(issued)),
             Err(MintFailure::Fault(fault)) => Err(fault),
@@ -125,13 +140,19 @@ impl Engine {
         let key = self.keys.signer(kind, now).await?;
         let signing_input = access::signing_input(key.session_header(), &claims.payload);
         let token = self.sign(key, signing_input).await?;
-        Ok(IssuedAccess { token: AccessToken::new(token), claims })
+        Ok(IssuedAccess {
+            token: AccessToken::new(token),
+            claims,
+        })
     }
 
     async fn sign(&self, key: Arc<SigningKey>, signing_input: String) -> Result<String, Fault> {
         let signed = self
             .workers
-            .run(move || key.sign(signing_input.as_bytes()).map(|signature| access::assemble(signing_input, &signature)))
+            .run(move || {
+                key.sign(signing_input.as_bytes())
+                    .map(|signature| access::assemble(signing_input, &signature))
+            })
             .await
             .map_err(KeyFault::from)?;
         Ok(signed.map_err(KeyFault::from)?)
@@ -139,7 +160,11 @@ impl Engine {
 
     /// When an access token that is minted now expires: its validity, shortened by the jitter, and never beyond the
     /// session's own end.
-    fn access_expiry(&self, now: UnixMillis, session_expires_at: UnixMillis) -> Result<UnixSeconds, Fault> {
+    fn access_expiry(
+        &self,
+        now: UnixMillis,
+        session_expires_at: UnixMillis,
+    ) -> Result<UnixSeconds, Fault> {
         let jitter = self.lifetimes.access_token_validity_jitter * random_unit(&*self.entropy)?;
         let validity = self.lifetimes.access_token_validity.mul_f64(1.0 - jitter);
         Ok(now.after(validity).min(session_expires_at).floor_seconds())

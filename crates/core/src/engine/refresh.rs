@@ -39,11 +39,15 @@ impl Engine {
             Ok(presented) => presented,
             Err(error) => {
                 tracing::debug!(reason = %error, "refresh token refused");
-                return Ok(RefreshOutcome::Unauthorised("the refresh token cannot be read"));
+                return Ok(RefreshOutcome::Unauthorised(
+                    "the refresh token cannot be read",
+                ));
             }
         };
         if request.use_anti_csrf && !anti_csrf_matches(&presented, request.anti_csrf.as_ref()) {
-            return Ok(RefreshOutcome::Unauthorised("Anti CSRF token missing, or not matching"));
+            return Ok(RefreshOutcome::Unauthorised(
+                "Anti CSRF token missing, or not matching",
+            ));
         }
         let key = SessionKey {
             app: self.app.clone(),
@@ -53,10 +57,13 @@ impl Engine {
         for _ in 0..MAX_ATTEMPTS {
             let now = self.clock.now();
             let Some(record) = self.store.session(&key, now).await? else {
-                return Ok(RefreshOutcome::Unauthorised("Session missing in db or has expired"));
+                return Ok(RefreshOutcome::Unauthorised(
+                    "Session missing in db or has expired",
+                ));
             };
             let hash = RefreshHash2::of(&request.token);
-            let standing = self.standing(&record.lineage, &hash, presented.parent_hash1.as_ref(), now);
+            let standing =
+                self.standing(&record.lineage, &hash, presented.parent_hash1.as_ref(), now);
             let plan = match standing {
                 Standing::Current => self.rotate(&request, &presented, &record, hash, now)?,
                 Standing::PreviousInGrace => self.replay(&request, &presented, &record)?,
@@ -71,17 +78,26 @@ impl Engine {
             };
             let outcome = match &plan.rotation {
                 None => RotateOutcome::Rotated,
-                Some(next) => self.store.rotate(&key, &record.lineage, &record.payload, next, now).await?,
+                Some(next) => {
+                    self.store
+                        .rotate(&key, &record.lineage, &record.payload, next, now)
+                        .await?
+                }
             };
             match outcome {
                 RotateOutcome::Rotated => return Ok(RefreshOutcome::Refreshed(Box::new(issued))),
                 RotateOutcome::Changed => {}
                 RotateOutcome::Gone => {
-                    return Ok(RefreshOutcome::Unauthorised("Session missing in db or has expired"));
+                    return Ok(RefreshOutcome::Unauthorised(
+                        "Session missing in db or has expired",
+                    ));
                 }
             }
         }
-        Err(Fault::new(FaultKind::Unavailable, "a refresh kept losing races for its session; try again"))
+        Err(Fault::new(
+            FaultKind::Unavailable,
+            "a refresh kept losing races for its session; try again",
+        ))
     }
 
     fn standing(
@@ -97,7 +113,11 @@ impl Engine {
         }
         match &lineage.previous {
             Some(previous) if *hash == previous.hash => {
-                if now <= previous.rotated_at.after(self.lifetimes.rotation_grace_period) {
+                if now
+                    <= previous
+                        .rotated_at
+                        .after(self.lifetimes.rotation_grace_period)
+                {
                     Standing::PreviousInGrace
                 } else {
                     Standing::Reused(ReuseClass::RecentPrev)
@@ -118,14 +138,26 @@ impl Engine {
         hash: RefreshHash2,
         now: UnixMillis,
     ) -> Result<Plan, Fault> {
-        let successor = self.successor(request, presented, &record.user_id, request.use_anti_csrf)?;
+        let successor =
+            self.successor(request, presented, &record.user_id, request.use_anti_csrf)?;
         let expires_at = self.session_expiry(now, record.created_at);
         let lineage = Lineage {
             current: RefreshHash2::of(&successor.token),
-            previous: Some(PreviousRefresh { hash, rotated_at: now }),
+            previous: Some(PreviousRefresh {
+                hash,
+                rotated_at: now,
+            }),
         };
-        let rotation = Some(Rotation { lineage, expires_at, key_kind: request.key_kind });
-        Ok(Plan { successor, expires_at, rotation })
+        let rotation = Some(Rotation {
+            lineage,
+            expires_at,
+            key_kind: request.key_kind,
+        });
+        Ok(Plan {
+            successor,
+            expires_at,
+            rotation,
+        })
     }
 
     fn replay(
@@ -144,7 +176,11 @@ impl Engine {
                     expires_at: record.expires_at,
                     key_kind: request.key_kind,
                 });
-                return Ok(Plan { successor: known, expires_at: record.expires_at, rotation });
+                return Ok(Plan {
+                    successor: known,
+                    expires_at: record.expires_at,
+                    rotation,
+                });
             }
         }
         // Another engine, which does not derive, minted the current token: displace it, as the specification says.
@@ -152,9 +188,16 @@ impl Engine {
             current: RefreshHash2::of(&wanted.token),
             previous: record.lineage.previous.clone(),
         };
-        let rotation =
-            Some(Rotation { lineage, expires_at: record.expires_at, key_kind: request.key_kind });
-        Ok(Plan { successor: wanted, expires_at: record.expires_at, rotation })
+        let rotation = Some(Rotation {
+            lineage,
+            expires_at: record.expires_at,
+            key_kind: request.key_kind,
+        });
+        Ok(Plan {
+            successor: wanted,
+            expires_at: record.expires_at,
+            rotation,
+        })
     }
 
     fn successor(
@@ -192,7 +235,9 @@ impl Engine {
             expires_at: self.access_expiry(now, plan.expires_at)?,
             payload: JsonObject::empty(),
         };
-        let access = self.mint_access(claims, &record.payload, request.key_kind, now).await?;
+        let access = self
+            .mint_access(claims, &record.payload, request.key_kind, now)
+            .await?;
         Ok(IssuedSession {
             access,
             refresh_token: plan.successor.token.clone(),
@@ -202,9 +247,16 @@ impl Engine {
     }
 
     /// A token that was exchanged before is used again: whoever holds the session now, it ends.
-    async fn end_reused(&self, record: SessionRecord, class: ReuseClass) -> Result<RefreshOutcome, Fault> {
-        self.store.delete_sessions(std::slice::from_ref(&record.key)).await?;
-        let report_as_theft = class == ReuseClass::StaleLineage || self.lifetimes.recent_reuse_is_theft;
+    async fn end_reused(
+        &self,
+        record: SessionRecord,
+        class: ReuseClass,
+    ) -> Result<RefreshOutcome, Fault> {
+        self.store
+            .delete_sessions(std::slice::from_ref(&record.key))
+            .await?;
+        let report_as_theft =
+            class == ReuseClass::StaleLineage || self.lifetimes.recent_reuse_is_theft;
         Ok(RefreshOutcome::Reused {
             handle: record.key.handle,
             user_id: record.user_id,

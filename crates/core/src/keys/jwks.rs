@@ -25,7 +25,14 @@ pub struct Jwk {
 
 impl Jwk {
     pub(crate) fn rsa(kid: &str, n: String, e: String) -> Self {
-        Self { kty: "RSA", kid: kid.to_owned(), n, e, alg: "RS256", use_: "sig" }
+        Self {
+            kty: "RSA",
+            kid: kid.to_owned(),
+            n,
+            e,
+            alg: "RS256",
+            use_: "sig",
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::{
+    KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use uuid::Uuid;
@@ -38,24 +40,41 @@ pub(crate) struct KeyError {
 
 impl SigningKey {
     pub(crate) fn parse(stored: &StoredKey) -> Result<Self, KeyError> {
-        let fail = |problem| KeyError { kid: stored.kid.clone(), problem };
+        let fail = |problem| KeyError {
+            kid: stored.kid.clone(),
+            problem,
+        };
         // Older databases separate the two with a semicolon (core specification, 4.1).
         let (_, private) = stored
             .key_pair
             .expose()
             .split_once(['|', ';'])
             .ok_or_else(|| fail("expected a public and a private part"))?;
-        let private =
-            Zeroizing::new(STANDARD.decode(private).map_err(|_| fail("the private part is not base64"))?);
-        let pair = KeyPair::from_pkcs8(&private).map_err(|_| fail("the private part is not an RSA key"))?;
-        let public: PublicKeyX509Der<'_> =
-            pair.public_key().as_der().map_err(|_| fail("the public part cannot be derived"))?;
+        let private = Zeroizing::new(
+            STANDARD
+                .decode(private)
+                .map_err(|_| fail("the private part is not base64"))?,
+        );
+        let pair = KeyPair::from_pkcs8(&private)
+            .map_err(|_| fail("the private part is not an RSA key"))?;
+        let public: PublicKeyX509Der<'_> = pair
+            .public_key()
+            .as_der()
+            .map_err(|_| fail("the public part cannot be derived"))?;
         let public = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public.as_ref())
             .map_err(|_| fail("the public part cannot be parsed"))?;
         let jwk = Jwk::rsa(
             &stored.kid,
-            URL_SAFE_NO_PAD.encode(pair.public_key().modulus().big_endian_without_leading_zero()),
-            URL_SAFE_NO_PAD.encode(pair.public_key().exponent().big_endian_without_leading_zero()),
+            URL_SAFE_NO_PAD.encode(
+                pair.public_key()
+                    .modulus()
+                    .big_endian_without_leading_zero(),
+            ),
+            URL_SAFE_NO_PAD.encode(
+                pair.public_key()
+                    .exponent()
+                    .big_endian_without_leading_zero(),
+            ),
         );
         Ok(Self {
             kid: stored.kid.clone(),
@@ -70,26 +89,50 @@ impl SigningKey {
     }
 
     /// Makes a key pair; takes a good part of a second of processor time.
-    pub(crate) fn generate(kind: KeyKind, created_at: UnixMillis, static_id: Uuid) -> Result<StoredKey, KeyError> {
+    pub(crate) fn generate(
+        kind: KeyKind,
+        created_at: UnixMillis,
+        static_id: Uuid,
+    ) -> Result<StoredKey, KeyError> {
         let kid = match kind {
             KeyKind::Dynamic => format!("{}{created_at}", wire::DYNAMIC_KID_PREFIX),
             KeyKind::Static => format!("{}{static_id}", wire::STATIC_KID_PREFIX),
         };
-        let fail = |problem| KeyError { kid: kid.clone(), problem };
+        let fail = |problem| KeyError {
+            kid: kid.clone(),
+            problem,
+        };
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| fail("generation failed"))?;
         let private: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| fail("encoding failed"))?;
-        let public: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| fail("encoding failed"))?;
+        let public: PublicKeyX509Der<'_> = pair
+            .public_key()
+            .as_der()
+            .map_err(|_| fail("encoding failed"))?;
         let private = Zeroizing::new(STANDARD.encode(private.as_ref()));
-        let key_pair = SecretText::new(format!("{}|{}", STANDARD.encode(public.as_ref()), *private));
-        Ok(StoredKey { kid, kind, created_at, key_pair })
+        let key_pair =
+            SecretText::new(format!("{}|{}", STANDARD.encode(public.as_ref()), *private));
+        Ok(StoredKey {
+            kid,
+            kind,
+            created_at,
+            key_pair,
+        })
     }
 
     /// Signs with PKCS#1 v1.5 and SHA-256. Takes most of a millisecond.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
-            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
-            .map_err(|_| KeyError { kid: self.kid.clone(), problem: "signing failed" })?;
+            .sign(
+                &RSA_PKCS1_SHA256,
+                &SystemRandom::new(),
+                message,
+                &mut signature,
+            )
+            .map_err(|_| KeyError {
+                kid: self.kid.clone(),
+                problem: "signing failed",
+            })?;
         Ok(signature)
     }
 
@@ -124,7 +167,8 @@ mod tests {
 
     #[test]
     fn a_generated_key_signs_and_verifies_after_a_round_trip() {
-        let stored = SigningKey::generate(KeyKind::Dynamic, UnixMillis::new(42), Uuid::nil()).unwrap();
+        let stored =
+            SigningKey::generate(KeyKind::Dynamic, UnixMillis::new(42), Uuid::nil()).unwrap();
         assert_eq!(stored.kid, "d-42");
         let key = SigningKey::parse(&stored).unwrap();
         let signature = key.sign(b"message").unwrap();

@@ -18,7 +18,10 @@ pub(crate) struct KeyPolicy {
 impl KeyPolicy {
     /// A key made at or after this time verifies, and is published.
     pub(crate) fn verifies_since(&self, now: UnixMillis) -> UnixMillis {
-        now.before(self.update_interval.saturating_add(self.access_token_validity.saturating_mul(2)))
+        now.before(
+            self.update_interval
+                .saturating_add(self.access_token_validity.saturating_mul(2)),
+        )
     }
 
     /// While there is a key made at or after this time, no new one is due.
@@ -29,7 +32,10 @@ impl KeyPolicy {
     /// Whether a key that cannot be replaced, because the store is in trouble, may go on signing: its tokens must
     /// still be verifiable until they expire.
     pub(crate) fn signs_in_need(&self, created_at: UnixMillis, now: UnixMillis) -> bool {
-        now.since(created_at) < self.update_interval.saturating_add(self.access_token_validity)
+        now.since(created_at)
+            < self
+                .update_interval
+                .saturating_add(self.access_token_validity)
     }
 
     /// Which of the rotating keys signs, given their times of creation, newest first: the newest, unless it is so new
@@ -37,7 +43,8 @@ impl KeyPolicy {
     pub(crate) fn index_of_signer(&self, created: &[UnixMillis], now: UnixMillis) -> usize {
         match created {
             [newest, second, ..]
-                if now.since(*newest) < self.overlap && now.since(*second) < self.update_interval =>
+                if now.since(*newest) < self.overlap
+                    && now.since(*second) < self.update_interval =>
             {
                 1
             }
@@ -82,7 +89,11 @@ mod tests {
         assert_eq!(signer(&[5_000, 1_460], 5_001), 1);
         assert_eq!(signer(&[5_000, 1_460], 5_059), 1);
         assert_eq!(signer(&[5_000, 1_460], 5_060), 0);
-        assert_eq!(signer(&[5_000, 1_400], 5_000), 0, "the old one is past its interval");
+        assert_eq!(
+            signer(&[5_000, 1_400], 5_000),
+            0,
+            "the old one is past its interval"
+        );
     }
 
     #[test]

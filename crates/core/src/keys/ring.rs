@@ -51,7 +51,9 @@ pub(crate) enum KeyFault {
     Entropy(#[from] EntropyError),
     #[error("a signing key cannot be made")]
     Worker(#[from] WorkerLost),
-    #[error("no signing key could be established, although the store answered; check that the clocks of all nodes agree")]
+    #[error(
+        "no signing key could be established, although the store answered; check that the clocks of all nodes agree"
+    )]
     Missing,
 }
 
@@ -87,26 +89,46 @@ impl KeyRing {
     }
 
     /// The key that signs new tokens of this kind; makes one if none is fit.
-    pub(crate) async fn signer(&self, kind: KeyKind, now: UnixMillis) -> Result<Arc<SigningKey>, KeyFault> {
+    pub(crate) async fn signer(
+        &self,
+        kind: KeyKind,
+        now: UnixMillis,
+    ) -> Result<Arc<SigningKey>, KeyFault> {
         let snapshot = self.current(now).await?;
-        snapshot.signer(kind, &self.policy, now).ok_or(KeyFault::Missing)
+        snapshot
+            .signer(kind, &self.policy, now)
+            .ok_or(KeyFault::Missing)
     }
 
     /// The key set to publish.
     pub(crate) async fn jwks(&self, now: UnixMillis) -> Result<JwkSet, KeyFault> {
         let snapshot = self.current(now).await?;
-        let newest = snapshot.dynamic.first().ok_or(KeyFault::Missing)?.created_at;
+        let newest = snapshot
+            .dynamic
+            .first()
+            .ok_or(KeyFault::Missing)?
+            .created_at;
         let verifies_since = self.policy.verifies_since(now);
-        let dynamic = snapshot.dynamic.iter().filter(|key| key.created_at >= verifies_since);
+        let dynamic = snapshot
+            .dynamic
+            .iter()
+            .filter(|key| key.created_at >= verifies_since);
         Ok(JwkSet {
-            keys: dynamic.chain(&snapshot.statics).map(|key| key.jwk().clone()).collect(),
+            keys: dynamic
+                .chain(&snapshot.statics)
+                .map(|key| key.jwk().clone())
+                .collect(),
             max_age: self.policy.max_age(newest, now),
         })
     }
 
     /// The key of this id, if it verifies now. An unknown id is looked for in the store, at most once in
     /// [`UNKNOWN_KID_COOLDOWN`].
-    pub(crate) async fn verifier(&self, kid: &str, now: UnixMillis) -> Result<Option<Arc<SigningKey>>, KeyFault> {
+    pub(crate) async fn verifier(
+        &self,
+        kid: &str,
+        now: UnixMillis,
+    ) -> Result<Option<Arc<SigningKey>>, KeyFault> {
         if let Some(key) = self.known_verifier(kid, now) {
             return Ok(Some(key));
         }
@@ -119,7 +141,10 @@ impl KeyRing {
 
     /// Deletes keys whose last token is dead.
     pub(crate) async fn retire(&self, now: UnixMillis) -> Result<u64, KeyFault> {
-        Ok(self.store.delete_dynamic_keys(&self.app, self.policy.verifies_since(now)).await?)
+        Ok(self
+            .store
+            .delete_dynamic_keys(&self.app, self.policy.verifies_since(now))
+            .await?)
     }
 
     /// A snapshot that is fresh and has a fit key of each kind.
@@ -147,8 +172,10 @@ impl KeyRing {
         let mut snapshot = self.load(now).await?;
         if !snapshot.has_young_key(&self.policy, now) {
             let candidate = self.generate(KeyKind::Dynamic, now).await?;
-            let added =
-                self.store.add_dynamic_key(&self.app, &candidate, self.policy.young_since(now)).await?;
+            let added = self
+                .store
+                .add_dynamic_key(&self.app, &candidate, self.policy.young_since(now))
+                .await?;
             tracing::info!(kid = candidate.kid, added, "rotating signing key generated");
             snapshot = self.load(now).await?;
         }
@@ -172,7 +199,10 @@ impl KeyRing {
 
     async fn generate(&self, kind: KeyKind, now: UnixMillis) -> Result<StoredKey, KeyFault> {
         let id = random_uuid(&*self.entropy)?;
-        Ok(self.workers.run(move || SigningKey::generate(kind, now, id)).await??)
+        Ok(self
+            .workers
+            .run(move || SigningKey::generate(kind, now, id))
+            .await??)
     }
 
     fn may_reload_for_unknown_kid(&self, now: UnixMillis) -> bool {
@@ -182,7 +212,12 @@ impl KeyRing {
         elapsed
             && self
                 .unknown_kid_reload_at
-                .compare_exchange(due, now.after(UNKNOWN_KID_COOLDOWN).get(), Ordering::Relaxed, Ordering::Relaxed)
+                .compare_exchange(
+                    due,
+                    now.after(UNKNOWN_KID_COOLDOWN).get(),
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                )
                 .is_ok()
     }
 }
@@ -200,9 +235,19 @@ fn parse(stored: &[StoredKey], known: &KeySnapshot) -> Result<Vec<Arc<SigningKey
 
 impl KeySnapshot {
     fn new(newest_first: Vec<Arc<SigningKey>>, loaded_at: UnixMillis) -> Self {
-        let by_kid = newest_first.iter().map(|key| (key.kid.clone(), Arc::clone(key))).collect();
-        let (dynamic, statics) = newest_first.into_iter().partition(|key| key.kind == KeyKind::Dynamic);
-        Self { dynamic, statics, by_kid, loaded_at }
+        let by_kid = newest_first
+            .iter()
+            .map(|key| (key.kid.clone(), Arc::clone(key)))
+            .collect();
+        let (dynamic, statics) = newest_first
+            .into_iter()
+            .partition(|key| key.kind == KeyKind::Dynamic);
+        Self {
+            dynamic,
+            statics,
+            by_kid,
+            loaded_at,
+        }
     }
 
     /// The key of this id, if it verifies now.
@@ -212,27 +257,41 @@ impl KeySnapshot {
         verifies.then(|| Arc::clone(key))
     }
 
-    fn signer(&self, kind: KeyKind, policy: &KeyPolicy, now: UnixMillis) -> Option<Arc<SigningKey>> {
+    fn signer(
+        &self,
+        kind: KeyKind,
+        policy: &KeyPolicy,
+        now: UnixMillis,
+    ) -> Option<Arc<SigningKey>> {
         match kind {
             KeyKind::Static => self.statics.first().cloned(),
             KeyKind::Dynamic => {
                 let created: Vec<_> = self.dynamic.iter().map(|key| key.created_at).collect();
-                self.dynamic.get(policy.index_of_signer(&created, now)).cloned()
+                self.dynamic
+                    .get(policy.index_of_signer(&created, now))
+                    .cloned()
             }
         }
     }
 
     fn is_current(&self, policy: &KeyPolicy, now: UnixMillis) -> bool {
         // `since` is zero when the clock stepped back; the snapshot is then as good as it was.
-        now.since(self.loaded_at) < SNAPSHOT_AGE && !self.statics.is_empty() && self.has_young_key(policy, now)
+        now.since(self.loaded_at) < SNAPSHOT_AGE
+            && !self.statics.is_empty()
+            && self.has_young_key(policy, now)
     }
 
     fn has_young_key(&self, policy: &KeyPolicy, now: UnixMillis) -> bool {
-        self.dynamic.first().is_some_and(|newest| newest.created_at >= policy.young_since(now))
+        self.dynamic
+            .first()
+            .is_some_and(|newest| newest.created_at >= policy.young_since(now))
     }
 
     fn signs_in_need(&self, policy: &KeyPolicy, now: UnixMillis) -> bool {
         !self.statics.is_empty()
-            && self.dynamic.first().is_some_and(|newest| policy.signs_in_need(newest.created_at, now))
+            && self
+                .dynamic
+                .first()
+                .is_some_and(|newest| policy.signs_in_need(newest.created_at, now))
     }
 }

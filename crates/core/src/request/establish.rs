@@ -38,7 +38,11 @@ pub(crate) async fn session(
     let parsed = match access::parse(token.expose()) {
         Ok(parsed) => parsed,
         Err(_) if options.is_optional() => return Ok(None),
-        Err(foreign) => return Err(SessionError::unauthorised_keeping_tokens(foreign.to_string())),
+        Err(foreign) => {
+            return Err(SessionError::unauthorised_keeping_tokens(
+                foreign.to_string(),
+            ));
+        }
     };
     let now = sessions.now();
     let key = match sessions.authority().known_key(&parsed.kid, now) {
@@ -50,7 +54,10 @@ pub(crate) async fn session(
         .into_claims();
     check_anti_csrf(&claims, anti_csrf)?;
     let parts = SessionParts {
-        access: IssuedAccess { token: token.clone(), claims },
+        access: IssuedAccess {
+            token: token.clone(),
+            claims,
+        },
         refresh: None,
         anti_csrf: None,
         updated: false,
@@ -60,34 +67,48 @@ pub(crate) async fn session(
     if options.checks_database(sessions.config()) {
         check_database(&session, options).await?;
     }
-    session.check_claims(&options.validators(sessions.config(), &session)).await?;
+    session
+        .check_claims(&options.validators(sessions.config(), &session))
+        .await?;
     Ok(Some(session))
 }
 
-pub(crate) fn check_anti_csrf(claims: &AccessClaims, check: AntiCsrfCheck<'_>) -> Result<(), SessionError> {
+pub(crate) fn check_anti_csrf(
+    claims: &AccessClaims,
+    check: AntiCsrfCheck<'_>,
+) -> Result<(), SessionError> {
     let AntiCsrfCheck::Token(sent) = check else {
         return Ok(());
     };
     match (&claims.anti_csrf, sent) {
         (Some(own), Some(sent)) if own.ct_eq(sent.expose()) => Ok(()),
-        (None, _) => Err(SessionError::try_refresh("the access token has no anti-CSRF token; a refresh makes one")),
+        (None, _) => Err(SessionError::try_refresh(
+            "the access token has no anti-CSRF token; a refresh makes one",
+        )),
         (Some(_), _) => Err(SessionError::try_refresh("anti-csrf check failed")),
     }
 }
 
 /// The session must be live, and the token on its current or previous branch. If the stored payload has changed since the token was
 /// minted, the session gets a new token with the stored one.
-pub(crate) async fn check_database(session: &Session, options: &VerifyOptions) -> Result<(), SessionError> {
+pub(crate) async fn check_database(
+    session: &Session,
+    options: &VerifyOptions,
+) -> Result<(), SessionError> {
     let sessions = session.sessions();
     let claims = session.live().claims();
     let stored = match sessions.authority().check(&claims, sessions.now()).await? {
         CheckOutcome::Live(stored) => stored,
         CheckOutcome::Gone => {
-            return Err(SessionError::unauthorised("Either the session has ended or has been blacklisted"));
+            return Err(SessionError::unauthorised(
+                "Either the session has ended or has been blacklisted",
+            ));
         }
         // The session lives on a newer branch, whose tokens the client may have by now: they must not be cleared.
         CheckOutcome::RotatedOut => {
-            return Err(SessionError::unauthorised_keeping_tokens("rotated-out token branch; refresh required"));
+            return Err(SessionError::unauthorised_keeping_tokens(
+                "rotated-out token branch; refresh required",
+            ));
         }
     };
     check_age(session, &stored, options)?;
@@ -98,7 +119,11 @@ pub(crate) async fn check_database(session: &Session, options: &VerifyOptions) -
     Ok(())
 }
 
-fn check_age(session: &Session, stored: &SessionInformation, options: &VerifyOptions) -> Result<(), SessionError> {
+fn check_age(
+    session: &Session,
+    stored: &SessionInformation,
+    options: &VerifyOptions,
+) -> Result<(), SessionError> {
     let Some(limit) = options.session_age_limit() else {
         return Ok(());
     };
@@ -109,5 +134,8 @@ fn check_age(session: &Session, stored: &SessionInformation, options: &VerifyOpt
     let reason = json!({
         "message": "expired", "ageInSeconds": age.as_secs_f64(), "maxAgeInSeconds": limit.as_secs(),
     });
-    Err(SessionError::InvalidClaims(vec![ClaimFailure::new(SESSION_AGE, reason)]))
+    Err(SessionError::InvalidClaims(vec![ClaimFailure::new(
+        SESSION_AGE,
+        reason,
+    )]))
 }

@@ -67,7 +67,9 @@ impl RequestSessions {
 
     /// Looks at the request, once; later calls do nothing.
     pub fn read(&self, view: &dyn RequestView) {
-        self.inner.presented.get_or_init(|| Presented::read(view, self.config()));
+        self.inner
+            .presented
+            .get_or_init(|| Presented::read(view, self.config()));
     }
 
     /// Creates a session whose tokens go out with this response.
@@ -76,7 +78,11 @@ impl RequestSessions {
     /// for somebody else.
     #[doc(alias = "createNewSession")]
     pub fn create(&self, user_id: impl Into<UserId>) -> CreateSession {
-        CreateSession::new(self.inner.sessions.clone(), Some(self.clone()), user_id.into())
+        CreateSession::new(
+            self.inner.sessions.clone(),
+            Some(self.clone()),
+            user_id.into(),
+        )
     }
 
     /// Ties a session that was made without a request to this one: its tokens go out with this response.
@@ -86,7 +92,10 @@ impl RequestSessions {
     #[doc(alias = "attachToRequestResponse")]
     pub fn attach(&self, session: &Session) -> Result<Session, SessionError> {
         let attachment = self.attachment_for_creation()?;
-        let session = Session::new(self.inner.sessions.clone(), session.live().parts_for(attachment));
+        let session = Session::new(
+            self.inner.sessions.clone(),
+            session.live().parts_for(attachment),
+        );
         session.live().deliver();
         Ok(session)
     }
@@ -108,14 +117,20 @@ impl RequestSessions {
     }
 
     fn attachment(&self, transport: Transport) -> Result<Attachment, Fault> {
-        Ok(Attachment { effects: Arc::clone(&self.inner.effects), transport, site: self.presented()?.site()? })
+        Ok(Attachment {
+            effects: Arc::clone(&self.inner.effects),
+            transport,
+            site: self.presented()?.site()?,
+        })
     }
 
     /// How a session that is created here travels; refuses what no browser would keep (session specification, 3.10).
     pub(crate) fn attachment_for_creation(&self) -> Result<Attachment, Fault> {
         let attachment = self.attachment(self.presented()?.for_creation)?;
         let site = attachment.site;
-        let insecure = site.same_site == crate::SameSite::None && !self.config().cookies.secure && !site.is_local;
+        let insecure = site.same_site == crate::SameSite::None
+            && !self.config().cookies.secure
+            && !site.is_local;
         if attachment.transport == Transport::Cookie && insecure {
             return Err(Fault::misuse(
                 "cookies with SameSite=None need Secure. Fix: serve the API over https, set `api_domain` accordingly, and do not set `cookie_secure(false)`; or use header-based sessions",
@@ -125,32 +140,54 @@ impl RequestSessions {
     }
 
     /// Whether a session that is created or refreshed here gets an anti-CSRF token.
-    pub(crate) fn uses_anti_csrf_tokens(&self, attachment: Option<&Attachment>) -> Result<bool, Fault> {
-        let by_cookie = attachment.is_some_and(|attachment| attachment.transport == Transport::Cookie);
+    pub(crate) fn uses_anti_csrf_tokens(
+        &self,
+        attachment: Option<&Attachment>,
+    ) -> Result<bool, Fault> {
+        let by_cookie =
+            attachment.is_some_and(|attachment| attachment.transport == Transport::Cookie);
         Ok(by_cookie && self.presented()?.anti_csrf_mode(self.config())? == AntiCsrf::ViaToken)
     }
 
     /// A session that comes one way ends what may have come the other way (session specification, 3.6).
-    pub(crate) fn clear_other_transport_at_creation(&self, attachment: &Attachment) -> Result<(), Fault> {
+    pub(crate) fn clear_other_transport_at_creation(
+        &self,
+        attachment: &Attachment,
+    ) -> Result<(), Fault> {
         let other = attachment.transport.other();
         if self.presented()?.carries_access_token(other) {
-            attachment.effects.plan(|plan| plan.clear(other, attachment.site.same_site));
+            attachment
+                .effects
+                .plan(|plan| plan.clear(other, attachment.site.same_site));
         }
         Ok(())
     }
 
     fn verified(&self) -> Option<Verified> {
-        self.inner.verified.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner
+            .verified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn remember(&self, session: &Session, database_checked: bool) {
-        let verified = Verified { session: session.clone(), database_checked };
-        *self.inner.verified.lock().unwrap_or_else(PoisonError::into_inner) = Some(verified);
+        let verified = Verified {
+            session: session.clone(),
+            database_checked,
+        };
+        *self
+            .inner
+            .verified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(verified);
     }
 }
 
 impl std::fmt::Debug for RequestSessions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RequestSessions").field("route", &self.inner.route).finish_non_exhaustive()
+        f.debug_struct("RequestSessions")
+            .field("route", &self.inner.route)
+            .finish_non_exhaustive()
     }
 }

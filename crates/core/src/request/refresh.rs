@@ -26,12 +26,16 @@ impl RequestSessions {
         let presented = self.presented()?;
         self.heal_duplicate_cookies()?;
         let Some(selected) = presented.refresh_token() else {
-            return Err(SessionError::unauthorised("the request carries no refresh token"));
+            return Err(SessionError::unauthorised(
+                "the request carries no refresh token",
+            ));
         };
         let by_cookie = selected.transport == Transport::Cookie;
         let mode = presented.anti_csrf_mode(self.config())?;
         if by_cookie && mode == AntiCsrf::ViaCustomHeader && !presented.has_rid {
-            return Err(SessionError::unauthorised("anti-csrf check failed: the request has no `rid` header"));
+            return Err(SessionError::unauthorised(
+                "anti-csrf check failed: the request has no `rid` header",
+            ));
         }
         let request = RefreshRequest {
             token: selected.token,
@@ -48,7 +52,9 @@ impl RequestSessions {
         }
         session.live().deliver();
         if presented.has_legacy_cookie {
-            self.inner.effects.plan(|plan| plan.clear_legacy_cookie(same_site));
+            self.inner
+                .effects
+                .plan(|plan| plan.clear_legacy_cookie(same_site));
         }
         self.remember(&session, true);
         Ok(session)
@@ -59,9 +65,13 @@ impl RequestSessions {
     /// # Errors
     /// [`SessionError`], as a guard.
     pub async fn sign_out(&self) -> Result<(), SessionError> {
-        let options = VerifyOptions::new().check_database(false).override_global_validators(|_, _| Vec::new());
+        let options = VerifyOptions::new()
+            .check_database(false)
+            .override_global_validators(|_, _| Vec::new());
         let Some(session) = self.verify(&options).await? else {
-            return Err(SessionError::unauthorised_keeping_tokens("the request carries no session"));
+            return Err(SessionError::unauthorised_keeping_tokens(
+                "the request carries no session",
+            ));
         };
         session.revoke().await?;
         let event = SessionEvent::of(&session);
@@ -86,7 +96,9 @@ impl RequestSessions {
             .into());
         }
         let same_site = presented.site()?.same_site;
-        self.inner.effects.plan(|plan| plan.clear_older_cookies(access, refresh, same_site));
+        self.inner
+            .effects
+            .plan(|plan| plan.clear_older_cookies(access, refresh, same_site));
         Err(SessionError::ClearDuplicateSessionCookies)
     }
 }

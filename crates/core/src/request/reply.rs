@@ -18,7 +18,9 @@ impl RequestSessions {
             && let Ok(presented) = self.presented()
         {
             // An origin that cannot be told decides only which attribute the cleared cookies have.
-            let same_site = presented.site().map_or(crate::SameSite::Lax, |site| site.same_site);
+            let same_site = presented
+                .site()
+                .map_or(crate::SameSite::Lax, |site| site.same_site);
             let has_legacy_cookie = presented.has_legacy_cookie;
             self.inner.effects.plan(|plan| {
                 plan.clear_all(same_site);
@@ -28,18 +30,31 @@ impl RequestSessions {
             });
         }
         let config = self.config();
-        let reply = default_reply(error, config.session_expired_status, config.invalid_claim_status);
+        let reply = default_reply(
+            error,
+            config.session_expired_status,
+            config.invalid_claim_status,
+        );
         config.rendered(error, reply)
     }
 }
 
 /// What the wire says where the application says nothing else.
-pub(crate) fn default_reply(error: &SessionError, expired_status: u16, invalid_claim_status: u16) -> Reply {
-    let message = |status: u16, message: &str| Reply::json(status, json!({ "message": message }).to_string());
+pub(crate) fn default_reply(
+    error: &SessionError,
+    expired_status: u16,
+    invalid_claim_status: u16,
+) -> Reply {
+    let message =
+        |status: u16, message: &str| Reply::json(status, json!({ "message": message }).to_string());
     match error {
         SessionError::Unauthorised(_) => message(expired_status, wire::MESSAGE_UNAUTHORISED),
-        SessionError::TryRefreshToken(_) => message(expired_status, wire::MESSAGE_TRY_REFRESH_TOKEN),
-        SessionError::TokenTheftDetected(_) => message(expired_status, wire::MESSAGE_TOKEN_THEFT_DETECTED),
+        SessionError::TryRefreshToken(_) => {
+            message(expired_status, wire::MESSAGE_TRY_REFRESH_TOKEN)
+        }
+        SessionError::TokenTheftDetected(_) => {
+            message(expired_status, wire::MESSAGE_TOKEN_THEFT_DETECTED)
+        }
         SessionError::InvalidClaims(failures) => {
             let body = json!({ "message": wire::MESSAGE_INVALID_CLAIM, "claimValidationErrors": failures });
             Reply::json(invalid_claim_status, body.to_string())
@@ -47,8 +62,11 @@ pub(crate) fn default_reply(error: &SessionError, expired_status: u16, invalid_c
         SessionError::ClearDuplicateSessionCookies => message(200, &error.to_string()),
         SessionError::BadInput(text) => message(400, text),
         SessionError::Fault(fault) => match fault.kind() {
-            FaultKind::Unavailable => message(503, "service unavailable").with_header("retry-after", "1"),
+            FaultKind::Unavailable => {
+                message(503, "service unavailable").with_header("retry-after", "1")
+            }
             FaultKind::Internal | FaultKind::Misuse => message(500, "internal server error"),
+            FaultKind::MissingLayer => message(500, &fault.to_string()),
         },
     }
 }

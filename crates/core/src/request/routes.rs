@@ -26,7 +26,11 @@ const ROUTES: [(&str, &str, Route); 4] = [
     ("POST", wire::REFRESH_PATH, Route::Refresh),
     ("POST", wire::SIGNOUT_PATH, Route::SignOut),
     ("GET", wire::JWKS_PATH, Route::Jwks),
-    ("GET", wire::OPENID_CONFIGURATION_PATH, Route::OpenIdConfiguration),
+    (
+        "GET",
+        wire::OPENID_CONFIGURATION_PATH,
+        Route::OpenIdConfiguration,
+    ),
 ];
 
 impl Route {
@@ -35,12 +39,22 @@ impl Route {
     pub(crate) fn of(config: &Config, method: &str, path: &str) -> Option<Self> {
         let path = config.route_of(path)?;
         let find = |path: &str| {
-            ROUTES.iter().find(|(verb, route, _)| *verb == method && *route == path).map(|(_, _, route)| *route)
+            ROUTES
+                .iter()
+                .find(|(verb, route, _)| *verb == method && *route == path)
+                .map(|(_, _, route)| *route)
         };
         find(path).or_else(|| {
             let (tenant, _) = path.strip_prefix('/')?.split_once('/')?;
-            let is_tenant = !tenant.is_empty() && tenant.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-            if is_tenant { find(&path[1 + tenant.len()..]) } else { None }
+            let is_tenant = !tenant.is_empty()
+                && tenant
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            if is_tenant {
+                find(&path[1 + tenant.len()..])
+            } else {
+                None
+            }
         })
     }
 

@@ -23,6 +23,32 @@ impl RequestSessions {
         self.verify_now(options).instrument(span).await
     }
 
+    /// The session that a guard has established; without a guard, the one that [`VerifyOptions::new`] demands. For extractors: what
+    /// a guard has decided, such as to skip a check, they do not decide again.
+    ///
+    /// # Errors
+    /// As [`Self::verify`]; also [`SessionError::Unauthorised`] where a guard let a request without a session pass.
+    pub async fn session(&self) -> Result<Session, SessionError> {
+        let session = match self.verified() {
+            Some(verified) => Some(verified.session),
+            None => self.verify(&VerifyOptions::new()).await?,
+        };
+        session.ok_or_else(|| {
+            SessionError::unauthorised_keeping_tokens("the request carries no session")
+        })
+    }
+
+    /// As [`Self::session`], with none where the request carries none.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub async fn optional_session(&self) -> Result<Option<Session>, SessionError> {
+        match self.verified() {
+            Some(verified) => Ok(Some(verified.session)),
+            None => self.verify(&VerifyOptions::new().optional()).await,
+        }
+    }
+
     async fn verify_now(&self, options: &VerifyOptions) -> Result<Option<Session>, SessionError> {
         let presented = self.presented()?;
         if presented.method == RequestMethod::Sessionless {
@@ -35,18 +61,22 @@ impl RequestSessions {
             };
         }
         if presented.has_legacy_cookie {
-            return Err(SessionError::try_refresh("the request carries the cookie of a legacy session"));
+            return Err(SessionError::try_refresh(
+                "the request carries the cookie of a legacy session",
+            ));
         }
-        let selected = presented
-            .access_token()
-            .map_err(|_| SessionError::try_refresh("the request carries several access token cookies"))?;
+        let selected = presented.access_token().map_err(|_| {
+            SessionError::try_refresh("the request carries several access token cookies")
+        })?;
         let anti_csrf = self.anti_csrf_check(presented, selected.as_ref(), options)?;
         let Some(selected) = selected else {
             return if options.is_optional() {
                 Ok(None)
             } else {
                 // Without clearing: a response on its way may just be establishing the session.
-                Err(SessionError::unauthorised_keeping_tokens("the request carries no access token"))
+                Err(SessionError::unauthorised_keeping_tokens(
+                    "the request carries no access token",
+                ))
             };
         };
         if let Some(verified) = self.verified() {
@@ -54,8 +84,14 @@ impl RequestSessions {
             return Ok(Some(verified.session));
         }
         let attachment = Some(self.attachment(selected.transport)?);
-        let session =
-            establish::session(self.sessions(), selected.token, anti_csrf, attachment, options).await?;
+        let session = establish::session(
+            self.sessions(),
+            selected.token,
+            anti_csrf,
+            attachment,
+            options,
+        )
+        .await?;
         if let Some(session) = &session {
             session.live().deliver();
             self.remember(session, options.checks_database(self.config()));
@@ -77,7 +113,9 @@ impl RequestSessions {
             establish::check_database(session, options).await?;
             self.remember(session, true);
         }
-        session.check_claims(&options.validators(self.config(), session)).await?;
+        session
+            .check_claims(&options.validators(self.config(), session))
+            .await?;
         session.live().deliver();
         Ok(())
     }
@@ -97,9 +135,9 @@ impl RequestSessions {
         match presented.anti_csrf_mode(self.config())? {
             AntiCsrf::None => Ok(AntiCsrfCheck::Passed),
             AntiCsrf::ViaCustomHeader if presented.has_rid => Ok(AntiCsrfCheck::Passed),
-            AntiCsrf::ViaCustomHeader => {
-                Err(SessionError::try_refresh("anti-csrf check failed: the request has no `rid` header"))
-            }
+            AntiCsrf::ViaCustomHeader => Err(SessionError::try_refresh(
+                "anti-csrf check failed: the request has no `rid` header",
+            )),
             AntiCsrf::ViaToken => Ok(AntiCsrfCheck::Token(presented.anti_csrf.as_ref())),
         }
     }

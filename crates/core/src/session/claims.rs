@@ -9,7 +9,7 @@ impl Session {
     #[must_use]
     #[doc(alias = "getClaimValue")]
     pub fn claim_value<C: Claim>(&self, claim: &C) -> Option<C::Value> {
-        claim.from_entry(&self.access_token_payload().get(claim.key())?)
+        claim.value_of_entry(&self.access_token_payload().get(claim.key())?)
     }
 
     /// Fetches a claim anew and puts it into the payload.
@@ -18,7 +18,10 @@ impl Session {
     /// As [`Self::merge_into_access_token_payload`]; also when the claim cannot be fetched.
     #[doc(alias = "fetchAndSetClaim")]
     pub async fn fetch_and_set_claim<C: Claim>(&self, claim: &C) -> Result<Delivery, SessionError> {
-        let patch = self.sessions().fetched_claim(claim, self.claim_context()).await?;
+        let patch = self
+            .sessions()
+            .fetched_claim(claim, self.claim_context())
+            .await?;
         self.merge_into_access_token_payload(patch).await
     }
 
@@ -27,7 +30,11 @@ impl Session {
     /// # Errors
     /// As [`Self::merge_into_access_token_payload`].
     #[doc(alias = "setClaimValue")]
-    pub async fn set_claim_value<C: Claim>(&self, claim: &C, value: &C::Value) -> Result<Delivery, SessionError> {
+    pub async fn set_claim_value<C: Claim>(
+        &self,
+        claim: &C,
+        value: &C::Value,
+    ) -> Result<Delivery, SessionError> {
         let patch = self.sessions().claim_patch(claim, value)?;
         self.merge_into_access_token_payload(patch).await
     }
@@ -38,7 +45,8 @@ impl Session {
     /// As [`Self::merge_into_access_token_payload`].
     #[doc(alias = "removeClaim")]
     pub async fn remove_claim<C: Claim>(&self, claim: &C) -> Result<Delivery, SessionError> {
-        self.merge_into_access_token_payload(crate::sessions::removal_of(claim.key())?).await
+        self.merge_into_access_token_payload(crate::sessions::removal_of(claim.key())?)
+            .await
     }
 
     /// Checks claims: fetches what wants fetching, stores what changed, and fails with all that do not hold.
@@ -53,7 +61,10 @@ impl Session {
     }
 
     /// As [`Self::assert_claims`], but leaves a new access token in the handle.
-    pub(crate) async fn check_claims(&self, validators: &[ClaimValidator]) -> Result<(), SessionError> {
+    pub(crate) async fn check_claims(
+        &self,
+        validators: &[ClaimValidator],
+    ) -> Result<(), SessionError> {
         if validators.is_empty() {
             return Ok(());
         }
@@ -66,7 +77,11 @@ impl Session {
                 .ok_or_else(SessionError::gone)?;
             self.reissue(&merged).await?;
         }
-        if evaluation.failures.is_empty() { Ok(()) } else { Err(SessionError::InvalidClaims(evaluation.failures)) }
+        if evaluation.failures.is_empty() {
+            Ok(())
+        } else {
+            Err(SessionError::InvalidClaims(evaluation.failures))
+        }
     }
 
     fn claim_context(&self) -> ClaimContext {

@@ -17,7 +17,10 @@ impl Session {
     #[doc(alias = "getSessionDataFromDatabase")]
     #[doc(alias = "get_session_data_from_database")]
     pub async fn get_session_data<T: DeserializeOwned>(&self) -> Result<T, SessionError> {
-        self.sessions().session_data(self.handle()).await?.ok_or_else(SessionError::gone)
+        self.sessions()
+            .session_data(self.handle())
+            .await?
+            .ok_or_else(SessionError::gone)
     }
 
     /// Overwrites the session data. `()` and `None` make it the empty object. Whoever wrote in between is overwritten: for changes
@@ -27,8 +30,14 @@ impl Session {
     /// As [`Self::get_session_data`]; also when `data` is no JSON object.
     #[doc(alias = "updateSessionDataInDatabase")]
     #[doc(alias = "update_session_data_in_database")]
-    pub async fn update_session_data<T: Serialize + ?Sized>(&self, data: &T) -> Result<(), SessionError> {
-        let updated = self.sessions().update_session_data(self.handle(), data).await?;
+    pub async fn update_session_data<T: Serialize + ?Sized>(
+        &self,
+        data: &T,
+    ) -> Result<(), SessionError> {
+        let updated = self
+            .sessions()
+            .update_session_data(self.handle(), data)
+            .await?;
         updated.then_some(()).ok_or_else(SessionError::gone)
     }
 
@@ -37,8 +46,14 @@ impl Session {
     ///
     /// # Errors
     /// As [`Self::update_session_data`].
-    pub async fn merge_session_data<T: Serialize>(&self, patch: T) -> Result<JsonObject, SessionError> {
-        self.sessions().merge_session_data(self.handle(), patch).await?.ok_or_else(SessionError::gone)
+    pub async fn merge_session_data<T: Serialize>(
+        &self,
+        patch: T,
+    ) -> Result<JsonObject, SessionError> {
+        self.sessions()
+            .merge_session_data(self.handle(), patch)
+            .await?
+            .ok_or_else(SessionError::gone)
     }
 
     /// Lets `change` work on the session data and stores what it changed, without ever losing somebody else's write: if the document
@@ -69,7 +84,10 @@ impl Session {
         T: Serialize + DeserializeOwned + Default,
         F: FnMut(&mut T) -> R,
     {
-        self.sessions().modify_session_data(self.handle(), change).await?.ok_or_else(SessionError::gone)
+        self.sessions()
+            .modify_session_data(self.handle(), change)
+            .await?
+            .ok_or_else(SessionError::gone)
     }
 
     /// Merges into the access token payload at the root; null removes a member. The stored payload is changed first, then a new
@@ -80,7 +98,10 @@ impl Session {
     /// [`SessionError::BadInput`] when the patch sets a protected name such as `sub`; [`SessionError::Unauthorised`] when the session
     /// has ended; a [`Fault`](crate::Fault) when the store or the keys are in trouble.
     #[doc(alias = "mergeIntoAccessTokenPayload")]
-    pub async fn merge_into_access_token_payload<T: Serialize>(&self, patch: T) -> Result<Delivery, SessionError> {
+    pub async fn merge_into_access_token_payload<T: Serialize>(
+        &self,
+        patch: T,
+    ) -> Result<Delivery, SessionError> {
         let merged = self
             .sessions()
             .merge_into_access_token_payload(self.handle(), patch)
@@ -102,13 +123,19 @@ impl Session {
             .await?;
         match reissued {
             Some(access) => self.live().adopt(access),
-            None => self.live().adopt_payload(access::payload(&claims, &custom).unwrap_or_default()),
+            None => self
+                .live()
+                .adopt_payload(access::payload(&claims, &custom).unwrap_or_default()),
         }
         Ok(())
     }
 
     pub(crate) fn deliver(&self) -> Delivery {
         let expired = self.live().claims().expires_at <= self.sessions().now().floor_seconds();
-        if !expired && self.live().deliver() { Delivery::InThisResponse } else { Delivery::AtNextRefresh }
+        if !expired && self.live().deliver() {
+            Delivery::InThisResponse
+        } else {
+            Delivery::AtNextRefresh
+        }
     }
 }

@@ -61,7 +61,9 @@ pub struct SessionTokens {
 
 impl Session {
     pub(crate) fn new(sessions: Sessions, parts: SessionParts) -> Self {
-        Self { inner: Arc::new(Live::new(sessions, parts)) }
+        Self {
+            inner: Arc::new(Live::new(sessions, parts)),
+        }
     }
 
     fn facts(&self) -> &Facts {
@@ -124,9 +126,11 @@ impl Session {
     /// A [`Fault`] when the payload does not have the shape of `T`.
     pub fn access_token_payload_as<T: DeserializeOwned>(&self) -> Result<T, SessionError> {
         self.access_token_payload().deserialize().map_err(|error| {
-            Fault::internal("the access token payload does not have the shape that the application asks for")
-                .with_source(error)
-                .into()
+            Fault::internal(
+                "the access token payload does not have the shape that the application asks for",
+            )
+            .with_source(error)
+            .into()
         })
     }
 
@@ -150,7 +154,10 @@ impl Session {
     /// [`SessionError::Unauthorised`] when the session has ended; a [`Fault`] when the store is in trouble.
     #[doc(alias = "getSessionInformation")]
     pub async fn information(&self) -> Result<SessionInformation, SessionError> {
-        self.sessions().information(self.handle()).await?.ok_or_else(SessionError::gone)
+        self.sessions()
+            .information(self.handle())
+            .await?
+            .ok_or_else(SessionError::gone)
     }
 
     /// When the session was created.

@@ -154,7 +154,9 @@ impl Live {
 
     /// Gives the access token to the client, if it is newer than the client's; false if there is no response to carry it.
     pub(crate) fn deliver(&self) -> bool {
-        let Some(attachment) = &self.attachment else { return false };
+        let Some(attachment) = &self.attachment else {
+            return false;
+        };
         let tokens = lock(&self.tokens);
         if !tokens.updated {
             return true;
@@ -169,14 +171,22 @@ impl Live {
         let config = self.sessions.config();
         let now = self.sessions.now();
         attachment.effects.plan(|plan| {
-            plan.attach(out, attachment.transport, attachment.site.same_site, config.expose_access_token, now);
+            plan.attach(
+                out,
+                attachment.transport,
+                attachment.site.same_site,
+                config.expose_access_token,
+                now,
+            );
         })
     }
 
     /// Takes the tokens from the client, if there is a response to do it with.
     pub(super) fn clear_at_client(&self) {
         if let Some(attachment) = &self.attachment {
-            attachment.effects.plan(|plan| plan.clear(attachment.transport, attachment.site.same_site));
+            attachment
+                .effects
+                .plan(|plan| plan.clear(attachment.transport, attachment.site.same_site));
         }
     }
 
@@ -184,7 +194,10 @@ impl Live {
     pub(crate) fn parts_for(&self, attachment: Attachment) -> SessionParts {
         let tokens = lock(&self.tokens);
         SessionParts {
-            access: IssuedAccess { token: tokens.access_token.clone(), claims: tokens.claims.clone() },
+            access: IssuedAccess {
+                token: tokens.access_token.clone(),
+                claims: tokens.claims.clone(),
+            },
             refresh: tokens.refresh.clone(),
             anti_csrf: tokens.anti_csrf.clone(),
             updated: tokens.updated,

@@ -1,9 +1,9 @@
 //! Claims by handle.
 
 use super::Sessions;
-use crate::claims::{Claim, ClaimContext, ClaimFailure, ClaimValidator, Evaluation, evaluate};
 use crate::authority::SessionInformation;
 use crate::claims::AnyClaim;
+use crate::claims::{Claim, ClaimContext, ClaimFailure, ClaimValidator, Evaluation, evaluate};
 use crate::error::{Fault, SessionError};
 use crate::ids::SessionHandle;
 use crate::json::JsonObject;
@@ -21,8 +21,10 @@ impl Sessions {
     ) -> Result<Option<Option<C::Value>>, SessionError> {
         let information = self.information(handle).await?;
         Ok(information.map(|session| {
-            let entry = session.custom_claims_in_access_token_payload.get(claim.key())?;
-            claim.from_entry(&entry)
+            let entry = session
+                .custom_claims_in_access_token_payload
+                .get(claim.key())?;
+            claim.value_of_entry(&entry)
         }))
     }
 
@@ -40,7 +42,10 @@ impl Sessions {
             return Ok(false);
         };
         let patch = self.fetched_claim(claim, context_of(&session)).await?;
-        Ok(self.merge_into_access_token_payload(session.handle, patch).await?.is_some())
+        Ok(self
+            .merge_into_access_token_payload(session.handle, patch)
+            .await?
+            .is_some())
     }
 
     /// Stores a value of a claim; false if the session is gone.
@@ -55,7 +60,10 @@ impl Sessions {
         value: &C::Value,
     ) -> Result<bool, SessionError> {
         let patch = self.claim_patch(claim, value)?;
-        Ok(self.merge_into_access_token_payload(handle, patch).await?.is_some())
+        Ok(self
+            .merge_into_access_token_payload(handle, patch)
+            .await?
+            .is_some())
     }
 
     /// Removes a claim; false if the session is gone, true even if the claim was not set.
@@ -69,7 +77,10 @@ impl Sessions {
         claim: &C,
     ) -> Result<bool, SessionError> {
         let patch = removal_of(claim.key())?;
-        Ok(self.merge_into_access_token_payload(handle, patch).await?.is_some())
+        Ok(self
+            .merge_into_access_token_payload(handle, patch)
+            .await?
+            .is_some())
     }
 
     /// Checks claims of a session: fetches what wants fetching, stores what changed, and returns all that do not hold; None if the
@@ -86,8 +97,14 @@ impl Sessions {
         let Some(session) = self.information(handle).await? else {
             return Ok(None);
         };
-        let Evaluation { update, failures } = evaluate(validators, context_of(&session), self.now()).await?;
-        if !update.is_empty() && self.merge_into_access_token_payload(session.handle, update).await?.is_none() {
+        let Evaluation { update, failures } =
+            evaluate(validators, context_of(&session), self.now()).await?;
+        if !update.is_empty()
+            && self
+                .merge_into_access_token_payload(session.handle, update)
+                .await?
+                .is_none()
+        {
             return Ok(None);
         }
         Ok(Some(failures))
@@ -105,7 +122,10 @@ impl Sessions {
         claim: &C,
         context: ClaimContext,
     ) -> Result<JsonObject, SessionError> {
-        let value = claim.fetch(context).await.map_err(|error| crate::claims::fetch_fault(claim.key(), error))?;
+        let value = claim
+            .fetch(context)
+            .await
+            .map_err(|error| crate::claims::fetch_fault(claim.key(), error))?;
         match value {
             Some(value) => self.claim_patch(claim, &value),
             None => Ok(JsonObject::empty()),
@@ -113,16 +133,26 @@ impl Sessions {
     }
 
     /// The patch that sets a claim.
-    pub(crate) fn claim_patch<C: Claim>(&self, claim: &C, value: &C::Value) -> Result<JsonObject, SessionError> {
-        member(claim.key(), &claim.to_entry(value, self.now()))
+    pub(crate) fn claim_patch<C: Claim>(
+        &self,
+        claim: &C,
+        value: &C::Value,
+    ) -> Result<JsonObject, SessionError> {
+        member(claim.key(), &claim.entry_of_value(value, self.now()))
     }
 
     /// A payload with the registered claims of a new session (session specification, 1.9).
-    pub(super) async fn with_registered_claims(&self, mut context: ClaimContext) -> Result<JsonObject, SessionError> {
+    pub(super) async fn with_registered_claims(
+        &self,
+        mut context: ClaimContext,
+    ) -> Result<JsonObject, SessionError> {
         for claim in &self.config().claims {
             let claim: &AnyClaim = claim;
             if let Some(entry) = claim.fetch_entry(context.clone(), self.now()).await? {
-                context.payload = context.payload.with(claim.key(), &entry).map_err(serialization)?;
+                context.payload = context
+                    .payload
+                    .with(claim.key(), &entry)
+                    .map_err(serialization)?;
             }
         }
         Ok(context.payload)
@@ -139,7 +169,9 @@ fn member(key: &str, value: &serde_json::Value) -> Result<JsonObject, SessionErr
 }
 
 fn serialization(error: crate::json::JsonObjectError) -> SessionError {
-    Fault::internal("a claim cannot be serialized").with_source(error).into()
+    Fault::internal("a claim cannot be serialized")
+        .with_source(error)
+        .into()
 }
 
 fn context_of(session: &SessionInformation) -> ClaimContext {

@@ -44,7 +44,11 @@ impl Sessions {
 }
 
 impl CreateSession {
-    pub(crate) fn new(sessions: Sessions, request: Option<RequestSessions>, user_id: UserId) -> Self {
+    pub(crate) fn new(
+        sessions: Sessions,
+        request: Option<RequestSessions>,
+        user_id: UserId,
+    ) -> Self {
         Self {
             sessions,
             request,
@@ -87,7 +91,11 @@ impl CreateSession {
     async fn run(self) -> Result<Session, SessionError> {
         let config = self.sessions.config();
         let user_id = checked(self.user_id)?;
-        let attachment = self.request.as_ref().map(RequestSessions::attachment_for_creation).transpose()?;
+        let attachment = self
+            .request
+            .as_ref()
+            .map(RequestSessions::attachment_for_creation)
+            .transpose()?;
         let draft = SessionDraft {
             access_token_payload: self.payload?,
             session_data: self.session_data?,
@@ -108,12 +116,19 @@ impl CreateSession {
             anti_csrf: anti_csrf && self.anti_csrf,
             key_kind: config.key_kind,
         };
-        let issued = self.sessions.authority().create(new, self.sessions.now()).await?;
+        let issued = self
+            .sessions
+            .authority()
+            .create(new, self.sessions.now())
+            .await?;
         crate::telemetry::session_created(&issued);
         if let (Some(request), Some(attachment)) = (&self.request, &attachment) {
             request.clear_other_transport_at_creation(attachment)?;
         }
-        let session = Session::new(self.sessions.clone(), SessionParts::issued(issued, attachment));
+        let session = Session::new(
+            self.sessions.clone(),
+            SessionParts::issued(issued, attachment),
+        );
         session.live().deliver();
         config.hooks.created(SessionEvent::of(&session)).await;
         Ok(session)
@@ -126,9 +141,11 @@ async fn with_issuer_and_claims(
     mut draft: SessionDraft,
 ) -> Result<SessionDraft, SessionError> {
     let payload = access::custom_payload(&draft.access_token_payload.without(&[wire::CLAIM_ISS]));
-    let payload = payload.with(wire::CLAIM_ISS, &sessions.config().issuer).map_err(|error| {
-        crate::error::Fault::internal("the issuer cannot be serialized").with_source(error)
-    })?;
+    let payload = payload
+        .with(wire::CLAIM_ISS, &sessions.config().issuer)
+        .map_err(|error| {
+            crate::error::Fault::internal("the issuer cannot be serialized").with_source(error)
+        })?;
     let context = ClaimContext {
         user_id: draft.user_id.clone(),
         recipe_user_id: draft.user_id.clone(),
@@ -144,7 +161,10 @@ impl IntoFuture for CreateSession {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run().instrument(tracing::debug_span!(target: "supersession", "create_session")))
+        Box::pin(
+            self.run()
+                .instrument(tracing::debug_span!(target: "supersession", "create_session")),
+        )
     }
 }
 

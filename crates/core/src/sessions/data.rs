@@ -18,7 +18,9 @@ impl Sessions {
         &self,
         handle: impl Into<SessionHandle>,
     ) -> Result<Option<T>, SessionError> {
-        self.documents().read_as(&Target::SessionData(handle.into())).await
+        self.documents()
+            .read_as(&Target::SessionData(handle.into()))
+            .await
     }
 
     /// Overwrites the session data; false if the session is gone.
@@ -31,7 +33,9 @@ impl Sessions {
         handle: impl Into<SessionHandle>,
         data: &T,
     ) -> Result<bool, SessionError> {
-        self.documents().overwrite(&Target::SessionData(handle.into()), data).await
+        self.documents()
+            .overwrite(&Target::SessionData(handle.into()), data)
+            .await
     }
 
     /// Merges into the session data at the root, in one atomic step, and returns the result; None if the session is gone.
@@ -43,7 +47,9 @@ impl Sessions {
         handle: impl Into<SessionHandle>,
         patch: T,
     ) -> Result<Option<JsonObject>, SessionError> {
-        self.documents().merge(&Target::SessionData(handle.into()), &patch).await
+        self.documents()
+            .merge(&Target::SessionData(handle.into()), &patch)
+            .await
     }
 
     /// Lets `change` work on the session data without losing anybody's write; None if the session is gone. See
@@ -60,7 +66,9 @@ impl Sessions {
         T: Serialize + DeserializeOwned + Default,
         F: FnMut(&mut T) -> R,
     {
-        self.documents().modify(&Target::SessionData(handle.into()), change).await
+        self.documents()
+            .modify(&Target::SessionData(handle.into()), change)
+            .await
     }
 
     /// Merges into the stored access token payload at the root, in one atomic step, and returns the application's part of the
@@ -74,7 +82,9 @@ impl Sessions {
         handle: impl Into<SessionHandle>,
         patch: T,
     ) -> Result<Option<JsonObject>, SessionError> {
-        self.documents().merge(&Target::Payload(handle.into()), &patch).await
+        self.documents()
+            .merge(&Target::Payload(handle.into()), &patch)
+            .await
     }
 
     /// Lets `change` work on the stored access token payload without losing anybody's write; None if the session is gone.
@@ -90,6 +100,8 @@ impl Sessions {
         T: Serialize + DeserializeOwned + Default,
         F: FnMut(&mut T) -> R,
     {
-        self.documents().modify(&Target::Payload(handle.into()), change).await
+        self.documents()
+            .modify(&Target::Payload(handle.into()), change)
+            .await
     }
 }

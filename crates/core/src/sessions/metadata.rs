@@ -26,8 +26,15 @@ impl<'a> UserMetadata<'a> {
     /// A [`Fault`] when the store is in trouble or the document does not have the shape of `T`.
     #[doc(alias = "getUserMetadata")]
     #[doc(alias = "get_user_metadata")]
-    pub async fn get<T: DeserializeOwned>(&self, user_id: impl Into<UserId>) -> Result<T, SessionError> {
-        let metadata = self.sessions.documents().read_as(&Target::Metadata(user_id.into())).await?;
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        user_id: impl Into<UserId>,
+    ) -> Result<T, SessionError> {
+        let metadata = self
+            .sessions
+            .documents()
+            .read_as(&Target::Metadata(user_id.into()))
+            .await?;
         metadata.ok_or_else(unexpected)
     }
 
@@ -46,20 +53,32 @@ impl<'a> UserMetadata<'a> {
     ) -> Result<JsonObject, SessionError> {
         let user_id = checked(user_id)?;
         let patch = object(&update)?;
-        self.sessions.documents().merge(&Target::Metadata(user_id), &patch).await?.ok_or_else(unexpected)
+        self.sessions
+            .documents()
+            .merge(&Target::Metadata(user_id), &patch)
+            .await?
+            .ok_or_else(unexpected)
     }
 
     /// Lets `change` work on a user's metadata without losing anybody's write.
     ///
     /// # Errors
     /// As [`Self::get`] and [`Self::update`].
-    pub async fn modify<T, R, F>(&self, user_id: impl Into<UserId>, change: F) -> Result<R, SessionError>
+    pub async fn modify<T, R, F>(
+        &self,
+        user_id: impl Into<UserId>,
+        change: F,
+    ) -> Result<R, SessionError>
     where
         T: Serialize + DeserializeOwned + Default,
         F: FnMut(&mut T) -> R,
     {
         let user_id = checked(user_id)?;
-        self.sessions.documents().modify(&Target::Metadata(user_id), change).await?.ok_or_else(unexpected)
+        self.sessions
+            .documents()
+            .modify(&Target::Metadata(user_id), change)
+            .await?
+            .ok_or_else(unexpected)
     }
 
     /// Removes a user's metadata. Removing what is not there is no error.
@@ -69,7 +88,11 @@ impl<'a> UserMetadata<'a> {
     #[doc(alias = "clearUserMetadata")]
     #[doc(alias = "clear_user_metadata")]
     pub async fn clear(&self, user_id: impl Into<UserId>) -> Result<(), SessionError> {
-        Ok(self.sessions.authority().clear_user_metadata(&user_id.into()).await?)
+        Ok(self
+            .sessions
+            .authority()
+            .clear_user_metadata(&user_id.into())
+            .await?)
     }
 }
 

@@ -25,8 +25,8 @@ use crate::telemetry;
 
 pub(crate) use claims::removal_of;
 pub use create::CreateSession;
-pub use tokens::AntiCsrfInput;
 pub use metadata::UserMetadata;
+pub use tokens::AntiCsrfInput;
 
 /// Sessions: create, verify, refresh and end them; their data; user metadata; JWTs. Cheap to clone.
 ///
@@ -73,16 +73,37 @@ impl Sessions {
     }
 
     pub(crate) fn start(built: Built) -> Result<Self, Fault> {
-        let Built { config, engine, clock, entropy, cleanup_interval } = built;
+        let Built {
+            config,
+            engine,
+            clock,
+            entropy,
+            cleanup_interval,
+        } = built;
         let authority: Arc<dyn Authority> = Arc::new(Local::new(engine));
         let housekeeper = cleanup_interval
             .map(|interval| {
-                Housekeeper::start(Arc::downgrade(&authority), Arc::clone(&clock), entropy, interval)
+                Housekeeper::start(
+                    Arc::downgrade(&authority),
+                    Arc::clone(&clock),
+                    entropy,
+                    interval,
+                )
             })
             .transpose()
-            .map_err(|error| Fault::internal("the cleanup thread cannot be started").with_source(error))?;
+            .map_err(|error| {
+                Fault::internal("the cleanup thread cannot be started").with_source(error)
+            })?;
         let queues = ModifyQueues::default();
-        Ok(Self { inner: Arc::new(Inner { config, authority, clock, queues, _housekeeper: housekeeper }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                authority,
+                clock,
+                queues,
+                _housekeeper: housekeeper,
+            }),
+        })
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -122,7 +143,10 @@ impl Sessions {
         &self,
         handle: impl Into<SessionHandle>,
     ) -> Result<Option<SessionInformation>, SessionError> {
-        Ok(self.authority().information(&handle.into(), self.now()).await?)
+        Ok(self
+            .authority()
+            .information(&handle.into(), self.now())
+            .await?)
     }
 
     /// The handles of a user's sessions in all tenants, oldest first.
@@ -130,8 +154,14 @@ impl Sessions {
     /// # Errors
     /// A [`Fault`] when the store is in trouble.
     #[doc(alias = "getAllSessionHandlesForUser")]
-    pub async fn handles_for_user(&self, user_id: impl Into<UserId>) -> Result<Vec<SessionHandle>, SessionError> {
-        Ok(self.authority().handles(&all_of(user_id), self.now()).await?)
+    pub async fn handles_for_user(
+        &self,
+        user_id: impl Into<UserId>,
+    ) -> Result<Vec<SessionHandle>, SessionError> {
+        Ok(self
+            .authority()
+            .handles(&all_of(user_id), self.now())
+            .await?)
     }
 
     /// The handles of a user's sessions in one tenant, oldest first.
@@ -143,7 +173,10 @@ impl Sessions {
         user_id: impl Into<UserId>,
         tenant_id: &TenantId,
     ) -> Result<Vec<SessionHandle>, SessionError> {
-        let selection = Selection { tenant: Some(tenant_id.clone()), ..all_of(user_id) };
+        let selection = Selection {
+            tenant: Some(tenant_id.clone()),
+            ..all_of(user_id)
+        };
         Ok(self.authority().handles(&selection, self.now()).await?)
     }
 
@@ -155,7 +188,10 @@ impl Sessions {
         &self,
         user_id: impl Into<UserId>,
     ) -> Result<Vec<SessionInformation>, SessionError> {
-        Ok(self.authority().sessions(&all_of(user_id), self.now()).await?)
+        Ok(self
+            .authority()
+            .sessions(&all_of(user_id), self.now())
+            .await?)
     }
 
     /// Ends a session; true if it was there.
@@ -174,7 +210,10 @@ impl Sessions {
     /// # Errors
     /// A [`Fault`] when the store is in trouble.
     #[doc(alias = "revokeMultipleSessions")]
-    pub async fn revoke_multiple(&self, handles: &[SessionHandle]) -> Result<Vec<SessionHandle>, SessionError> {
+    pub async fn revoke_multiple(
+        &self,
+        handles: &[SessionHandle],
+    ) -> Result<Vec<SessionHandle>, SessionError> {
         let revoked = self.authority().revoke(handles).await?;
         telemetry::sessions_revoked(revoked.len());
         Ok(revoked)
@@ -201,7 +240,11 @@ impl Sessions {
         user_id: impl Into<UserId>,
         tenant_id: &TenantId,
     ) -> Result<Vec<SessionHandle>, SessionError> {
-        self.revoke_selection(Selection { tenant: Some(tenant_id.clone()), ..all_of(user_id) }).await
+        self.revoke_selection(Selection {
+            tenant: Some(tenant_id.clone()),
+            ..all_of(user_id)
+        })
+        .await
     }
 
     /// Ends all sessions of a user but one, in one atomic step, and returns the handles of those that ended.
@@ -213,10 +256,17 @@ impl Sessions {
         user_id: impl Into<UserId>,
         keep: impl Into<SessionHandle>,
     ) -> Result<Vec<SessionHandle>, SessionError> {
-        self.revoke_selection(Selection { except: Some(keep.into()), ..all_of(user_id) }).await
+        self.revoke_selection(Selection {
+            except: Some(keep.into()),
+            ..all_of(user_id)
+        })
+        .await
     }
 
-    async fn revoke_selection(&self, selection: Selection) -> Result<Vec<SessionHandle>, SessionError> {
+    async fn revoke_selection(
+        &self,
+        selection: Selection,
+    ) -> Result<Vec<SessionHandle>, SessionError> {
         let revoked = self.authority().revoke_user(&selection, self.now()).await?;
         telemetry::sessions_revoked(revoked.len());
         Ok(revoked)
@@ -235,7 +285,11 @@ impl Sessions {
     /// [`SessionError::BadInput`] when `validity` is less than a second; a [`Fault`] when the keys are in trouble or the payload is
     /// no JSON object.
     #[doc(alias = "createJWT")]
-    pub async fn create_jwt<T: Serialize>(&self, payload: T, validity: Duration) -> Result<String, SessionError> {
+    pub async fn create_jwt<T: Serialize>(
+        &self,
+        payload: T,
+        validity: Duration,
+    ) -> Result<String, SessionError> {
         self.sign_jwt(&payload, validity, KeyKind::Static).await
     }
 
@@ -258,7 +312,9 @@ impl Sessions {
         key_kind: KeyKind,
     ) -> Result<String, SessionError> {
         if validity.as_secs() == 0 {
-            return Err(SessionError::bad_input("the validity of a JWT must be at least one second"));
+            return Err(SessionError::bad_input(
+                "the validity of a JWT must be at least one second",
+            ));
         }
         let request = JwtRequest {
             payload: object(payload)?,
@@ -289,11 +345,17 @@ impl Sessions {
 }
 
 fn all_of(user_id: impl Into<UserId>) -> Selection {
-    Selection { user_id: user_id.into(), tenant: None, except: None }
+    Selection {
+        user_id: user_id.into(),
+        tenant: None,
+        except: None,
+    }
 }
 
 impl std::fmt::Debug for Sessions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sessions").field("config", &self.inner.config).finish_non_exhaustive()
+        f.debug_struct("Sessions")
+            .field("config", &self.inner.config)
+            .finish_non_exhaustive()
     }
 }

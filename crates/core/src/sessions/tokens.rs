@@ -82,12 +82,25 @@ impl Sessions {
             RefreshOutcome::Refreshed(issued) => {
                 telemetry::session_refreshed(&issued);
                 let session = Session::new(self.clone(), SessionParts::issued(*issued, attachment));
-                self.config().hooks.refreshed(SessionEvent::of(&session)).await;
+                self.config()
+                    .hooks
+                    .refreshed(SessionEvent::of(&session))
+                    .await;
                 Ok(session)
             }
             RefreshOutcome::Unauthorised(reason) => Err(SessionError::unauthorised(reason)),
-            RefreshOutcome::Reused { handle, user_id, class, report_as_theft } => {
-                let theft = TokenTheft { handle, recipe_user_id: user_id.clone(), user_id, class };
+            RefreshOutcome::Reused {
+                handle,
+                user_id,
+                class,
+                report_as_theft,
+            } => {
+                let theft = TokenTheft {
+                    handle,
+                    recipe_user_id: user_id.clone(),
+                    user_id,
+                    class,
+                };
                 telemetry::session_stolen(&theft);
                 if !report_as_theft {
                     return Err(SessionError::unauthorised("refresh token reuse detected"));

@@ -35,7 +35,11 @@ impl StoreError {
     /// An error of `kind` during `operation`, a verb such as `"rotate"`.
     #[must_use]
     pub fn new(operation: &'static str, kind: StoreErrorKind) -> Self {
-        Self { operation, kind, source: None }
+        Self {
+            operation,
+            kind,
+            source: None,
+        }
     }
 
     /// Adds the cause.
@@ -60,6 +64,9 @@ impl StoreError {
     /// Whether another try may work.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self.kind, StoreErrorKind::Unavailable | StoreErrorKind::NotWritable)
+        matches!(
+            self.kind,
+            StoreErrorKind::Unavailable | StoreErrorKind::NotWritable
+        )
     }
 }

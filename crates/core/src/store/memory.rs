@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    DocumentWrite, InsertOutcome, KeyKind, Lineage, RotateOutcome, Rotation, SessionDocument, SessionKey,
-    SessionRecord, Store, StoreError, StoredKey, UserSessions, WriteOutcome,
+    DocumentWrite, InsertOutcome, KeyKind, Lineage, RotateOutcome, Rotation, SessionDocument,
+    SessionKey, SessionRecord, Store, StoreError, StoredKey, UserSessions, WriteOutcome,
 };
 use crate::clock::UnixMillis;
 use crate::ids::{AppId, SessionHandle, UserId};
@@ -43,13 +43,17 @@ impl MemoryStore {
 
 impl std::fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MemoryStore").field("sessions", &self.tables().sessions.len()).finish_non_exhaustive()
+        f.debug_struct("MemoryStore")
+            .field("sessions", &self.tables().sessions.len())
+            .finish_non_exhaustive()
     }
 }
 
 impl Tables {
     fn live(&mut self, key: &SessionKey, now: UnixMillis) -> Option<&mut SessionRecord> {
-        self.sessions.get_mut(key).filter(|session| now < session.expires_at)
+        self.sessions
+            .get_mut(key)
+            .filter(|session| now < session.expires_at)
     }
 
     fn selected(&self, selection: &UserSessions, now: UnixMillis) -> Vec<&SessionRecord> {
@@ -59,8 +63,14 @@ impl Tables {
             .filter(|session| {
                 session.key.app == selection.app
                     && session.user_id == selection.user_id
-                    && selection.tenant.as_ref().is_none_or(|tenant| *tenant == session.key.tenant)
-                    && selection.except.as_ref().is_none_or(|handle| *handle != session.key.handle)
+                    && selection
+                        .tenant
+                        .as_ref()
+                        .is_none_or(|tenant| *tenant == session.key.tenant)
+                    && selection
+                        .except
+                        .as_ref()
+                        .is_none_or(|handle| *handle != session.key.handle)
                     && now < session.expires_at
             })
             .collect();
@@ -90,7 +100,11 @@ impl Store for MemoryStore {
         Ok(InsertOutcome::Inserted)
     }
 
-    async fn session(&self, key: &SessionKey, now: UnixMillis) -> Result<Option<SessionRecord>, StoreError> {
+    async fn session(
+        &self,
+        key: &SessionKey,
+        now: UnixMillis,
+    ) -> Result<Option<SessionRecord>, StoreError> {
         Ok(self.tables().live(key, now).cloned())
     }
 
@@ -135,7 +149,11 @@ impl Store for MemoryStore {
 
     async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
         let mut tables = self.tables();
-        Ok(keys.iter().filter(|key| tables.sessions.remove(key).is_some()).cloned().collect())
+        Ok(keys
+            .iter()
+            .filter(|key| tables.sessions.remove(key).is_some())
+            .cloned()
+            .collect())
     }
 
     async fn delete_user_sessions(
@@ -144,7 +162,11 @@ impl Store for MemoryStore {
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StoreError> {
         let mut tables = self.tables();
-        let keys: Vec<_> = tables.selected(selection, now).into_iter().map(|session| session.key.clone()).collect();
+        let keys: Vec<_> = tables
+            .selected(selection, now)
+            .into_iter()
+            .map(|session| session.key.clone())
+            .collect();
         for key in &keys {
             tables.sessions.remove(key);
         }
@@ -156,7 +178,12 @@ impl Store for MemoryStore {
         selection: &UserSessions,
         now: UnixMillis,
     ) -> Result<Vec<SessionRecord>, StoreError> {
-        Ok(self.tables().selected(selection, now).into_iter().cloned().collect())
+        Ok(self
+            .tables()
+            .selected(selection, now)
+            .into_iter()
+            .cloned()
+            .collect())
     }
 
     async fn user_session_handles(
@@ -164,10 +191,19 @@ impl Store for MemoryStore {
         selection: &UserSessions,
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        Ok(self.tables().selected(selection, now).into_iter().map(|session| session.key.handle.clone()).collect())
+        Ok(self
+            .tables()
+            .selected(selection, now)
+            .into_iter()
+            .map(|session| session.key.handle.clone())
+            .collect())
     }
 
-    async fn delete_expired_sessions(&self, now: UnixMillis, limit: u32) -> Result<u64, StoreError> {
+    async fn delete_expired_sessions(
+        &self,
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
         let mut tables = self.tables();
         let expired: Vec<_> = tables
             .sessions
@@ -182,8 +218,16 @@ impl Store for MemoryStore {
         Ok(expired.len() as u64)
     }
 
-    async fn user_metadata(&self, app: &AppId, user: &UserId) -> Result<Option<JsonObject>, StoreError> {
-        Ok(self.tables().metadata.get(&(app.clone(), user.clone())).cloned())
+    async fn user_metadata(
+        &self,
+        app: &AppId,
+        user: &UserId,
+    ) -> Result<Option<JsonObject>, StoreError> {
+        Ok(self
+            .tables()
+            .metadata
+            .get(&(app.clone(), user.clone()))
+            .cloned())
     }
 
     async fn write_user_metadata(
@@ -203,7 +247,11 @@ impl Store for MemoryStore {
     }
 
     async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError> {
-        Ok(self.tables().metadata.remove(&(app.clone(), user.clone())).is_some())
+        Ok(self
+            .tables()
+            .metadata
+            .remove(&(app.clone(), user.clone()))
+            .is_some())
     }
 
     async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError> {
@@ -240,7 +288,11 @@ impl Store for MemoryStore {
         Ok(!refused)
     }
 
-    async fn delete_dynamic_keys(&self, app: &AppId, created_before: UnixMillis) -> Result<u64, StoreError> {
+    async fn delete_dynamic_keys(
+        &self,
+        app: &AppId,
+        created_before: UnixMillis,
+    ) -> Result<u64, StoreError> {
         let mut tables = self.tables();
         let keys = tables.keys.entry(app.clone()).or_default();
         let before = keys.len();
@@ -255,6 +307,10 @@ impl Store for MemoryStore {
         _now: UnixMillis,
     ) -> Result<SecretText, StoreError> {
         let mut tables = self.tables();
-        Ok(tables.refresh_token_keys.entry(app.clone()).or_insert_with(|| candidate.clone()).clone())
+        Ok(tables
+            .refresh_token_keys
+            .entry(app.clone())
+            .or_insert_with(|| candidate.clone())
+            .clone())
     }
 }

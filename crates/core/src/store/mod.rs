@@ -31,8 +31,9 @@ use crate::secret::SecretText;
 pub use error::{StoreError, StoreErrorKind};
 pub use memory::MemoryStore;
 pub use record::{
-    DocumentWrite, InsertOutcome, KeyKind, Lineage, PreviousRefresh, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, StoredKey, UserSessions, WriteConflict, WriteOutcome,
+    DocumentWrite, InsertOutcome, KeyKind, Lineage, PreviousRefresh, RotateOutcome, Rotation,
+    SessionDocument, SessionKey, SessionRecord, StoredKey, UserSessions, WriteConflict,
+    WriteOutcome,
 };
 
 /// Where sessions, metadata and keys are kept. See the [module documentation](self) for the contract.
@@ -42,7 +43,11 @@ pub trait Store: Send + Sync + 'static {
     async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError>;
 
     /// The live session of this key.
-    async fn session(&self, key: &SessionKey, now: UnixMillis) -> Result<Option<SessionRecord>, StoreError>;
+    async fn session(
+        &self,
+        key: &SessionKey,
+        now: UnixMillis,
+    ) -> Result<Option<SessionRecord>, StoreError>;
 
     /// Moves a live session to the next refresh token, if its lineage and its payload are still the expected ones.
     ///
@@ -92,10 +97,15 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<SessionHandle>, StoreError>;
 
     /// Deletes at most `limit` sessions, of any app, that are no longer live, and tells how many.
-    async fn delete_expired_sessions(&self, now: UnixMillis, limit: u32) -> Result<u64, StoreError>;
+    async fn delete_expired_sessions(&self, now: UnixMillis, limit: u32)
+    -> Result<u64, StoreError>;
 
     /// The metadata of a user.
-    async fn user_metadata(&self, app: &AppId, user: &UserId) -> Result<Option<JsonObject>, StoreError>;
+    async fn user_metadata(
+        &self,
+        app: &AppId,
+        user: &UserId,
+    ) -> Result<Option<JsonObject>, StoreError>;
 
     /// Changes the metadata of a user. A user without any counts as having the empty object, and gets a row unless the
     /// write is refused with [`WriteOutcome::Conflict`]. Never answers [`WriteOutcome::Gone`].
@@ -127,7 +137,11 @@ pub trait Store: Send + Sync + 'static {
     async fn add_static_key(&self, app: &AppId, candidate: &StoredKey) -> Result<bool, StoreError>;
 
     /// Deletes the rotating keys made before that time, and tells how many.
-    async fn delete_dynamic_keys(&self, app: &AppId, created_before: UnixMillis) -> Result<u64, StoreError>;
+    async fn delete_dynamic_keys(
+        &self,
+        app: &AppId,
+        created_before: UnixMillis,
+    ) -> Result<u64, StoreError>;
 
     /// The key of the app's refresh tokens; `candidate` becomes it if there is none yet. Every caller gets the same.
     async fn refresh_token_key(

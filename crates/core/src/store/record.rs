@@ -21,7 +21,11 @@ impl SessionKey {
     /// The key of a handle. The handle itself names the tenant.
     #[must_use]
     pub fn new(app: &AppId, handle: SessionHandle) -> Self {
-        Self { app: app.clone(), tenant: handle.tenant_id(), handle }
+        Self {
+            app: app.clone(),
+            tenant: handle.tenant_id(),
+            handle,
+        }
     }
 }
 
@@ -69,7 +73,11 @@ impl Lineage {
     #[must_use]
     pub fn covers(&self, own: &RefreshHash1, parent: Option<&RefreshHash1>) -> bool {
         let known = |hash: &RefreshHash2| {
-            *hash == self.current || self.previous.as_ref().is_some_and(|previous| *hash == previous.hash)
+            *hash == self.current
+                || self
+                    .previous
+                    .as_ref()
+                    .is_some_and(|previous| *hash == previous.hash)
         };
         known(&own.second()) || parent.is_some_and(|parent| known(&parent.second()))
     }
@@ -99,7 +107,11 @@ impl KeyKind {
     /// The kind that a key id names; anything without the rotating prefix counts as static.
     #[must_use]
     pub fn of_kid(kid: &str) -> Self {
-        if kid.starts_with(wire::DYNAMIC_KID_PREFIX) { Self::Dynamic } else { Self::Static }
+        if kid.starts_with(wire::DYNAMIC_KID_PREFIX) {
+            Self::Dynamic
+        } else {
+            Self::Static
+        }
     }
 }
 
@@ -150,7 +162,10 @@ impl DocumentWrite {
         match self {
             Self::Overwrite(document) => Ok(document.clone()),
             Self::Merge(patch) => Ok(stored.merged_with(patch)),
-            Self::CompareAndSwap { expected, replacement } if expected == stored => Ok(replacement.clone()),
+            Self::CompareAndSwap {
+                expected,
+                replacement,
+            } if expected == stored => Ok(replacement.clone()),
             Self::CompareAndSwap { .. } => Err(WriteConflict),
         }
     }

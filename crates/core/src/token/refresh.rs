@@ -84,7 +84,10 @@ impl RefreshTokens {
     pub(crate) fn new(master_key: SecretText) -> Self {
         let root = hmac::Key::new(hmac::HMAC_SHA256, master_key.expose().as_bytes());
         let derived = hmac::sign(&root, b"supersession refresh token successor v1");
-        Self { derivation: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()), master_key }
+        Self {
+            derivation: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()),
+            master_key,
+        }
     }
 
     /// A master key for an app that has none, in the form that the core gives it.
@@ -99,7 +102,11 @@ impl RefreshTokens {
             hex(&*password).as_bytes(),
             &mut *key,
         );
-        Ok(SecretText::new(format!("{MASTER_KEY_ITERATIONS}:{}:{}", hex(&salt), hex(&*key))))
+        Ok(SecretText::new(format!(
+            "{MASTER_KEY_ITERATIONS}:{}:{}",
+            hex(&salt),
+            hex(&*key)
+        )))
     }
 
     /// The first token of a session.
@@ -123,7 +130,9 @@ impl RefreshTokens {
             parent_hash1: None,
             anti_csrf,
         };
-        self.seal(claims, nonce, |_| random_bytes(entropy).map_err(MintError::from))
+        self.seal(claims, &nonce, |_| {
+            random_bytes(entropy).map_err(MintError::from)
+        })
     }
 
     /// The token that replaces `presented`. The same for the same arguments.
@@ -149,7 +158,7 @@ impl RefreshTokens {
             parent_hash1: Some(RefreshHash1::of(presented)),
             anti_csrf,
         };
-        self.seal(claims, nonce, |plaintext| {
+        self.seal(claims, &nonce, |plaintext| {
             let mut iv = [0; NONCE_LEN];
             let mut message = seed.to_vec();
             message.extend_from_slice(plaintext);
@@ -159,7 +168,10 @@ impl RefreshTokens {
     }
 
     /// Reads a token that a client presents. Every way in which it can be wrong is the same to the client.
-    pub(crate) fn open(&self, token: &RefreshToken) -> Result<RefreshClaims, MalformedRefreshToken> {
+    pub(crate) fn open(
+        &self,
+        token: &RefreshToken,
+    ) -> Result<RefreshClaims, MalformedRefreshToken> {
         let mut parts = token.expose().split('.');
         let (Some(ciphertext), Some(nonce), Some(kind), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -169,8 +181,11 @@ impl RefreshTokens {
         if !kind.eq_ignore_ascii_case(TYPE) && !kind.eq_ignore_ascii_case(OLDER_TYPE) {
             return Err(MalformedRefreshToken("unknown type"));
         }
-        let mut sealed =
-            Zeroizing::new(STANDARD.decode(ciphertext).map_err(|_| MalformedRefreshToken("not base64"))?);
+        let mut sealed = Zeroizing::new(
+            STANDARD
+                .decode(ciphertext)
+                .map_err(|_| MalformedRefreshToken("not base64"))?,
+        );
         if sealed.len() < NONCE_LEN + TAG_LEN {
             return Err(MalformedRefreshToken("too short"));
         }
@@ -180,18 +195,27 @@ impl RefreshTokens {
         let plaintext = self
             .key(&nonce_bytes)
             .map_err(|_| MalformedRefreshToken("no key"))?
-            .open_in_place(Nonce::assume_unique_for_key(nonce_bytes), Aad::empty(), body)
+            .open_in_place(
+                Nonce::assume_unique_for_key(nonce_bytes),
+                Aad::empty(),
+                body,
+            )
             .map_err(|_| MalformedRefreshToken("not made with this app's key"))?;
-        let plaintext: Plaintext =
-            serde_json::from_slice(plaintext).map_err(|_| MalformedRefreshToken("unreadable content"))?;
+        let plaintext: Plaintext = serde_json::from_slice(plaintext)
+            .map_err(|_| MalformedRefreshToken("unreadable content"))?;
         if plaintext.nonce != nonce {
             return Err(MalformedRefreshToken("altered nonce"));
         }
         Ok(RefreshClaims {
             handle: SessionHandle::from(plaintext.session_handle),
             user_id: UserId::from(plaintext.user_id),
-            tenant_id: plaintext.tenant_id.as_deref().map_or_else(TenantId::default, TenantId::from_stored),
-            parent_hash1: plaintext.parent_refresh_token_hash1.map(RefreshHash1::from_hex),
+            tenant_id: plaintext
+                .tenant_id
+                .as_deref()
+                .map_or_else(TenantId::default, TenantId::from_stored),
+            parent_hash1: plaintext
+                .parent_refresh_token_hash1
+                .map(RefreshHash1::from_hex),
             anti_csrf: plaintext.anti_csrf_token.map(AntiCsrfToken::new),
         })
     }
@@ -199,16 +223,20 @@ impl RefreshTokens {
     fn seal(
         &self,
         claims: RefreshClaims,
-        nonce: String,
+        nonce: &str,
         iv: impl FnOnce(&[u8]) -> Result<[u8; NONCE_LEN], MintError>,
     ) -> Result<MintedRefresh, MintError> {
         let plaintext = Plaintext {
             session_handle: claims.handle.to_string(),
             user_id: claims.user_id.to_string(),
             parent_refresh_token_hash1: claims.parent_hash1.map(|hash| hash.as_str().to_owned()),
-            nonce: nonce.clone(),
-            anti_csrf_token: claims.anti_csrf.as_ref().map(|token| token.expose().to_owned()),
-            tenant_id: (claims.tenant_id != wire::DEFAULT_TENANT_ID).then(|| claims.tenant_id.to_string()),
+            nonce: nonce.to_owned(),
+            anti_csrf_token: claims
+                .anti_csrf
+                .as_ref()
+                .map(|token| token.expose().to_owned()),
+            tenant_id: (claims.tenant_id != wire::DEFAULT_TENANT_ID)
+                .then(|| claims.tenant_id.to_string()),
         };
         let mut body = Zeroizing::new(serde_json::to_vec(&plaintext).map_err(|_| MintError)?);
         let iv = iv(&body)?;
@@ -221,7 +249,10 @@ impl RefreshTokens {
         sealed.extend_from_slice(&body);
         sealed.extend_from_slice(tag.as_ref());
         let token = RefreshToken::new(format!("{}.{nonce}.{TYPE}", STANDARD.encode(sealed)));
-        Ok(MintedRefresh { token, anti_csrf: claims.anti_csrf })
+        Ok(MintedRefresh {
+            token,
+            anti_csrf: claims.anti_csrf,
+        })
     }
 
     fn key(&self, salt: &[u8; NONCE_LEN]) -> Result<LessSafeKey, MintError> {
@@ -233,7 +264,9 @@ impl RefreshTokens {
             self.master_key.expose().as_bytes(),
             &mut *key,
         );
-        UnboundKey::new(&AES_256_GCM, &*key).map(LessSafeKey::new).map_err(|_| MintError)
+        UnboundKey::new(&AES_256_GCM, &*key)
+            .map(LessSafeKey::new)
+            .map_err(|_| MintError)
     }
 
     fn mac(&self, purpose: &[u8], message: &[u8]) -> Zeroizing<[u8; 32]> {
@@ -267,14 +300,30 @@ mod tests {
     fn first(tokens: &RefreshTokens, anti_csrf: bool) -> MintedRefresh {
         let handle = SessionHandle::compose(Uuid::from_u128(1), &TenantId::new("t1").unwrap());
         tokens
-            .mint_first(&handle, &UserId::from("u"), &TenantId::new("t1").unwrap(), anti_csrf, &SystemEntropy)
+            .mint_first(
+                &handle,
+                &UserId::from("u"),
+                &TenantId::new("t1").unwrap(),
+                anti_csrf,
+                &SystemEntropy,
+            )
             .unwrap()
     }
 
-    fn successor(tokens: &RefreshTokens, presented: &RefreshToken, anti_csrf: bool) -> MintedRefresh {
+    fn successor(
+        tokens: &RefreshTokens,
+        presented: &RefreshToken,
+        anti_csrf: bool,
+    ) -> MintedRefresh {
         let claims = tokens.open(presented).unwrap();
         tokens
-            .mint_successor(presented, &claims.handle, &claims.user_id, &claims.tenant_id, anti_csrf)
+            .mint_successor(
+                presented,
+                &claims.handle,
+                &claims.user_id,
+                &claims.tenant_id,
+                anti_csrf,
+            )
             .unwrap()
     }
 
@@ -288,7 +337,10 @@ mod tests {
         assert_eq!((&*claims.user_id, &*claims.tenant_id), ("u", "t1"));
         assert_eq!(claims.handle, format!("{}_t1", Uuid::from_u128(1)).as_str());
         assert!(claims.parent_hash1.is_none());
-        assert_eq!(claims.anti_csrf.unwrap().expose(), minted.anti_csrf.unwrap().expose());
+        assert_eq!(
+            claims.anti_csrf.unwrap().expose(),
+            minted.anti_csrf.unwrap().expose()
+        );
     }
 
     #[test]
@@ -312,7 +364,11 @@ mod tests {
             ("..V2".to_owned(), false),
             (format!("{text}.x"), false),
         ] {
-            assert_eq!(ours.open(&RefreshToken::new(altered.clone())).is_ok(), opens, "{altered}");
+            assert_eq!(
+                ours.open(&RefreshToken::new(altered.clone())).is_ok(),
+                opens,
+                "{altered}"
+            );
         }
     }
 
@@ -320,13 +376,25 @@ mod tests {
     fn the_successor_of_a_token_is_always_the_same() {
         let tokens = tokens();
         let first = first(&tokens, true);
-        let (one, two) = (successor(&tokens, &first.token, true), successor(&tokens, &first.token, true));
+        let (one, two) = (
+            successor(&tokens, &first.token, true),
+            successor(&tokens, &first.token, true),
+        );
         assert_eq!(one.token.expose(), two.token.expose());
-        assert_eq!(one.anti_csrf.unwrap().expose(), two.anti_csrf.unwrap().expose());
+        assert_eq!(
+            one.anti_csrf.unwrap().expose(),
+            two.anti_csrf.unwrap().expose()
+        );
         let claims = tokens.open(&one.token).unwrap();
-        assert_eq!(claims.parent_hash1.unwrap().as_str(), RefreshHash1::of(&first.token).as_str());
+        assert_eq!(
+            claims.parent_hash1.unwrap().as_str(),
+            RefreshHash1::of(&first.token).as_str()
+        );
         assert_ne!(one.token.expose(), first.token.expose());
-        assert_ne!(successor(&tokens, &one.token, true).token.expose(), one.token.expose());
+        assert_ne!(
+            successor(&tokens, &one.token, true).token.expose(),
+            one.token.expose()
+        );
     }
 
     #[test]
@@ -334,15 +402,24 @@ mod tests {
         let tokens = tokens();
         let parent = first(&tokens, true).token;
         let iv = |minted: &MintedRefresh| {
-            STANDARD.decode(minted.token.expose().split('.').next().unwrap()).unwrap()[..NONCE_LEN].to_vec()
+            STANDARD
+                .decode(minted.token.expose().split('.').next().unwrap())
+                .unwrap()[..NONCE_LEN]
+                .to_vec()
         };
-        assert_ne!(iv(&successor(&tokens, &parent, true)), iv(&successor(&tokens, &parent, false)));
+        assert_ne!(
+            iv(&successor(&tokens, &parent, true)),
+            iv(&successor(&tokens, &parent, false))
+        );
     }
 
     #[test]
     fn the_master_key_has_the_cores_form() {
         let key = RefreshTokens::new_master_key(&SystemEntropy).unwrap();
         let parts: Vec<_> = key.expose().split(':').collect();
-        assert_eq!((parts[0], parts[1].len(), parts[2].len()), ("1000", 128, 128));
+        assert_eq!(
+            (parts[0], parts[1].len(), parts[2].len()),
+            ("1000", 128, 128)
+        );
     }
 }

@@ -26,7 +26,10 @@ pub(crate) struct CookieSettings {
 /// What a cookie is to hold.
 #[derive(Clone, Debug)]
 pub(crate) enum CookieValue<'a> {
-    Set { value: &'a str, expires_at: UnixMillis },
+    Set {
+        value: &'a str,
+        expires_at: UnixMillis,
+    },
     Clear,
 }
 
@@ -102,7 +105,9 @@ pub(crate) fn values(header: &str, name: &str) -> Vec<String> {
 }
 
 fn decoded(text: &str) -> Cow<'_, str> {
-    percent_decode_str(text).decode_utf8().unwrap_or(Cow::Borrowed(text))
+    percent_decode_str(text)
+        .decode_utf8()
+        .unwrap_or(Cow::Borrowed(text))
 }
 
 /// What a `Set-Cookie` line of somebody else identifies.
@@ -120,7 +125,10 @@ impl CookieId {
         Self {
             name: name.to_owned(),
             // A leading dot says nothing to a browser, and the parser drops it.
-            domain: domain.unwrap_or_default().trim_start_matches('.').to_owned(),
+            domain: domain
+                .unwrap_or_default()
+                .trim_start_matches('.')
+                .to_owned(),
             path: path.to_owned(),
         }
     }
@@ -141,12 +149,18 @@ mod tests {
             older_domain: None,
             secure: true,
         };
-        let set = CookieValue::Set { value: "a+b/c=", expires_at: UnixMillis::new(784_111_777_000) };
+        let set = CookieValue::Set {
+            value: "a+b/c=",
+            expires_at: UnixMillis::new(784_111_777_000),
+        };
         assert_eq!(
             settings.line("r", "/x", settings.domain.as_deref(), &set, SameSite::None),
             "r=a%2Bb%2Fc%3D; Domain=.example.com; Path=/x; Expires=Sun, 06 Nov 1994 08:49:37 GMT; HttpOnly; Secure; SameSite=None"
         );
-        let settings = CookieSettings { secure: false, ..settings };
+        let settings = CookieSettings {
+            secure: false,
+            ..settings
+        };
         assert_eq!(
             settings.line("r", "/", None, &CookieValue::Clear, SameSite::Lax),
             "r=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax"
@@ -158,7 +172,10 @@ mod tests {
     fn cookies_are_found_among_odd_neighbours() {
         let header = r#"x="q\"; 100%; y=%; sAccessToken=one; =v; sAccessToken="two"; %73AccessToken=a%2Bb; z"#;
         assert_eq!(values(header, "sAccessToken"), ["one", "two", "a+b"]);
-        assert_eq!(values("sAccessToken=%E0%A4%A", "sAccessToken"), ["%E0%A4%A"]);
+        assert_eq!(
+            values("sAccessToken=%E0%A4%A", "sAccessToken"),
+            ["%E0%A4%A"]
+        );
         assert_eq!(values("sAccessToken=", "sAccessToken"), [""]);
         assert!(values("xsAccessToken=1; sAccessTokenx=2", "sAccessToken").is_empty());
     }

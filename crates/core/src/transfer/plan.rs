@@ -40,7 +40,8 @@ pub(crate) struct TokensOut {
 }
 
 /// The cookie outlives its token on purpose: its presence says "refresh" rather than "no session".
-const ACCESS_COOKIE_LIFETIME: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 60 * 60);
+const ACCESS_COOKIE_LIFETIME: std::time::Duration =
+    std::time::Duration::from_secs(365 * 24 * 60 * 60);
 
 impl ResponsePlan {
     /// Writes tokens through one way.
@@ -59,7 +60,10 @@ impl ResponsePlan {
                 if expose_access_token {
                     self.access_header = Some(Slot::Set(tokens.access.clone()));
                 }
-                self.access_cookie = Some(Slot::Set((tokens.access, now.after(ACCESS_COOKIE_LIFETIME))));
+                self.access_cookie = Some(Slot::Set((
+                    tokens.access,
+                    now.after(ACCESS_COOKIE_LIFETIME),
+                )));
                 if let Some(refresh) = tokens.refresh {
                     self.refresh_cookie = Some(Slot::Set(refresh));
                 }
@@ -139,10 +143,18 @@ impl ResponsePlan {
             header(head, wire::FRONT_TOKEN_HEADER, value);
         }
         if let Some(slot) = &self.access_header {
-            header(head, &config.access_token_header, slot.value(AccessToken::expose));
+            header(
+                head,
+                &config.access_token_header,
+                slot.value(AccessToken::expose),
+            );
         }
         if let Some(slot) = &self.refresh_header {
-            header(head, &config.refresh_token_header, slot.value(RefreshToken::expose));
+            header(
+                head,
+                &config.refresh_token_header,
+                slot.value(RefreshToken::expose),
+            );
         }
         match (&self.anti_csrf, &self.front_token) {
             (Some(anti_csrf), _) => header(head, wire::ANTI_CSRF_HEADER, anti_csrf.expose()),
@@ -154,7 +166,7 @@ impl ResponsePlan {
         }
         let cookies = self.cookie_lines(&config.cookies);
         if !cookies.is_empty() {
-            set_cookies(head, cookies);
+            set_cookies(head, &cookies);
         }
         if !has_header(head, wire::CACHE_CONTROL_HEADER) {
             head.append_header(wire::CACHE_CONTROL_HEADER, "no-store", false);
@@ -165,24 +177,52 @@ impl ResponsePlan {
         let same_site = self.same_site.unwrap_or(SameSite::Lax);
         let mut lines = Vec::new();
         let mut push = |name: &str, path: &str, domain: Option<&str>, value: CookieValue<'_>| {
-            lines.push((CookieId::new(name, domain, path), cookies.line(name, path, domain, &value, same_site)));
+            lines.push((
+                CookieId::new(name, domain, path),
+                cookies.line(name, path, domain, &value, same_site),
+            ));
         };
         let domain = cookies.domain.as_deref();
         if let Some(slot) = &self.access_cookie {
-            push(&cookies.access_name, &cookies.access_path, domain, slot.cookie(AccessToken::expose));
+            push(
+                &cookies.access_name,
+                &cookies.access_path,
+                domain,
+                slot.cookie(AccessToken::expose),
+            );
         }
         if let Some(slot) = &self.refresh_cookie {
-            push(&cookies.refresh_name, &cookies.refresh_path, domain, slot.cookie(RefreshToken::expose));
+            push(
+                &cookies.refresh_name,
+                &cookies.refresh_path,
+                domain,
+                slot.cookie(RefreshToken::expose),
+            );
         }
         if self.clear_legacy_cookie {
-            push(wire::LEGACY_ID_REFRESH_COOKIE, &cookies.access_path, domain, CookieValue::Clear);
+            push(
+                wire::LEGACY_ID_REFRESH_COOKIE,
+                &cookies.access_path,
+                domain,
+                CookieValue::Clear,
+            );
         }
         let older = cookies.older_domain.as_deref();
         if self.clear_older_access_cookie {
-            push(&cookies.access_name, &cookies.access_path, older, CookieValue::Clear);
+            push(
+                &cookies.access_name,
+                &cookies.access_path,
+                older,
+                CookieValue::Clear,
+            );
         }
         if self.clear_older_refresh_cookie {
-            push(&cookies.refresh_name, &cookies.refresh_path, older, CookieValue::Clear);
+            push(
+                &cookies.refresh_name,
+                &cookies.refresh_path,
+                older,
+                CookieValue::Clear,
+            );
         }
         lines
     }
@@ -200,7 +240,10 @@ impl<T> Slot<T> {
 impl<T> Slot<(T, UnixMillis)> {
     fn cookie<'a>(&'a self, expose: impl Fn(&'a T) -> &'a str) -> CookieValue<'a> {
         match self {
-            Self::Set((token, expires_at)) => CookieValue::Set { value: expose(token), expires_at: *expires_at },
+            Self::Set((token, expires_at)) => CookieValue::Set {
+                value: expose(token),
+                expires_at: *expires_at,
+            },
             Self::Clear => CookieValue::Clear,
         }
     }
@@ -208,7 +251,9 @@ impl<T> Slot<(T, UnixMillis)> {
 
 fn values_of(head: &dyn ResponseHead, name: &str) -> Vec<String> {
     let mut values = Vec::new();
-    head.header_values(name, &mut |value| values.push(String::from_utf8_lossy(value).into_owned()));
+    head.header_values(name, &mut |value| {
+        values.push(String::from_utf8_lossy(value).into_owned())
+    });
     values
 }
 
@@ -220,7 +265,10 @@ fn has_header(head: &dyn ResponseHead, name: &str) -> bool {
 fn expose(head: &mut dyn ResponseHead, names: &[String]) {
     let mut list = values_of(head, wire::EXPOSE_HEADERS_HEADER).join(", ");
     for name in names {
-        if !list.split(',').any(|listed| listed.trim().eq_ignore_ascii_case(name)) {
+        if !list
+            .split(',')
+            .any(|listed| listed.trim().eq_ignore_ascii_case(name))
+        {
             if !list.is_empty() {
                 list.push_str(", ");
             }
@@ -232,16 +280,18 @@ fn expose(head: &mut dyn ResponseHead, names: &[String]) {
 }
 
 /// Adds cookies in place of those with the same name, domain and path that are already there.
-fn set_cookies(head: &mut dyn ResponseHead, cookies: Vec<(CookieId, String)>) {
+fn set_cookies(head: &mut dyn ResponseHead, cookies: &[(CookieId, String)]) {
     let present = values_of(head, wire::SET_COOKIE_HEADER);
-    let replaced = |line: &String| id_of_line(line).is_some_and(|id| cookies.iter().any(|(ours, _)| *ours == id));
+    let replaced = |line: &String| {
+        id_of_line(line).is_some_and(|id| cookies.iter().any(|(ours, _)| *ours == id))
+    };
     if present.iter().any(replaced) {
         head.remove_header(wire::SET_COOKIE_HEADER);
         for line in present.iter().filter(|line| !replaced(line)) {
             head.append_header(wire::SET_COOKIE_HEADER, line, true);
         }
     }
-    for (_, line) in &cookies {
+    for (_, line) in cookies {
         head.append_header(wire::SET_COOKIE_HEADER, line, true);
     }
 }

@@ -61,14 +61,16 @@ impl Presented {
         let cookies = joined_cookies(view);
         let cookie_values = |name: &str| {
             // Most requests that carry cookies at all carry others too.
-            cookies.as_deref().map(|header| values(header, name)).unwrap_or_default()
+            cookies
+                .as_deref()
+                .map(|header| values(header, name))
+                .unwrap_or_default()
         };
         let auth_mode = view.header(wire::AUTH_MODE_HEADER);
         let for_creation = match config.transfer_method(view, true) {
             TokenTransferMethod::Cookie => Transport::Cookie,
-            TokenTransferMethod::Header => Transport::Header,
             TokenTransferMethod::Any if auth_mode.as_deref() == Some("cookie") => Transport::Cookie,
-            TokenTransferMethod::Any => Transport::Header,
+            TokenTransferMethod::Any | TokenTransferMethod::Header => Transport::Header,
         };
         Self {
             method: match view.method() {
@@ -77,7 +79,10 @@ impl Presented {
                 "OPTIONS" | "TRACE" => RequestMethod::Sessionless,
                 _ => RequestMethod::Other,
             },
-            access_cookies: cookie_values(&config.cookies.access_name).into_iter().map(AccessToken::new).collect(),
+            access_cookies: cookie_values(&config.cookies.access_name)
+                .into_iter()
+                .map(AccessToken::new)
+                .collect(),
             refresh_cookies: cookie_values(&config.cookies.refresh_name)
                 .into_iter()
                 .map(RefreshToken::new)
@@ -94,12 +99,17 @@ impl Presented {
 
     /// The access token that counts, if any (session specification, 3.4): foreign values are passed over, a header beats a
     /// cookie, and there is no second choice.
-    pub(crate) fn access_token(&self) -> Result<Option<SelectedToken<&AccessToken>>, DuplicateCookies> {
+    pub(crate) fn access_token(
+        &self,
+    ) -> Result<Option<SelectedToken<&AccessToken>>, DuplicateCookies> {
         let ours = |token: &&AccessToken| access::parse(token.expose()).is_ok();
         if self.allowed.allows(Transport::Header)
             && let Some(token) = self.bearer.as_ref().filter(ours)
         {
-            return Ok(Some(SelectedToken { token, transport: Transport::Header }));
+            return Ok(Some(SelectedToken {
+                token,
+                transport: Transport::Header,
+            }));
         }
         if self.allowed.allows(Transport::Cookie)
             && let Some(token) = self.access_cookies.first().filter(ours)
@@ -107,7 +117,10 @@ impl Presented {
             return if self.access_cookies.len() > 1 {
                 Err(DuplicateCookies)
             } else {
-                Ok(Some(SelectedToken { token, transport: Transport::Cookie }))
+                Ok(Some(SelectedToken {
+                    token,
+                    transport: Transport::Cookie,
+                }))
             };
         }
         Ok(None)
@@ -121,12 +134,22 @@ impl Presented {
             && let Some(token) = &self.bearer
         {
             let token = RefreshToken::new(token.expose());
-            return Some(SelectedToken { token, transport: Transport::Header });
+            return Some(SelectedToken {
+                token,
+                transport: Transport::Header,
+            });
         }
-        let token = self.refresh_cookies.first().filter(|token| !token.expose().is_empty())?.clone();
+        let token = self
+            .refresh_cookies
+            .first()
+            .filter(|token| !token.expose().is_empty())?
+            .clone();
         self.allowed
             .allows(Transport::Cookie)
-            .then_some(SelectedToken { token, transport: Transport::Cookie })
+            .then_some(SelectedToken {
+                token,
+                transport: Transport::Cookie,
+            })
     }
 
     /// Whether anything that may be an access token came this way. Quirk: any bearer value counts, as does an empty cookie
@@ -141,7 +164,10 @@ impl Presented {
     /// Whether anything that may be a refresh token came this way.
     pub(crate) fn carries_refresh_token(&self, transport: Transport) -> bool {
         match transport {
-            Transport::Cookie => self.refresh_cookies.first().is_some_and(|token| !token.expose().is_empty()),
+            Transport::Cookie => self
+                .refresh_cookies
+                .first()
+                .is_some_and(|token| !token.expose().is_empty()),
             Transport::Header => self.bearer.is_some(),
         }
     }

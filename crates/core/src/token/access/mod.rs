@@ -56,8 +56,12 @@ pub(crate) struct ForeignToken(&'static str);
 ///
 /// Base64url must be unpadded and canonical, so that a token has one spelling only.
 pub(crate) fn parse(token: &str) -> Result<ParsedAccessToken<'_>, ForeignToken> {
-    let (signing_input, signature) = token.rsplit_once('.').ok_or(ForeignToken("not three segments"))?;
-    let (header, payload) = signing_input.split_once('.').ok_or(ForeignToken("not three segments"))?;
+    let (signing_input, signature) = token
+        .rsplit_once('.')
+        .ok_or(ForeignToken("not three segments"))?;
+    let (header, payload) = signing_input
+        .split_once('.')
+        .ok_or(ForeignToken("not three segments"))?;
     if payload.contains('.') {
         return Err(ForeignToken("not three segments"));
     }
@@ -71,7 +75,9 @@ pub(crate) fn parse(token: &str) -> Result<ParsedAccessToken<'_>, ForeignToken> 
         algorithm: header.alg.unwrap_or_default().into_owned(),
         // A key id that is no string names no key; verification will say so.
         kid: header.kid.and_then(string).unwrap_or_default(),
-        not_before: raw.nbf.map(|nbf| number(Some(nbf)).unwrap_or(f64::INFINITY)),
+        not_before: raw
+            .nbf
+            .map(|nbf| number(Some(nbf)).unwrap_or(f64::INFINITY)),
         claims,
         signing_input,
         signature: decode(signature)?,
@@ -100,7 +106,10 @@ struct MintedClaims<'a> {
 pub(crate) struct ProtectedClaim;
 
 /// Puts together the whole payload of a version 5 token: the core's claims, then the application's.
-pub(crate) fn payload(claims: &AccessClaims, custom: &JsonObject) -> Result<JsonObject, ProtectedClaim> {
+pub(crate) fn payload(
+    claims: &AccessClaims,
+    custom: &JsonObject,
+) -> Result<JsonObject, ProtectedClaim> {
     if names_protected_claim(custom) {
         return Err(ProtectedClaim);
     }
@@ -111,7 +120,10 @@ pub(crate) fn payload(claims: &AccessClaims, custom: &JsonObject) -> Result<Json
         exp: claims.expires_at.get(),
         session_handle: &claims.handle,
         refresh_token_hash1: claims.refresh_hash1.as_str(),
-        parent_refresh_token_hash1: claims.parent_refresh_hash1.as_ref().map(RefreshHash1::as_str),
+        parent_refresh_token_hash1: claims
+            .parent_refresh_hash1
+            .as_ref()
+            .map(RefreshHash1::as_str),
         anti_csrf_token: claims.anti_csrf.as_ref().map(AntiCsrfToken::expose),
         tenant_id: &claims.tenant_id,
     };
@@ -121,7 +133,10 @@ pub(crate) fn payload(claims: &AccessClaims, custom: &JsonObject) -> Result<Json
 
 /// Whether the engine would refuse to mint this payload. `stt` may be 0 only, which says "no OAuth2 token".
 pub(crate) fn names_protected_claim(custom: &JsonObject) -> bool {
-    custom.keys().iter().any(|key| wire::PROTECTED_CLAIMS.contains(&key.as_str()))
+    custom
+        .keys()
+        .iter()
+        .any(|key| wire::PROTECTED_CLAIMS.contains(&key.as_str()))
 }
 
 /// The part of a payload that belongs to the application.
@@ -155,7 +170,12 @@ pub(crate) fn header(kid: &str, version: Option<&str>) -> String {
         version: Option<&'a str>,
         kid: &'a str,
     }
-    let header = Out { alg: ALGORITHM, typ: wire::JWT_TYP, version, kid };
+    let header = Out {
+        alg: ALGORITHM,
+        typ: wire::JWT_TYP,
+        version,
+        kid,
+    };
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).unwrap_or_default())
 }
 
@@ -184,7 +204,9 @@ impl Header<'_> {
             None => Some(3),
             Some(version) => string(version).and_then(|text| leading_integer(&text)),
         };
-        version.filter(|version| *version >= 3).ok_or(ForeignToken("version"))
+        version
+            .filter(|version| *version >= 3)
+            .ok_or(ForeignToken("version"))
     }
 }
 
@@ -192,7 +214,9 @@ impl Header<'_> {
 fn leading_integer(text: &str) -> Option<u32> {
     let text = text.trim_start();
     let text = text.strip_prefix('+').unwrap_or(text);
-    let digits = text.find(|c: char| !c.is_ascii_digit()).map_or(text, |end| &text[..end]);
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .map_or(text, |end| &text[..end]);
     digits.parse().ok()
 }
 
@@ -225,15 +249,18 @@ struct RawClaims<'a> {
 }
 
 impl RawClaims<'_> {
-    #[expect(clippy::float_cmp, reason = "the marker is the number zero, exactly")]
     fn check(&self, version: u32, payload: &str) -> Result<AccessClaims, ForeignToken> {
-        let text = |claim: Option<&RawValue>, name| claim.and_then(string).ok_or(ForeignToken(name));
+        let text =
+            |claim: Option<&RawValue>, name| claim.and_then(string).ok_or(ForeignToken(name));
         if self.stt.is_some() && number(self.stt) != Some(0.0) {
             return Err(ForeignToken("stt"));
         }
         let user_id = UserId::from(text(self.sub, "sub")?);
-        let recipe_user_id =
-            if version >= 5 { UserId::from(text(self.rsub, "rsub")?) } else { user_id.clone() };
+        let recipe_user_id = if version >= 5 {
+            UserId::from(text(self.rsub, "rsub")?)
+        } else {
+            user_id.clone()
+        };
         // A `tId` in a version 3 token is the application's own (session specification, 1.5).
         let tenant_id = if version >= 4 {
             TenantId::from_stored(&text(self.tenant_id, "tId")?)
@@ -245,9 +272,18 @@ impl RawClaims<'_> {
             recipe_user_id,
             tenant_id,
             handle: SessionHandle::from(text(self.session_handle, "sessionHandle")?),
-            refresh_hash1: RefreshHash1::from_hex(text(self.refresh_token_hash1, "refreshTokenHash1")?),
-            parent_refresh_hash1: self.parent_refresh_token_hash1.and_then(string).map(RefreshHash1::from_hex),
-            anti_csrf: self.anti_csrf_token.and_then(string).map(AntiCsrfToken::new),
+            refresh_hash1: RefreshHash1::from_hex(text(
+                self.refresh_token_hash1,
+                "refreshTokenHash1",
+            )?),
+            parent_refresh_hash1: self
+                .parent_refresh_token_hash1
+                .and_then(string)
+                .map(RefreshHash1::from_hex),
+            anti_csrf: self
+                .anti_csrf_token
+                .and_then(string)
+                .map(AntiCsrfToken::new),
             issued_at: seconds(number(self.iat).ok_or(ForeignToken("iat"))?),
             expires_at: seconds(number(self.exp).ok_or(ForeignToken("exp"))?),
             payload: payload.parse().map_err(|_| ForeignToken("payload"))?,
@@ -269,13 +305,19 @@ fn number(raw: Option<&RawValue>) -> Option<f64> {
 }
 
 /// Whole seconds; what lies before the epoch is the epoch.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, which is what is wanted")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates, which is what is wanted"
+)]
 fn seconds(number: f64) -> UnixSeconds {
     UnixSeconds::new(number as u64)
 }
 
 fn decode(segment: &str) -> Result<Vec<u8>, ForeignToken> {
-    URL_SAFE_NO_PAD.decode(segment).map_err(|_| ForeignToken("base64url"))
+    URL_SAFE_NO_PAD
+        .decode(segment)
+        .map_err(|_| ForeignToken("base64url"))
 }
 
 #[cfg(test)]

@@ -34,7 +34,9 @@ fn with(mut payload: Value, name: &str, value: Value) -> Value {
 
 #[track_caller]
 fn accepted(header: &Value, payload: &Value) -> AccessClaims {
-    parse(&token(header, payload)).unwrap_or_else(|error| panic!("{error}")).claims
+    parse(&token(header, payload))
+        .unwrap_or_else(|error| panic!("{error}"))
+        .claims
 }
 
 #[track_caller]
@@ -45,7 +47,14 @@ fn foreign(header: &Value, payload: &Value) {
 #[test]
 fn a_version_5_token_is_read() {
     let claims = accepted(&header_of("5"), &payload_v5());
-    assert_eq!((&*claims.user_id, &*claims.recipe_user_id, &*claims.tenant_id), ("u", "r", "public"));
+    assert_eq!(
+        (
+            &*claims.user_id,
+            &*claims.recipe_user_id,
+            &*claims.tenant_id
+        ),
+        ("u", "r", "public")
+    );
     assert_eq!((claims.issued_at.get(), claims.expires_at.get()), (10, 20));
     assert!(claims.anti_csrf.is_none() && claims.parent_refresh_hash1.is_none());
     assert_eq!(claims.payload.get("iss"), Some(json!("x")));
@@ -53,7 +62,16 @@ fn a_version_5_token_is_read() {
 
 #[test]
 fn segments_must_be_three_and_canonical() {
-    for bad in ["", ".", "a.b", "..", "...", "a.b.c.d", "a.b.c", "\u{e9}.b.c"] {
+    for bad in [
+        "",
+        ".",
+        "a.b",
+        "..",
+        "...",
+        "a.b.c.d",
+        "a.b.c",
+        "\u{e9}.b.c",
+    ] {
         assert!(parse(bad).is_err(), "{bad}");
     }
     let good = token(&header_of("5"), &payload_v5());
@@ -79,10 +97,17 @@ fn the_version_is_a_string_with_a_leading_integer_of_at_least_3() {
         (json!("99999999999999999999"), false),
     ] {
         let header = with(header_of("5"), "version", version.clone());
-        assert_eq!(parse(&token(&header, &payload_v5())).is_ok(), ok, "{version}");
+        assert_eq!(
+            parse(&token(&header, &payload_v5())).is_ok(),
+            ok,
+            "{version}"
+        );
     }
     let unversioned = without(header_of("5"), &["version"]);
-    assert_eq!(&*accepted(&unversioned, &without(payload_v5(), &["rsub", "tId"])).recipe_user_id, "u");
+    assert_eq!(
+        &*accepted(&unversioned, &without(payload_v5(), &["rsub", "tId"])).recipe_user_id,
+        "u"
+    );
 }
 
 #[test]
@@ -90,36 +115,65 @@ fn typ_and_kid_are_required() {
     foreign(&with(header_of("5"), "typ", json!("at+jwt")), &payload_v5());
     foreign(&without(header_of("5"), &["typ"]), &payload_v5());
     foreign(&without(header_of("5"), &["kid"]), &payload_v5());
-    assert!(parse(&token(&with(header_of("5"), "kid", json!(7)), &payload_v5())).unwrap().kid.is_empty());
+    assert!(
+        parse(&token(
+            &with(header_of("5"), "kid", json!(7)),
+            &payload_v5()
+        ))
+        .unwrap()
+        .kid
+        .is_empty()
+    );
 }
 
 #[test]
 fn required_claims_depend_on_the_version() {
-    for name in ["sub", "rsub", "sessionHandle", "refreshTokenHash1", "exp", "iat", "tId"] {
+    for name in [
+        "sub",
+        "rsub",
+        "sessionHandle",
+        "refreshTokenHash1",
+        "exp",
+        "iat",
+        "tId",
+    ] {
         foreign(&header_of("5"), &without(payload_v5(), &[name]));
         foreign(&header_of("5"), &with(payload_v5(), name, json!([])));
     }
     let v4 = accepted(&header_of("4"), &without(payload_v5(), &["rsub"]));
     assert_eq!(v4.recipe_user_id, v4.user_id);
-    let v3 = accepted(&header_of("3"), &with(without(payload_v5(), &["rsub"]), "tId", json!("mine")));
+    let v3 = accepted(
+        &header_of("3"),
+        &with(without(payload_v5(), &["rsub"]), "tId", json!("mine")),
+    );
     assert_eq!(v3.tenant_id, "public");
     assert_eq!(v3.payload.get("tId"), Some(json!("mine")));
 }
 
 #[test]
 fn empty_strings_and_zeroes_satisfy_the_types() {
-    let claims = accepted(&header_of("5"), &with(with(payload_v5(), "sub", json!("")), "exp", json!(0)));
+    let claims = accepted(
+        &header_of("5"),
+        &with(with(payload_v5(), "sub", json!("")), "exp", json!(0)),
+    );
     assert_eq!((&*claims.user_id, claims.expires_at.get()), ("", 0));
 }
 
 #[test]
 fn anti_csrf_and_parent_may_be_missing_or_of_any_type() {
     for value in [json!(null), json!(5), json!({}), json!(true)] {
-        let payload = with(with(payload_v5(), "antiCsrfToken", value.clone()), "parentRefreshTokenHash1", value);
+        let payload = with(
+            with(payload_v5(), "antiCsrfToken", value.clone()),
+            "parentRefreshTokenHash1",
+            value,
+        );
         let claims = accepted(&header_of("5"), &payload);
         assert!(claims.anti_csrf.is_none() && claims.parent_refresh_hash1.is_none());
     }
-    accepted(&header_of("5"), &without(payload_v5(), &["antiCsrfToken", "parentRefreshTokenHash1"]));
+    accepted(
+        &header_of("5"),
+        &without(payload_v5(), &["antiCsrfToken", "parentRefreshTokenHash1"]),
+    );
 }
 
 #[test]
@@ -132,14 +186,22 @@ fn oauth2_tokens_are_foreign() {
 
 #[test]
 fn numbers_out_of_range_do_not_overflow() {
-    let claims = accepted(&header_of("5"), &with(with(payload_v5(), "exp", json!(-5)), "iat", json!(1e300)));
-    assert_eq!((claims.expires_at.get(), claims.issued_at.get()), (0, u64::MAX));
+    let claims = accepted(
+        &header_of("5"),
+        &with(with(payload_v5(), "exp", json!(-5)), "iat", json!(1e300)),
+    );
+    assert_eq!(
+        (claims.expires_at.get(), claims.issued_at.get()),
+        (0, u64::MAX)
+    );
 }
 
 #[test]
 fn a_minted_payload_has_the_nine_claims_and_the_applications_own() {
     let claims = accepted(&header_of("5"), &payload_v5());
-    let custom: JsonObject = r#"{"iss":"me","n":null,"big":12345678901234567890123}"#.parse().unwrap();
+    let custom: JsonObject = r#"{"iss":"me","n":null,"big":12345678901234567890123}"#
+        .parse()
+        .unwrap();
     let minted = payload(&claims, &custom).unwrap();
     assert_eq!(minted.keys().len(), 12);
     assert!(minted.as_str().contains("12345678901234567890123"));

@@ -1,0 +1,127 @@
+//! Extractors. Each is a newtype over core's value, because a foreign type cannot implement a foreign trait.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use http::request::Parts;
+use supersession::{Guard, SessionError};
+
+use crate::convert::View;
+use crate::reject::SessionRejection;
+
+/// The verified session of the request; dereferences to [`supersession::Session`].
+///
+/// Behind a guard, it is the guard's session. Without one, it demands a session by itself, with the default options.
+/// `Option<Session>` is `None` only where the request carries no session; an expired one is still answered with 401, so that the
+/// client refreshes.
+#[derive(Clone, Debug)]
+pub struct Session(pub supersession::Session);
+
+/// The session of a request that meets the guard `G`; dereferences to [`supersession::Session`].
+///
+/// The same as [`verify_session`](crate::verify_session) with `G`'s options, but in the handler's signature, where it survives
+/// refactoring of the routes.
+#[derive(Debug)]
+pub struct Require<G> {
+    session: supersession::Session,
+    guard: PhantomData<fn() -> G>,
+}
+
+/// Sessions inside this request: creates one whose tokens go out with the response. Dereferences to
+/// [`supersession::RequestSessions`].
+#[derive(Clone, Debug)]
+pub struct RequestSessions(pub supersession::RequestSessions);
+
+impl<G> Require<G> {
+    /// The session as the plain extractor gives it.
+    #[must_use]
+    pub fn into_session(self) -> Session {
+        Session(self.session)
+    }
+}
+
+impl Deref for Session {
+    type Target = supersession::Session;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<G> Deref for Require<G> {
+    type Target = supersession::Session;
+
+    fn deref(&self) -> &Self::Target {
+        &self.session
+    }
+}
+
+impl Deref for RequestSessions {
+    type Target = supersession::RequestSessions;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestSessions {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let sessions = parts
+            .extensions
+            .get::<supersession::RequestSessions>()
+            .ok_or_else(missing_layer)?;
+        sessions.read(&View {
+            method: &parts.method,
+            path: parts.uri.path(),
+            headers: &parts.headers,
+        });
+        Ok(Self(sessions.clone()))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Session {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let sessions = RequestSessions::from_request_parts(parts, state).await?;
+        Ok(Self(sessions.session().await?))
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for Session {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &S,
+    ) -> Result<Option<Self>, Self::Rejection> {
+        let sessions = RequestSessions::from_request_parts(parts, state).await?;
+        Ok(sessions.optional_session().await?.map(Self))
+    }
+}
+
+impl<S: Sync, G: Guard> FromRequestParts<S> for Require<G> {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let sessions = RequestSessions::from_request_parts(parts, state).await?;
+        let session = sessions.verify(&G::options()).await?;
+        let session = session.ok_or_else(|| {
+            SessionError::unauthorised_keeping_tokens("the request carries no session")
+        })?;
+        Ok(Self {
+            session,
+            guard: PhantomData,
+        })
+    }
+}
+
+pub(crate) fn missing_layer() -> SessionError {
+    SessionError::missing_layer(
+        "supersession_axum::SessionLayer",
+        "add `.layer(SessionLayer::new(sessions))` to the outermost router",
+    )
+}

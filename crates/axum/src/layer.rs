@@ -1,0 +1,141 @@
+//! The layer: built-in routes, and what every response must carry.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use supersession::http::Reply;
+use supersession::{RequestSessions, Sessions};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::convert::{Head, View, response_of, write_reply};
+use crate::reject::Rejected;
+
+/// Brings sessions into an application: once, around all routes.
+///
+/// * Answers the built-in routes below the API's base path: refresh, sign-out, key set, OpenID discovery.
+/// * Lets guards and extractors find the sessions; costs next to nothing for requests that ask for none.
+/// * Applies token effects to every response, errors included, and renders session errors.
+///
+/// It must see paths as the client sent them: put it on the outermost router, not on a nested one. Layers that set
+/// `Access-Control-Expose-Headers` must add to the header, not replace it, or be put inside.
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing until it is applied"]
+pub struct SessionLayer {
+    sessions: Sessions,
+}
+
+impl SessionLayer {
+    /// A layer over these sessions.
+    pub fn new(sessions: Sessions) -> Self {
+        Self { sessions }
+    }
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionService {
+            inner,
+            sessions: self.sessions.clone(),
+        }
+    }
+}
+
+/// The service that [`SessionLayer`] makes.
+#[derive(Clone, Debug)]
+pub struct SessionService<S> {
+    inner: S,
+    sessions: Sessions,
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for SessionService<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: From<Vec<u8>>,
+{
+    type Response = Response<ResBody>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let sessions = self
+            .sessions
+            .for_request(request.method().as_str(), request.uri().path());
+        let answer = match sessions.route() {
+            Some(route) => {
+                sessions.read(&View {
+                    method: request.method(),
+                    path: request.uri().path(),
+                    headers: request.headers(),
+                });
+                let sessions = sessions.clone();
+                Answer::BuiltIn {
+                    reply: Box::pin(async move { sessions.serve(route).await }),
+                }
+            }
+            None => {
+                request.extensions_mut().insert(sessions.clone());
+                Answer::Application {
+                    response: self.inner.call(request),
+                }
+            }
+        };
+        ResponseFuture { sessions, answer }
+    }
+}
+
+pin_project! {
+    /// The future of [`SessionService`].
+    pub struct ResponseFuture<F> {
+        sessions: RequestSessions,
+        #[pin]
+        answer: Answer<F>,
+    }
+}
+
+pin_project! {
+    #[project = AnswerProjection]
+    enum Answer<F> {
+        BuiltIn { reply: Pin<Box<dyn Future<Output = Reply> + Send>> },
+        Application { #[pin] response: F },
+    }
+}
+
+impl<F, ResBody, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<ResBody>, E>>,
+    ResBody: From<Vec<u8>>,
+{
+    type Output = Result<Response<ResBody>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = match this.answer.project() {
+            AnswerProjection::BuiltIn { reply } => response_of(ready!(reply.as_mut().poll(cx))),
+            AnswerProjection::Application { response } => {
+                let mut response = ready!(response.poll(cx))?;
+                if let Some(Rejected(error)) = response.extensions_mut().remove() {
+                    write_reply(this.sessions.answer(&error), &mut response);
+                }
+                response
+            }
+        };
+        this.sessions.finish(&mut Head(response.headers_mut()));
+        Poll::Ready(Ok(response))
+    }
+}
+
+impl<F> std::fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,341 @@
+//! A store that fails on demand and remembers what was asked of it.
+
+mod verb;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use supersession::store::{
+    DocumentWrite, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument, SessionKey,
+    SessionRecord, StoreError, StoreErrorKind, StoredKey, UserSessions, WriteOutcome,
+};
+use supersession::{AppId, JsonObject, SecretText, SessionHandle, Store, UnixMillis, UserId};
+
+pub use verb::Verb;
+
+/// Wraps a store. Calls go through to it, except for those that a [`PlannedFault`] is for.
+///
+/// Clones share the store, the plans and the log, so a test keeps one and gives the other away.
+///
+/// # Examples
+/// ```
+/// use supersession::store::{MemoryStore, StoreErrorKind};
+/// use supersession_testkit::{FaultStore, Moment, PlannedFault, Verb};
+///
+/// let store = FaultStore::new(MemoryStore::new());
+/// // The next two rotations take place, but whoever asked for them does not learn it.
+/// store.plan(
+///     PlannedFault::new(StoreErrorKind::Unavailable).on(Verb::Rotate).times(2).at(Moment::After),
+/// );
+/// // After that the next call fails, whatever it is, before anything is done.
+/// store.plan(PlannedFault::new(StoreErrorKind::Internal));
+/// ```
+pub struct FaultStore<S> {
+    inner: Arc<S>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    plans: Vec<PlannedFault>,
+    calls: Vec<Verb>,
+}
+
+/// A failure that is to come.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "a fault does nothing until it is given to `FaultStore::plan`"]
+pub struct PlannedFault {
+    kind: StoreErrorKind,
+    verb: Option<Verb>,
+    remaining: u32,
+    moment: Moment,
+}
+
+/// When a planned fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Instead of the call: the wrapped store is not asked.
+    Before,
+    /// After the call: the wrapped store has done its work, and the answer is lost.
+    After,
+}
+
+impl PlannedFault {
+    /// One failure of any verb, before it is carried out.
+    pub fn new(kind: StoreErrorKind) -> Self {
+        Self {
+            kind,
+            verb: None,
+            remaining: 1,
+            moment: Moment::Before,
+        }
+    }
+
+    /// Only this verb.
+    pub fn on(mut self, verb: Verb) -> Self {
+        self.verb = Some(verb);
+        self
+    }
+
+    /// That many calls in place of one.
+    pub fn times(mut self, calls: u32) -> Self {
+        self.remaining = calls;
+        self
+    }
+
+    /// Before the call or after it.
+    pub fn at(mut self, moment: Moment) -> Self {
+        self.moment = moment;
+        self
+    }
+
+    fn is_for(&self, verb: Verb) -> bool {
+        self.remaining > 0 && self.verb.is_none_or(|planned| planned == verb)
+    }
+}
+
+impl<S> FaultStore<S> {
+    /// Wraps `inner`. No faults are planned.
+    pub fn new(inner: S) -> Self {
+        Self {
+            inner: Arc::new(inner),
+            state: Arc::default(),
+        }
+    }
+
+    /// The wrapped store; what is asked of it directly neither fails nor is logged.
+    #[must_use]
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// Plans a fault. If several are for one call, the one that was planned first strikes.
+    pub fn plan(&self, fault: PlannedFault) {
+        self.state().plans.push(fault);
+    }
+
+    /// Forgets all faults that are planned.
+    pub fn heal(&self) {
+        self.state().plans.clear();
+    }
+
+    /// The verbs that were called, in their order, those that failed included.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Verb> {
+        self.state().calls.clone()
+    }
+
+    /// How often a verb was called.
+    #[must_use]
+    pub fn count(&self, verb: Verb) -> usize {
+        self.state()
+            .calls
+            .iter()
+            .filter(|called| **called == verb)
+            .count()
+    }
+
+    /// Forgets the calls so far.
+    pub fn clear_calls(&self) {
+        self.state().calls.clear();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Logs the call, and takes the fault that is planned for it.
+    fn strike(&self, verb: Verb) -> Option<PlannedFault> {
+        let mut state = self.state();
+        state.calls.push(verb);
+        let plan = state.plans.iter_mut().find(|plan| plan.is_for(verb))?;
+        plan.remaining -= 1;
+        Some(*plan)
+    }
+
+    async fn call<T>(
+        &self,
+        verb: Verb,
+        inner: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let Some(PlannedFault { kind, moment, .. }) = self.strike(verb) else {
+            return inner.await;
+        };
+        if moment == Moment::After {
+            let _ = inner.await;
+        }
+        Err(StoreError::new(verb.name(), kind).with_source("planned by the test"))
+    }
+}
+
+impl<S> Clone for FaultStore<S> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            state: Arc::clone(&self.state),
+        }
+    }
+}
+
+impl<S> fmt::Debug for FaultStore<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultStore")
+            .field("state", &*self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl<S: Store> Store for FaultStore<S> {
+    async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
+        self.call(Verb::InsertSession, self.inner.insert_session(session))
+            .await
+    }
+
+    async fn session(
+        &self,
+        key: &SessionKey,
+        now: UnixMillis,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        self.call(Verb::Session, self.inner.session(key, now)).await
+    }
+
+    async fn rotate(
+        &self,
+        key: &SessionKey,
+        expected: &Lineage,
+        expected_payload: &JsonObject,
+        next: &Rotation,
+        now: UnixMillis,
+    ) -> Result<RotateOutcome, StoreError> {
+        let inner = self
+            .inner
+            .rotate(key, expected, expected_payload, next, now);
+        self.call(Verb::Rotate, inner).await
+    }
+
+    async fn write_document(
+        &self,
+        key: &SessionKey,
+        document: SessionDocument,
+        write: &DocumentWrite,
+        now: UnixMillis,
+    ) -> Result<WriteOutcome, StoreError> {
+        let inner = self.inner.write_document(key, document, write, now);
+        self.call(Verb::WriteDocument, inner).await
+    }
+
+    async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
+        self.call(Verb::DeleteSessions, self.inner.delete_sessions(keys))
+            .await
+    }
+
+    async fn delete_user_sessions(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, StoreError> {
+        let inner = self.inner.delete_user_sessions(selection, now);
+        self.call(Verb::DeleteUserSessions, inner).await
+    }
+
+    async fn user_sessions(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        self.call(Verb::UserSessions, self.inner.user_sessions(selection, now))
+            .await
+    }
+
+    async fn user_session_handles(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, StoreError> {
+        let inner = self.inner.user_session_handles(selection, now);
+        self.call(Verb::UserSessionHandles, inner).await
+    }
+
+    async fn delete_expired_sessions(
+        &self,
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let inner = self.inner.delete_expired_sessions(now, limit);
+        self.call(Verb::DeleteExpiredSessions, inner).await
+    }
+
+    async fn user_metadata(
+        &self,
+        app: &AppId,
+        user: &UserId,
+    ) -> Result<Option<JsonObject>, StoreError> {
+        self.call(Verb::UserMetadata, self.inner.user_metadata(app, user))
+            .await
+    }
+
+    async fn write_user_metadata(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        write: &DocumentWrite,
+    ) -> Result<WriteOutcome, StoreError> {
+        let inner = self.inner.write_user_metadata(app, user, write);
+        self.call(Verb::WriteUserMetadata, inner).await
+    }
+
+    async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError> {
+        self.call(
+            Verb::DeleteUserMetadata,
+            self.inner.delete_user_metadata(app, user),
+        )
+        .await
+    }
+
+    async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError> {
+        self.call(Verb::SigningKeys, self.inner.signing_keys(app))
+            .await
+    }
+
+    async fn add_dynamic_key(
+        &self,
+        app: &AppId,
+        candidate: &StoredKey,
+        not_if_since: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let inner = self.inner.add_dynamic_key(app, candidate, not_if_since);
+        self.call(Verb::AddDynamicKey, inner).await
+    }
+
+    async fn add_static_key(&self, app: &AppId, candidate: &StoredKey) -> Result<bool, StoreError> {
+        self.call(
+            Verb::AddStaticKey,
+            self.inner.add_static_key(app, candidate),
+        )
+        .await
+    }
+
+    async fn delete_dynamic_keys(
+        &self,
+        app: &AppId,
+        created_before: UnixMillis,
+    ) -> Result<u64, StoreError> {
+        let inner = self.inner.delete_dynamic_keys(app, created_before);
+        self.call(Verb::DeleteDynamicKeys, inner).await
+    }
+
+    async fn refresh_token_key(
+        &self,
+        app: &AppId,
+        candidate: &SecretText,
+        now: UnixMillis,
+    ) -> Result<SecretText, StoreError> {
+        let inner = self.inner.refresh_token_key(app, candidate, now);
+        self.call(Verb::RefreshTokenKey, inner).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

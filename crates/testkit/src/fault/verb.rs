@@ -1,0 +1,44 @@
+//! The verbs of the contract, as values.
+
+macro_rules! verbs {
+    ($($verb:ident = $name:literal,)*) => {
+        /// A verb of the [`Store`](supersession::Store) contract.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Verb {
+            $(#[doc = concat!("`", $name, "`")] $verb,)*
+        }
+
+        impl Verb {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$verb,)*];
+
+            /// The name of the method.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$verb => $name,)*
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    InsertSession = "insert_session",
+    Session = "session",
+    Rotate = "rotate",
+    WriteDocument = "write_document",
+    DeleteSessions = "delete_sessions",
+    DeleteUserSessions = "delete_user_sessions",
+    UserSessions = "user_sessions",
+    UserSessionHandles = "user_session_handles",
+    DeleteExpiredSessions = "delete_expired_sessions",
+    UserMetadata = "user_metadata",
+    WriteUserMetadata = "write_user_metadata",
+    DeleteUserMetadata = "delete_user_metadata",
+    SigningKeys = "signing_keys",
+    AddDynamicKey = "add_dynamic_key",
+    AddStaticKey = "add_static_key",
+    DeleteDynamicKeys = "delete_dynamic_keys",
+    RefreshTokenKey = "refresh_token_key",
+}

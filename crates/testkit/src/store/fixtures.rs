@@ -1,0 +1,215 @@
+//! What the cases have in common.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "for tests, which fail by panicking"
+)]
+
+use std::sync::Arc;
+
+use supersession::store::{
+    DocumentWrite, InsertOutcome, KeyKind, Lineage, PreviousRefresh, SessionKey, SessionRecord,
+    StoredKey, UserSessions, WriteOutcome,
+};
+use supersession::{
+    AppId, JsonObject, RefreshHash2, RefreshToken, SecretText, SessionHandle, Store, TenantId,
+    UnixMillis, UserId,
+};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+/// What the cases are given.
+pub type SharedStore = Arc<dyn Store>;
+
+/// The time at which the cases play. Far from the real one, so that a store that reads a clock is found out; in the
+/// future, so that nothing is over by that clock.
+pub const NOW: UnixMillis = UnixMillis::new(4_000_000_000_000);
+/// When the sessions of [`session`] end.
+pub const END: UnixMillis = UnixMillis::new(NOW.get() + 3_600_000);
+
+/// That many milliseconds after [`NOW`].
+pub fn at(millis: u64) -> UnixMillis {
+    UnixMillis::new(NOW.get() + millis)
+}
+
+/// The last millisecond of [`session`]s.
+pub fn last_moment() -> UnixMillis {
+    UnixMillis::new(END.get() - 1)
+}
+
+pub fn app(id: &str) -> AppId {
+    AppId::from_stored(id)
+}
+
+pub fn tenant(id: &str) -> TenantId {
+    TenantId::from_stored(id)
+}
+
+pub fn user(id: &str) -> UserId {
+    UserId::from(id)
+}
+
+/// The key of a session in the default app. `handle_tenant` lives in that tenant.
+pub fn key(handle: &str) -> SessionKey {
+    SessionKey::new(&AppId::default(), SessionHandle::from(handle))
+}
+
+/// A session of the user `user` that lives from [`NOW`] to [`END`].
+pub fn session(handle: &str) -> SessionRecord {
+    SessionRecord {
+        key: key(handle),
+        user_id: user("user"),
+        lineage: Lineage {
+            current: hash("first"),
+            previous: None,
+        },
+        session_data: object(r#"{"in":"data"}"#),
+        payload: object(r#"{"in":"payload"}"#),
+        expires_at: END,
+        created_at: NOW,
+        key_kind: KeyKind::Dynamic,
+    }
+}
+
+/// [`session`] of another user.
+pub fn session_of(user_id: &str, handle: &str) -> SessionRecord {
+    SessionRecord {
+        user_id: user(user_id),
+        ..session(handle)
+    }
+}
+
+/// The live sessions of `user_id` in the default app.
+pub fn sessions_of(user_id: &str) -> UserSessions {
+    UserSessions {
+        app: AppId::default(),
+        user_id: user(user_id),
+        tenant: None,
+        except: None,
+    }
+}
+
+pub fn hash(token: &str) -> RefreshHash2 {
+    RefreshHash2::of(&RefreshToken::new(token))
+}
+
+/// The lineage after `previous` was exchanged for `current` at `rotated_at`.
+pub fn rotated(previous: &str, current: &str, rotated_at: UnixMillis) -> Lineage {
+    let previous = Some(PreviousRefresh {
+        hash: hash(previous),
+        rotated_at,
+    });
+    Lineage {
+        current: hash(current),
+        previous,
+    }
+}
+
+/// A document.
+///
+/// # Panics
+/// When the text is not a JSON object.
+#[track_caller]
+pub fn object(text: &str) -> JsonObject {
+    text.parse().unwrap()
+}
+
+pub fn overwrite(text: &str) -> DocumentWrite {
+    DocumentWrite::Overwrite(object(text))
+}
+
+pub fn merge(text: &str) -> DocumentWrite {
+    DocumentWrite::Merge(object(text))
+}
+
+pub fn swap(expected: &str, replacement: &str) -> DocumentWrite {
+    DocumentWrite::CompareAndSwap {
+        expected: object(expected),
+        replacement: object(replacement),
+    }
+}
+
+pub fn written(text: &str) -> WriteOutcome {
+    WriteOutcome::Written(object(text))
+}
+
+pub fn conflict(text: &str) -> WriteOutcome {
+    WriteOutcome::Conflict(object(text))
+}
+
+/// A rotating key. `text` stands for the pair.
+pub fn dynamic_key(created_at: UnixMillis, text: &str) -> StoredKey {
+    StoredKey {
+        kid: format!("d-{created_at}"),
+        kind: KeyKind::Dynamic,
+        created_at,
+        key_pair: SecretText::new(format!("public{text}|private{text}")),
+    }
+}
+
+/// A static key. `id` stands for the UUID.
+pub fn static_key(id: &str, created_at: UnixMillis) -> StoredKey {
+    StoredKey {
+        kid: format!("s-{id}"),
+        kind: KeyKind::Static,
+        created_at,
+        key_pair: SecretText::new(format!("public{id}|private{id}")),
+    }
+}
+
+/// The ids of keys.
+pub fn kids(keys: &[StoredKey]) -> Vec<&str> {
+    keys.iter().map(|key| key.kid.as_str()).collect()
+}
+
+pub async fn insert(store: &SharedStore, session: &SessionRecord) {
+    assert_eq!(
+        store.insert_session(session).await.unwrap(),
+        InsertOutcome::Inserted
+    );
+}
+
+/// The session data that is stored.
+pub async fn session_data(store: &SharedStore, handle: &str) -> String {
+    let found = store.session(&key(handle), NOW).await.unwrap();
+    found.unwrap().session_data.as_str().to_owned()
+}
+
+/// Adds one to the member `n`, starting over each time that somebody else was faster. `swap` is a compare-and-swap.
+pub async fn increment<F: Future<Output = WriteOutcome>>(swap: impl Fn(DocumentWrite) -> F) {
+    let mut seen = JsonObject::empty();
+    loop {
+        let n: u64 = seen.get_as("n").unwrap().unwrap_or(0);
+        let replacement = seen.with("n", &(n + 1)).unwrap();
+        let write = DocumentWrite::CompareAndSwap {
+            expected: seen,
+            replacement,
+        };
+        match swap(write).await {
+            WriteOutcome::Written(_) => return,
+            WriteOutcome::Conflict(stored) => seen = stored,
+            WriteOutcome::Gone => panic!("the document is gone"),
+        }
+    }
+}
+
+/// Runs one task per racer, which all start at once, and gives their answers in the order of the racers.
+pub async fn race<T, F>(racers: usize, mut racer: impl FnMut(usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let start = Arc::new(Barrier::new(racers));
+    let mut tasks = JoinSet::new();
+    for number in 0..racers {
+        let (start, run) = (Arc::clone(&start), racer(number));
+        tasks.spawn(async move {
+            start.wait().await;
+            (number, run.await)
+        });
+    }
+    let mut answers = tasks.join_all().await;
+    answers.sort_by_key(|(number, _)| *number);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}

@@ -1,0 +1,38 @@
+//! The reference implementation passes the suite, bare and wrapped, and the list of the suite is complete.
+
+use supersession::store::MemoryStore;
+use supersession_testkit::store::cases::SOURCES;
+
+async fn fresh() -> (MemoryStore, ()) {
+    (MemoryStore::new(), ())
+}
+
+supersession_testkit::store_conformance!(fresh);
+
+mod wrapped {
+    use supersession::store::MemoryStore;
+    use supersession_testkit::FaultStore;
+
+    async fn fresh() -> (FaultStore<MemoryStore>, ()) {
+        (FaultStore::new(MemoryStore::new()), ())
+    }
+
+    supersession_testkit::store_conformance!(fresh);
+}
+
+#[test]
+fn the_list_has_every_case() {
+    for (module, source) in SOURCES {
+        let written: Vec<_> = source
+            .lines()
+            .filter_map(|line| line.strip_prefix("pub async fn ")?.split_once('('))
+            .map(|(name, _)| name)
+            .collect();
+        let listed: Vec<_> = STORE_CONFORMANCE_CASES
+            .iter()
+            .filter(|(listed_in, _)| listed_in == module)
+            .map(|(_, name)| *name)
+            .collect();
+        assert_eq!(written, listed, "the cases of {module}, in their order");
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of the whole workspace, in one binary.
+
+mod support;
+
+mod smoke;
