@@ -1,1 +1,88 @@
-//! SQLite store.
+//! The embedded store of [Supersession](supersession): sessions, user metadata and keys in one SQLite file.
+//!
+//! Nothing to install and nothing to run beside the program: SQLite is compiled in. One process is the intended
+//! number, but several on one machine may share the file. For several machines take the PostgreSQL or the Redis store.
+//!
+//! # Examples
+//! ```
+//! use supersession_sqlite::SqliteStore;
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("sessions.db");
+//! // Creates the file if it is missing, and migrates it if it is older than this program.
+//! let store = SqliteStore::open(&path).await?;
+//!
+//! // The same, with everything spelled out.
+//! use std::time::Duration;
+//! use supersession_sqlite::Synchronous;
+//! let store = SqliteStore::options()
+//!     .path(&path)
+//!     .busy_timeout(Duration::from_secs(5))
+//!     .readers(4)
+//!     .synchronous(Synchronous::Full)
+//!     .open()
+//!     .await?;
+//!
+//! // For tests: gone when the store is dropped.
+//! let store = SqliteStore::options().in_memory().open().await?;
+//! # Ok(())
+//! # }
+//! # pollster::block_on(example())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How it works
+//! One thread writes. It takes all writes that wait, does them in one transaction, and answers each caller after the
+//! commit; so writers share the flush of the disk that a commit costs. A write that fails does so alone, and the others
+//! of its transaction are not affected. A few more threads read, each on a connection of its own; a reader never waits
+//! for a writer, nor a writer for a reader. Another thread moves the write-ahead log into the database file.
+//!
+//! No async runtime is needed: the futures wait on channels only, and work under tokio, under actix, and under a plain
+//! `block_on`. When more than a thousand verbs wait, further callers wait for room.
+//!
+//! # Durability
+//! With [`Synchronous::Full`], the default, a write that was answered survives the end of the process, a crash of the
+//! operating system and a loss of power, as far as the disk keeps its word. With [`Synchronous::Normal`] it survives
+//! the end of the process, however sudden. The answers come from the same transaction as the write, and a write that
+//! was not answered took place as a whole or not at all.
+//!
+//! Dropping the last clone of a [`SqliteStore`] finishes the writes that wait, ends the threads and closes the database.
+//!
+//! # The files
+//! Beside `sessions.db` there are `sessions.db-wal`, the write-ahead log, and `sessions.db-shm`, its index. While the
+//! store is open, and after a crash, the log is part of the database: do not delete it, and do not copy `sessions.db`
+//! without it. It is removed when the last process closes the database. The log is kept near 4 MiB, and below 64 MiB
+//! unless a reader of another program holds on to it.
+//!
+//! The file holds the private keys that sign access tokens. On Unix it is created so that only its owner can read it.
+//! It must lie on a local disk: the write-ahead log needs shared memory, which network file systems do not offer.
+//!
+//! Back up with `sqlite3 sessions.db ".backup copy.db"` or `VACUUM INTO 'copy.db'`; both are safe while the store is
+//! open. Restore by putting the copy in place while no process has the database open, and by removing a `-wal` and a
+//! `-shm` file that lie beside it.
+//!
+//! # Schema
+//! Tables and columns have the names that SuperTokens gives them. The version is in `PRAGMA user_version`; migrations
+//! run on opening, in one transaction, also when several processes open the file at once. A file that a newer version
+//! has migrated is refused, and so is the database of another program.
+//!
+//! # Errors
+//! [`OpenError`] names the file and what to do. Later trouble is a
+//! [`StoreError`](supersession::store::StoreError): `Unavailable` if another process keeps the database locked,
+//! `NotWritable` if the disk is full or the file cannot be written, `Corrupt` if what was read makes no sense.
+
+mod checkpoint;
+mod error;
+mod fault;
+mod job;
+mod open;
+mod options;
+mod readers;
+mod schema;
+mod sql;
+mod store;
+mod writer;
+
+pub use error::{OpenError, OpenErrorKind};
+pub use options::{SqliteOptions, Synchronous};
+pub use store::SqliteStore;

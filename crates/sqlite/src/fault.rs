@@ -1,0 +1,113 @@
+//! What can go wrong with one job, and what the caller is told.
+
+use std::sync::Arc;
+
+use rusqlite::ErrorCode;
+use rusqlite::types::FromSqlError;
+use supersession::JsonObjectError;
+use supersession::store::{StoreError, StoreErrorKind};
+
+/// Why a job brought no answer. Holds no document, no key and no hash.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("SQLite refused")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("SQLite could not {step} the transaction")]
+    Transaction {
+        step: &'static str,
+        source: Arc<rusqlite::Error>,
+    },
+    #[error("column `{column}` is not of its type")]
+    Column {
+        column: String,
+        source: FromSqlError,
+    },
+    #[error("column `{column}` does not hold a JSON object")]
+    Document {
+        column: String,
+        source: JsonObjectError,
+    },
+    #[error("{0}")]
+    Row(&'static str),
+    #[error("a job of the store panicked; this is a bug")]
+    Panicked,
+    #[error("the threads of the store are gone")]
+    Stopped,
+}
+
+/// What a verb does. Decides what trouble with the disk means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+impl Fault {
+    /// What the caller of the verb `operation` is told.
+    pub(crate) fn into_store_error(self, operation: &'static str, access: Access) -> StoreError {
+        StoreError::new(operation, self.kind(access)).with_source(self)
+    }
+
+    fn kind(&self, access: Access) -> StoreErrorKind {
+        match self {
+            Self::Sqlite(error) => sqlite_kind(error, access),
+            Self::Transaction { source, .. } => sqlite_kind(source, access),
+            Self::Column { .. } | Self::Document { .. } | Self::Row(_) => StoreErrorKind::Corrupt,
+            Self::Panicked | Self::Stopped => StoreErrorKind::Internal,
+        }
+    }
+}
+
+fn sqlite_kind(error: &rusqlite::Error, access: Access) -> StoreErrorKind {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreErrorKind::Unavailable,
+        Some(
+            ErrorCode::CannotOpen
+            | ErrorCode::DiskFull
+            | ErrorCode::PermissionDenied
+            | ErrorCode::ReadOnly
+            | ErrorCode::SystemIoFailure,
+        ) => match access {
+            Access::Read => StoreErrorKind::Unavailable,
+            Access::Write => StoreErrorKind::NotWritable,
+        },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreErrorKind::Corrupt,
+        _ => StoreErrorKind::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(code: i32, read: StoreErrorKind, write: StoreErrorKind) {
+        let fault = || Fault::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        assert_eq!(
+            fault().into_store_error("session", Access::Read).kind(),
+            read
+        );
+        assert_eq!(
+            fault().into_store_error("rotate", Access::Write).kind(),
+            write
+        );
+    }
+
+    #[test]
+    fn errors_of_sqlite_become_kinds_that_an_operator_can_act_on() {
+        use StoreErrorKind::{Corrupt, Internal, NotWritable, Unavailable};
+        check(ffi::SQLITE_BUSY, Unavailable, Unavailable);
+        check(ffi::SQLITE_BUSY_SNAPSHOT, Unavailable, Unavailable);
+        check(ffi::SQLITE_LOCKED, Unavailable, Unavailable);
+        check(ffi::SQLITE_FULL, Unavailable, NotWritable);
+        check(ffi::SQLITE_READONLY, Unavailable, NotWritable);
+        check(ffi::SQLITE_CANTOPEN, Unavailable, NotWritable);
+        check(ffi::SQLITE_IOERR_FSYNC, Unavailable, NotWritable);
+        check(ffi::SQLITE_PERM, Unavailable, NotWritable);
+        check(ffi::SQLITE_CORRUPT, Corrupt, Corrupt);
+        check(ffi::SQLITE_NOTADB, Corrupt, Corrupt);
+        check(ffi::SQLITE_CONSTRAINT, Internal, Internal);
+    }
+}

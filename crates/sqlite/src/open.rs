@@ -1,0 +1,206 @@
+//! From options to connections, and from connections to threads.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::checkpoint::{self, Checkpointer};
+use crate::error::{OpenError, OpenErrorKind};
+use crate::job::{Queue, Threads, Workers};
+use crate::options::{Location, SqliteOptions, Synchronous};
+use crate::readers;
+use crate::schema::{self, SchemaProblem};
+use crate::store::{Inner, SqliteStore};
+use crate::writer::{QUEUE_CAPACITY, Writer};
+
+/// The verbs have some twenty statements; none of them shall ever be prepared twice.
+const CACHED_STATEMENTS: usize = 64;
+/// Page cache of the writer, in KiB.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
+/// The pause between two attempts at a lock for which SQLite itself does not wait.
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
+
+pub(crate) fn open(options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
+    match &options.location {
+        None => Err(OpenError::new(None, OpenErrorKind::NoLocation)),
+        Some(Location::Memory) => in_memory(options),
+        Some(Location::Path(path)) => File { path, options }.open(),
+    }
+}
+
+fn in_memory(options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
+    let sqlite = |error| OpenError::from_sqlite(None, error);
+    let mut connection = Connection::open_in_memory().map_err(sqlite)?;
+    configure(&connection, options).map_err(sqlite)?;
+    schema::migrate(&mut connection).map_err(|problem| OpenError::from_schema(None, problem))?;
+    let writer = start_writer(Writer::new(connection, None))
+        .map_err(|error| OpenError::from_io(None, error))?;
+    Ok(SqliteStore::new(Inner {
+        path: None,
+        readers: None,
+        writer,
+    }))
+}
+
+fn start_writer(writer: Writer) -> io::Result<Workers> {
+    let mut thread = Threads::default();
+    let (queue, waiting) = Queue::bounded(QUEUE_CAPACITY);
+    thread.spawn("sqlite-writer", move || writer.run(waiting))?;
+    Ok(Workers::new(queue, thread))
+}
+
+/// A database on disk that is being opened.
+struct File<'a> {
+    /// As the user gave it, for messages.
+    path: &'a Path,
+    options: &'a SqliteOptions,
+}
+
+impl File<'_> {
+    fn open(&self) -> Result<SqliteStore, OpenError> {
+        let path = self.create()?;
+        let mut writer = self.connect_writer(&path)?;
+        let own = self.connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let reading = (0..self.options.readers)
+            .map(|_| self.connect_reader(&path))
+            .collect::<Result<Vec<_>, _>>()?;
+
+        let checkpointer = Checkpointer::start(&mut writer, own, self.options.busy_timeout)
+            .map_err(|error| self.error(OpenErrorKind::Internal).with_source(error))?;
+        let writer = Writer::new(writer, Some(checkpointer));
+        let writer = start_writer(writer).map_err(|error| self.io(error))?;
+        let readers = readers::start(reading).map_err(|error| self.io(error))?;
+        let path = Some(self.path.to_path_buf());
+        Ok(SqliteStore::new(Inner {
+            path,
+            readers: Some(readers),
+            writer,
+        }))
+    }
+
+    /// Makes sure that the file is there and that only its owner can read it: it holds the private keys.
+    ///
+    /// The path is made absolute, so that SQLite takes it for a path whatever it looks like.
+    fn create(&self) -> Result<PathBuf, OpenError> {
+        let path = std::path::absolute(self.path).map_err(|error| self.io(error))?;
+        if path.is_dir() {
+            return Err(self
+                .error(OpenErrorKind::NotADatabase)
+                .with_source("it is a directory"));
+        }
+        let mut file = fs::OpenOptions::new();
+        file.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+        match file.open(&path) {
+            Ok(_) => Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(path),
+            Err(error) => Err(self.io(error)),
+        }
+    }
+
+    fn connect(&self, path: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
+        // Each connection stays on one thread at a time, so SQLite need not lock it.
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            Connection::open_with_flags(path, flags).map_err(|error| self.sqlite(error))?;
+        configure(&connection, self.options).map_err(|error| self.sqlite(error))?;
+        Ok(connection)
+    }
+
+    fn connect_writer(&self, path: &Path) -> Result<Connection, OpenError> {
+        let mut connection = self.connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // SQLite opens what cannot be written for reading.
+        if connection
+            .is_readonly("main")
+            .map_err(|error| self.sqlite(error))?
+        {
+            return Err(self.error(OpenErrorKind::NotWritable));
+        }
+        // Looked at before anything is changed: the file may be somebody else's.
+        schema::version(&connection).map_err(|problem| self.schema(problem))?;
+        self.switch_to_log(&connection)?;
+        schema::migrate(&mut connection).map_err(|problem| self.schema(problem))?;
+        connection
+            .pragma_update(None, "cache_size", -WRITER_CACHE_KIB)
+            .map_err(|error| self.sqlite(error))?;
+        Ok(connection)
+    }
+
+    fn connect_reader(&self, path: &Path) -> Result<Connection, OpenError> {
+        let connection = self.connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection
+            .pragma_update(None, "query_only", true)
+            .map_err(|error| self.sqlite(error))?;
+        Ok(connection)
+    }
+
+    /// Turns the write-ahead log on. SQLite does not always wait for the lock that this takes, so waiting is ours.
+    fn switch_to_log(&self, connection: &Connection) -> Result<(), OpenError> {
+        let attempts = self.options.busy_timeout.as_millis() / RETRY_PAUSE.as_millis();
+        for attempt in 0..=attempts {
+            let mode = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| {
+                row.get::<_, String>(0)
+            });
+            match mode {
+                Ok(mode) if mode.eq_ignore_ascii_case("wal") => return Ok(()),
+                Ok(_) => break,
+                Err(error) if is_busy(&error) && attempt < attempts => thread::sleep(RETRY_PAUSE),
+                Err(error) => return Err(self.sqlite(error)),
+            }
+        }
+        Err(self.error(OpenErrorKind::Unsupported))
+    }
+
+    fn error(&self, kind: OpenErrorKind) -> OpenError {
+        OpenError::new(Some(self.path), kind)
+    }
+
+    fn schema(&self, problem: SchemaProblem) -> OpenError {
+        OpenError::from_schema(Some(self.path), problem)
+    }
+
+    fn sqlite(&self, error: rusqlite::Error) -> OpenError {
+        OpenError::from_sqlite(Some(self.path), error)
+    }
+
+    fn io(&self, error: io::Error) -> OpenError {
+        OpenError::from_io(Some(self.path), error)
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
+}
+
+/// What all connections have in common. Changes the connection only, not the file.
+fn configure(connection: &Connection, options: &SqliteOptions) -> rusqlite::Result<()> {
+    connection.busy_timeout(options.busy_timeout)?;
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    // See `checkpoint`: a thread of its own does this.
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+    connection.pragma_update_and_check(
+        None,
+        "journal_size_limit",
+        checkpoint::FILE_SIZE_KEPT,
+        |_| Ok(()),
+    )?;
+    match options.synchronous {
+        Synchronous::Full => {
+            connection.pragma_update(None, "synchronous", "full")?;
+            // On macOS a plain flush stops at the disk's cache. No effect elsewhere.
+            connection.pragma_update(None, "fullfsync", true)?;
+            connection.pragma_update(None, "checkpoint_fullfsync", true)
+        }
+        Synchronous::Normal => connection.pragma_update(None, "synchronous", "normal"),
+    }
+}

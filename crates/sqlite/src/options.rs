@@ -1,0 +1,136 @@
+//! What can be chosen when a database is opened.
+
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::error::{OpenError, OpenErrorKind};
+use crate::open;
+use crate::store::SqliteStore;
+
+/// Options for opening a database; see [`SqliteStore::options`].
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until `open` is called"]
+pub struct SqliteOptions {
+    pub(crate) location: Option<Location>,
+    pub(crate) busy_timeout: Duration,
+    pub(crate) readers: usize,
+    pub(crate) synchronous: Synchronous,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Location {
+    Path(PathBuf),
+    Memory,
+}
+
+/// What a write that was answered survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Synchronous {
+    /// The end of the process, a crash of the operating system, and loss of power: the disk is flushed before the
+    /// answer. A revoked session stays revoked.
+    #[default]
+    Full,
+    /// The end of the process, however sudden. After a crash of the operating system or a loss of power the last
+    /// writes may be missing, a revocation among them; the database itself stays sound.
+    Normal,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            location: None,
+            busy_timeout: Duration::from_secs(5),
+            readers: available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8)),
+            synchronous: Synchronous::default(),
+        }
+    }
+}
+
+impl SqliteOptions {
+    /// Keeps the database in this file, which is created if it is missing; the directory must be there. The name
+    /// `:memory:` means [`in_memory`](Self::in_memory).
+    pub fn path(mut self, path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref();
+        self.location = Some(if path == Path::new(":memory:") {
+            Location::Memory
+        } else {
+            Location::Path(path.to_path_buf())
+        });
+        self
+    }
+
+    /// Keeps the database in memory, for tests. It is gone when the store is. Reads and writes share one connection
+    /// and so one thread, because a database in memory belongs to its connection.
+    pub fn in_memory(mut self) -> Self {
+        self.location = Some(Location::Memory);
+        self
+    }
+
+    /// How long to wait while another process holds the lock. Defaults to 5 seconds, because backups and
+    /// administration take the lock for moments.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// How many threads read, at least one. Defaults to the number of cores, but 2 to 8, because a read is short and
+    /// mostly served from memory.
+    pub fn readers(mut self, readers: usize) -> Self {
+        self.readers = readers.max(1);
+        self
+    }
+
+    /// What a write that was answered survives. Defaults to [`Synchronous::Full`], because a session that was revoked
+    /// must not come back after a loss of power, and because writes that wait together share a flush of the disk.
+    pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
+        self.synchronous = synchronous;
+        self
+    }
+
+    /// Opens the database, creating or migrating it as needed. The work is done on a thread of its own; any async
+    /// runtime will do.
+    ///
+    /// # Errors
+    /// When there is no usable database at that place; the text names the file and what to do.
+    pub async fn open(self) -> Result<SqliteStore, OpenError> {
+        let path = self.file().map(Path::to_path_buf);
+        let (sender, receiver) = oneshot::channel();
+        let opening = std::thread::Builder::new()
+            .name("sqlite-open".to_owned())
+            .spawn(move || {
+                // Nobody waits any more: the store that was opened is closed again by dropping it here.
+                let _ = sender.send(self.open_blocking());
+            });
+        if let Err(error) = opening {
+            return Err(OpenError::from_io(path.as_deref(), error));
+        }
+        receiver.await.unwrap_or_else(|_| {
+            Err(OpenError::new(path.as_deref(), OpenErrorKind::Internal)
+                .with_source("the thread that was to open it panicked"))
+        })
+    }
+
+    /// [`open`](Self::open) for callers that may block.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_blocking(self) -> Result<SqliteStore, OpenError> {
+        open::open(&self).inspect_err(|error| {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "the session database could not be opened"
+            );
+        })
+    }
+
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match &self.location {
+            Some(Location::Path(path)) => Some(path),
+            Some(Location::Memory) | None => None,
+        }
+    }
+}

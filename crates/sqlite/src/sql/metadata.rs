@@ -1,0 +1,48 @@
+//! The verbs on user metadata.
+
+use rusqlite::{Connection, params};
+use supersession::store::{DocumentWrite, WriteOutcome};
+use supersession::{AppId, JsonObject, TenantId, UserId};
+
+use super::row::document;
+use super::scope::registering;
+use crate::fault::Fault;
+
+const FIND: &str = "SELECT user_metadata FROM user_metadata WHERE app_id = ?1 AND user_id = ?2";
+
+const SET: &str = "INSERT INTO user_metadata (app_id, user_id, user_metadata) VALUES (?1, ?2, ?3)
+    ON CONFLICT (app_id, user_id) DO UPDATE SET user_metadata = excluded.user_metadata";
+
+const DELETE: &str = "DELETE FROM user_metadata WHERE app_id = ?1 AND user_id = ?2";
+
+pub(crate) fn find(
+    connection: &Connection,
+    app: &AppId,
+    user: &UserId,
+) -> Result<Option<JsonObject>, Fault> {
+    let mut statement = connection.prepare_cached(FIND)?;
+    let mut rows = statement.query(params![app.as_str(), user.as_str()])?;
+    rows.next()?.map(|row| document(row, 0)).transpose()
+}
+
+pub(crate) fn write(
+    connection: &Connection,
+    app: &AppId,
+    user: &UserId,
+    write: &DocumentWrite,
+) -> Result<WriteOutcome, Fault> {
+    let stored = find(connection, app, user)?.unwrap_or_default();
+    let Ok(document) = write.apply_to(&stored) else {
+        return Ok(WriteOutcome::Conflict(stored));
+    };
+    registering(connection, app, &TenantId::default(), None, || {
+        let row = params![app.as_str(), user.as_str(), document.as_str()];
+        connection.prepare_cached(SET)?.execute(row)
+    })?;
+    Ok(WriteOutcome::Written(document))
+}
+
+pub(crate) fn delete(connection: &Connection, app: &AppId, user: &UserId) -> Result<bool, Fault> {
+    let row = params![app.as_str(), user.as_str()];
+    Ok(connection.prepare_cached(DELETE)?.execute(row)? == 1)
+}

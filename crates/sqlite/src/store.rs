@@ -1,0 +1,271 @@
+//! The store: hands each verb of the contract to the thread that does it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use supersession::store::{
+    DocumentWrite, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument, SessionKey,
+    SessionRecord, StoreError, StoredKey, UserSessions, WriteOutcome,
+};
+use supersession::{AppId, JsonObject, SecretText, SessionHandle, Store, UnixMillis, UserId};
+
+use crate::error::OpenError;
+use crate::fault::{Access, Fault};
+use crate::job::Workers;
+use crate::options::SqliteOptions;
+use crate::sql::{keys, metadata, sessions, user_sessions};
+
+/// Sessions, metadata and keys in a SQLite database. See the [crate documentation](crate).
+///
+/// Clones share one database; it is closed when the last of them is dropped.
+#[derive(Clone)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) path: Option<PathBuf>,
+    /// Absent for a database in memory, which belongs to the writer's connection.
+    pub(crate) readers: Option<Workers>,
+    // Invariant: dropped after the readers. Its connection has to be the last to close, because one that cannot write
+    // cannot empty the log.
+    pub(crate) writer: Workers,
+}
+
+impl SqliteStore {
+    /// Opens the database in this file with the default options, creating or migrating it as needed.
+    ///
+    /// # Errors
+    /// When there is no usable database at that path; the text names the file and what to do.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let options = Self::options().path(path);
+        options.open().await
+    }
+
+    /// Options for opening a database. One of [`SqliteOptions::path`] and [`SqliteOptions::in_memory`] is needed.
+    pub fn options() -> SqliteOptions {
+        SqliteOptions::default()
+    }
+
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    pub(crate) async fn read<T, F>(&self, verb: &'static str, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        let workers = self.inner.readers.as_ref().unwrap_or(&self.inner.writer);
+        let answer = workers.queue().run(work).await;
+        answer.map_err(|fault| fault.into_store_error(verb, Access::Read))
+    }
+
+    pub(crate) async fn write<T, F>(&self, verb: &'static str, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        let answer = self.inner.writer.queue().run(work).await;
+        answer.map_err(|fault| fault.into_store_error(verb, Access::Write))
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("path", &self.inner.path)
+            .finish_non_exhaustive()
+    }
+}
+
+// Cloning what a job needs is cheap: ids and documents are shared, and rotations hold a few short texts.
+#[async_trait]
+impl Store for SqliteStore {
+    async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
+        let session = session.clone();
+        self.write("insert_session", move |db| sessions::insert(db, &session))
+            .await
+    }
+
+    async fn session(
+        &self,
+        key: &SessionKey,
+        now: UnixMillis,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        let key = key.clone();
+        self.read("session", move |db| sessions::find(db, &key, now))
+            .await
+    }
+
+    async fn rotate(
+        &self,
+        key: &SessionKey,
+        expected: &Lineage,
+        expected_payload: &JsonObject,
+        next: &Rotation,
+        now: UnixMillis,
+    ) -> Result<RotateOutcome, StoreError> {
+        let (key, expected) = (key.clone(), expected.clone());
+        let (expected_payload, next) = (expected_payload.clone(), next.clone());
+        self.write("rotate", move |db| {
+            sessions::rotate(db, &key, &expected, &expected_payload, &next, now)
+        })
+        .await
+    }
+
+    async fn write_document(
+        &self,
+        key: &SessionKey,
+        document: SessionDocument,
+        write: &DocumentWrite,
+        now: UnixMillis,
+    ) -> Result<WriteOutcome, StoreError> {
+        let (key, write) = (key.clone(), write.clone());
+        self.write("write_document", move |db| {
+            sessions::write_document(db, &key, document, &write, now)
+        })
+        .await
+    }
+
+    async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
+        let keys = keys.to_vec();
+        self.write("delete_sessions", move |db| sessions::delete(db, &keys))
+            .await
+    }
+
+    async fn delete_user_sessions(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, StoreError> {
+        let selection = selection.clone();
+        self.write("delete_user_sessions", move |db| {
+            user_sessions::delete(db, &selection, now)
+        })
+        .await
+    }
+
+    async fn user_sessions(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let selection = selection.clone();
+        self.read("user_sessions", move |db| {
+            user_sessions::records(db, &selection, now)
+        })
+        .await
+    }
+
+    async fn user_session_handles(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, StoreError> {
+        let selection = selection.clone();
+        self.read("user_session_handles", move |db| {
+            user_sessions::handles(db, &selection, now)
+        })
+        .await
+    }
+
+    async fn delete_expired_sessions(
+        &self,
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        self.write("delete_expired_sessions", move |db| {
+            sessions::delete_expired(db, now, limit)
+        })
+        .await
+    }
+
+    async fn user_metadata(
+        &self,
+        app: &AppId,
+        user: &UserId,
+    ) -> Result<Option<JsonObject>, StoreError> {
+        let (app, user) = (app.clone(), user.clone());
+        self.read("user_metadata", move |db| metadata::find(db, &app, &user))
+            .await
+    }
+
+    async fn write_user_metadata(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        write: &DocumentWrite,
+    ) -> Result<WriteOutcome, StoreError> {
+        let (app, user, write) = (app.clone(), user.clone(), write.clone());
+        self.write("write_user_metadata", move |db| {
+            metadata::write(db, &app, &user, &write)
+        })
+        .await
+    }
+
+    async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError> {
+        let (app, user) = (app.clone(), user.clone());
+        self.write("delete_user_metadata", move |db| {
+            metadata::delete(db, &app, &user)
+        })
+        .await
+    }
+
+    async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError> {
+        let app = app.clone();
+        self.read("signing_keys", move |db| keys::all(db, &app))
+            .await
+    }
+
+    async fn add_dynamic_key(
+        &self,
+        app: &AppId,
+        candidate: &StoredKey,
+        not_if_since: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let (app, candidate) = (app.clone(), candidate.clone());
+        self.write("add_dynamic_key", move |db| {
+            keys::add_dynamic(db, &app, &candidate, not_if_since)
+        })
+        .await
+    }
+
+    async fn add_static_key(&self, app: &AppId, candidate: &StoredKey) -> Result<bool, StoreError> {
+        let (app, candidate) = (app.clone(), candidate.clone());
+        self.write("add_static_key", move |db| {
+            keys::add_static(db, &app, &candidate)
+        })
+        .await
+    }
+
+    async fn delete_dynamic_keys(
+        &self,
+        app: &AppId,
+        created_before: UnixMillis,
+    ) -> Result<u64, StoreError> {
+        let app = app.clone();
+        self.write("delete_dynamic_keys", move |db| {
+            keys::delete_dynamic(db, &app, created_before)
+        })
+        .await
+    }
+
+    async fn refresh_token_key(
+        &self,
+        app: &AppId,
+        candidate: &SecretText,
+        now: UnixMillis,
+    ) -> Result<SecretText, StoreError> {
+        let (app, candidate) = (app.clone(), candidate.clone());
+        self.write("refresh_token_key", move |db| {
+            keys::refresh_token_key(db, &app, &candidate, now)
+        })
+        .await
+    }
+}

@@ -1,0 +1,74 @@
+//! The SQLite store: the suite of all stores, and what is particular to a file.
+
+mod closing;
+mod conformance;
+mod damage;
+mod kill;
+mod locking;
+mod opening;
+mod schema;
+
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+use supersession::store::{InsertOutcome, KeyKind, Lineage, SessionKey, SessionRecord};
+use supersession::{
+    AppId, JsonObject, RefreshHash2, RefreshToken, SessionHandle, Store, UnixMillis, UserId,
+};
+use supersession_sqlite::SqliteStore;
+use tempfile::TempDir;
+
+const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
+
+/// A directory for one database, removed in the end.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("sessions.db")
+    }
+
+    async fn store(&self) -> SqliteStore {
+        SqliteStore::open(self.path()).await.unwrap()
+    }
+
+    /// A connection of some other program.
+    fn connection(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
+    }
+}
+
+fn key(handle: &str) -> SessionKey {
+    SessionKey::new(&AppId::default(), SessionHandle::from(handle))
+}
+
+fn session(handle: &str) -> SessionRecord {
+    SessionRecord {
+        key: key(handle),
+        user_id: UserId::from("user"),
+        lineage: Lineage {
+            current: RefreshHash2::of(&RefreshToken::new(handle)),
+            previous: None,
+        },
+        session_data: JsonObject::empty(),
+        payload: JsonObject::empty(),
+        expires_at: UnixMillis::new(NOW.get() + 1_000),
+        created_at: NOW,
+        key_kind: KeyKind::Dynamic,
+    }
+}
+
+fn object(text: &str) -> JsonObject {
+    text.parse().unwrap()
+}
+
+async fn insert(store: &SqliteStore, handle: &str) {
+    assert_eq!(
+        store.insert_session(&session(handle)).await.unwrap(),
+        InsertOutcome::Inserted
+    );
+}
