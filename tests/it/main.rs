@@ -2,4 +2,10 @@
 
 mod support;
 
+mod architecture;
+mod faults;
+mod promises;
+mod properties;
+mod secrecy;
 mod smoke;
+mod tower;

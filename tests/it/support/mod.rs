@@ -1,5 +1,6 @@
 //! An application in memory, driven through its tower service: time stands still, keys are made once, no sockets.
 
+pub(crate) mod capture;
 mod exchange;
 mod keys;
 
@@ -46,6 +47,7 @@ impl App {
         configure: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
         routes: impl FnOnce(Router) -> Router,
     ) -> Self {
+        capture::install();
         let clock = ManualClock::new(START);
         let store = FaultStore::new(MemoryStore::new());
         seed_keys(&store, START).await;

@@ -1,6 +1,7 @@
 //! The validated, immutable configuration (session specification, section 11).
 
 mod builder;
+mod check;
 pub(crate) mod domain;
 
 use std::fmt;

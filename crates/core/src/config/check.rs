@@ -1,0 +1,293 @@
+//! Checking a configuration: every problem at once, each with its fix.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::builder::{BuildError, ConfigProblem, SessionsBuilder};
+use super::domain::{self, Domain};
+use super::{Config, Website};
+use crate::engine::Lifetimes;
+use crate::transfer::CookieSettings;
+use crate::wire;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const MAX_ACCESS_TOKEN_VALIDITY: Duration = Duration::from_secs(86_400_000);
+const MAX_GRACE_PERIOD: Duration = Duration::from_secs(300);
+const MAX_JITTER: f64 = 0.25;
+
+impl SessionsBuilder {
+    /// The configuration, if it has no problems.
+    pub(super) fn check(self) -> Result<Config, BuildError> {
+        let mut problems = Problems::default();
+        self.check_lifetimes(&mut problems);
+        self.check_names(&mut problems);
+        if self.session_expired_status == self.invalid_claim_status {
+            problems.add(
+                "session_expired_status",
+                "is the same as invalid_claim_status, so clients could not tell the two apart",
+                "choose two different status codes, such as 401 and 403",
+            );
+        }
+        for (setting, status) in [
+            ("session_expired_status", self.session_expired_status),
+            ("invalid_claim_status", self.invalid_claim_status),
+        ] {
+            if !(300..=599).contains(&status) {
+                problems.add(
+                    setting,
+                    format!("{status} is no error status"),
+                    "choose one from 300 to 599",
+                );
+            }
+        }
+        for (at, claim) in self.claims.iter().enumerate() {
+            if self.claims[..at]
+                .iter()
+                .any(|other| other.key() == claim.key())
+            {
+                problems.add(
+                    "claim",
+                    format!("two claims have the key `{}`", claim.key()),
+                    "register each claim once, or give it a key of its own",
+                );
+            }
+            if wire::PROTECTED_CLAIMS.contains(&claim.key()) {
+                problems.add(
+                    "claim",
+                    format!("the key `{}` belongs to the token itself", claim.key()),
+                    "give the claim another key",
+                );
+            }
+        }
+        let api_domain = self.check_api_domain(&mut problems);
+        let website = self.check_website(&mut problems);
+        let cookie_domain = check_cookie_domain(
+            "cookie_domain",
+            self.cookie_domain.as_deref(),
+            &mut problems,
+        );
+        let older_cookie_domain = match self.older_cookie_domain.as_deref() {
+            Some("") => Some(String::new()),
+            other => check_cookie_domain("older_cookie_domain", other, &mut problems),
+        };
+        let gateway_path = domain::path(&self.api_gateway_path);
+        let public_base_path = format!("{gateway_path}{}", domain::path(&self.api_base_path));
+        for (setting, path) in [
+            ("api_base_path", &public_base_path),
+            ("access_token_path", &self.access_token_path),
+        ] {
+            if path.contains([';', ' ']) || path.chars().any(char::is_control) {
+                problems.add(
+                    setting,
+                    "has characters that no path of a cookie may have",
+                    "use a plain path",
+                );
+            }
+        }
+        let (Some((api_domain, api_site)), Some(website), true) =
+            (api_domain, website, problems.0.is_empty())
+        else {
+            return Err(BuildError::Config(problems.0));
+        };
+        let access_path = domain::path(&self.access_token_path);
+        let cookies = CookieSettings {
+            access_name: self.cookie_names.0,
+            refresh_name: self.cookie_names.1,
+            access_path: if access_path.is_empty() {
+                "/".to_owned()
+            } else {
+                access_path
+            },
+            refresh_path: format!("{public_base_path}{}", wire::REFRESH_PATH),
+            domain: cookie_domain,
+            older_domain: older_cookie_domain,
+            secure: self.cookie_secure.unwrap_or_else(|| api_domain.is_https()),
+        };
+        Ok(Config {
+            issuer: self
+                .issuer
+                .unwrap_or_else(|| format!("{api_domain}{public_base_path}")),
+            api_domain,
+            api_site,
+            public_base_path,
+            gateway_path,
+            website,
+            same_site: self.cookie_same_site,
+            transfer_method: self.transfer_method,
+            render: self.render,
+            cookies,
+            access_token_header: self.header_names.0,
+            refresh_token_header: self.header_names.1,
+            expose_access_token: self.expose_access_token,
+            check_database: self.check_database,
+            anti_csrf: self.anti_csrf,
+            key_kind: self.key_kind,
+            session_expired_status: self.session_expired_status,
+            invalid_claim_status: self.invalid_claim_status,
+            refresh_route: self.refresh_route,
+            signout_route: self.signout_route,
+            claims: self.claims,
+            validators: self.validators,
+            hooks: self.hooks,
+        })
+    }
+
+    fn check_lifetimes(&self, problems: &mut Problems) {
+        let Lifetimes {
+            access_token_validity,
+            access_token_validity_jitter,
+            refresh_token_validity,
+            rotation_grace_period,
+            absolute_session_lifetime,
+            recent_reuse_is_theft: _,
+        } = self.lifetimes;
+        if !(Duration::from_secs(1)..=MAX_ACCESS_TOKEN_VALIDITY).contains(&access_token_validity) {
+            problems.add(
+                "access_token_validity",
+                format!("{access_token_validity:?} is out of range"),
+                "choose 1 to 86,400,000 seconds",
+            );
+        }
+        if refresh_token_validity <= access_token_validity {
+            problems.add(
+                "refresh_token_validity",
+                "does not exceed access_token_validity, so sessions would end before their first refresh",
+                "choose a longer one, such as 100 days",
+            );
+        }
+        if absolute_session_lifetime.is_some_and(|lifetime| lifetime < access_token_validity) {
+            problems.add(
+                "absolute_session_lifetime",
+                "is shorter than access_token_validity",
+                "choose a longer one, or shorten access_token_validity",
+            );
+        }
+        if rotation_grace_period > MAX_GRACE_PERIOD {
+            problems.add(
+                "refresh_token_rotation_grace_period",
+                format!("{rotation_grace_period:?} is out of range"),
+                "choose 0 to 300 seconds",
+            );
+        }
+        if !(0.0..=MAX_JITTER).contains(&access_token_validity_jitter) {
+            problems.add(
+                "access_token_validity_jitter",
+                format!("{access_token_validity_jitter} is out of range"),
+                "choose 0 to 0.25",
+            );
+        }
+        if self.key_update_interval < HOUR {
+            problems.add(
+                "signing_key_update_interval",
+                format!("{:?} is out of range", self.key_update_interval),
+                "choose at least one hour",
+            );
+        }
+        if self
+            .cleanup_interval
+            .is_some_and(|interval| interval.is_zero())
+        {
+            problems.add(
+                "cleanup_interval",
+                "is zero",
+                "choose a longer one, or None to turn it off",
+            );
+        }
+    }
+
+    fn check_names(&self, problems: &mut Problems) {
+        let pairs = [
+            ("cookie_names", &self.cookie_names),
+            ("response_header_names", &self.header_names),
+        ];
+        for (setting, (access, refresh)) in pairs {
+            if access == refresh {
+                problems.add(
+                    setting,
+                    "both are the same",
+                    "give each token a name of its own",
+                );
+            }
+            for name in [access, refresh] {
+                let is_token = !name.is_empty()
+                    && name
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&b));
+                if !is_token {
+                    problems.add(
+                        setting,
+                        format!("`{name}` is no valid name"),
+                        "use letters, digits, `-` and `_`",
+                    );
+                }
+            }
+        }
+    }
+
+    fn check_api_domain(&self, problems: &mut Problems) -> Option<(Domain, String)> {
+        const FIX: &str =
+            "set it to where browsers find this API, such as \"https://api.example.com\"";
+        let Some(text) = &self.api_domain else {
+            problems.add("api_domain", "is not set", FIX);
+            return None;
+        };
+        let domain = Domain::parse(text)
+            .map_err(|error| problems.add("api_domain", format!("`{text}`: {error}"), FIX))
+            .ok()?;
+        let site = domain
+            .site()
+            .map_err(|error| problems.add("api_domain", format!("`{text}`: {error}"), FIX))
+            .ok()?;
+        Some((domain, site))
+    }
+
+    fn check_website(&self, problems: &mut Problems) -> Option<Website> {
+        const FIX: &str =
+            "set it to where the website is, such as \"https://example.com\", or set `origin`";
+        if let Some(origin) = &self.origin {
+            return Some(Website::PerRequest(Arc::clone(origin)));
+        }
+        let Some(text) = &self.website_domain else {
+            problems.add("website_domain", "is not set", FIX);
+            return None;
+        };
+        let domain = Domain::parse(text)
+            .map_err(|error| problems.add("website_domain", format!("`{text}`: {error}"), FIX))
+            .ok()?;
+        domain
+            .site()
+            .map_err(|error| problems.add("website_domain", format!("`{text}`: {error}"), FIX))
+            .ok()?;
+        Some(Website::Fixed(domain))
+    }
+}
+
+#[derive(Default)]
+struct Problems(Vec<ConfigProblem>);
+
+impl Problems {
+    fn add(&mut self, setting: &'static str, problem: impl Into<String>, fix: impl Into<String>) {
+        self.0.push(ConfigProblem {
+            setting,
+            problem: problem.into(),
+            fix: fix.into(),
+        });
+    }
+}
+
+fn check_cookie_domain(
+    setting: &'static str,
+    text: Option<&str>,
+    problems: &mut Problems,
+) -> Option<String> {
+    let text = text?;
+    domain::cookie_domain(text)
+        .map_err(|error| {
+            problems.add(
+                setting,
+                format!("`{text}`: {error}"),
+                "set it to a domain that the API's host belongs to, such as \".example.com\"",
+            );
+        })
+        .ok()
+}

@@ -1,0 +1,187 @@
+//! Rules of the house that the compiler does not hold.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// Which of our crates each of our crates may use, tests aside.
+const ALLOWED: [(&str, &[&str]); 7] = [
+    ("supersession", &[]),
+    ("supersession-axum", &["supersession"]),
+    ("supersession-sqlite", &["supersession"]),
+    ("supersession-testkit", &["supersession"]),
+    ("supersession-tests", &[]),
+    ("demo-axum", &["supersession-axum", "supersession-sqlite"]),
+    ("guide-axum", &["supersession-axum", "supersession-sqlite"]),
+];
+
+/// What core may use. No framework, no runtime, no driver, no HTTP client: adding a line here is a decision.
+const CORE_USES: [&str; 18] = [
+    "arc-swap",
+    "async-trait",
+    "aws-lc-rs",
+    "base64",
+    "cookie",
+    "httpdate",
+    "indexmap",
+    "metrics",
+    "percent-encoding",
+    "pollster",
+    "psl",
+    "serde",
+    "serde_json",
+    "subtle",
+    "thiserror",
+    "tokio",
+    "tracing",
+    "uuid",
+];
+
+fn metadata() -> cargo_metadata::Metadata {
+    MetadataCommand::new()
+        .no_deps()
+        .other_options(["--offline".to_owned()])
+        .exec()
+        .unwrap()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn crates_depend_only_downwards() {
+    let metadata = metadata();
+    let ours: BTreeSet<_> = metadata
+        .packages
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
+    let listed: BTreeSet<_> = ALLOWED.iter().map(|(name, _)| *name).collect();
+    assert_eq!(ours, listed, "every crate must have its line in `ALLOWED`");
+    for package in &metadata.packages {
+        let (_, allowed) = ALLOWED
+            .iter()
+            .find(|(name, _)| *name == package.name.as_str())
+            .unwrap();
+        for dependency in &package.dependencies {
+            if dependency.kind == DependencyKind::Normal && ours.contains(dependency.name.as_str())
+            {
+                assert!(
+                    allowed.contains(&dependency.name.as_str()),
+                    "{} -> {}",
+                    package.name,
+                    dependency.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn core_names_no_framework_runtime_driver_or_client() {
+    let metadata = metadata();
+    let core = metadata
+        .packages
+        .iter()
+        .find(|package| package.name.as_str() == "supersession")
+        .unwrap();
+    let allowed: BTreeSet<_> = CORE_USES.into_iter().chain(["zeroize"]).collect();
+    for dependency in core
+        .dependencies
+        .iter()
+        .filter(|dependency| dependency.kind == DependencyKind::Normal)
+    {
+        assert!(
+            allowed.contains(dependency.name.as_str()),
+            "core uses {}",
+            dependency.name
+        );
+        if dependency.name == "tokio" {
+            // Channels and locks, which need no runtime.
+            assert_eq!(dependency.features, ["sync"]);
+        }
+    }
+}
+
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// Names of the wire are written once, in `wire.rs`; a second spelling would be a second truth.
+#[test]
+fn wire_names_stand_in_one_file() {
+    const NAMES: [&str; 12] = [
+        "\"sAccessToken\"",
+        "\"sRefreshToken\"",
+        "\"sIdRefreshToken\"",
+        "\"st-access-token\"",
+        "\"st-refresh-token\"",
+        "\"front-token\"",
+        "\"anti-csrf\"",
+        "\"st-auth-mode\"",
+        "\"rid\"",
+        "\"/session/refresh\"",
+        "\"refreshTokenHash1\"",
+        "\"sessionHandle\"",
+    ];
+    let mut files = Vec::new();
+    sources(&root().join("crates"), &mut files);
+    let exempt = [
+        "wire.rs",
+        "tests.rs",
+        "token/access/mod.rs",
+        "token/refresh.rs",
+    ];
+    let mut found = Vec::new();
+    for file in files {
+        let name = file.to_string_lossy().replace('\\', "/");
+        if exempt.iter().any(|exempt| name.ends_with(exempt))
+            || name.contains("/tests/")
+            || name.contains("testkit")
+        {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        // Unit tests at the end of a file say what the wire says.
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for (number, line) in code.lines().enumerate() {
+            let is_comment = line.trim_start().starts_with("//");
+            if !is_comment && NAMES.iter().any(|name| line.contains(name)) {
+                found.push(format!("{name}:{}: {line}", number + 1));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn no_file_is_overlong() {
+    let mut files = Vec::new();
+    for folder in ["crates", "examples", "tests"] {
+        sources(&root().join(folder), &mut files);
+    }
+    for file in files
+        .iter()
+        .filter(|file| !file.to_string_lossy().contains("/target/"))
+    {
+        let lines = fs::read_to_string(file).unwrap().lines().count();
+        assert!(
+            lines <= 800,
+            "{} has {lines} lines: name its second idea and split it out",
+            file.display()
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! The promises that concern many callers at once, on the memory store and on SQLite.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use supersession::store::MemoryStore;
+use supersession::{AntiCsrfInput, Sessions, Store};
+use supersession_sqlite::SqliteStore;
+use tokio::task::JoinSet;
+
+use crate::support::{START, capture, default_config, seed_keys};
+
+#[derive(Default, Serialize, Deserialize)]
+struct Counter {
+    count: u64,
+}
+
+async fn sessions(store: impl Store) -> Sessions {
+    capture::install();
+    seed_keys(&store, START).await;
+    default_config(Sessions::builder(store))
+        .build()
+        .await
+        .unwrap()
+}
+
+async fn sqlite() -> (tempfile::TempDir, SqliteStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path().join("sessions.db"))
+        .await
+        .unwrap();
+    (folder, store)
+}
+
+/// Runs one test body on each store.
+macro_rules! on_each_store {
+    ($($name:ident => $body:path;)*) => {
+        mod memory {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $name() {
+                    $body(super::sessions(super::MemoryStore::new()).await).await;
+                }
+            )*
+        }
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $name() {
+                    let (_folder, store) = super::sqlite().await;
+                    $body(super::sessions(store).await).await;
+                }
+            )*
+        }
+    };
+}
+
+on_each_store! {
+    sixty_four_tasks_lose_no_increment => super::sixty_four_tasks_lose_no_increment;
+    merges_of_different_keys_all_survive => super::merges_of_different_keys_all_survive;
+    a_revoke_wins_over_all_writers_and_nothing_comes_back => super::a_revoke_wins;
+    thirty_two_refreshes_of_one_token_have_one_successor => super::one_successor;
+    metadata_loses_no_first_update => super::metadata_loses_no_first_update;
+}
+
+async fn sixty_four_tasks_lose_no_increment(sessions: Sessions) {
+    const TASKS: u64 = 64;
+    const STEPS: u64 = 200;
+    let session = sessions.create("alice").await.unwrap();
+    let mut tasks = JoinSet::new();
+    for _ in 0..TASKS {
+        let session = session.clone();
+        tasks.spawn(async move {
+            for _ in 0..STEPS {
+                session
+                    .modify_session_data(|counter: &mut Counter| counter.count += 1)
+                    .await
+                    .unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    let counter: Counter = session.get_session_data().await.unwrap();
+    assert_eq!(counter.count, TASKS * STEPS);
+}
+
+async fn merges_of_different_keys_all_survive(sessions: Sessions) {
+    const TASKS: usize = 100;
+    let session = sessions.create("alice").await.unwrap();
+    let mut tasks = JoinSet::new();
+    for task in 0..TASKS {
+        let session = session.clone();
+        tasks.spawn(async move {
+            session
+                .merge_session_data(json!({ (format!("k{task}")): task }))
+                .await
+                .unwrap();
+            session
+                .merge_into_access_token_payload(json!({ (format!("p{task}")): task }))
+                .await
+                .unwrap();
+        });
+    }
+    tasks.join_all().await;
+    let stored = session.information().await.unwrap();
+    assert_eq!(stored.session_data.keys().len(), TASKS);
+    // The issuer is there too.
+    assert_eq!(
+        stored.custom_claims_in_access_token_payload.keys().len(),
+        TASKS + 1
+    );
+}
+
+async fn a_revoke_wins(sessions: Sessions) {
+    let session = sessions.create("alice").await.unwrap();
+    let done = Arc::new(AtomicUsize::new(0));
+    let mut tasks = JoinSet::new();
+    for _ in 0..16 {
+        let (session, done) = (session.clone(), Arc::clone(&done));
+        tasks.spawn(async move {
+            // Until somebody ends the session, and then not once more.
+            while session
+                .modify_session_data(|counter: &mut Counter| counter.count += 1)
+                .await
+                .is_ok()
+            {
+                done.fetch_add(1, Ordering::SeqCst);
+            }
+            assert!(
+                session
+                    .merge_session_data(json!({"back": true}))
+                    .await
+                    .is_err()
+            );
+            assert!(
+                session
+                    .update_session_data(&json!({"back": true}))
+                    .await
+                    .is_err()
+            );
+            assert!(
+                session
+                    .merge_into_access_token_payload(json!({"back": true}))
+                    .await
+                    .is_err()
+            );
+        });
+    }
+    while done.load(Ordering::SeqCst) < 200 {
+        tokio::task::yield_now().await;
+    }
+    assert!(sessions.revoke(session.handle()).await.unwrap());
+    let refresh_token = session
+        .all_session_tokens_dangerously()
+        .refresh_token
+        .unwrap();
+    assert!(
+        sessions
+            .refresh_session(&refresh_token, AntiCsrfInput::Disabled)
+            .await
+            .is_err()
+    );
+    tasks.join_all().await;
+    assert!(
+        sessions
+            .information(session.handle())
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(sessions.handles_for_user("alice").await.unwrap().is_empty());
+    assert!(!sessions.revoke(session.handle()).await.unwrap());
+}
+
+async fn one_successor(sessions: Sessions) {
+    let session = sessions.create("alice").await.unwrap();
+    let refresh_token = session
+        .all_session_tokens_dangerously()
+        .refresh_token
+        .unwrap();
+    let mut tasks = JoinSet::new();
+    for _ in 0..32 {
+        let (sessions, refresh_token) = (sessions.clone(), refresh_token.clone());
+        tasks.spawn(async move {
+            let refreshed = sessions
+                .refresh_session(&refresh_token, AntiCsrfInput::Disabled)
+                .await
+                .unwrap();
+            refreshed
+                .all_session_tokens_dangerously()
+                .refresh_token
+                .unwrap()
+                .expose()
+                .to_owned()
+        });
+    }
+    let successors: HashSet<_> = tasks.join_all().await.into_iter().collect();
+    assert_eq!(successors.len(), 1);
+    let successor = supersession::RefreshToken::new(successors.into_iter().next().unwrap());
+    sessions
+        .refresh_session(&successor, AntiCsrfInput::Disabled)
+        .await
+        .unwrap();
+    assert_eq!(sessions.handles_for_user("alice").await.unwrap().len(), 1);
+}
+
+async fn metadata_loses_no_first_update(sessions: Sessions) {
+    for round in 0..100 {
+        let user = format!("user-{round}");
+        let metadata = sessions.user_metadata();
+        let (a, b) = tokio::join!(
+            metadata.update(&user, json!({"a": 1})),
+            metadata.update(&user, json!({"b": 2}))
+        );
+        a.unwrap();
+        b.unwrap();
+        let merged: serde_json::Value = metadata.get(&user).await.unwrap();
+        assert_eq!(merged, json!({"a": 1, "b": 2}));
+    }
+}
