@@ -68,3 +68,7 @@ pub use reject::SessionRejection;
 
 /// The framework-free core, so that one dependency is enough.
 pub use supersession as core;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadmeDoctests;

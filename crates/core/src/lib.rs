@@ -1,4 +1,68 @@
-//! Session system for Rust web apps.
+//! Sessions for Rust web apps, wire-compatible with SuperTokens.
+//!
+//! A request comes in, a guard turns it into a [`Session`], and the handler reads and updates that session's data. This crate is
+//! the whole system without a framework; web applications use it through an adapter such as `supersession-axum`, which re-exports it
+//! as `core`, and keep sessions in a store such as `supersession-sqlite`.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use serde_json::{Value, json};
+//! use supersession::store::MemoryStore;
+//! use supersession::{AntiCsrfInput, Sessions, VerifyOptions};
+//!
+//! # pollster::block_on(async {
+//! let sessions = Sessions::builder(MemoryStore::new())
+//!     .api_domain("https://api.example.com")
+//!     .website_domain("https://example.com")
+//!     .access_token_validity(Duration::from_secs(900))
+//!     .build()
+//!     .await?;
+//!
+//! // Sign-in: after whatever says who the user is.
+//! let session = sessions.create("alice").payload(json!({"plan": "pro"})).data(json!({"cart": []})).await?;
+//! let tokens = session.all_session_tokens_dangerously();
+//!
+//! // A later request: verified in memory, without asking the store.
+//! let session = sessions
+//!     .verify_access_token(&tokens.access_token, None, &VerifyOptions::new())
+//!     .await?
+//!     .expect("the session is required, so there is one");
+//! assert_eq!(session.user_id(), "alice");
+//! session.merge_session_data(json!({"theme": "dark"})).await?;
+//! let data: Value = session.get_session_data().await?;
+//! assert_eq!(data, json!({"cart": [], "theme": "dark"}));
+//!
+//! // When the access token has expired.
+//! let refresh_token = tokens.refresh_token.expect("a new session has one");
+//! sessions.refresh_session(&refresh_token, AntiCsrfInput::Token(None)).await?;
+//!
+//! // Sign-out, from anywhere.
+//! sessions.revoke_all_for_user("alice").await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # What it does
+//!
+//! * **Tokens.** Access tokens are JWTs, verified in the process; refresh tokens rotate at every use, and reuse is detected as theft.
+//!   Cookies or headers, as the client asks ([`TokenTransferMethod`]).
+//! * **Data.** Session data on the server, a payload inside the access token, metadata for each user: overwrite, atomic merge,
+//!   lossless modify ([`Session`], [`Sessions`], [`UserMetadata`]).
+//! * **Claims.** Values in the payload that are fetched anew when they are old, and guards that demand them ([`claims`]).
+//! * **Hooks.** Your own code at the turning points of a session ([`hooks`]).
+//! * **Stores.** A contract with a suite that every store passes ([`store`]).
+//!
+//! # What it refuses to do
+//!
+//! It has no login methods, opens no socket, needs no async runtime, and takes time and randomness from outside
+//! ([`Clock`], [`Entropy`]). A fault is never a verdict: trouble is 503 or 500 and clears nothing ([`SessionError`]).
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `metrics` | no | counters through the `metrics` facade; see [`telemetry`] for their names |
 
 mod authority;
 pub mod claims;
