@@ -283,3 +283,60 @@ async fn the_fault_reaches_the_operator_with_its_cause() {
         .find(|line| line.contains("supersession.request.fault") && line.contains("free space"));
     assert!(line.is_some(), "{logged}");
 }
+
+#[tokio::test]
+async fn an_unauthorised_of_the_applications_own_clears_even_where_nobody_looked_at_the_request() {
+    async fn out() -> SessionRejection {
+        SessionError::unauthorised("banned").into()
+    }
+    async fn out_keeping() -> SessionRejection {
+        SessionError::unauthorised_keeping_tokens("later").into()
+    }
+    let routes = |router: Router| {
+        router
+            .route("/out", get(out))
+            .route("/out-keeping", get(out_keeping))
+    };
+    let app = App::with_routes(|builder| builder, routes).await;
+    let answer = app.send(Req::get("/out")).await;
+    answer.is_unauthorised();
+    assert!(answer.clears_everything(), "{answer:?}");
+    assert_eq!(
+        answer.cookie("sAccessToken").unwrap().same_site.as_deref(),
+        Some("Lax")
+    );
+    let answer = app.send(Req::get("/out-keeping")).await;
+    answer.is_unauthorised();
+    assert!(answer.has_no_token_headers(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_document_that_is_no_object_is_bad_input() {
+    async fn overwrite(
+        session: Session,
+        body: axum::Json<serde_json::Value>,
+    ) -> Result<(), SessionRejection> {
+        Ok(session.update_session_data(&body.0).await?)
+    }
+    let app = App::with_routes(
+        |builder| builder,
+        |router| router.route("/data", post(overwrite)),
+    )
+    .await;
+    let tokens = app.login("alice").await;
+    for body in [json!([1]), json!("text"), json!(5)] {
+        let answer = app
+            .send(Req::post("/data").access_cookie(&tokens).json(&body))
+            .await;
+        answer.is_message(
+            400,
+            "expected a JSON object at the root, such as a struct or a map",
+        );
+    }
+    assert_eq!(
+        app.send(Req::post("/data").access_cookie(&tokens).json(&json!(null)))
+            .await
+            .status,
+        200
+    );
+}

@@ -193,13 +193,9 @@ impl Documents<'_> {
     }
 }
 
-/// What the application gives us as a document.
+/// What the application gives us as a document. Often it comes from the client, hence the client's fault.
 pub(crate) fn object<T: Serialize + ?Sized>(value: &T) -> Result<JsonObject, SessionError> {
-    JsonObject::from_serialize(value).map_err(|error| {
-        Fault::misuse("the document cannot be stored")
-            .with_source(error)
-            .into()
-    })
+    JsonObject::from_serialize(value).map_err(|error| SessionError::bad_input(error.to_string()))
 }
 
 /// A patch of a payload may remove protected names, which migrates old sessions, but not set them.
@@ -220,7 +216,7 @@ pub(crate) fn refuse_protected(target: &Target, patch: &JsonObject) -> Result<()
     Ok(())
 }
 
-fn shape_fault(target: &Target, error: &serde_json::Error) -> SessionError {
+pub(crate) fn shape_fault(target: &Target, error: &serde_json::Error) -> SessionError {
     let document = match target {
         Target::SessionData(handle) => format!("the session data of {handle}"),
         Target::Payload(handle) => format!("the access token payload of {handle}"),

@@ -101,7 +101,7 @@ pub use json::{JsonObject, JsonObjectError};
 pub use keys::{Jwk, JwkSet};
 pub use request::{Guard, RequestSessions, Route, VerifyOptions};
 pub use secret::{
-    AccessToken, AntiCsrfToken, RefreshHash1, RefreshHash2, RefreshToken, SecretText,
+    AccessToken, AntiCsrfToken, FrontToken, RefreshHash1, RefreshHash2, RefreshToken, SecretText,
 };
 pub use session::{Delivery, Session, SessionTokens};
 pub use sessions::{AntiCsrfInput, CreateSession, Sessions, UserMetadata};

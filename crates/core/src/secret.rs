@@ -53,6 +53,10 @@ secret! {
     AntiCsrfToken
 }
 secret! {
+    /// Describes an access token to the browser SDK, whole payload included. Scripts of the page may read it, logs should not.
+    FrontToken
+}
+secret! {
     /// Text that only the engine and its store may see: private keys and the key of the refresh tokens.
     SecretText
 }

@@ -31,6 +31,8 @@ pub(crate) enum Fault {
     Row(&'static str),
     #[error("a job of the store panicked; this is a bug")]
     Panicked,
+    #[error("SQLite rolled back the transaction by itself")]
+    RolledBack,
     #[error("the threads of the store are gone")]
     Stopped,
 }
@@ -53,14 +55,18 @@ impl Fault {
             Self::Sqlite(error) => sqlite_kind(error, access),
             Self::Transaction { source, .. } => sqlite_kind(source, access),
             Self::Column { .. } | Self::Document { .. } | Self::Row(_) => StoreErrorKind::Corrupt,
-            Self::Panicked | Self::Stopped => StoreErrorKind::Internal,
+            Self::Panicked | Self::RolledBack | Self::Stopped => StoreErrorKind::Internal,
         }
     }
 }
 
 fn sqlite_kind(error: &rusqlite::Error, access: Access) -> StoreErrorKind {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreErrorKind::Unavailable,
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::FileLockingProtocolFailed,
+        ) => StoreErrorKind::Unavailable,
         Some(
             ErrorCode::CannotOpen
             | ErrorCode::DiskFull
@@ -101,6 +107,7 @@ mod tests {
         check(ffi::SQLITE_BUSY, Unavailable, Unavailable);
         check(ffi::SQLITE_BUSY_SNAPSHOT, Unavailable, Unavailable);
         check(ffi::SQLITE_LOCKED, Unavailable, Unavailable);
+        check(ffi::SQLITE_PROTOCOL, Unavailable, Unavailable);
         check(ffi::SQLITE_FULL, Unavailable, NotWritable);
         check(ffi::SQLITE_READONLY, Unavailable, NotWritable);
         check(ffi::SQLITE_CANTOPEN, Unavailable, NotWritable);

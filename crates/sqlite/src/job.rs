@@ -17,7 +17,7 @@ pub(crate) trait Job: Send {
     /// Gives the caller the outcome.
     fn answer(self: Box<Self>);
 
-    /// Gives the caller a fault in place of the outcome.
+    /// Gives the caller the fault that the job met, or this one if it met none: nothing of it is applied.
     fn refuse(self: Box<Self>, fault: Fault);
 }
 
@@ -50,6 +50,7 @@ where
     }
 
     fn refuse(self: Box<Self>, fault: Fault) {
+        let fault = self.outcome.and_then(Result::err).unwrap_or(fault);
         let _ = self.caller.send(Err(fault));
     }
 }

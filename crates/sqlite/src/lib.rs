@@ -51,11 +51,12 @@
 //! # The files
 //! Beside `sessions.db` there are `sessions.db-wal`, the write-ahead log, and `sessions.db-shm`, its index. While the
 //! store is open, and after a crash, the log is part of the database: do not delete it, and do not copy `sessions.db`
-//! without it. It is removed when the last process closes the database. The log is kept near 4 MiB, and below 64 MiB
-//! unless a reader of another program holds on to it.
+//! without it. It is removed when the last process closes the database. Its file takes some 4 MiB, under a constant load
+//! of writes 64 MiB, and more only while a reader of another program holds on to it.
 //!
-//! The file holds the private keys that sign access tokens. On Unix it is created so that only its owner can read it.
-//! It must lie on a local disk: the write-ahead log needs shared memory, which network file systems do not offer.
+//! The file holds the private keys that sign access tokens, and so does each copy. On Unix it is created so that only its
+//! owner can read it. It must lie on a local disk: the write-ahead log needs shared memory, which network file systems
+//! do not offer.
 //!
 //! Back up with `sqlite3 sessions.db ".backup copy.db"` or `VACUUM INTO 'copy.db'`; both are safe while the store is
 //! open. Restore by putting the copy in place while no process has the database open, and by removing a `-wal` and a

@@ -96,6 +96,20 @@ impl Config {
         }
     }
 
+    /// The `SameSite` that cookies most likely have, where the request is not at hand. It must only let the browser accept that a
+    /// cookie is cleared, and browsers accept `None` from everywhere if the cookie is `Secure`.
+    pub(crate) fn likely_same_site(&self) -> SameSite {
+        let site = match &self.website {
+            Website::Fixed(website) => self.site_for(website).ok(),
+            Website::PerRequest(_) => None,
+        };
+        match site {
+            Some(site) => site.same_site,
+            None if self.cookies.secure => self.same_site.unwrap_or(SameSite::None),
+            None => self.same_site.unwrap_or(SameSite::Lax),
+        }
+    }
+
     fn site_for(&self, website: &Domain) -> Result<SiteOfRequest, String> {
         let site = website
             .site()

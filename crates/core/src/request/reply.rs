@@ -14,17 +14,15 @@ impl RequestSessions {
     #[must_use]
     pub fn answer(&self, error: &SessionError) -> Reply {
         telemetry::request_failed(error);
-        if error.clears_tokens()
-            && let Ok(presented) = self.presented()
-        {
-            // An origin that cannot be told decides only which attribute the cleared cookies have.
-            let same_site = presented
-                .site()
-                .map_or(crate::SameSite::Lax, |site| site.same_site);
-            let has_legacy_cookie = presented.has_legacy_cookie;
+        if error.clears_tokens() {
+            // A handler may end a session without anybody having looked at the request.
+            let presented = self.presented().ok();
+            let site = presented.and_then(|presented| presented.site().ok());
+            let same_site =
+                site.map_or_else(|| self.config().likely_same_site(), |site| site.same_site);
             self.inner.effects.plan(|plan| {
                 plan.clear_all(same_site);
-                if has_legacy_cookie {
+                if presented.is_some_and(|presented| presented.has_legacy_cookie) {
                     plan.clear_legacy_cookie(same_site);
                 }
             });

@@ -10,10 +10,11 @@ use serde::de::DeserializeOwned;
 
 use crate::authority::SessionInformation;
 use crate::clock::UnixMillis;
-use crate::error::{Fault, SessionError};
+use crate::documents::{self, Target};
+use crate::error::SessionError;
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
-use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
+use crate::secret::{AccessToken, AntiCsrfToken, FrontToken, RefreshToken};
 use crate::sessions::Sessions;
 
 pub(crate) use state::{Attachment, Effects, SessionParts};
@@ -48,7 +49,7 @@ pub struct SessionTokens {
     /// The access token.
     pub access_token: AccessToken,
     /// The front token, which describes the access token to the browser SDK.
-    pub front_token: String,
+    pub front_token: FrontToken,
     /// The refresh token; only after creation and refresh.
     pub refresh_token: Option<RefreshToken>,
     /// When the session ends unless it is refreshed; only after creation and refresh.
@@ -126,11 +127,7 @@ impl Session {
     /// A [`Fault`] when the payload does not have the shape of `T`.
     pub fn access_token_payload_as<T: DeserializeOwned>(&self) -> Result<T, SessionError> {
         self.access_token_payload().deserialize().map_err(|error| {
-            Fault::internal(
-                "the access token payload does not have the shape that the application asks for",
-            )
-            .with_source(error)
-            .into()
+            documents::shape_fault(&Target::Payload(self.handle().clone()), &error)
         })
     }
 

@@ -5,7 +5,7 @@ use super::{SameSite, Transport};
 use crate::clock::UnixMillis;
 use crate::config::Config;
 use crate::http::ResponseHead;
-use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
+use crate::secret::{AccessToken, AntiCsrfToken, FrontToken, RefreshToken};
 use crate::wire;
 
 /// The token effects of a response (session specification, 3.5 and 3.6).
@@ -16,7 +16,7 @@ pub(crate) struct ResponsePlan {
     access_header: Option<Slot<AccessToken>>,
     refresh_header: Option<Slot<RefreshToken>>,
     /// Clearing says `remove`.
-    front_token: Option<Slot<String>>,
+    front_token: Option<Slot<FrontToken>>,
     anti_csrf: Option<AntiCsrfToken>,
     clear_legacy_cookie: bool,
     clear_older_access_cookie: bool,
@@ -34,7 +34,7 @@ enum Slot<T> {
 #[derive(Clone, Debug)]
 pub(crate) struct TokensOut {
     pub(crate) access: AccessToken,
-    pub(crate) front_token: String,
+    pub(crate) front_token: FrontToken,
     pub(crate) refresh: Option<(RefreshToken, UnixMillis)>,
     pub(crate) anti_csrf: Option<AntiCsrfToken>,
 }
@@ -137,7 +137,7 @@ impl ResponsePlan {
         };
         if let Some(front_token) = &self.front_token {
             let value = match front_token {
-                Slot::Set(value) => value.as_str(),
+                Slot::Set(value) => value.expose(),
                 Slot::Clear => wire::FRONT_TOKEN_REMOVE,
             };
             header(head, wire::FRONT_TOKEN_HEADER, value);

@@ -58,7 +58,11 @@ impl Writer {
     fn settle(&self, group: &mut Vec<Box<dyn Job>>) {
         match self.attempt(group) {
             Ok(()) => group.drain(..).for_each(Job::answer),
-            Err(Setback::Job) if group.len() == 1 => group.drain(..).for_each(Job::answer),
+            Err(Setback::Job) if group.len() == 1 => {
+                group
+                    .drain(..)
+                    .for_each(|job| job.refuse(Fault::RolledBack));
+            }
             Err(Setback::Job) => {
                 // All is rolled back and nobody has an answer yet. Each now gets a transaction of its own, so that
                 // the one that fails fails alone.

@@ -242,6 +242,18 @@ fn a_commit_that_fails_fails_its_whole_group() {
 }
 
 #[test]
+fn a_job_that_lost_its_transaction_is_not_told_that_it_succeeded() {
+    let scene = Scene::new();
+    let lost = scene.store.write("test", |connection| {
+        add_app(connection, "lost")?;
+        connection.execute_batch("ROLLBACK")?;
+        Ok(())
+    });
+    assert_eq!(block_on(lost).unwrap_err().kind(), StoreErrorKind::Internal);
+    assert!(scene.apps().is_empty());
+}
+
+#[test]
 fn without_its_thread_a_queue_answers_all_the_same() {
     let (queue, waiting) = Queue::bounded(1);
     let mut answer = Box::pin(queue.run(|_| Ok(())));

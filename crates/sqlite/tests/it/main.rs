@@ -1,5 +1,13 @@
 //! The SQLite store: the suite of all stores, and what is particular to a file.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking, and a child process tells its parent on standard output"
+)]
+
 mod closing;
 mod conformance;
 mod damage;
