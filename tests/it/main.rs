@@ -8,4 +8,5 @@ mod promises;
 mod properties;
 mod secrecy;
 mod smoke;
+mod telemetry;
 mod tower;
