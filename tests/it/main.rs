@@ -1,4 +1,9 @@
 //! Tests of the whole workspace, in one binary.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails should say where, at once"
+)]
 
 mod support;
 

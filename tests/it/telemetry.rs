@@ -15,7 +15,11 @@ struct Counters(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
 
 impl Counters {
     fn get(&self, name: &str) -> u64 {
-        self.0.lock().unwrap().get(name).map_or(0, |counter| counter.load(Ordering::SeqCst))
+        self.0
+            .lock()
+            .unwrap()
+            .get(name)
+            .map_or(0, |counter| counter.load(Ordering::SeqCst))
     }
 }
 
@@ -26,7 +30,9 @@ impl Recorder for Counters {
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
         let mut counters = self.0.lock().unwrap();
-        Counter::from_arc(Arc::clone(counters.entry(key.name().to_owned()).or_default()))
+        Counter::from_arc(Arc::clone(
+            counters.entry(key.name().to_owned()).or_default(),
+        ))
     }
 
     fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
@@ -46,15 +52,21 @@ async fn each_event_counts_under_its_name() {
     let app = App::new().await;
 
     let first = app.login("alice").await;
-    let second = app.send(Req::refresh().refresh_cookie(&first)).await.tokens();
+    let second = app
+        .send(Req::refresh().refresh_cookie(&first))
+        .await
+        .tokens();
     app.send(Req::signout().access_cookie(&second)).await;
     app.send(Req::get("/verify")).await;
     let stolen = app.login("bob").await;
     app.send(Req::refresh().refresh_cookie(&stolen)).await;
     app.advance_secs(31);
-    app.send(Req::refresh().refresh_cookie(&stolen)).await.is_theft();
+    app.send(Req::refresh().refresh_cookie(&stolen))
+        .await
+        .is_theft();
     let carol = app.login("carol").await;
-    app.store.plan(PlannedFault::new(StoreErrorKind::Unavailable).on(Verb::Session));
+    app.store
+        .plan(PlannedFault::new(StoreErrorKind::Unavailable).on(Verb::Session));
     app.send(Req::get("/verify-db").access_cookie(&carol)).await;
     app.advance_secs(200 * 24 * 3_600);
     assert_eq!(app.sessions.delete_expired_sessions().await.unwrap(), 1);
@@ -77,11 +89,19 @@ async fn each_event_counts_under_its_name() {
 
 #[test]
 fn every_name_is_documented() {
-    let source = std::fs::read_to_string(crate::architecture::root().join("crates/core/src/telemetry.rs")).unwrap();
-    let mut names = source.split('"').filter(|text| text.starts_with("supersession.")).collect::<Vec<_>>();
+    let source =
+        std::fs::read_to_string(crate::architecture::root().join("crates/core/src/telemetry.rs"))
+            .unwrap();
+    let mut names = source
+        .split('"')
+        .filter(|text| text.starts_with("supersession."))
+        .collect::<Vec<_>>();
     names.dedup();
     assert!(names.len() >= 8, "{names:?}");
     for name in names {
-        assert!(source.contains(&format!("//! | `{name}` |")), "{name} is not in the table");
+        assert!(
+            source.contains(&format!("//! | `{name}` |")),
+            "{name} is not in the table"
+        );
     }
 }

@@ -131,16 +131,6 @@ impl SessionError {
         })
     }
 
-    /// What an adapter's guards and extractors say when the layer that they need is not there. Told to the operator at once, since
-    /// there is no layer to do it.
-    #[must_use]
-    pub fn missing_layer(layer: &str, fix: &str) -> Self {
-        let message = format!("{layer} is missing from this route. Fix: {fix}");
-        let error = Self::Fault(Fault::new(FaultKind::MissingLayer, message));
-        crate::telemetry::request_failed(&error);
-        error
-    }
-
     pub(crate) fn gone() -> Self {
         Self::unauthorised(crate::wire::MESSAGE_SESSION_GONE)
     }

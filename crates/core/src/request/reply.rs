@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::RequestSessions;
-use crate::error::{FaultKind, SessionError};
+use crate::error::{Fault, FaultKind, SessionError};
 use crate::http::Reply;
 use crate::telemetry;
 use crate::wire;
@@ -70,6 +70,16 @@ pub(crate) fn default_reply(
 }
 
 impl SessionError {
+    /// What an adapter's guards and extractors say when the layer that they need is not there. Told to the operator at once, since
+    /// there is no layer to do it.
+    #[must_use]
+    pub fn missing_layer(layer: &str, fix: &str) -> Self {
+        let message = format!("{layer} is missing from this route. Fix: {fix}");
+        let error = Self::Fault(Fault::new(FaultKind::MissingLayer, message));
+        telemetry::request_failed(&error);
+        error
+    }
+
     /// What the wire says for this error with the default statuses, where no layer is at hand to say it better.
     #[must_use]
     pub fn default_reply(&self) -> Reply {

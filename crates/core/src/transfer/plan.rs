@@ -252,7 +252,7 @@ impl<T> Slot<(T, UnixMillis)> {
 fn values_of(head: &dyn ResponseHead, name: &str) -> Vec<String> {
     let mut values = Vec::new();
     head.header_values(name, &mut |value| {
-        values.push(String::from_utf8_lossy(value).into_owned())
+        values.push(String::from_utf8_lossy(value).into_owned());
     });
     values
 }
