@@ -158,8 +158,8 @@ impl Engine {
         Ok(signed.map_err(KeyFault::from)?)
     }
 
-    /// When an access token that is minted now expires: its validity, shortened by the jitter, and never beyond the
-    /// session's own end.
+    /// When an access token that is minted now expires: its validity, shortened by the jitter, but valid for a moment at least, and
+    /// never beyond the session's own end.
     fn access_expiry(
         &self,
         now: UnixMillis,
@@ -167,7 +167,10 @@ impl Engine {
     ) -> Result<UnixSeconds, Fault> {
         let jitter = self.lifetimes.access_token_validity_jitter * random_unit(&*self.entropy)?;
         let validity = self.lifetimes.access_token_validity.mul_f64(1.0 - jitter);
-        Ok(now.after(validity).min(session_expires_at).floor_seconds())
+        // Expiry counts in whole seconds; a short validity must not be rounded down to none.
+        let next_second = UnixSeconds::new(now.floor_seconds().get().saturating_add(1));
+        let expires_at = now.after(validity).floor_seconds().max(next_second);
+        Ok(expires_at.min(session_expires_at.floor_seconds()))
     }
 
     /// When a session that is created or refreshed now ends.
