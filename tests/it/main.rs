@@ -15,3 +15,4 @@ mod secrecy;
 mod smoke;
 mod telemetry;
 mod tower;
+mod verification;

@@ -45,11 +45,18 @@ async fn a_session_is_created_verified_refreshed_and_ended() {
 #[tokio::test]
 async fn the_shortest_tokens_are_valid_for_a_moment() {
     let configure = |builder: supersession::SessionsBuilder| {
-        builder.access_token_validity(Duration::from_secs(1)).access_token_validity_jitter(0.25)
+        builder
+            .access_token_validity(Duration::from_secs(1))
+            .access_token_validity_jitter(0.25)
     };
     let app = App::with(configure).await;
     for _ in 0..20 {
         let tokens = app.login("alice").await;
-        assert_eq!(app.send(Req::get("/verify").access_cookie(&tokens)).await.status, 200);
+        assert_eq!(
+            app.send(Req::get("/verify").access_cookie(&tokens))
+                .await
+                .status,
+            200
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod capture;
 mod exchange;
+mod forge;
 mod keys;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use supersession_testkit::{FaultStore, ManualClock};
 use tower::ServiceExt as _;
 
 pub(crate) use exchange::{Answer, Req, Tokens};
+pub(crate) use forge::{Forge, session_claims};
 pub(crate) use keys::seed_keys;
 
 /// The time at which every test starts.

@@ -93,6 +93,10 @@ impl Authority for Local {
         else {
             return Ok(CheckOutcome::Gone);
         };
+        // A signed token that names somebody else's session is none that this engine made.
+        if record.user_id != claims.recipe_user_id {
+            return Ok(CheckOutcome::Gone);
+        }
         if record
             .lineage
             .covers(&claims.refresh_hash1, claims.parent_refresh_hash1.as_ref())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::builder::{BuildError, ConfigProblem, SessionsBuilder};
 use super::domain::{self, Domain};
-use super::{Config, Website};
+use super::{Api, Config, Website};
 use crate::engine::Lifetimes;
 use crate::transfer::CookieSettings;
 use crate::wire;
@@ -59,8 +59,8 @@ impl SessionsBuilder {
                 );
             }
         }
-        let api_domain = self.check_api_domain(&mut problems);
-        let website = self.check_website(&mut problems);
+        let api = self.check_api_domain(&mut problems);
+        let website = self.check_website(api.as_ref(), &mut problems);
         let cookie_domain = check_cookie_domain(
             "cookie_domain",
             self.cookie_domain.as_deref(),
@@ -84,9 +84,7 @@ impl SessionsBuilder {
                 );
             }
         }
-        let (Some((api_domain, api_site)), Some(website), true) =
-            (api_domain, website, problems.0.is_empty())
-        else {
+        let (Some(api), Some(website), true) = (api, website, problems.0.is_empty()) else {
             return Err(BuildError::Config(problems.0));
         };
         let access_path = domain::path(&self.access_token_path);
@@ -101,17 +99,16 @@ impl SessionsBuilder {
             refresh_path: format!("{public_base_path}{}", wire::REFRESH_PATH),
             domain: cookie_domain,
             older_domain: older_cookie_domain,
-            secure: self.cookie_secure.unwrap_or_else(|| api_domain.is_https()),
+            secure: self.cookie_secure.unwrap_or_else(|| api.domain.is_https()),
         };
         Ok(Config {
             issuer: self
                 .issuer
-                .unwrap_or_else(|| format!("{api_domain}{public_base_path}")),
-            api_domain,
-            api_site,
+                .unwrap_or_else(|| format!("{}{public_base_path}", api.domain)),
+            website,
+            api,
             public_base_path,
             gateway_path,
-            website,
             same_site: self.cookie_same_site,
             transfer_method: self.transfer_method,
             render: self.render,
@@ -224,7 +221,7 @@ impl SessionsBuilder {
         }
     }
 
-    fn check_api_domain(&self, problems: &mut Problems) -> Option<(Domain, String)> {
+    fn check_api_domain(&self, problems: &mut Problems) -> Option<Api> {
         const FIX: &str =
             "set it to where browsers find this API, such as \"https://api.example.com\"";
         let Some(text) = &self.api_domain else {
@@ -238,10 +235,10 @@ impl SessionsBuilder {
             .site()
             .map_err(|error| problems.add("api_domain", format!("`{text}`: {error}"), FIX))
             .ok()?;
-        Some((domain, site))
+        Some(Api { domain, site })
     }
 
-    fn check_website(&self, problems: &mut Problems) -> Option<Website> {
+    fn check_website(&self, api: Option<&Api>, problems: &mut Problems) -> Option<Website> {
         const FIX: &str =
             "set it to where the website is, such as \"https://example.com\", or set `origin`";
         if let Some(origin) = &self.origin {
@@ -254,11 +251,15 @@ impl SessionsBuilder {
         let domain = Domain::parse(text)
             .map_err(|error| problems.add("website_domain", format!("`{text}`: {error}"), FIX))
             .ok()?;
-        domain
+        let site = domain
             .site()
             .map_err(|error| problems.add("website_domain", format!("`{text}`: {error}"), FIX))
             .ok()?;
-        Some(Website::Fixed(domain))
+        Some(Website::Fixed(api?.site_with(
+            &domain,
+            &site,
+            self.cookie_same_site,
+        )))
     }
 }
 

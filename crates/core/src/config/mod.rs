@@ -26,8 +26,7 @@ type RenderFn = dyn Fn(&SessionError, Reply) -> Reply + Send + Sync;
 
 /// Everything that decides how requests are read and answered.
 pub(crate) struct Config {
-    api_domain: Domain,
-    api_site: String,
+    api: Api,
     /// Gateway path and base path: what the outside sees.
     public_base_path: String,
     /// What reaches us: the public path without the gateway's.
@@ -53,9 +52,37 @@ pub(crate) struct Config {
     pub(crate) hooks: Hooks,
 }
 
+/// Where this API is.
+struct Api {
+    domain: Domain,
+    /// The top-level site of the domain.
+    site: String,
+}
+
+impl Api {
+    /// What a website means for cookies (session specification, 3.9).
+    fn site_with(
+        &self,
+        website: &Domain,
+        site: &str,
+        configured: Option<SameSite>,
+    ) -> SiteOfRequest {
+        let is_same_site = site == self.site && website.scheme == self.domain.scheme;
+        let derived = if is_same_site {
+            SameSite::Lax
+        } else {
+            SameSite::None
+        };
+        SiteOfRequest {
+            same_site: configured.unwrap_or(derived),
+            is_local: self.domain.is_local() && website.is_local(),
+        }
+    }
+}
+
 /// Where the website is.
 enum Website {
-    Fixed(Domain),
+    Fixed(SiteOfRequest),
     PerRequest(Arc<OriginFn>),
 }
 
@@ -86,12 +113,15 @@ impl Config {
     /// What the website's origin means for cookies (session specification, 3.9).
     pub(crate) fn site_of(&self, view: &dyn RequestView) -> Result<SiteOfRequest, String> {
         match &self.website {
-            Website::Fixed(website) => self.site_for(website),
+            Website::Fixed(site) => Ok(*site),
             Website::PerRequest(origin) => {
                 let origin = origin(view);
                 let website = Domain::parse(&origin)
                     .map_err(|error| format!("the origin function returned `{origin}`: {error}"))?;
-                self.site_for(&website)
+                let site = website
+                    .site()
+                    .map_err(|error| format!("website domain `{website}`: {error}"))?;
+                Ok(self.api.site_with(&website, &site, self.same_site))
             }
         }
     }
@@ -99,30 +129,13 @@ impl Config {
     /// The `SameSite` that cookies most likely have, where the request is not at hand. It must only let the browser accept that a
     /// cookie is cleared, and browsers accept `None` from everywhere if the cookie is `Secure`.
     pub(crate) fn likely_same_site(&self) -> SameSite {
-        let site = match &self.website {
-            Website::Fixed(website) => self.site_for(website).ok(),
-            Website::PerRequest(_) => None,
-        };
-        match site {
-            Some(site) => site.same_site,
-            None if self.cookies.secure => self.same_site.unwrap_or(SameSite::None),
-            None => self.same_site.unwrap_or(SameSite::Lax),
+        match &self.website {
+            Website::Fixed(site) => site.same_site,
+            Website::PerRequest(_) if self.cookies.secure => {
+                self.same_site.unwrap_or(SameSite::None)
+            }
+            Website::PerRequest(_) => self.same_site.unwrap_or(SameSite::Lax),
         }
-    }
-
-    fn site_for(&self, website: &Domain) -> Result<SiteOfRequest, String> {
-        let site = website
-            .site()
-            .map_err(|error| format!("website domain `{website}`: {error}"))?;
-        let derived = if site == self.api_site && website.scheme == self.api_domain.scheme {
-            SameSite::Lax
-        } else {
-            SameSite::None
-        };
-        Ok(SiteOfRequest {
-            same_site: self.same_site.unwrap_or(derived),
-            is_local: self.api_domain.is_local() && website.is_local(),
-        })
     }
 
     /// The path that a built-in route has for this server, from the path of a request: below the base path, without it.
@@ -138,7 +151,7 @@ impl Config {
 
     /// The API's domain and the public base path: where clients find the built-in routes.
     pub(crate) fn public_base_url(&self) -> String {
-        format!("{}{}", self.api_domain, self.public_base_path)
+        format!("{}{}", self.api.domain, self.public_base_path)
     }
 
     /// Lets the application answer an error otherwise.
@@ -153,7 +166,7 @@ impl Config {
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
-            .field("api_domain", &self.api_domain)
+            .field("api_domain", &self.api.domain)
             .field("public_base_path", &self.public_base_path)
             .field("cookies", &self.cookies)
             .field("anti_csrf", &self.anti_csrf)

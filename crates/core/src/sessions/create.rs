@@ -90,7 +90,6 @@ impl CreateSession {
 
     async fn run(self) -> Result<Session, SessionError> {
         let config = self.sessions.config();
-        let user_id = checked(self.user_id)?;
         let attachment = self
             .request
             .as_ref()
@@ -100,10 +99,11 @@ impl CreateSession {
             access_token_payload: self.payload?,
             session_data: self.session_data?,
             tenant_id: self.tenant_id,
-            user_id,
+            user_id: checked(self.user_id)?,
         };
         let draft = with_issuer_and_claims(&self.sessions, draft).await?;
-        let draft = config.hooks.run_before_create(draft).await?;
+        let mut draft = config.hooks.run_before_create(draft).await?;
+        draft.user_id = checked(draft.user_id)?;
         let anti_csrf = match &self.request {
             Some(request) => request.uses_anti_csrf_tokens(attachment.as_ref())?,
             None => config.anti_csrf == Some(AntiCsrf::ViaToken),

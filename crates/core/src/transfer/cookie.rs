@@ -96,12 +96,23 @@ fn http_date(at: UnixMillis) -> String {
 
 /// The values of one cookie in a `Cookie` header, in order. Quotes around a value go; a value that is not well encoded
 /// is taken as it is. What is no cookie at all is passed over.
+///
+/// The name is compared as it stands. A browser guards names such as `__Host-x` by their letters, so an encoded
+/// spelling of one may come from another host, and must not be taken for it.
 pub(crate) fn values(header: &str, name: &str) -> Vec<String> {
     Cookie::split_parse(header)
         .flatten()
-        .filter(|cookie| decoded(cookie.name()) == name)
+        .filter(|cookie| cookie.name() == name)
         .map(|cookie| decoded(cookie.value_trimmed()).into_owned())
         .collect()
+}
+
+/// Whether a cookie comes more than once, in whatever spelling of its name (session specification, 3.11).
+pub(crate) fn is_duplicated(header: &str, name: &str) -> bool {
+    let mut spellings = Cookie::split_parse(header)
+        .flatten()
+        .filter(|cookie| decoded(cookie.name()) == name);
+    spellings.nth(1).is_some()
 }
 
 fn decoded(text: &str) -> Cow<'_, str> {
@@ -171,7 +182,13 @@ mod tests {
     #[test]
     fn cookies_are_found_among_odd_neighbours() {
         let header = r#"x="q\"; 100%; y=%; sAccessToken=one; =v; sAccessToken="two"; %73AccessToken=a%2Bb; z"#;
-        assert_eq!(values(header, "sAccessToken"), ["one", "two", "a+b"]);
+        assert_eq!(values(header, "sAccessToken"), ["one", "two"]);
+        assert!(is_duplicated(header, "sAccessToken"));
+        let spelled_otherwise = "%73AccessToken=1; sAccessToken=a%2Bb";
+        assert_eq!(values(spelled_otherwise, "sAccessToken"), ["a+b"]);
+        assert!(is_duplicated(spelled_otherwise, "sAccessToken"));
+        assert!(values("%73AccessToken=1", "sAccessToken").is_empty());
+        assert!(!is_duplicated("%73AccessToken=1; x=2", "sAccessToken"));
         assert_eq!(
             values("sAccessToken=%E0%A4%A", "sAccessToken"),
             ["%E0%A4%A"]

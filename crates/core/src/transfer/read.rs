@@ -1,6 +1,6 @@
 //! What a request carries: read once, synchronously, into owned values.
 
-use super::cookie::values;
+use super::cookie::{is_duplicated, values};
 use super::{AntiCsrf, SameSite, TokenTransferMethod, Transport};
 use crate::config::Config;
 use crate::error::Fault;
@@ -25,6 +25,8 @@ pub(crate) struct Presented {
     pub(crate) method: RequestMethod,
     access_cookies: Vec<AccessToken>,
     refresh_cookies: Vec<RefreshToken>,
+    has_duplicate_access_cookie: bool,
+    has_duplicate_refresh_cookie: bool,
     /// The text behind `Bearer `: an access or a refresh token, or somebody else's.
     bearer: Option<AccessToken>,
     pub(crate) has_legacy_cookie: bool,
@@ -66,6 +68,11 @@ impl Presented {
                 .map(|header| values(header, name))
                 .unwrap_or_default()
         };
+        let duplicated = |name: &str| {
+            cookies
+                .as_deref()
+                .is_some_and(|header| is_duplicated(header, name))
+        };
         let auth_mode = view.header(wire::AUTH_MODE_HEADER);
         let for_creation = match config.transfer_method(view, true) {
             TokenTransferMethod::Cookie => Transport::Cookie,
@@ -87,6 +94,8 @@ impl Presented {
                 .into_iter()
                 .map(RefreshToken::new)
                 .collect(),
+            has_duplicate_access_cookie: duplicated(&config.cookies.access_name),
+            has_duplicate_refresh_cookie: duplicated(&config.cookies.refresh_name),
             bearer: bearer(view).map(AccessToken::new),
             has_legacy_cookie: !cookie_values(wire::LEGACY_ID_REFRESH_COOKIE).is_empty(),
             has_rid: view.header(wire::RID_HEADER).is_some(),
@@ -114,7 +123,7 @@ impl Presented {
         if self.allowed.allows(Transport::Cookie)
             && let Some(token) = self.access_cookies.first().filter(ours)
         {
-            return if self.access_cookies.len() > 1 {
+            return if self.has_duplicate_access_cookie {
                 Err(DuplicateCookies)
             } else {
                 Ok(Some(SelectedToken {
@@ -173,11 +182,11 @@ impl Presented {
     }
 
     pub(crate) fn has_duplicate_access_cookie(&self) -> bool {
-        self.access_cookies.len() > 1
+        self.has_duplicate_access_cookie
     }
 
     pub(crate) fn has_duplicate_refresh_cookie(&self) -> bool {
-        self.refresh_cookies.len() > 1
+        self.has_duplicate_refresh_cookie
     }
 
     /// What the website's origin means for cookies.
