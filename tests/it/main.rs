@@ -11,6 +11,7 @@ mod architecture;
 mod faults;
 mod promises;
 mod properties;
+mod refreshing;
 mod secrecy;
 mod smoke;
 mod telemetry;

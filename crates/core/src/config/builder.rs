@@ -391,7 +391,8 @@ impl SessionsBuilder {
         self
     }
 
-    /// The end of every session counted from its creation, however often it is refreshed. Defaults to none.
+    /// The end of every session counted from its creation, however often it is refreshed. Defaults to none. Sessions that are already
+    /// there come under a new value at their next refresh.
     pub fn absolute_session_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetimes.absolute_session_lifetime = Some(lifetime);
         self

@@ -3,12 +3,13 @@
 //! | presented token | answer | stored |
 //! | --- | --- | --- |
 //! | current, or an unconfirmed child of it | its successor | successor becomes current, presented becomes previous |
-//! | previous, inside the grace window | *the same* successor | nothing, unless another engine minted the current one |
+//! | previous, inside the grace window | *the same* successor | what was there, confirmed; unless another engine minted the current one |
 //! | anything else of this session | reuse | the session is deleted |
 //!
 //! The successor is derived from the presented token, so the second line needs no memory of the first: any node
 //! derives it and recognises it by its hash. Tokens are minted before the rotation is stored, and the rotation is a
-//! compare-and-swap on lineage and payload: a refresh that cannot mint changes nothing, and one that lost a race looks again.
+//! compare-and-swap on lineage and payload, also where nothing changes: a refresh that cannot mint changes nothing, one that lost
+//! a race looks again, and one that a revocation overtook hands out nothing.
 
 use super::{Engine, MintFailure};
 use crate::authority::{IssuedSession, RefreshOutcome, RefreshRequest};
@@ -61,6 +62,12 @@ impl Engine {
                     "Session missing in db or has expired",
                 ));
             };
+            // The absolute lifetime may have been shortened since the session was stored.
+            if self.session_expiry(now, record.created_at) <= now {
+                return Ok(RefreshOutcome::Unauthorised(
+                    "the session has reached its absolute lifetime",
+                ));
+            }
             let hash = RefreshHash2::of(&request.token);
             let standing =
                 self.standing(&record.lineage, &hash, presented.parent_hash1.as_ref(), now);
@@ -76,14 +83,10 @@ impl Engine {
                     return Ok(RefreshOutcome::Unauthorised(wire::MESSAGE_PROTECTED_FIELD));
                 }
             };
-            let outcome = match &plan.rotation {
-                None => RotateOutcome::Rotated,
-                Some(next) => {
-                    self.store
-                        .rotate(&key, &record.lineage, &record.payload, next, now)
-                        .await?
-                }
-            };
+            let outcome = self
+                .store
+                .rotate(&key, &record.lineage, &record.payload, &plan.next, now)
+                .await?;
             match outcome {
                 RotateOutcome::Rotated => return Ok(RefreshOutcome::Refreshed(Box::new(issued))),
                 RotateOutcome::Changed => {}
@@ -148,16 +151,12 @@ impl Engine {
                 rotated_at: now,
             }),
         };
-        let rotation = Some(Rotation {
+        let next = Rotation {
             lineage,
             expires_at,
             key_kind: request.key_kind,
-        });
-        Ok(Plan {
-            successor,
-            expires_at,
-            rotation,
-        })
+        };
+        Ok(Plan { successor, next })
     }
 
     fn replay(
@@ -167,37 +166,24 @@ impl Engine {
         record: &SessionRecord,
     ) -> Result<Plan, Fault> {
         let derive = |anti_csrf| self.successor(request, presented, &record.user_id, anti_csrf);
-        let wanted = derive(request.use_anti_csrf)?;
-        // The first refresh may have differed in whether anti-CSRF tokens are in use; its successor is *the* successor.
-        for known in [wanted.clone(), derive(!request.use_anti_csrf)?] {
-            if RefreshHash2::of(&known.token) == record.lineage.current {
-                let rotation = (record.key_kind != request.key_kind).then(|| Rotation {
-                    lineage: record.lineage.clone(),
-                    expires_at: record.expires_at,
-                    key_kind: request.key_kind,
-                });
-                return Ok(Plan {
-                    successor: known,
-                    expires_at: record.expires_at,
-                    rotation,
-                });
-            }
-        }
-        // Another engine, which does not derive, minted the current token: displace it, as the specification says.
+        // The first refresh may have differed in whether anti-CSRF tokens are in use; its successor is *the* successor. If neither
+        // is current, another engine, which does not derive, minted what is: displace it, as the specification says.
+        let (wanted, other) = (
+            derive(request.use_anti_csrf)?,
+            derive(!request.use_anti_csrf)?,
+        );
+        let is_current = RefreshHash2::of(&other.token) == record.lineage.current;
+        let successor = if is_current { other } else { wanted };
         let lineage = Lineage {
-            current: RefreshHash2::of(&wanted.token),
+            current: RefreshHash2::of(&successor.token),
             previous: record.lineage.previous.clone(),
         };
-        let rotation = Some(Rotation {
+        let next = Rotation {
             lineage,
             expires_at: record.expires_at,
             key_kind: request.key_kind,
-        });
-        Ok(Plan {
-            successor: wanted,
-            expires_at: record.expires_at,
-            rotation,
-        })
+        };
+        Ok(Plan { successor, next })
     }
 
     fn successor(
@@ -232,7 +218,7 @@ impl Engine {
             parent_refresh_hash1: None,
             anti_csrf: plan.successor.anti_csrf.clone(),
             issued_at: now.floor_seconds(),
-            expires_at: self.access_expiry(now, plan.expires_at)?,
+            expires_at: self.access_expiry(now, plan.next.expires_at)?,
             payload: JsonObject::empty(),
         };
         let access = self
@@ -241,7 +227,7 @@ impl Engine {
         Ok(IssuedSession {
             access,
             refresh_token: plan.successor.token.clone(),
-            refresh_expires_at: plan.expires_at,
+            refresh_expires_at: plan.next.expires_at,
             anti_csrf: plan.successor.anti_csrf.clone(),
         })
     }
@@ -252,9 +238,18 @@ impl Engine {
         record: SessionRecord,
         class: ReuseClass,
     ) -> Result<RefreshOutcome, Fault> {
-        self.store
+        if let Err(error) = self
+            .store
             .delete_sessions(std::slice::from_ref(&record.key))
-            .await?;
+            .await
+        {
+            // Whether the session is still there is not known, and if it is not, nobody will find out again.
+            tracing::warn!(
+                handle = %record.key.handle, user_id = %record.user_id, class = class.as_str(),
+                "a refresh token was used again, and its session could not be deleted"
+            );
+            return Err(error.into());
+        }
         let report_as_theft =
             class == ReuseClass::StaleLineage || self.lifetimes.recent_reuse_is_theft;
         Ok(RefreshOutcome::Reused {
@@ -269,8 +264,7 @@ impl Engine {
 /// What a refresh is going to answer, and what must be stored before it does.
 struct Plan {
     successor: MintedRefresh,
-    expires_at: UnixMillis,
-    rotation: Option<Rotation>,
+    next: Rotation,
 }
 
 /// A refresh token without an anti-CSRF token was made while the check was off, and passes (core specification, 3.1).

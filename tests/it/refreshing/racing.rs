@@ -1,0 +1,293 @@
+//! Writes that land between a refresh's read and its rotation.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use serde_json::json;
+use supersession::store::{
+    DocumentWrite, InsertOutcome, Lineage, MemoryStore, RotateOutcome, Rotation, SessionDocument,
+    SessionKey, SessionRecord, StoreError, StoredKey, UserSessions, WriteOutcome,
+};
+use supersession::{
+    AntiCsrfInput, AppId, Fault, FaultKind, JsonObject, RefreshToken, SecretText, SessionError,
+    SessionHandle, Sessions, Store, UnixMillis, UserId,
+};
+use supersession_testkit::{FaultStore, ManualClock, Verb};
+
+use super::assert_gone;
+use crate::support::{START, default_config, seed_keys};
+
+/// What happens to the session just before it is rotated.
+#[derive(Clone, Debug)]
+enum Meanwhile {
+    /// Once: somebody merges into its payload.
+    PayloadChanges(JsonObject),
+    /// Whenever it is about to be rotated.
+    PayloadKeepsChanging,
+    /// Once: somebody ends it.
+    Revoked,
+}
+
+/// A store in which somebody else is faster than a refresh.
+struct RacingStore {
+    inner: FaultStore<MemoryStore>,
+    meanwhile: Mutex<Option<Meanwhile>>,
+}
+
+impl RacingStore {
+    async fn act(&self, key: &SessionKey, now: UnixMillis) {
+        let act = {
+            let mut meanwhile = self.meanwhile.lock().unwrap();
+            match &mut *meanwhile {
+                Some(Meanwhile::PayloadKeepsChanging) => Some(Meanwhile::PayloadKeepsChanging),
+                once => once.take(),
+            }
+        };
+        let store = self.inner.inner();
+        let merge = |patch: JsonObject| async move {
+            let write = DocumentWrite::Merge(patch);
+            let document = SessionDocument::Payload;
+            let outcome = store.write_document(key, document, &write, now).await;
+            assert!(matches!(outcome, Ok(WriteOutcome::Written(_))));
+        };
+        match act {
+            None => {}
+            Some(Meanwhile::PayloadChanges(patch)) => merge(patch).await,
+            Some(Meanwhile::PayloadKeepsChanging) => {
+                let count = self.inner.count(Verb::Rotate);
+                merge(object(&json!({ "count": count }))).await;
+            }
+            Some(Meanwhile::Revoked) => {
+                let deleted = store.delete_sessions(std::slice::from_ref(key)).await;
+                assert_eq!(deleted.unwrap().len(), 1);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Store for RacingStore {
+    async fn rotate(
+        &self,
+        key: &SessionKey,
+        expected: &Lineage,
+        expected_payload: &JsonObject,
+        next: &Rotation,
+        now: UnixMillis,
+    ) -> Result<RotateOutcome, StoreError> {
+        self.act(key, now).await;
+        self.inner
+            .rotate(key, expected, expected_payload, next, now)
+            .await
+    }
+
+    async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
+        self.inner.insert_session(session).await
+    }
+
+    async fn session(
+        &self,
+        key: &SessionKey,
+        now: UnixMillis,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        self.inner.session(key, now).await
+    }
+
+    async fn write_document(
+        &self,
+        key: &SessionKey,
+        document: SessionDocument,
+        write: &DocumentWrite,
+        now: UnixMillis,
+    ) -> Result<WriteOutcome, StoreError> {
+        self.inner.write_document(key, document, write, now).await
+    }
+
+    async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
+        self.inner.delete_sessions(keys).await
+    }
+
+    async fn delete_user_sessions(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, StoreError> {
+        self.inner.delete_user_sessions(selection, now).await
+    }
+
+    async fn user_sessions(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        self.inner.user_sessions(selection, now).await
+    }
+
+    async fn user_session_handles(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, StoreError> {
+        self.inner.user_session_handles(selection, now).await
+    }
+
+    async fn delete_expired_sessions(
+        &self,
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        self.inner.delete_expired_sessions(now, limit).await
+    }
+
+    async fn user_metadata(
+        &self,
+        app: &AppId,
+        user: &UserId,
+    ) -> Result<Option<JsonObject>, StoreError> {
+        self.inner.user_metadata(app, user).await
+    }
+
+    async fn write_user_metadata(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        write: &DocumentWrite,
+    ) -> Result<WriteOutcome, StoreError> {
+        self.inner.write_user_metadata(app, user, write).await
+    }
+
+    async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError> {
+        self.inner.delete_user_metadata(app, user).await
+    }
+
+    async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError> {
+        self.inner.signing_keys(app).await
+    }
+
+    async fn add_dynamic_key(
+        &self,
+        app: &AppId,
+        candidate: &StoredKey,
+        not_if_since: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        self.inner
+            .add_dynamic_key(app, candidate, not_if_since)
+            .await
+    }
+
+    async fn add_static_key(&self, app: &AppId, candidate: &StoredKey) -> Result<bool, StoreError> {
+        self.inner.add_static_key(app, candidate).await
+    }
+
+    async fn delete_dynamic_keys(
+        &self,
+        app: &AppId,
+        created_before: UnixMillis,
+    ) -> Result<u64, StoreError> {
+        self.inner.delete_dynamic_keys(app, created_before).await
+    }
+
+    async fn refresh_token_key(
+        &self,
+        app: &AppId,
+        candidate: &SecretText,
+        now: UnixMillis,
+    ) -> Result<SecretText, StoreError> {
+        self.inner.refresh_token_key(app, candidate, now).await
+    }
+}
+
+fn object(value: &serde_json::Value) -> JsonObject {
+    JsonObject::from_serialize(value).unwrap()
+}
+
+/// A session of alice's, an admin, and the store in which its refreshes meet somebody faster.
+async fn racing(meanwhile: Meanwhile) -> (Sessions, FaultStore<MemoryStore>, RefreshToken) {
+    let inner = FaultStore::new(MemoryStore::new());
+    seed_keys(&inner, START).await;
+    let store = RacingStore {
+        inner: inner.clone(),
+        meanwhile: Mutex::new(Some(meanwhile)),
+    };
+    let sessions = default_config(Sessions::builder(store))
+        .clock(ManualClock::new(START))
+        .build()
+        .await
+        .unwrap();
+    let session = sessions
+        .create("alice")
+        .payload(json!({"role": "admin", "plan": "pro"}))
+        .await
+        .unwrap();
+    let tokens = session.all_session_tokens_dangerously();
+    inner.clear_calls();
+    (sessions, inner, tokens.refresh_token.unwrap())
+}
+
+/// What was taken away before a refresh was stored is not in the token that it mints.
+#[tokio::test]
+async fn a_payload_change_during_a_refresh_is_in_the_new_token() {
+    let patch = object(&json!({"role": null, "note": "demoted"}));
+    let (sessions, store, refresh_token) = racing(Meanwhile::PayloadChanges(patch)).await;
+    let session = sessions
+        .refresh_session(&refresh_token, AntiCsrfInput::Disabled)
+        .await
+        .unwrap();
+    assert_eq!(store.count(Verb::Rotate), 2);
+    let payload = session.access_token_payload();
+    assert_eq!(payload.get("role"), None);
+    assert_eq!(payload.get("note"), Some(json!("demoted")));
+    assert_eq!(payload.get("plan"), Some(json!("pro")));
+    // The token itself says so, not only the handle.
+    let access_token = session.access_token();
+    let verified = sessions
+        .verify_access_token(&access_token, None, &supersession::VerifyOptions::new())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(verified.access_token_payload().as_str(), payload.as_str());
+    let stored = sessions
+        .information(session.handle())
+        .await
+        .unwrap()
+        .unwrap();
+    let stored = stored.custom_claims_in_access_token_payload;
+    assert_eq!(stored.get("role"), None);
+}
+
+/// A session that is ended while it is refreshed stays ended, and the client hears that it is.
+#[tokio::test]
+async fn a_revocation_during_a_refresh_wins() {
+    let (sessions, store, refresh_token) = racing(Meanwhile::Revoked).await;
+    let refresh = || sessions.refresh_session(&refresh_token, AntiCsrfInput::Disabled);
+    assert_gone(refresh().await);
+    assert_eq!(store.count(Verb::InsertSession), 0);
+    assert!(sessions.handles_for_user("alice").await.unwrap().is_empty());
+    assert_gone(refresh().await);
+}
+
+/// A refresh that never gets through gives up as trouble, not as a verdict, and the token stays good.
+#[tokio::test]
+async fn a_refresh_that_keeps_losing_races_is_trouble() {
+    let (sessions, store, refresh_token) = racing(Meanwhile::PayloadKeepsChanging).await;
+    let error = sessions
+        .refresh_session(&refresh_token, AntiCsrfInput::Disabled)
+        .await
+        .unwrap_err();
+    let SessionError::Fault(fault) = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(Fault::kind(fault), FaultKind::Unavailable);
+    assert!(!error.clears_tokens());
+    assert_eq!(sessions.handles_for_user("alice").await.unwrap().len(), 1);
+    // Without the race, the same token is exchanged.
+    let calm = default_config(Sessions::builder(store))
+        .clock(ManualClock::new(START))
+        .build()
+        .await
+        .unwrap();
+    let session = calm
+        .refresh_session(&refresh_token, AntiCsrfInput::Disabled)
+        .await;
+    assert!(session.is_ok());
+}
