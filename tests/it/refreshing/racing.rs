@@ -26,6 +26,8 @@ enum Meanwhile {
     PayloadKeepsChanging,
     /// Once: somebody ends it.
     Revoked,
+    /// Once, but not before it has been rotated: somebody ends it.
+    RevokedDuringReplay,
 }
 
 /// A store in which somebody else is faster than a refresh.
@@ -40,6 +42,7 @@ impl RacingStore {
             let mut meanwhile = self.meanwhile.lock().unwrap();
             match &mut *meanwhile {
                 Some(Meanwhile::PayloadKeepsChanging) => Some(Meanwhile::PayloadKeepsChanging),
+                Some(Meanwhile::RevokedDuringReplay) if self.inner.count(Verb::Rotate) == 0 => None,
                 once => once.take(),
             }
         };
@@ -57,7 +60,7 @@ impl RacingStore {
                 let count = self.inner.count(Verb::Rotate);
                 merge(object(&json!({ "count": count }))).await;
             }
-            Some(Meanwhile::Revoked) => {
+            Some(Meanwhile::Revoked | Meanwhile::RevokedDuringReplay) => {
                 let deleted = store.delete_sessions(std::slice::from_ref(key)).await;
                 assert_eq!(deleted.unwrap().len(), 1);
             }
@@ -264,6 +267,17 @@ async fn a_revocation_during_a_refresh_wins() {
     assert_eq!(store.count(Verb::InsertSession), 0);
     assert!(sessions.handles_for_user("alice").await.unwrap().is_empty());
     assert_gone(refresh().await);
+}
+
+/// The second refresh with the same token changes nothing in the store, but it, too, hands out nothing of a session that ended
+/// while it was under way.
+#[tokio::test]
+async fn a_revocation_during_a_replay_wins() {
+    let (sessions, _, refresh_token) = racing(Meanwhile::RevokedDuringReplay).await;
+    let refresh = || sessions.refresh_session(&refresh_token, AntiCsrfInput::Disabled);
+    assert!(refresh().await.is_ok());
+    assert_gone(refresh().await);
+    assert!(sessions.handles_for_user("alice").await.unwrap().is_empty());
 }
 
 /// A refresh that never gets through gives up as trouble, not as a verdict, and the token stays good.
