@@ -108,10 +108,7 @@ impl<S: Sync, G: Guard> FromRequestParts<S> for Require<G> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let sessions = RequestSessions::from_request_parts(parts, state).await?;
-        let session = sessions.verify(&G::options()).await?;
-        let session = session.ok_or_else(|| {
-            SessionError::unauthorised_keeping_tokens("the request carries no session")
-        })?;
+        let session = sessions.require(&G::options()).await?;
         Ok(Self {
             session,
             guard: PhantomData,

@@ -68,11 +68,7 @@ impl RequestSessions {
         let options = VerifyOptions::new()
             .check_database(false)
             .override_global_validators(|_, _| Vec::new());
-        let Some(session) = self.verify(&options).await? else {
-            return Err(SessionError::unauthorised_keeping_tokens(
-                "the request carries no session",
-            ));
-        };
+        let session = self.require(&options).await?;
         session.revoke().await?;
         let event = SessionEvent::of(&session);
         telemetry::signed_out(&event);

@@ -23,19 +23,27 @@ impl RequestSessions {
         self.verify_now(options).instrument(span).await
     }
 
+    /// As [`Self::verify`], for callers that cannot go on without a session, whatever the options say.
+    ///
+    /// # Errors
+    /// As [`Self::verify`]; also [`SessionError::Unauthorised`] where there is no session.
+    pub async fn require(&self, options: &VerifyOptions) -> Result<Session, SessionError> {
+        let session = self.verify(options).await?;
+        session.ok_or_else(|| {
+            SessionError::unauthorised_keeping_tokens("the request carries no session")
+        })
+    }
+
     /// The session that a guard has established; without a guard, the one that [`VerifyOptions::new`] demands. For extractors: what
     /// a guard has decided, such as to skip a check, they do not decide again.
     ///
     /// # Errors
-    /// As [`Self::verify`]; also [`SessionError::Unauthorised`] where a guard let a request without a session pass.
+    /// As [`Self::require`].
     pub async fn session(&self) -> Result<Session, SessionError> {
-        let session = match self.verified() {
-            Some(verified) => Some(verified.session),
-            None => self.verify(&VerifyOptions::new()).await?,
-        };
-        session.ok_or_else(|| {
-            SessionError::unauthorised_keeping_tokens("the request carries no session")
-        })
+        match self.verified() {
+            Some(verified) => Ok(verified.session),
+            None => self.require(&VerifyOptions::new()).await,
+        }
     }
 
     /// As [`Self::session`], with none where the request carries none.
