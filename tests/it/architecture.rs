@@ -17,7 +17,8 @@ const ALLOWED: [(&str, &[&str]); 7] = [
     ("guide-axum", &["supersession-axum", "supersession-sqlite"]),
 ];
 
-/// What core may use. No framework, no runtime, no driver, no HTTP client: adding a line here is a decision.
+/// What core may use. No framework, no runtime, no driver, no HTTP client: adding a line here is a
+/// decision.
 const CORE_USES: [&str; 18] = [
     "arc-swap",
     "async-trait",

@@ -1,5 +1,5 @@
-//! Every conformance case is a test, or stands in `docs/conformance.md` with its reason. A test names its cases in the last line of
-//! its documentation: `/// Cases: S12, C3.`
+//! Every conformance case is a test, or stands in `docs/conformance.md` with its reason. A test
+//! names its cases in the last line of its documentation: `/// Cases: S12, C3.`
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,16 +8,25 @@ use std::path::Path;
 use crate::architecture::{root, sources};
 
 /// The appendices: letter, what it is, number of cases.
-const APPENDICES: [(char, &str, u16); 2] =
-    [('S', "sessions (browser side and SDK behaviour)", 220), ('C', "core (engine, keys, schema, CDI)", 150)];
+const APPENDICES: [(char, &str, u16); 2] = [
+    ('S', "sessions (browser side and SDK behaviour)", 220),
+    ('C', "core (engine, keys, schema, CDI)", 150),
+];
 
 type Case = (char, u16);
 
 fn case(text: &str) -> Case {
     let mut letters = text.chars();
     let letter = letters.next().unwrap();
-    let number = letters.as_str().parse().unwrap_or_else(|_| panic!("`{text}` is no case"));
-    let last = APPENDICES.iter().find(|appendix| appendix.0 == letter).unwrap_or_else(|| panic!("`{text}` is no case")).2;
+    let number = letters
+        .as_str()
+        .parse()
+        .unwrap_or_else(|_| panic!("`{text}` is no case"));
+    let last = APPENDICES
+        .iter()
+        .find(|appendix| appendix.0 == letter)
+        .unwrap_or_else(|| panic!("`{text}` is no case"))
+        .2;
     assert!((1..=last).contains(&number), "`{text}` is no case");
     (letter, number)
 }
@@ -44,8 +53,18 @@ fn tested() -> BTreeSet<Case> {
         for (at, line) in lines.iter().enumerate() {
             if let Some(list) = line.strip_prefix("/// Cases: ") {
                 // The line belongs to a test that runs.
-                let below = lines[at + 1..].iter().take(4).copied().collect::<Vec<_>>().join(" ");
-                assert!(below.contains("test") && !below.contains("ignore"), "{}:{}: {below}", file.display(), at + 1);
+                let below = lines[at + 1..]
+                    .iter()
+                    .take(4)
+                    .copied()
+                    .collect::<Vec<_>>()
+                    .join(" ");
+                assert!(
+                    below.contains("test") && !below.contains("#[ignore"),
+                    "{}:{}: {below}",
+                    file.display(),
+                    at + 1
+                );
                 cases.extend(list.trim_end_matches('.').split(", ").flat_map(cases_of));
             }
         }
@@ -57,11 +76,16 @@ fn deferred(document: &str) -> BTreeMap<Case, String> {
     let mut cases = BTreeMap::new();
     for line in document.lines() {
         let mut cells = line.trim_matches('|').split('|').map(str::trim);
-        let (Some(list), Some(reason)) = (cells.next(), cells.next()) else { continue };
+        let (Some(list), Some(reason)) = (cells.next(), cells.next()) else {
+            continue;
+        };
         if list.starts_with(['S', 'C']) && list[1..].starts_with(|c: char| c.is_ascii_digit()) {
             assert!(reason.len() > 10, "{list}: a reason, please");
             for case in list.split(", ").flat_map(cases_of) {
-                assert!(cases.insert(case, reason.to_owned()).is_none(), "{case:?} is listed twice");
+                assert!(
+                    cases.insert(case, reason.to_owned()).is_none(),
+                    "{case:?} is listed twice"
+                );
             }
         }
     }
@@ -72,8 +96,14 @@ fn deferred(document: &str) -> BTreeMap<Case, String> {
 fn every_conformance_case_is_tested_or_has_a_reason() {
     let document = fs::read_to_string(Path::new(&root()).join("docs/conformance.md")).unwrap();
     let (tested, deferred) = (tested(), deferred(&document));
-    let both: Vec<_> = deferred.keys().filter(|case| tested.contains(case)).collect();
-    assert!(both.is_empty(), "tested, and listed as not tested: {both:?}");
+    let both: Vec<_> = deferred
+        .keys()
+        .filter(|case| tested.contains(case))
+        .collect();
+    assert!(
+        both.is_empty(),
+        "tested, and listed as not tested: {both:?}"
+    );
     for (letter, name, last) in APPENDICES {
         let missing: Vec<_> = (1..=last)
             .map(|number| (letter, number))
@@ -81,7 +111,13 @@ fn every_conformance_case_is_tested_or_has_a_reason() {
             .collect();
         assert!(missing.is_empty(), "neither tested nor listed: {missing:?}");
         let count = tested.iter().filter(|case| case.0 == letter).count();
-        let line = format!("| {name} | {last} | {count} | {} |", usize::from(last) - count);
-        assert!(document.contains(&line), "docs/conformance.md should say: {line}");
+        let line = format!(
+            "| {name} | {last} | {count} | {} |",
+            usize::from(last) - count
+        );
+        assert!(
+            document.contains(&line),
+            "docs/conformance.md should say: {line}"
+        );
     }
 }

@@ -8,7 +8,9 @@
 mod support;
 
 mod architecture;
+mod engine;
 mod faults;
+mod ledger;
 mod promises;
 mod properties;
 mod refreshing;

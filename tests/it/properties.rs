@@ -67,7 +67,8 @@ fn no_header_bytes_panic_or_let_anybody_in() {
                 .header("st-auth-mode", &mode)
                 .header("anti-csrf", &csrf);
             let answer = runtime.block_on(app.send(request));
-            // Duplicate cookies, which random text may hold, are a 500 at refresh until an older cookie domain is configured.
+            // Duplicate cookies, which random text may hold, are a 500 at refresh until an older
+            // cookie domain is configured.
             prop_assert!(answer.status == 401 || (answer.status == 500 && cookie.contains("RefreshToken")), "{answer:?}");
         }
     });

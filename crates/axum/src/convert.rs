@@ -69,8 +69,8 @@ pub(crate) fn response_of<B: From<Vec<u8>>>(reply: Reply) -> Response<B> {
     response
 }
 
-/// Names and values come from core's constants, from tokens and from checked configuration; one that HTTP cannot carry is left out
-/// rather than sent maimed.
+/// Names and values come from core's constants, from tokens and from checked configuration; one
+/// that HTTP cannot carry is left out rather than sent maimed.
 fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     Some((
         HeaderName::from_bytes(name.as_bytes()).ok()?,

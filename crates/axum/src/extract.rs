@@ -1,4 +1,5 @@
-//! Extractors. Each is a newtype over core's value, because a foreign type cannot implement a foreign trait.
+//! Extractors. Each is a newtype over core's value, because a foreign type cannot implement a
+//! foreign trait.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -12,16 +13,16 @@ use crate::reject::SessionRejection;
 
 /// The verified session of the request; dereferences to [`supersession::Session`].
 ///
-/// Behind a guard, it is the guard's session. Without one, it demands a session by itself, with the default options.
-/// `Option<Session>` is `None` only where the request carries no session; an expired one is still answered with 401, so that the
-/// client refreshes.
+/// Behind a guard, it is the guard's session. Without one, it demands a session by itself, with the
+/// default options. `Option<Session>` is `None` only where the request carries no session; an
+/// expired one is still answered with 401, so that the client refreshes.
 #[derive(Clone, Debug)]
 pub struct Session(pub supersession::Session);
 
 /// The session of a request that meets the guard `G`; dereferences to [`supersession::Session`].
 ///
-/// The same as [`verify_session`](crate::verify_session) with `G`'s options, but in the handler's signature, where it survives
-/// refactoring of the routes.
+/// The same as [`verify_session`](crate::verify_session) with `G`'s options, but in the handler's
+/// signature, where it survives refactoring of the routes.
 #[derive(Debug)]
 pub struct Require<G> {
     session: supersession::Session,

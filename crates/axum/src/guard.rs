@@ -16,10 +16,11 @@ use crate::convert::View;
 use crate::extract::missing_layer;
 use crate::reject::SessionRejection;
 
-/// A guard for `.layer(..)` and `.route_layer(..)`: by default demands a session. Runs before extractors read the body.
+/// A guard for `.layer(..)` and `.route_layer(..)`: by default demands a session. Runs before
+/// extractors read the body.
 ///
-/// The session is then in the request's extensions, as [`supersession::Session`], and the [`Session`](crate::Session) extractor
-/// takes it from there.
+/// The session is then in the request's extensions, as [`supersession::Session`], and the
+/// [`Session`](crate::Session) extractor takes it from there.
 #[doc(alias = "verifySession")]
 pub fn verify_session() -> VerifySession {
     VerifySession {
@@ -115,7 +116,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        // The service that was polled ready must be the one that is called; a fresh clone need not be.
+        // The service that was polled ready must be the one that is called; a fresh clone need not
+        // be.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         let options = Arc::clone(&self.options);

@@ -16,12 +16,15 @@ use crate::reject::Rejected;
 
 /// Brings sessions into an application: once, around all routes.
 ///
-/// * Answers the built-in routes below the API's base path: refresh, sign-out, key set, OpenID discovery.
-/// * Lets guards and extractors find the sessions; costs next to nothing for requests that ask for none.
+/// * Answers the built-in routes below the API's base path: refresh, sign-out, key set, OpenID
+///   discovery.
+/// * Lets guards and extractors find the sessions; costs next to nothing for requests that ask for
+///   none.
 /// * Applies token effects to every response, errors included, and renders session errors.
 ///
-/// It must see paths as the client sent them: put it on the outermost router, not on a nested one. Layers that set
-/// `Access-Control-Expose-Headers` must add to the header, not replace it, or be put inside.
+/// It must see paths as the client sent them: put it on the outermost router, not on a nested one.
+/// Layers that set `Access-Control-Expose-Headers` must add to the header, not replace it, or be
+/// put inside.
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until it is applied"]
 pub struct SessionLayer {

@@ -52,8 +52,9 @@
 //! | to create a session | [`RequestSessions`] |
 //! | errors as responses | [`SessionRejection`], with `?` |
 //!
-//! This crate decides nothing: it shows requests to [`core`], and applies its answers. The layer and the guard serve every tower
-//! service whose response body can be made from bytes, with or without axum.
+//! This crate decides nothing: it shows requests to [`core`], and applies its answers. The layer
+//! and the guard serve every tower service whose response body can be made from bytes, with or
+//! without axum.
 
 mod convert;
 mod extract;

@@ -11,9 +11,9 @@ use crate::convert::response_of;
 
 /// A session error as a handler returns it, so that `?` works; dereferences to [`SessionError`].
 ///
-/// As a response it travels through the application to [`SessionLayer`](crate::SessionLayer), which renders it as configured,
-/// clears tokens where the error demands it, and tells the operator. A handler that catches it instead leaves the client's tokens
-/// alone.
+/// As a response it travels through the application to [`SessionLayer`](crate::SessionLayer), which
+/// renders it as configured, clears tokens where the error demands it, and tells the operator. A
+/// handler that catches it instead leaves the client's tokens alone.
 #[derive(Clone, Debug)]
 pub struct SessionRejection(Arc<SessionError>);
 

@@ -1,8 +1,8 @@
 //! Instants, and where they come from.
 //!
-//! JWT times are seconds, everything else on the wire and in the store is milliseconds. The two are different
-//! types, so that mixing them does not compile. Only [`Clock`] reads the time; everything below `Sessions` takes
-//! `now` as a parameter, and the stores too, so one clock decides.
+//! JWT times are seconds, everything else on the wire and in the store is milliseconds. The two are
+//! different types, so that mixing them does not compile. Only [`Clock`] reads the time; everything
+//! below `Sessions` takes `now` as a parameter, and the stores too, so one clock decides.
 
 use std::fmt;
 use std::time::Duration;

@@ -23,7 +23,8 @@ pub(crate) enum Target {
     Metadata(UserId),
 }
 
-/// Queues for those who modify the same document in this process, so that they do not retry against each other.
+/// Queues for those who modify the same document in this process, so that they do not retry against
+/// each other.
 #[derive(Debug)]
 pub(crate) struct ModifyQueues {
     hasher: RandomState,
@@ -148,9 +149,11 @@ impl Documents<'_> {
         }
     }
 
-    /// Reads, lets `change` work on the document, and writes what it changed if nobody was faster; otherwise again.
+    /// Reads, lets `change` work on the document, and writes what it changed if nobody was faster;
+    /// otherwise again.
     ///
-    /// Only the members that `change` changed are written, so members that `T` does not know are kept.
+    /// Only the members that `change` changed are written, so members that `T` does not know are
+    /// kept.
     pub(crate) async fn modify<T, R, F>(
         &self,
         target: &Target,
@@ -193,7 +196,8 @@ impl Documents<'_> {
     }
 }
 
-/// What the application gives us as a document. Often it comes from the client, hence the client's fault.
+/// What the application gives us as a document. Often it comes from the client, hence the client's
+/// fault.
 pub(crate) fn object<T: Serialize + ?Sized>(value: &T) -> Result<JsonObject, SessionError> {
     JsonObject::from_serialize(value).map_err(|error| SessionError::bad_input(error.to_string()))
 }

@@ -1,7 +1,8 @@
-//! What can go wrong with a request's session: the client must act (a rejection), or we are broken (a fault).
+//! What can go wrong with a request's session: the client must act (a rejection), or we are broken
+//! (a fault).
 //!
-//! The two never mix. A fault is 503 or 500, clears nothing and says nothing to the client; it is never reported
-//! as "not logged in".
+//! The two never mix. A fault is 503 or 500, clears nothing and says nothing to the client; it is
+//! never reported as "not logged in".
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -112,8 +113,8 @@ impl ReuseClass {
 }
 
 impl SessionError {
-    /// Ends the user's session at the client: 401 `unauthorised`, and the response clears all tokens. For the
-    /// application's own use too.
+    /// Ends the user's session at the client: 401 `unauthorised`, and the response clears all
+    /// tokens. For the application's own use too.
     #[must_use]
     pub fn unauthorised(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Unauthorised(Unauthorised {
@@ -177,7 +178,8 @@ pub enum FaultKind {
     Internal,
     /// The application or its configuration: 500. The message names the fix.
     Misuse,
-    /// The adapter's layer is not there: 500, and the client gets the message too, which names the layer.
+    /// The adapter's layer is not there: 500, and the client gets the message too, which names the
+    /// layer.
     MissingLayer,
 }
 
@@ -245,7 +247,9 @@ impl From<KeyFault> for Fault {
     fn from(fault: KeyFault) -> Self {
         let kind = match &fault {
             KeyFault::Store(error) => kind_of(error),
-            KeyFault::Worker(_) | KeyFault::Missing => FaultKind::Unavailable,
+            KeyFault::Worker(_) | KeyFault::LookUpFailed | KeyFault::Missing => {
+                FaultKind::Unavailable
+            }
             KeyFault::Key(_) | KeyFault::Entropy(_) => FaultKind::Internal,
         };
         Self::new(kind, "the signing keys are not available").with_source(fault)

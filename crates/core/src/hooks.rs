@@ -3,11 +3,13 @@
 //! What SuperTokens users do with overrides has three places here:
 //!
 //! * **Run code, or change what is stored**: a hook of [`Hooks`].
-//! * **Answer errors otherwise**: [`SessionsBuilder::render_errors`](crate::SessionsBuilder::render_errors).
+//! * **Answer errors otherwise**:
+//!   [`SessionsBuilder::render_errors`](crate::SessionsBuilder::render_errors).
 //! * **Replace a built-in route**: turn it off
 //!   ([`SessionsBuilder::without_refresh_route`](crate::SessionsBuilder::without_refresh_route),
-//!   [`SessionsBuilder::without_signout_route`](crate::SessionsBuilder::without_signout_route)) and mount a handler of
-//!   your own that calls [`RequestSessions::refresh`](crate::RequestSessions::refresh) or
+//!   [`SessionsBuilder::without_signout_route`](crate::SessionsBuilder::without_signout_route)) and
+//!   mount a handler of your own that calls
+//!   [`RequestSessions::refresh`](crate::RequestSessions::refresh) or
 //!   [`RequestSessions::sign_out`](crate::RequestSessions::sign_out).
 //!
 //! # Examples
@@ -45,7 +47,8 @@ use crate::error::{Fault, TokenTheft};
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::{JsonObject, JsonObjectError};
 
-/// What a hook returns when it cannot do its work. The request is answered with 500, and nothing is cleared.
+/// What a hook returns when it cannot do its work. The request is answered with 500, and nothing is
+/// cleared.
 pub type HookError = Box<dyn Error + Send + Sync>;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -71,7 +74,8 @@ pub struct SessionDraft {
     pub user_id: UserId,
     /// The tenant.
     pub tenant_id: TenantId,
-    /// The application's part of the access token payload, with the issuer and the registered claims.
+    /// The application's part of the access token payload, with the issuer and the registered
+    /// claims.
     pub access_token_payload: JsonObject,
     /// The session data.
     pub session_data: JsonObject,
@@ -128,7 +132,8 @@ impl Hooks {
 
     /// Runs before a session is stored; may change its payload and data, or refuse.
     ///
-    /// The payload has been stripped of protected names at this point; a hook that adds one makes the creation fail.
+    /// The payload has been stripped of protected names at this point; a hook that adds one makes
+    /// the creation fail.
     #[must_use]
     pub fn before_create<F, Fut>(mut self, hook: F) -> Self
     where

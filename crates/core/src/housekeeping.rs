@@ -1,4 +1,5 @@
-//! The one background task: deletes expired sessions in bounded batches, and keys whose last token is dead.
+//! The one background task: deletes expired sessions in bounded batches, and keys whose last token
+//! is dead.
 
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -22,7 +23,8 @@ pub(crate) struct Housekeeper {
 }
 
 impl Housekeeper {
-    /// Starts a thread that cleans up every `interval`, give or take a fifth, so that several nodes do not do it at once.
+    /// Starts a thread that cleans up every `interval`, give or take a fifth, so that several nodes
+    /// do not do it at once.
     pub(crate) fn start(
         authority: Weak<dyn Authority>,
         clock: Arc<dyn Clock>,

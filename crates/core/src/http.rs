@@ -34,7 +34,8 @@ pub trait ResponseHead {
     /// Removes a header.
     fn remove_header(&mut self, name: &str);
 
-    /// Adds a value of a header, beside those that are there. What is `sensitive` must not be logged by the framework.
+    /// Adds a value of a header, beside those that are there. What is `sensitive` must not be
+    /// logged by the framework.
     fn append_header(&mut self, name: &str, value: &str, sensitive: bool);
 }
 

@@ -103,27 +103,31 @@ macro_rules! from_any_text {
 }
 
 text_id! {
-    /// Names a session for as long as it lives; survives refreshes. Not a secret: knowing it opens nothing.
+    /// Names a session for as long as it lives; survives refreshes. Not a secret: knowing it opens
+    /// nothing.
     ///
-    /// A UUID, followed by `_` and the tenant unless the tenant is `public`. Any text converts into one; a text
-    /// that names no session is simply not found.
+    /// A UUID, followed by `_` and the tenant unless the tenant is `public`. Any text converts into
+    /// one; a text that names no session is simply not found.
     SessionHandle
 }
 from_any_text!(SessionHandle);
 
 text_id! {
-    /// A user, as the application names them. At most 128 characters where a session or metadata is created.
+    /// A user, as the application names them. At most 128 characters where a session or metadata is
+    /// created.
     UserId
 }
 from_any_text!(UserId);
 
 text_id! {
-    /// A tenant: lower-case letters, digits and hyphens, at most 64 characters. Defaults to `public`.
+    /// A tenant: lower-case letters, digits and hyphens, at most 64 characters. Defaults to
+    /// `public`.
     TenantId
 }
 
 text_id! {
-    /// An app: a wholly separate set of sessions, keys and metadata in one store. Defaults to `public`.
+    /// An app: a wholly separate set of sessions, keys and metadata in one store. Defaults to
+    /// `public`.
     AppId
 }
 
@@ -140,8 +144,8 @@ impl SessionHandle {
         }
     }
 
-    /// The tenant that the handle names (core specification, 1.1): the text between the first and the second
-    /// underscore, or `public`.
+    /// The tenant that the handle names (core specification, 1.1): the text between the first and
+    /// the second underscore, or `public`.
     #[must_use]
     pub fn tenant_id(&self) -> TenantId {
         match self.0.split('_').nth(1) {
@@ -182,8 +186,8 @@ macro_rules! scope_id_type {
             /// Checks and lower-cases `text`.
             ///
             /// # Errors
-            /// When it is empty, too long, starts with `appid-`, or has characters other than letters, digits
-            /// and hyphens.
+            /// When it is empty, too long, starts with `appid-`, or has characters other than
+            /// letters, digits and hyphens.
             pub fn new(text: &str) -> Result<Self, InvalidScopeId> {
                 scope_id(text).map(Self)
             }

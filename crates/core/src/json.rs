@@ -1,7 +1,7 @@
 //! JSON objects kept as text: session data, payloads and user metadata.
 //!
-//! Only the root of a document is ever taken apart, so nested values, the order of members and the spelling of
-//! numbers come back exactly as they were stored (core specification, 6.1).
+//! Only the root of a document is ever taken apart, so nested values, the order of members and the
+//! spelling of numbers come back exactly as they were stored (core specification, 6.1).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -50,11 +50,12 @@ impl JsonObject {
         Self("{}".into())
     }
 
-    /// Serializes `value`, which must become an object. What serializes to `null` (`()`, `None`) becomes the
-    /// empty object.
+    /// Serializes `value`, which must become an object. What serializes to `null` (`()`, `None`)
+    /// becomes the empty object.
     ///
     /// # Errors
-    /// When `value` becomes anything but an object, or cannot be serialized (a map with keys other than strings).
+    /// When `value` becomes anything but an object, or cannot be serialized (a map with keys other
+    /// than strings).
     pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, JsonObjectError> {
         let text = serde_json::to_string(value).map_err(Problem::Json)?;
         match text.as_bytes().first() {
@@ -102,7 +103,8 @@ impl JsonObject {
         self.get_as(key).ok().flatten()
     }
 
-    /// The member of this name, read into `T`. An absent member is `None`; so is null if `T` is an `Option`.
+    /// The member of this name, read into `T`. An absent member is `None`; so is null if `T` is an
+    /// `Option`.
     ///
     /// # Errors
     /// When the member does not have the shape of `T`.
@@ -113,8 +115,9 @@ impl JsonObject {
             .transpose()
     }
 
-    /// The root-level merge of the SuperTokens guides: each member of `patch` replaces the one of that name, null
-    /// removes it. Nested objects are replaced whole, and nulls inside them stay. A replaced member moves to the end.
+    /// The root-level merge of the SuperTokens guides: each member of `patch` replaces the one of
+    /// that name, null removes it. Nested objects are replaced whole, and nulls inside them stay. A
+    /// replaced member moves to the end.
     #[must_use]
     pub fn merged_with(&self, patch: &Self) -> Self {
         let mut members = self.members();
@@ -160,8 +163,8 @@ impl JsonObject {
         self == other || value(self).is_some_and(|ours| Some(ours) == value(other))
     }
 
-    /// The patch that turns `before` into `after` at the root: what `after` has and `before` has not or otherwise,
-    /// and null for what is gone.
+    /// The patch that turns `before` into `after` at the root: what `after` has and `before` has
+    /// not or otherwise, and null for what is gone.
     pub(crate) fn patch_between(before: &Self, after: &Self) -> Self {
         let null = RawValue::NULL;
         let (old, new) = (before.members(), after.members());
@@ -177,8 +180,8 @@ impl JsonObject {
         Self::from_members(&patch)
     }
 
-    /// Applies a patch made by [`Self::patch_between`]: like [`Self::merged_with`], but a member that `after` holds as null
-    /// stays as null.
+    /// Applies a patch made by [`Self::patch_between`]: like [`Self::merged_with`], but a member
+    /// that `after` holds as null stays as null.
     pub(crate) fn merged_replacing(&self, patch: &Self, after: &Self) -> Self {
         let (patch, kept) = (patch.members(), after.members());
         let mut members = self.members();

@@ -1,8 +1,9 @@
 //! Sessions for Rust web apps, wire-compatible with SuperTokens.
 //!
-//! A request comes in, a guard turns it into a [`Session`], and the handler reads and updates that session's data. This crate is
-//! the whole system without a framework; web applications use it through an adapter such as `supersession-axum`, which re-exports it
-//! as `core`, and keep sessions in a store such as `supersession-sqlite`.
+//! A request comes in, a guard turns it into a [`Session`], and the handler reads and updates that
+//! session's data. This crate is the whole system without a framework; web applications use it
+//! through an adapter such as `supersession-axum`, which re-exports it as `core`, and keep sessions
+//! in a store such as `supersession-sqlite`.
 //!
 //! ```
 //! use std::time::Duration;
@@ -45,18 +46,21 @@
 //!
 //! # What it does
 //!
-//! * **Tokens.** Access tokens are JWTs, verified in the process; refresh tokens rotate at every use, and reuse is detected as theft.
-//!   Cookies or headers, as the client asks ([`TokenTransferMethod`]).
-//! * **Data.** Session data on the server, a payload inside the access token, metadata for each user: overwrite, atomic merge,
-//!   lossless modify ([`Session`], [`Sessions`], [`UserMetadata`]).
-//! * **Claims.** Values in the payload that are fetched anew when they are old, and guards that demand them ([`claims`]).
+//! * **Tokens.** Access tokens are JWTs, verified in the process; refresh tokens rotate at every
+//!   use, and reuse is detected as theft. Cookies or headers, as the client asks
+//!   ([`TokenTransferMethod`]).
+//! * **Data.** Session data on the server, a payload inside the access token, metadata for each
+//!   user: overwrite, atomic merge, lossless modify ([`Session`], [`Sessions`], [`UserMetadata`]).
+//! * **Claims.** Values in the payload that are fetched anew when they are old, and guards that
+//!   demand them ([`claims`]).
 //! * **Hooks.** Your own code at the turning points of a session ([`hooks`]).
 //! * **Stores.** A contract with a suite that every store passes ([`store`]).
 //!
 //! # What it refuses to do
 //!
-//! It has no login methods, opens no socket, needs no async runtime, and takes time and randomness from outside
-//! ([`Clock`], [`Entropy`]). A fault is never a verdict: trouble is 503 or 500 and clears nothing ([`SessionError`]).
+//! It has no login methods, opens no socket, needs no async runtime, and takes time and randomness
+//! from outside ([`Clock`], [`Entropy`]). A fault is never a verdict: trouble is 503 or 500 and
+//! clears nothing ([`SessionError`]).
 //!
 //! # Features
 //!

@@ -1,4 +1,5 @@
-//! Secrets: redacted in `Debug`, wiped on drop, compared in constant time, read only through `expose`.
+//! Secrets: redacted in `Debug`, wiped on drop, compared in constant time, read only through
+//! `expose`.
 
 use std::fmt;
 
@@ -25,7 +26,8 @@ macro_rules! secret {
                 &self.0
             }
 
-            /// Compares without revealing by its timing where the two differ. The length is not hidden.
+            /// Compares without revealing by its timing where the two differ. The length is not
+            /// hidden.
             #[must_use]
             pub fn ct_eq(&self, other: &str) -> bool {
                 self.0.as_bytes().ct_eq(other.as_bytes()).into()
@@ -49,15 +51,18 @@ secret! {
     RefreshToken
 }
 secret! {
-    /// The token that a page must send along to prove that it, and not another site, makes the request.
+    /// The token that a page must send along to prove that it, and not another site, makes the
+    /// request.
     AntiCsrfToken
 }
 secret! {
-    /// Describes an access token to the browser SDK, whole payload included. Scripts of the page may read it, logs should not.
+    /// Describes an access token to the browser SDK, whole payload included. Scripts of the page
+    /// may read it, logs should not.
     FrontToken
 }
 secret! {
-    /// Text that only the engine and its store may see: private keys and the key of the refresh tokens.
+    /// Text that only the engine and its store may see: private keys and the key of the refresh
+    /// tokens.
     SecretText
 }
 
@@ -65,7 +70,8 @@ secret! {
 #[derive(Clone)]
 pub struct RefreshHash1(String);
 
-/// `H2`: lower-case hex SHA-256 of the *text* of [`RefreshHash1`]. The only form of a refresh token that is stored.
+/// `H2`: lower-case hex SHA-256 of the *text* of [`RefreshHash1`]. The only form of a refresh token
+/// that is stored.
 #[derive(Clone)]
 pub struct RefreshHash2(String);
 

@@ -1,7 +1,8 @@
 //! What is told to the operator, and under which names.
 //!
-//! Events go to [`tracing`] under the target `supersession`; with the feature `metrics`, each also counts under its own name
-//! through the [`metrics`](https://docs.rs/metrics) facade. Ids are told, tokens never.
+//! Events go to [`tracing`] under the target `supersession`; with the feature `metrics`, each also
+//! counts under its own name through the [`metrics`](https://docs.rs/metrics) facade. Ids are told,
+//! tokens never.
 //!
 //! | event and counter | level | fields |
 //! | --- | --- | --- |
@@ -14,7 +15,8 @@
 //! | `supersession.request.fault` | ERROR | `kind`, `error` (with all causes) |
 //! | `supersession.cleanup.done` | DEBUG | `sessions`, `keys` |
 //!
-//! Spans, target `supersession`, level DEBUG: `verify_session`, `refresh_session`, `create_session`.
+//! Spans, target `supersession`, level DEBUG: `verify_session`, `refresh_session`,
+//! `create_session`.
 
 use crate::authority::IssuedSession;
 use crate::error::{Fault, SessionError, TokenTheft};

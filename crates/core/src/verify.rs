@@ -5,7 +5,8 @@ use crate::keys::SigningKey;
 use crate::store::KeyKind;
 use crate::token::access::{self, AccessClaims, ParsedAccessToken};
 
-/// Proof that what is inside was signed by a live key of ours and has not expired. Only [`verify`] makes one.
+/// Proof that what is inside was signed by a live key of ours and has not expired. Only [`verify`]
+/// makes one.
 #[derive(Clone, Debug)]
 pub(crate) struct Verified(AccessClaims);
 
@@ -32,10 +33,11 @@ pub(crate) enum Refusal {
     KeyKind,
 }
 
-/// Checks a parsed token (session specification, 1.7 and 5.3 steps 6 and 7). `key` is the one that the token names.
+/// Checks a parsed token (session specification, 1.7 and 5.3 steps 6 and 7). `key` is the one that
+/// the token names.
 ///
-/// The algorithm comes from the key; the token may only agree with it. A token is valid while `now < exp`, in whole
-/// seconds, without leeway.
+/// The algorithm comes from the key; the token may only agree with it. A token is valid while `now
+/// < exp`, in whole seconds, without leeway.
 pub(crate) fn verify(
     token: ParsedAccessToken<'_>,
     key: Option<&SigningKey>,

@@ -1,11 +1,13 @@
 //! The names and numbers of the wire, each written once.
 //!
-//! Source: the SuperTokens wire protocol (front-end driver interface 1.16 to 4.2). Everything that a browser SDK
-//! or a backend SDK of SuperTokens relies on by name stands here; no other file of the workspace repeats it.
+//! Source: the SuperTokens wire protocol (front-end driver interface 1.16 to 4.2). Everything that
+//! a browser SDK or a backend SDK of SuperTokens relies on by name stands here; no other file of
+//! the workspace repeats it.
 
 /// Carries the access token when cookies transport the session.
 pub const ACCESS_COOKIE: &str = "sAccessToken";
-/// Carries the refresh token when cookies transport the session; its path is the refresh endpoint's.
+/// Carries the refresh token when cookies transport the session; its path is the refresh
+/// endpoint's.
 pub const REFRESH_COOKIE: &str = "sRefreshToken";
 /// Written by old generations of SDKs. Its presence means "refresh first".
 pub const LEGACY_ID_REFRESH_COOKIE: &str = "sIdRefreshToken";
@@ -22,7 +24,8 @@ pub const FRONT_TOKEN_REMOVE: &str = "remove";
 pub const ANTI_CSRF_HEADER: &str = "anti-csrf";
 /// Request header by which a client asks for cookies or headers.
 pub const AUTH_MODE_HEADER: &str = "st-auth-mode";
-/// Request header that every SuperTokens SDK sends; its presence is the custom-header anti-CSRF check.
+/// Request header that every SuperTokens SDK sends; its presence is the custom-header anti-CSRF
+/// check.
 pub const RID_HEADER: &str = "rid";
 /// Request header with the front-end driver interface versions of the client.
 pub const FDI_VERSION_HEADER: &str = "fdi-version";

@@ -1,7 +1,7 @@
 //! A bounded pool of threads for what keeps a processor busy: signing and making keys.
 //!
-//! An RSA signature takes most of a millisecond. On an async worker it would hold up every other request there; a
-//! pool of the engine's own also ties it to no runtime.
+//! An RSA signature takes most of a millisecond. On an async worker it would hold up every other
+//! request there; a pool of the engine's own also ties it to no runtime.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,10 +1,11 @@
 //! Moves what was committed from the write-ahead log into the database file, off the writer's path.
 //!
-//! SQLite's automatic checkpoint runs inside the commit that finds the log too long, so that one commit in a thousand
-//! takes many times as long. Here a thread of its own does this, on a connection of its own, whenever the log has
-//! grown by [`WAKE_PAGES`]; it holds up neither readers nor the writer. When all is moved and no reader needs the
-//! log, the next commit starts it over. A writer that is always ahead never comes to that point; when the log reaches
-//! [`CAP_PAGES`], it moves what is left by itself.
+//! SQLite's automatic checkpoint runs inside the commit that finds the log too long, so that one
+//! commit in a thousand takes many times as long. Here a thread of its own does this, on a
+//! connection of its own, whenever the log has grown by [`WAKE_PAGES`]; it holds up neither readers
+//! nor the writer. When all is moved and no reader needs the log, the next commit starts it over. A
+//! writer that is always ahead never comes to that point; when the log reaches [`CAP_PAGES`], it
+//! moves what is left by itself.
 //!
 //! The log's file keeps its size, because to write over blocks is cheaper than to ask for new ones.
 
@@ -96,8 +97,8 @@ impl Checkpointer {
         self.restart_at = CAP_PAGES;
     }
 
-    /// Whether the log could be made to start over. It cannot while a reader, of whatever process, needs it, nor while
-    /// another checkpoint is under way.
+    /// Whether the log could be made to start over. It cannot while a reader, of whatever process,
+    /// needs it, nor while another checkpoint is under way.
     fn start_log_over(&self, writer: &Connection) -> bool {
         let busy = writer.busy_timeout(PATIENCE).and_then(|()| {
             writer.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| {

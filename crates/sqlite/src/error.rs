@@ -34,7 +34,8 @@ pub enum OpenErrorKind {
     NotWritable,
     /// The file is a SQLite database of another program.
     OtherProgram,
-    /// The file system offers no shared memory, which the write-ahead log needs. Network file systems do not.
+    /// The file system offers no shared memory, which the write-ahead log needs. Network file
+    /// systems do not.
     Unsupported,
 }
 

@@ -10,14 +10,15 @@ use crate::fault::Fault;
 
 /// Work for a connection, of whatever type its answer is.
 pub(crate) trait Job: Send {
-    /// Does the work and keeps its outcome; tells whether it succeeded. May be called again once everything that it
-    /// did has been rolled back.
+    /// Does the work and keeps its outcome; tells whether it succeeded. May be called again once
+    /// everything that it did has been rolled back.
     fn run(&mut self, connection: &Connection) -> bool;
 
     /// Gives the caller the outcome.
     fn answer(self: Box<Self>);
 
-    /// Gives the caller the fault that the job met, or this one if it met none: nothing of it is applied.
+    /// Gives the caller the fault that the job met, or this one if it met none: nothing of it is
+    /// applied.
     fn refuse(self: Box<Self>, fault: Fault);
 }
 
@@ -33,7 +34,8 @@ where
     F: Fn(&Connection) -> Result<T, Fault> + Send,
 {
     fn run(&mut self, connection: &Connection) -> bool {
-        // Unwind safety: what a panic may leave half done lies in the transaction, which the writer rolls back.
+        // Unwind safety: what a panic may leave half done lies in the transaction, which the writer
+        // rolls back.
         let outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(connection)));
         let outcome = outcome.unwrap_or_else(|_| {
             tracing::error!("a job of the SQLite store panicked; its caller gets an error");
@@ -64,8 +66,8 @@ impl Queue {
         (Self(sender), receiver)
     }
 
-    /// Hands in `work` and waits for its answer. Dropping the future before the work was queued undoes nothing and
-    /// does nothing; after that the work takes place all the same.
+    /// Hands in `work` and waits for its answer. Dropping the future before the work was queued
+    /// undoes nothing and does nothing; after that the work takes place all the same.
     pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, Fault>
     where
         T: Send + 'static,
@@ -82,7 +84,8 @@ impl Queue {
     }
 }
 
-/// Threads, and the queue that feeds them. Dropping it lets the threads finish what waits, and waits for them.
+/// Threads, and the queue that feeds them. Dropping it lets the threads finish what waits, and
+/// waits for them.
 pub(crate) struct Workers {
     // Invariant: dropped first. The threads end when there are no senders any more.
     queue: Queue,
@@ -121,7 +124,8 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         for handle in self.0.drain(..) {
-            // An answer may wake, on this very thread, the task that drops the store; a thread cannot wait for itself.
+            // An answer may wake, on this very thread, the task that drops the store; a thread
+            // cannot wait for itself.
             if handle.thread().id() != thread::current().id() && handle.join().is_err() {
                 tracing::error!("a thread of the SQLite store panicked");
             }

@@ -1,7 +1,9 @@
-//! The embedded store of [Supersession](supersession): sessions, user metadata and keys in one SQLite file.
+//! The embedded store of [Supersession](supersession): sessions, user metadata and keys in one
+//! SQLite file.
 //!
-//! Nothing to install and nothing to run beside the program: SQLite is compiled in. One process is the intended
-//! number, but several on one machine may share the file. For several machines take the PostgreSQL or the Redis store.
+//! Nothing to install and nothing to run beside the program: SQLite is compiled in. One process is
+//! the intended number, but several on one machine may share the file. For several machines take
+//! the PostgreSQL or the Redis store.
 //!
 //! # Examples
 //! ```
@@ -32,45 +34,52 @@
 //! ```
 //!
 //! # How it works
-//! One thread writes. It takes all writes that wait, does them in one transaction, and answers each caller after the
-//! commit; so writers share the flush of the disk that a commit costs. A write that fails does so alone, and the others
-//! of its transaction are not affected. A few more threads read, each on a connection of its own; a reader never waits
-//! for a writer, nor a writer for a reader. Another thread moves the write-ahead log into the database file.
+//! One thread writes. It takes all writes that wait, does them in one transaction, and answers each
+//! caller after the commit; so writers share the flush of the disk that a commit costs. A write
+//! that fails does so alone, and the others of its transaction are not affected. A few more threads
+//! read, each on a connection of its own; a reader never waits for a writer, nor a writer for a
+//! reader. Another thread moves the write-ahead log into the database file.
 //!
-//! No async runtime is needed: the futures wait on channels only, and work under tokio, under actix, and under a plain
-//! `block_on`. When more than a thousand verbs wait, further callers wait for room.
+//! No async runtime is needed: the futures wait on channels only, and work under tokio, under
+//! actix, and under a plain `block_on`. When more than a thousand verbs wait, further callers wait
+//! for room.
 //!
 //! # Durability
-//! With [`Synchronous::Full`], the default, a write that was answered survives the end of the process, a crash of the
-//! operating system and a loss of power, as far as the disk keeps its word. With [`Synchronous::Normal`] it survives
-//! the end of the process, however sudden. The answers come from the same transaction as the write, and a write that
-//! was not answered took place as a whole or not at all.
+//! With [`Synchronous::Full`], the default, a write that was answered survives the end of the
+//! process, a crash of the operating system and a loss of power, as far as the disk keeps its word.
+//! With [`Synchronous::Normal`] it survives the end of the process, however sudden. The answers
+//! come from the same transaction as the write, and a write that was not answered took place as a
+//! whole or not at all.
 //!
-//! Dropping the last clone of a [`SqliteStore`] finishes the writes that wait, ends the threads and closes the database.
+//! Dropping the last clone of a [`SqliteStore`] finishes the writes that wait, ends the threads and
+//! closes the database.
 //!
 //! # The files
-//! Beside `sessions.db` there are `sessions.db-wal`, the write-ahead log, and `sessions.db-shm`, its index. While the
-//! store is open, and after a crash, the log is part of the database: do not delete it, and do not copy `sessions.db`
-//! without it. It is removed when the last process closes the database. Its file takes some 4 MiB, under a constant load
-//! of writes 64 MiB, and more only while a reader of another program holds on to it.
+//! Beside `sessions.db` there are `sessions.db-wal`, the write-ahead log, and `sessions.db-shm`,
+//! its index. While the store is open, and after a crash, the log is part of the database: do not
+//! delete it, and do not copy `sessions.db` without it. It is removed when the last process closes
+//! the database. Its file takes some 4 MiB, under a constant load of writes 64 MiB, and more only
+//! while a reader of another program holds on to it.
 //!
-//! The file holds the private keys that sign access tokens, and so does each copy. On Unix it is created so that only its
-//! owner can read it. It must lie on a local disk: the write-ahead log needs shared memory, which network file systems
-//! do not offer.
+//! The file holds the private keys that sign access tokens, and so does each copy. On Unix it is
+//! created so that only its owner can read it. It must lie on a local disk: the write-ahead log
+//! needs shared memory, which network file systems do not offer.
 //!
-//! Back up with `sqlite3 sessions.db ".backup copy.db"` or `VACUUM INTO 'copy.db'`; both are safe while the store is
-//! open. Restore by putting the copy in place while no process has the database open, and by removing a `-wal` and a
-//! `-shm` file that lie beside it.
+//! Back up with `sqlite3 sessions.db ".backup copy.db"` or `VACUUM INTO 'copy.db'`; both are safe
+//! while the store is open. Restore by putting the copy in place while no process has the database
+//! open, and by removing a `-wal` and a `-shm` file that lie beside it.
 //!
 //! # Schema
-//! Tables and columns have the names that SuperTokens gives them. The version is in `PRAGMA user_version`; migrations
-//! run on opening, in one transaction, also when several processes open the file at once. A file that a newer version
-//! has migrated is refused, and so is the database of another program.
+//! Tables and columns have the names that SuperTokens gives them. The version is in `PRAGMA
+//! user_version`; migrations run on opening, in one transaction, also when several processes open
+//! the file at once. A file that a newer version has migrated is refused, and so is the database of
+//! another program.
 //!
 //! # Errors
 //! [`OpenError`] names the file and what to do. Later trouble is a
-//! [`StoreError`](supersession::store::StoreError): `Unavailable` if another process keeps the database locked,
-//! `NotWritable` if the disk is full or the file cannot be written, `Corrupt` if what was read makes no sense.
+//! [`StoreError`](supersession::store::StoreError): `Unavailable` if another process keeps the
+//! database locked, `NotWritable` if the disk is full or the file cannot be written, `Corrupt` if
+//! what was read makes no sense.
 
 mod checkpoint;
 mod error;

@@ -82,7 +82,8 @@ impl File<'_> {
         }))
     }
 
-    /// Makes sure that the file is there and that only its owner can read it: it holds the private keys.
+    /// Makes sure that the file is there and that only its owner can read it: it holds the private
+    /// keys.
     ///
     /// The path is made absolute, so that SQLite takes it for a path whatever it looks like.
     fn create(&self) -> Result<PathBuf, OpenError> {
@@ -139,7 +140,8 @@ impl File<'_> {
         Ok(connection)
     }
 
-    /// Turns the write-ahead log on. SQLite does not always wait for the lock that this takes, so waiting is ours.
+    /// Turns the write-ahead log on. SQLite does not always wait for the lock that this takes, so
+    /// waiting is ours.
     fn switch_to_log(&self, connection: &Connection) -> Result<(), OpenError> {
         let attempts = self.options.busy_timeout.as_millis() / RETRY_PAUSE.as_millis();
         for attempt in 0..=attempts {

@@ -30,12 +30,13 @@ pub(crate) enum Location {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Synchronous {
-    /// The end of the process, a crash of the operating system, and loss of power: the disk is flushed before the
-    /// answer. A revoked session stays revoked.
+    /// The end of the process, a crash of the operating system, and loss of power: the disk is
+    /// flushed before the answer. A revoked session stays revoked.
     #[default]
     Full,
-    /// The end of the process, however sudden. After a crash of the operating system or a loss of power the last
-    /// writes may be missing, a revocation among them; the database itself stays sound.
+    /// The end of the process, however sudden. After a crash of the operating system or a loss of
+    /// power the last writes may be missing, a revocation among them; the database itself stays
+    /// sound.
     Normal,
 }
 
@@ -51,8 +52,8 @@ impl Default for SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// Keeps the database in this file, which is created if it is missing; the directory must be there. The name
-    /// `:memory:` means [`in_memory`](Self::in_memory).
+    /// Keeps the database in this file, which is created if it is missing; the directory must be
+    /// there. The name `:memory:` means [`in_memory`](Self::in_memory).
     pub fn path(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
         self.location = Some(if path == Path::new(":memory:") {
@@ -63,36 +64,38 @@ impl SqliteOptions {
         self
     }
 
-    /// Keeps the database in memory, for tests. It is gone when the store is. Reads and writes share one connection
-    /// and so one thread, because a database in memory belongs to its connection.
+    /// Keeps the database in memory, for tests. It is gone when the store is. Reads and writes
+    /// share one connection and so one thread, because a database in memory belongs to its
+    /// connection.
     pub fn in_memory(mut self) -> Self {
         self.location = Some(Location::Memory);
         self
     }
 
-    /// How long to wait while another process holds the lock. Defaults to 5 seconds, because backups and
-    /// administration take the lock for moments.
+    /// How long to wait while another process holds the lock. Defaults to 5 seconds, because
+    /// backups and administration take the lock for moments.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// How many threads read, at least one. Defaults to the number of cores, but 2 to 8, because a read is short and
-    /// mostly served from memory.
+    /// How many threads read, at least one. Defaults to the number of cores, but 2 to 8, because a
+    /// read is short and mostly served from memory.
     pub fn readers(mut self, readers: usize) -> Self {
         self.readers = readers.max(1);
         self
     }
 
-    /// What a write that was answered survives. Defaults to [`Synchronous::Full`], because a session that was revoked
-    /// must not come back after a loss of power, and because writes that wait together share a flush of the disk.
+    /// What a write that was answered survives. Defaults to [`Synchronous::Full`], because a
+    /// session that was revoked must not come back after a loss of power, and because writes that
+    /// wait together share a flush of the disk.
     pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
         self.synchronous = synchronous;
         self
     }
 
-    /// Opens the database, creating or migrating it as needed. The work is done on a thread of its own; any async
-    /// runtime will do.
+    /// Opens the database, creating or migrating it as needed. The work is done on a thread of its
+    /// own; any async runtime will do.
     ///
     /// # Errors
     /// When there is no usable database at that place; the text names the file and what to do.
@@ -102,7 +105,8 @@ impl SqliteOptions {
         let opening = std::thread::Builder::new()
             .name("sqlite-open".to_owned())
             .spawn(move || {
-                // Nobody waits any more: the store that was opened is closed again by dropping it here.
+                // Nobody waits any more: the store that was opened is closed again by dropping it
+                // here.
                 let _ = sender.send(self.open_blocking());
             });
         if let Err(error) = opening {

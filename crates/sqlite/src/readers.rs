@@ -1,7 +1,7 @@
 //! The threads that read. Each has a connection that cannot write; all are fed by one queue.
 //!
-//! A read sees what was committed when it began. A writer is answered after its commit, so whoever has an answer
-//! reads their own write.
+//! A read sees what was committed when it began. A writer is answered after its commit, so whoever
+//! has an answer reads their own write.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

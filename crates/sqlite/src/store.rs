@@ -30,13 +30,14 @@ pub(crate) struct Inner {
     pub(crate) path: Option<PathBuf>,
     /// Absent for a database in memory, which belongs to the writer's connection.
     pub(crate) readers: Option<Workers>,
-    // Invariant: dropped after the readers. Its connection has to be the last to close, because one that cannot write
-    // cannot empty the log.
+    // Invariant: dropped after the readers. Its connection has to be the last to close, because one
+    // that cannot write cannot empty the log.
     pub(crate) writer: Workers,
 }
 
 impl SqliteStore {
-    /// Opens the database in this file with the default options, creating or migrating it as needed.
+    /// Opens the database in this file with the default options, creating or migrating it as
+    /// needed.
     ///
     /// # Errors
     /// When there is no usable database at that path; the text names the file and what to do.
@@ -45,7 +46,8 @@ impl SqliteStore {
         options.open().await
     }
 
-    /// Options for opening a database. One of [`SqliteOptions::path`] and [`SqliteOptions::in_memory`] is needed.
+    /// Options for opening a database. One of [`SqliteOptions::path`] and
+    /// [`SqliteOptions::in_memory`] is needed.
     pub fn options() -> SqliteOptions {
         SqliteOptions::default()
     }
@@ -84,7 +86,8 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-// Cloning what a job needs is cheap: ids and documents are shared, and rotations hold a few short texts.
+// Cloning what a job needs is cheap: ids and documents are shared, and rotations hold a few short
+// texts.
 #[async_trait]
 impl Store for SqliteStore {
     async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {

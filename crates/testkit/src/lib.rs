@@ -1,7 +1,9 @@
 //! What the tests of [Supersession](supersession) share, and what the author of a store needs.
 //!
-//! * [`store_conformance!`] runs the suite that every store must pass; see [`store`] for how to call it.
-//! * [`ManualClock`] stands still until a test moves it, [`SeededEntropy`] gives the same bytes in every run.
+//! * [`store_conformance!`] runs the suite that every store must pass; see [`store`] for how to
+//!   call it.
+//! * [`ManualClock`] stands still until a test moves it, [`SeededEntropy`] gives the same bytes in
+//!   every run.
 //! * [`FaultStore`] wraps a store, fails on demand, and remembers which verbs were called.
 //!
 //! For tests only: the randomness is predictable, and assertions panic.

@@ -1,4 +1,5 @@
-//! The reference implementation passes the suite, bare and wrapped, and the list of the suite is complete.
+//! The reference implementation passes the suite, bare and wrapped, and the list of the suite is
+//! complete.
 
 use supersession::store::MemoryStore;
 use supersession_testkit::store::cases::SOURCES;

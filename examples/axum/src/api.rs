@@ -59,7 +59,8 @@ struct Login {
     name: String,
 }
 
-/// Any name signs in: this is a demo. A real application checks a password, a passkey or another service's word here.
+/// Any name signs in: this is a demo. A real application checks a password, a passkey or another
+/// service's word here.
 async fn login(sessions: RequestSessions, body: Body<Login>) -> Answer {
     let Json(Login { name }) = body?;
     let name = name.trim();

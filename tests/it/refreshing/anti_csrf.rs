@@ -44,7 +44,8 @@ async fn a_get_needs_the_anti_csrf_token_only_where_the_check_is_forced() {
     assert!(answer.has_no_token_headers(), "the token is not echoed");
 }
 
-/// Under `VIA_TOKEN` every other method is checked against the session's own token, unless the guard turns that off.
+/// Under `VIA_TOKEN` every other method is checked against the session's own token, unless the
+/// guard turns that off.
 ///
 /// Cases: S97, S98.
 #[tokio::test]
@@ -118,8 +119,8 @@ async fn any_rid_header_satisfies_the_custom_header_check() {
     );
 }
 
-/// A refresh by cookie that fails the check logs the client out, as in the reference; the stored session is not touched, and its
-/// refresh token stays good.
+/// A refresh by cookie that fails the check logs the client out, as in the reference; the stored
+/// session is not touched, and its refresh token stays good.
 ///
 /// Cases: S102, S103.
 #[tokio::test]
@@ -205,7 +206,8 @@ async fn assert_logged_out_with_same_site_none(app: &App, tokens: &Tokens) {
     }
 }
 
-/// Turning the check off is the application's decision, whatever its cookies are; an unknown mode is refused by name.
+/// Turning the check off is the application's decision, whatever its cookies are; an unknown mode
+/// is refused by name.
 ///
 /// Cases: S107, S108.
 #[tokio::test]
@@ -257,7 +259,8 @@ async fn without_a_request_the_anti_csrf_token_is_an_argument() {
     assert_eq!(session.unwrap().unwrap().handle(), created.handle());
 }
 
-/// A custom header cannot be seen without a request: asking for its check is a mistake in the application, not the client's.
+/// A custom header cannot be seen without a request: asking for its check is a mistake in the
+/// application, not the client's.
 ///
 /// Cases: S110.
 #[tokio::test]
@@ -303,7 +306,8 @@ fn assert_misuse(error: &SessionError) {
     assert!(!error.clears_tokens());
 }
 
-/// A session that was made while the check was off heals itself: its next refresh makes the anti-CSRF token.
+/// A session that was made while the check was off heals itself: its next refresh makes the
+/// anti-CSRF token.
 #[tokio::test]
 async fn a_session_from_before_the_check_gets_its_token_at_the_next_refresh() {
     let before = app(AntiCsrf::None).await;

@@ -1,4 +1,5 @@
-//! Cookies of other generations at the refresh endpoint: legacy ones, and two of one name (session specification, 3.11 and 3.14).
+//! Cookies of other generations at the refresh endpoint: legacy ones, and two of one name (session
+//! specification, 3.11 and 3.14).
 
 use supersession::TokenTransferMethod;
 
@@ -75,7 +76,8 @@ fn assert_heals(answer: &Answer, domain: &str) {
     );
 }
 
-/// Two cookies of one name: those of the older domain are cleared, nothing else happens, and the client tries again.
+/// Two cookies of one name: those of the older domain are cleared, nothing else happens, and the
+/// client tries again.
 ///
 /// Cases: S123, S125, S127.
 #[tokio::test]
@@ -123,7 +125,8 @@ async fn a_single_cookie_beside_duplicates_is_kept() {
     }
 }
 
-/// Without the setting it cannot be known which cookie is the old one: the operator must decide, and nobody is logged out.
+/// Without the setting it cannot be known which cookie is the old one: the operator must decide,
+/// and nobody is logged out.
 ///
 /// Cases: S124.
 #[tokio::test]
@@ -136,7 +139,8 @@ async fn duplicate_cookies_without_the_setting_are_the_operators_problem() {
     assert!(is_live(&app, &tokens).await);
 }
 
-/// Where cookies do not count, duplicates do not matter; they are cleared as any cookie of the other way is.
+/// Where cookies do not count, duplicates do not matter; they are cleared as any cookie of the
+/// other way is.
 ///
 /// Cases: S126.
 #[tokio::test]

@@ -98,7 +98,8 @@ async fn expired_sessions_are_not_listed() {
     );
 }
 
-/// Tenants narrow lists and revocations; a user's other sessions can be ended around the one in hand.
+/// Tenants narrow lists and revocations; a user's other sessions can be ended around the one in
+/// hand.
 #[tokio::test]
 async fn lists_and_revocations_can_be_narrowed() {
     let app = App::new().await;
@@ -203,7 +204,8 @@ async fn there_is_no_information_on_a_session_that_is_gone() {
     }
 }
 
-/// All that is known of a session; of the payload only the application's part, without what the token itself says.
+/// All that is known of a session; of the payload only the application's part, without what the
+/// token itself says.
 ///
 /// Cases: S164.
 #[tokio::test]
@@ -274,7 +276,8 @@ async fn a_handle_whose_session_is_gone_is_unauthorised() {
     }
 }
 
-/// Adapted: an application intercepts by wrapping the store, and sees what a handle does as it sees the functions by handle.
+/// Adapted: an application intercepts by wrapping the store, and sees what a handle does as it sees
+/// the functions by handle.
 ///
 /// Cases: S169.
 #[tokio::test]
@@ -313,7 +316,8 @@ async fn a_handles_verbs_take_the_same_way_as_the_functions_by_handle() {
     );
 }
 
-/// Adapted: there is no default validity, so that nobody signs for a hundred years without saying it.
+/// Adapted: there is no default validity, so that nobody signs for a hundred years without saying
+/// it.
 ///
 /// Cases: S172.
 #[tokio::test]

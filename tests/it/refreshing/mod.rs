@@ -1,4 +1,5 @@
-//! Conformance: anti-CSRF, refresh, sign-out, and the functions on sessions (session specification, appendices A.4 to A.7).
+//! Conformance: anti-CSRF, refresh, sign-out, and the functions on sessions (session specification,
+//! appendices A.4 to A.7).
 
 mod anti_csrf;
 mod duplicates;
@@ -119,7 +120,8 @@ fn assert_theft(answer: &Answer) {
     assert_everything_cleared(answer);
 }
 
-/// Fails unless the answer is a refresh with cookies and nothing in headers, and returns the tokens.
+/// Fails unless the answer is a refresh with cookies and nothing in headers, and returns the
+/// tokens.
 #[track_caller]
 fn assert_cookies_only(answer: &Answer) -> Tokens {
     assert_eq!((answer.status, answer.text.as_str()), (200, "{}"));

@@ -1,4 +1,5 @@
-//! An application's own routes in place of the built-in ones: what the reference does with overrides.
+//! An application's own routes in place of the built-in ones: what the reference does with
+//! overrides.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -79,7 +80,8 @@ fn assert_revoked(answer: &Answer, status: u16) {
     }
 }
 
-/// A session that ends in the very request that refreshed it takes its new tokens back, whatever the status.
+/// A session that ends in the very request that refreshed it takes its new tokens back, whatever
+/// the status.
 ///
 /// Cases: S136.
 #[tokio::test]
@@ -150,7 +152,8 @@ async fn a_refresh_route_that_is_turned_off_is_not_there() {
     assert_eq!(app.send(signout).await.status, 200);
 }
 
-/// On the refresh path a guard refreshes, so that an application can mount a route of its own behind it.
+/// On the refresh path a guard refreshes, so that an application can mount a route of its own
+/// behind it.
 #[tokio::test]
 async fn a_guard_on_the_refresh_path_refreshes() {
     async fn handle(session: Session) -> String {

@@ -269,8 +269,8 @@ async fn a_revocation_during_a_refresh_wins() {
     assert_gone(refresh().await);
 }
 
-/// The second refresh with the same token changes nothing in the store, but it, too, hands out nothing of a session that ended
-/// while it was under way.
+/// The second refresh with the same token changes nothing in the store, but it, too, hands out
+/// nothing of a session that ended while it was under way.
 #[tokio::test]
 async fn a_revocation_during_a_replay_wins() {
     let (sessions, _, refresh_token) = racing(Meanwhile::RevokedDuringReplay).await;
@@ -280,7 +280,8 @@ async fn a_revocation_during_a_replay_wins() {
     assert!(sessions.handles_for_user("alice").await.unwrap().is_empty());
 }
 
-/// A refresh that never gets through gives up as trouble, not as a verdict, and the token stays good.
+/// A refresh that never gets through gives up as trouble, not as a verdict, and the token stays
+/// good.
 #[tokio::test]
 async fn a_refresh_that_keeps_losing_races_is_trouble() {
     let (sessions, store, refresh_token) = racing(Meanwhile::PayloadKeepsChanging).await;

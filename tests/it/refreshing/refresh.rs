@@ -1,4 +1,5 @@
-//! The refresh endpoint: its answer, its paths, and what it does not look at (session specification, 7.1 and 7.2).
+//! The refresh endpoint: its answer, its paths, and what it does not look at (session
+//! specification, 7.1 and 7.2).
 
 use supersession::AntiCsrf;
 
@@ -55,7 +56,8 @@ async fn a_refresh_gives_every_token_anew() {
 async fn a_refresh_token_in_a_header_is_not_percent_encoded() {
     let app = App::new().await;
     let mut tokens = app.login_as("alice", "header").await;
-    // Tokens are base64, so after a few exchanges one has had a letter that percent-encoding would change.
+    // Tokens are base64, so after a few exchanges one has had a letter that percent-encoding would
+    // change.
     let mut had_odd_letters = false;
     for _ in 0..8 {
         had_odd_letters |= tokens.refresh.contains(['+', '/', '=']);
@@ -124,7 +126,8 @@ async fn a_tenant_in_the_path_is_ignored() {
     }
 }
 
-/// Behind a gateway that strips a prefix, cookies and the issuer have the public path, and requests come without it.
+/// Behind a gateway that strips a prefix, cookies and the issuer have the public path, and requests
+/// come without it.
 ///
 /// Cases: S145.
 #[tokio::test]

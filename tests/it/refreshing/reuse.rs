@@ -1,4 +1,5 @@
-//! A refresh token that is used again: the grace period, and what is theft (core specification, 3.3).
+//! A refresh token that is used again: the grace period, and what is theft (core specification,
+//! 3.3).
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -50,7 +51,8 @@ async fn exchange(app: &App, tokens: &Tokens) -> Tokens {
     answer.tokens()
 }
 
-/// As if an engine that does not derive successors had minted another one in the grace period (core specification, 3.3 case 3).
+/// As if an engine that does not derive successors had minted another one in the grace period (core
+/// specification, 3.3 case 3).
 async fn displace_current(app: &App, tokens: &Tokens) {
     let handle = tokens.payload()["sessionHandle"]
         .as_str()
@@ -126,7 +128,8 @@ async fn theft_ends_only_the_session_it_happened_to() {
     exchange(&app, &other).await;
 }
 
-/// A response that was lost costs nothing: the replay gets the same successor, whether the child has been used or not.
+/// A response that was lost costs nothing: the replay gets the same successor, whether the child
+/// has been used or not.
 ///
 /// Cases: S129.
 #[tokio::test]
@@ -212,7 +215,8 @@ async fn a_displaced_successor_is_reported_as_an_orphan() {
     assert!(!is_live(&app, &first).await);
 }
 
-/// In the grace period, the derived successor takes its place back from one that another engine minted.
+/// In the grace period, the derived successor takes its place back from one that another engine
+/// minted.
 #[tokio::test]
 async fn a_replay_displaces_what_another_engine_minted() {
     let (app, ear) = app(|builder| builder).await;
@@ -224,8 +228,8 @@ async fn a_replay_displaces_what_another_engine_minted() {
     assert!(ear.heard().is_empty());
 }
 
-/// The lenient setting hides recent reuse from the hook and from the client, but the session ends all the same; what is older stays
-/// theft.
+/// The lenient setting hides recent reuse from the hook and from the client, but the session ends
+/// all the same; what is older stays theft.
 #[tokio::test]
 async fn recent_reuse_may_be_reported_as_unauthorised_only() {
     let (app, ear) = app(|builder| builder.report_recent_token_reuse_as_theft(false)).await;
@@ -249,7 +253,8 @@ async fn recent_reuse_may_be_reported_as_unauthorised_only() {
     assert_heard(&ear, &first, ReuseClass::StaleLineage);
 }
 
-/// The application may answer theft otherwise; the tokens are cleared and the session is ended regardless.
+/// The application may answer theft otherwise; the tokens are cleared and the session is ended
+/// regardless.
 ///
 /// Cases: S131.
 #[tokio::test]

@@ -22,7 +22,8 @@ async fn record(app: &App, tokens: &Tokens) -> Option<SessionRecord> {
         .unwrap()
 }
 
-/// Parallel tabs: whoever presents the same token gets the same successor, and the session lives on.
+/// Parallel tabs: whoever presents the same token gets the same successor, and the session lives
+/// on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn parallel_refreshes_all_get_the_same_successor() {
     let app = App::new().await;
@@ -59,11 +60,13 @@ fn refreshed(answer: &Answer) -> Tokens {
     answer.tokens()
 }
 
-/// The successor that the first exchange made is *the* successor, also if the second one comes another way.
+/// The successor that the first exchange made is *the* successor, also if the second one comes
+/// another way.
 #[tokio::test]
 async fn a_replay_under_another_anti_csrf_mode_gets_the_same_successor() {
     let app = App::with(|builder| builder.anti_csrf(AntiCsrf::ViaToken)).await;
-    // Made by cookie and first exchanged by cookie, with an anti-CSRF token; then by header, without.
+    // Made by cookie and first exchanged by cookie, with an anti-CSRF token; then by header,
+    // without.
     let first = app.login("alice").await;
     let by_cookie = || {
         Req::refresh()
@@ -99,8 +102,8 @@ fn assert_fault(answer: &Answer, status: u16, message: &str) {
     assert_eq!(names, ["content-type"], "{answer:?}");
 }
 
-/// Trouble at any step of a refresh is 503, costs the client nothing, and the next try works: also when the exchange took place
-/// and only its answer was lost.
+/// Trouble at any step of a refresh is 503, costs the client nothing, and the next try works: also
+/// when the exchange took place and only its answer was lost.
 #[tokio::test]
 async fn a_refresh_that_the_store_fails_can_be_tried_again() {
     for verb in [Verb::Session, Verb::Rotate] {
@@ -154,7 +157,8 @@ async fn a_refresh_outlives_trouble_with_the_keys() {
     );
 }
 
-/// A theft that cannot be recorded is trouble, not a verdict: nothing is cleared, and the next replay is answered as theft.
+/// A theft that cannot be recorded is trouble, not a verdict: nothing is cleared, and the next
+/// replay is answered as theft.
 #[tokio::test]
 async fn theft_is_reported_once_the_session_is_ended() {
     let app = App::new().await;
@@ -202,8 +206,8 @@ async fn a_refresh_that_cannot_mint_stores_nothing() {
     assert_eq!(app.send(request()).await.status, 200);
 }
 
-/// Nothing lives beyond the absolute lifetime, however often it is refreshed: not the session, not its cookie, not its access
-/// token.
+/// Nothing lives beyond the absolute lifetime, however often it is refreshed: not the session, not
+/// its cookie, not its access token.
 #[tokio::test]
 async fn the_absolute_lifetime_ends_a_session_that_is_refreshed() {
     const LIFETIME: Duration = Duration::from_secs(3 * 3_600);
@@ -245,7 +249,8 @@ async fn the_absolute_lifetime_ends_a_session_that_is_refreshed() {
     assert_logged_out(&app.send(Req::refresh().refresh_cookie(&second)).await);
 }
 
-/// A lifetime that was configured later ends older sessions at their next refresh, instead of giving them tokens that are dead.
+/// A lifetime that was configured later ends older sessions at their next refresh, instead of
+/// giving them tokens that are dead.
 #[tokio::test]
 async fn a_shortened_absolute_lifetime_ends_older_sessions() {
     let before = App::new().await;
@@ -265,7 +270,8 @@ async fn a_shortened_absolute_lifetime_ends_older_sessions() {
     }
 }
 
-/// Without an absolute lifetime a session ends when it is not refreshed for long enough, at that very millisecond.
+/// Without an absolute lifetime a session ends when it is not refreshed for long enough, at that
+/// very millisecond.
 #[tokio::test]
 async fn a_session_ends_with_its_refresh_token() {
     let app = App::new().await;

@@ -137,7 +137,8 @@ async fn a_payload_merge_replaces_members_and_null_removes_them() {
     }
 }
 
-/// The new token lives no longer than the old one, and says when it was made. It goes out with the response, alone.
+/// The new token lives no longer than the old one, and says when it was made. It goes out with the
+/// response, alone.
 ///
 /// Cases: S167.
 #[tokio::test]

@@ -39,8 +39,8 @@ async fn a_token_of_the_other_kind_of_key_asks_for_a_refresh() {
     }
 }
 
-/// A refresh moves the session to the other kind. Adapted: rotation happens at the refresh, so that no verification after it has
-/// anything to confirm; updated is true, false, false.
+/// A refresh moves the session to the other kind. Adapted: rotation happens at the refresh, so that
+/// no verification after it has anything to confirm; updated is true, false, false.
 ///
 /// Cases: S142.
 #[tokio::test]
@@ -87,7 +87,8 @@ async fn a_refresh_moves_the_session_to_the_other_kind_of_key() {
             assert_eq!(again.access_token.expose(), tokens.access_token.expose());
         }
 
-        // A replay inside the grace period keeps to the new kind, also if it was exchanged under the old one.
+        // A replay inside the grace period keeps to the new kind, also if it was exchanged under
+        // the old one.
         let other = before.login("bob").await;
         let old = assert_cookies_only(&before.send(Req::refresh().refresh_cookie(&other)).await);
         let new = assert_cookies_only(&after.send(Req::refresh().refresh_cookie(&other)).await);

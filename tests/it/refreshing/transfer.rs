@@ -72,7 +72,8 @@ async fn a_token_that_came_the_wrong_way_is_none() {
     assert_cookies_only(&app.send(Req::refresh().refresh_cookie(&tokens)).await);
 }
 
-/// Two tokens: one is exchanged, the way of the other is cleared, and the other session is left alone.
+/// Two tokens: one is exchanged, the way of the other is cleared, and the other session is left
+/// alone.
 ///
 /// Cases: S117, S118.
 #[tokio::test]

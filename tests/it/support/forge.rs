@@ -57,8 +57,8 @@ impl Forge {
     }
 }
 
-/// The payload of a version 5 token for `user`, minted at the start of the test and valid for an hour. The session that it names
-/// does not exist.
+/// The payload of a version 5 token for `user`, minted at the start of the test and valid for an
+/// hour. The session that it names does not exist.
 pub(crate) fn session_claims(user: &str) -> Value {
     let minted = START.get() / 1_000;
     json!({

@@ -1,4 +1,5 @@
-//! An application in memory, driven through its tower service: time stands still, keys are made once, no sockets.
+//! An application in memory, driven through its tower service: time stands still, keys are made
+//! once, no sockets.
 
 pub(crate) mod capture;
 mod exchange;
@@ -34,7 +35,8 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// With the default configuration: API and website on `https://api.example.com` and `https://example.com`, no jitter.
+    /// With the default configuration: API and website on `https://api.example.com` and
+    /// `https://example.com`, no jitter.
     pub(crate) async fn new() -> Self {
         Self::with(|builder| builder).await
     }
@@ -138,8 +140,8 @@ pub(crate) fn default_config(builder: SessionsBuilder) -> SessionsBuilder {
 /// What most tests call:
 ///
 /// * `POST /create` `{"userId"?, "payload"?, "data"?, "tenantId"?}` creates a session.
-/// * any method on `/verify`, `/verify-optional`, `/verify-db`, `/verify-csrf`, `/verify-no-csrf` tells about the session, or
-///   `{"session": null}`.
+/// * any method on `/verify`, `/verify-optional`, `/verify-db`, `/verify-csrf`, `/verify-no-csrf`
+///   tells about the session, or `{"session": null}`.
 /// * `POST /merge` merges its body into the payload; `POST /merge-thrice` in three steps.
 /// * `POST /revoke` ends the session.
 fn standard_routes() -> Router {

@@ -17,8 +17,9 @@ fn encoded(tokens: &Tokens) -> String {
     token.replace('/', "%2F").replace('=', "%3D")
 }
 
-/// The two cookies with the default configuration, whole: no Domain, the access token's for the whole site and for a year, the
-/// refresh token's for the refresh endpoint only and as long as the token lives, both HttpOnly and Secure, and no Max-Age.
+/// The two cookies with the default configuration, whole: no Domain, the access token's for the
+/// whole site and for a year, the refresh token's for the refresh endpoint only and as long as the
+/// token lives, both HttpOnly and Secure, and no Max-Age.
 /// Cases: S48, S50, S51, S52.
 #[tokio::test]
 async fn cookies_have_exactly_these_attributes() {
@@ -52,8 +53,9 @@ async fn cookies_have_exactly_these_attributes() {
     );
 }
 
-/// Paths, Domain, Secure and SameSite follow the configuration: `access_token_path` is the access cookie's alone, the refresh
-/// cookie's path is the public one, and a cookie over http is not Secure but HttpOnly all the same.
+/// Paths, Domain, Secure and SameSite follow the configuration: `access_token_path` is the access
+/// cookie's alone, the refresh cookie's path is the public one, and a cookie over http is not
+/// Secure but HttpOnly all the same.
 /// Cases: S48, S49, S50, S51.
 #[tokio::test]
 async fn attributes_of_cookies_follow_the_configuration() {
@@ -117,8 +119,9 @@ async fn attributes_of_cookies_follow_the_configuration() {
     }
 }
 
-/// Cookies that no browser would keep, with SameSite=None and not Secure on real domains, are refused with 500, and the operator
-/// is told to use https; nothing is sent or stored. Whether the settings say so or the domains.
+/// Cookies that no browser would keep, with SameSite=None and not Secure on real domains, are
+/// refused with 500, and the operator is told to use https; nothing is sent or stored. Whether the
+/// settings say so or the domains.
 /// Cases: S53, S56.
 #[tokio::test]
 async fn insecure_cross_site_cookies_are_refused() {
@@ -159,8 +162,8 @@ async fn insecure_cross_site_cookies_are_refused() {
     }
 }
 
-/// The same configuration does no harm to a session in headers, nor to one in cookies where API and website are both on localhost
-/// or an IP address.
+/// The same configuration does no harm to a session in headers, nor to one in cookies where API and
+/// website are both on localhost or an IP address.
 /// Cases: S54, S55.
 #[tokio::test]
 async fn insecure_cross_site_settings_do_not_matter_to_headers_and_local_domains() {
@@ -196,9 +199,10 @@ async fn insecure_cross_site_settings_do_not_matter_to_headers_and_local_domains
     }
 }
 
-/// With the setting on, whatever writes the access cookie sends the same token in `st-access-token`: creation, a change of the
-/// payload, a refresh. The refresh token never leaves its cookie. Adapted: the first verification after a refresh sends nothing,
-/// because rotation needs no confirmation; one that finds a changed payload in the database does.
+/// With the setting on, whatever writes the access cookie sends the same token in
+/// `st-access-token`: creation, a change of the payload, a refresh. The refresh token never leaves
+/// its cookie. Adapted: the first verification after a refresh sends nothing, because rotation
+/// needs no confirmation; one that finds a changed payload in the database does.
 /// Cases: S57, S59.
 #[tokio::test]
 async fn the_access_token_can_be_exposed_beside_its_cookie() {
@@ -239,8 +243,8 @@ async fn the_access_token_can_be_exposed_beside_its_cookie() {
     );
 }
 
-/// With the setting off, as it is by default, the access token is in its cookie only: at creation, verification, with and without a
-/// reissue, a change of the payload and a refresh.
+/// With the setting off, as it is by default, the access token is in its cookie only: at creation,
+/// verification, with and without a reissue, a change of the payload and a refresh.
 /// Cases: S58.
 #[tokio::test]
 async fn the_access_token_is_in_its_cookie_only_by_default() {

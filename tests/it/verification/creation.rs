@@ -81,9 +81,10 @@ fn describes_its_token(answer: &Answer) {
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
 
-/// With the default configuration, and with a function that returns `Any`, the client's `st-auth-mode` decides: cookies only if
-/// it asks for them, in any case of letters; headers if it asks for them, for something unknown, or for nothing. With `Any` from
-/// the application's own function, only the exact word asks for cookies.
+/// With the default configuration, and with a function that returns `Any`, the client's
+/// `st-auth-mode` decides: cookies only if it asks for them, in any case of letters; headers if it
+/// asks for them, for something unknown, or for nothing. With `Any` from the application's own
+/// function, only the exact word asks for cookies.
 /// Cases: S33, S34, S35, S36, S37, S38, S46.
 #[tokio::test]
 async fn the_client_chooses_how_its_tokens_travel() {
@@ -115,7 +116,8 @@ async fn the_application_may_choose_how_tokens_travel() {
     }
 }
 
-/// A session in headers, created by a request with an access cookie, clears both cookies; the front token is the new session's.
+/// A session in headers, created by a request with an access cookie, clears both cookies; the front
+/// token is the new session's.
 /// Cases: S41.
 #[tokio::test]
 async fn a_session_in_headers_clears_the_cookies_that_the_request_had() {
@@ -137,8 +139,8 @@ async fn a_session_in_headers_clears_the_cookies_that_the_request_had() {
     is_by_header(&app.send(create(Some("header")).bearer(&old.access)).await);
 }
 
-/// A session in cookies, created by a request with a bearer token of any kind, empties both token headers; the front token is
-/// the new session's.
+/// A session in cookies, created by a request with a bearer token of any kind, empties both token
+/// headers; the front token is the new session's.
 /// Cases: S42.
 #[tokio::test]
 async fn a_session_in_cookies_empties_the_headers_that_the_request_had() {
@@ -160,7 +162,8 @@ async fn a_session_in_cookies_empties_the_headers_that_the_request_had() {
     is_by_cookie(&app.send(create(Some("cookie")).access_cookie(&old)).await);
 }
 
-/// Under `ViaToken` a session in cookies gets an anti-CSRF token, the one in its access token, and the header is exposed.
+/// Under `ViaToken` a session in cookies gets an anti-CSRF token, the one in its access token, and
+/// the header is exposed.
 /// Cases: S43.
 #[tokio::test]
 async fn a_session_in_cookies_gets_an_anti_csrf_token_under_via_token() {
@@ -179,8 +182,8 @@ async fn a_session_in_cookies_gets_an_anti_csrf_token_under_via_token() {
     assert_ne!(other.header("anti-csrf").unwrap(), anti_csrf);
 }
 
-/// Without anti-CSRF, with the custom header, and for a session in headers, there is no anti-CSRF token: neither a header nor a
-/// value in the access token.
+/// Without anti-CSRF, with the custom header, and for a session in headers, there is no anti-CSRF
+/// token: neither a header nor a value in the access token.
 /// Cases: S44, S45.
 #[tokio::test]
 async fn no_other_session_gets_an_anti_csrf_token() {
@@ -204,8 +207,9 @@ async fn no_other_session_gets_an_anti_csrf_token() {
     }
 }
 
-/// What the application has set on the response stays: names that it exposes come first, none is listed twice, a name that merely
-/// contains one of ours does not stand for it, and its own cookies and `Cache-Control` are kept.
+/// What the application has set on the response stays: names that it exposes come first, none is
+/// listed twice, a name that merely contains one of ours does not stand for it, and its own cookies
+/// and `Cache-Control` are kept.
 /// Cases: S47.
 #[tokio::test]
 async fn headers_that_the_application_has_set_survive() {

@@ -19,8 +19,8 @@ fn is_plain_session(answer: &Answer, tokens: &Tokens) {
     );
 }
 
-/// Tokens of versions 3, 4 and 5, in either place, pass the database check while the session is live; after it was revoked they
-/// are answered with 401 and everything is cleared.
+/// Tokens of versions 3, 4 and 5, in either place, pass the database check while the session is
+/// live; after it was revoked they are answered with 401 and everything is cleared.
 /// Cases: S21.
 #[tokio::test]
 async fn a_revoked_session_is_refused_with_clearing_for_every_version() {
@@ -54,8 +54,9 @@ async fn a_revoked_session_is_refused_with_clearing_for_every_version() {
     }
 }
 
-/// A revoked session's access token is good until it expires where the database is not asked, which costs no call to the store;
-/// where it is asked, with one call, the answer is 401 with clearing. A token of a session that never was is no better.
+/// A revoked session's access token is good until it expires where the database is not asked, which
+/// costs no call to the store; where it is asked, with one call, the answer is 401 with clearing. A
+/// token of a session that never was is no better.
 /// Cases: S84.
 #[tokio::test]
 async fn a_revoked_session_is_refused_where_the_database_is_asked() {
@@ -84,8 +85,9 @@ async fn a_revoked_session_is_refused_where_the_database_is_asked() {
     assert!(answer.clears_everything());
 }
 
-/// Adapted to rotation: a refreshed token is final, so its first verification is as local as every later one. It asks no store
-/// and writes nothing; with the database check it reads once and writes nothing.
+/// Adapted to rotation: a refreshed token is final, so its first verification is as local as every
+/// later one. It asks no store and writes nothing; with the database check it reads once and writes
+/// nothing.
 /// Cases: S85, S86.
 #[tokio::test]
 async fn the_first_verification_after_a_refresh_writes_nothing() {
@@ -113,8 +115,9 @@ async fn the_first_verification_after_a_refresh_writes_nothing() {
     }
 }
 
-/// Adapted to rotation: the token of a refresh may be used by two requests at once, and so may the token before it. So may a token
-/// that an older core has minted at a refresh and that nobody has confirmed: its parent is the session's refresh token.
+/// Adapted to rotation: the token of a refresh may be used by two requests at once, and so may the
+/// token before it. So may a token that an older core has minted at a refresh and that nobody has
+/// confirmed: its parent is the session's refresh token.
 /// Cases: S87.
 #[tokio::test]
 async fn the_token_of_a_refresh_may_be_used_in_parallel() {
@@ -140,8 +143,9 @@ async fn the_token_of_a_refresh_may_be_used_in_parallel() {
     }
 }
 
-/// A token of a branch that was left two refreshes ago is refused where the database is asked, without clearing: the client may have
-/// the newer tokens already. Elsewhere it is good until it expires.
+/// A token of a branch that was left two refreshes ago is refused where the database is asked,
+/// without clearing: the client may have the newer tokens already. Elsewhere it is good until it
+/// expires.
 /// Cases: S84.
 #[tokio::test]
 async fn a_rotated_out_token_is_refused_without_clearing() {

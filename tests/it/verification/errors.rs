@@ -10,8 +10,8 @@ use supersession_axum::{Session, SessionRejection};
 
 use crate::support::{App, Req, default_config};
 
-/// Adapted: a renderer cannot fail but by panicking, and then the panic reaches the framework; the client gets no answer that looks
-/// like one of ours.
+/// Adapted: a renderer cannot fail but by panicking, and then the panic reaches the framework; the
+/// client gets no answer that looks like one of ours.
 /// Cases: S92.
 #[tokio::test]
 async fn a_panic_of_the_applications_renderer_reaches_the_framework() {
@@ -32,8 +32,8 @@ async fn a_panic_of_the_applications_renderer_reaches_the_framework() {
     assert_eq!(answer.status, 200);
 }
 
-/// A renderer replaces status, body and headers of our answer, for guards and built-in routes alike; what must be cleared is
-/// cleared all the same.
+/// A renderer replaces status, body and headers of our answer, for guards and built-in routes
+/// alike; what must be cleared is cleared all the same.
 /// Cases: S92.
 #[tokio::test]
 async fn the_applications_renderer_replaces_the_answer_but_not_the_clearing() {
@@ -90,8 +90,8 @@ async fn a_handler_may_take_the_error_itself() {
     }
 }
 
-/// A status of the application's own for expired sessions is that of all three answers that ask to refresh or sign in, with the same
-/// bodies and the same clearing; other errors keep theirs.
+/// A status of the application's own for expired sessions is that of all three answers that ask to
+/// refresh or sign in, with the same bodies and the same clearing; other errors keep theirs.
 /// Cases: S93.
 #[tokio::test]
 async fn the_status_of_expired_sessions_can_be_chosen() {
@@ -113,7 +113,8 @@ async fn the_status_of_expired_sessions_can_be_chosen() {
     assert!(answer.clears_everything());
 }
 
-/// Two equal status codes cannot be configured: clients could not tell an expired session from a claim that does not hold.
+/// Two equal status codes cannot be configured: clients could not tell an expired session from a
+/// claim that does not hold.
 /// Cases: S94.
 #[tokio::test]
 async fn the_two_status_codes_must_differ() {

@@ -19,8 +19,9 @@ async fn own_refresh_by_extractor(session: Session) -> Json<Value> {
     Json(describe(&session))
 }
 
-/// With the built-in route off, a guard or an extractor on the refresh path refreshes: the handler sees the session, and the response
-/// carries the new tokens. Without a refresh token it is 401 with clearing, as on the built-in route. Other methods are verified.
+/// With the built-in route off, a guard or an extractor on the refresh path refreshes: the handler
+/// sees the session, and the response carries the new tokens. Without a refresh token it is 401
+/// with clearing, as on the built-in route. Other methods are verified.
 /// Cases: S80.
 #[tokio::test]
 async fn a_guard_on_the_refresh_path_refreshes() {
@@ -65,8 +66,9 @@ async fn a_guard_on_the_refresh_path_refreshes() {
     assert!(answer.has_no_token_headers(), "{answer:?}");
 }
 
-/// Adapted: a guard needs the layer, and without it never lets a request pass, but answers 500 with the name of what is missing. What
-/// does the work in an adapter gives the proper 401 without any routing.
+/// Adapted: a guard needs the layer, and without it never lets a request pass, but answers 500 with
+/// the name of what is missing. What does the work in an adapter gives the proper 401 without any
+/// routing.
 /// Cases: S83.
 #[tokio::test]
 async fn without_the_layer_no_request_passes() {

@@ -37,8 +37,9 @@ fn is_session_of(answer: &Answer, tokens: &Tokens) {
     assert!(answer.has_no_token_headers(), "{answer:?}");
 }
 
-/// The whole table: for each way that is allowed, required or optional, with a token in the header, in the cookie, in both or in
-/// none, good or expired. A missing token is nobody or 401 without clearing; an expired one is always "try refresh token".
+/// The whole table: for each way that is allowed, required or optional, with a token in the header,
+/// in the cookie, in both or in none, good or expired. A missing token is nobody or 401 without
+/// clearing; an expired one is always "try refresh token".
 /// Cases: S62, S63, S64, S65, S66, S67, S68, S75.
 #[tokio::test]
 async fn the_table_of_token_locations_holds() {
@@ -84,8 +85,8 @@ async fn the_table_of_token_locations_holds() {
     }
 }
 
-/// There is no second choice: an expired or badly signed header beats a good cookie where headers are allowed, and is not seen
-/// where they are not.
+/// There is no second choice: an expired or badly signed header beats a good cookie where headers
+/// are allowed, and is not seen where they are not.
 /// Cases: S69.
 #[tokio::test]
 async fn an_expired_header_is_not_replaced_by_a_good_cookie() {
@@ -108,8 +109,8 @@ async fn an_expired_header_is_not_replaced_by_a_good_cookie() {
     }
 }
 
-/// A bearer value that is none of ours is passed over: a good cookie counts where cookies are allowed, and without one there is no
-/// session.
+/// A bearer value that is none of ours is passed over: a good cookie counts where cookies are
+/// allowed, and without one there is no session.
 /// Cases: S70, S71, S72.
 #[tokio::test]
 async fn a_foreign_bearer_value_is_passed_over() {
@@ -133,7 +134,8 @@ async fn a_foreign_bearer_value_is_passed_over() {
     }
 }
 
-/// The cookie of a legacy session asks for a refresh, whatever else the request carries and whether or not a session is needed.
+/// The cookie of a legacy session asks for a refresh, whatever else the request carries and whether
+/// or not a session is needed.
 /// Cases: S73, S74.
 #[tokio::test]
 async fn the_cookie_of_a_legacy_session_asks_for_a_refresh() {
@@ -162,8 +164,8 @@ async fn the_cookie_of_a_legacy_session_asks_for_a_refresh() {
     }
 }
 
-/// Two access cookies ask for a refresh, required or not, and clear nothing; a good bearer token is not hindered by them where headers
-/// are allowed.
+/// Two access cookies ask for a refresh, required or not, and clear nothing; a good bearer token is
+/// not hindered by them where headers are allowed.
 /// Cases: S76, S77.
 #[tokio::test]
 async fn two_access_cookies_ask_for_a_refresh() {
@@ -191,7 +193,8 @@ async fn two_access_cookies_ask_for_a_refresh() {
     }
 }
 
-/// Cookies that HTTP/2 has split over several fields are one list: two access cookies are found, one is read.
+/// Cookies that HTTP/2 has split over several fields are one list: two access cookies are found,
+/// one is read.
 /// Cases: S76.
 #[tokio::test]
 async fn cookies_split_over_several_fields_are_one_list() {
@@ -221,7 +224,8 @@ async fn an_empty_access_cookie_is_no_token() {
     }
 }
 
-/// OPTIONS and TRACE pass without a session, even where one is needed, whatever the request carries.
+/// OPTIONS and TRACE pass without a session, even where one is needed, whatever the request
+/// carries.
 /// Cases: S79.
 #[tokio::test]
 async fn options_and_trace_pass_without_a_session() {
@@ -242,7 +246,8 @@ async fn options_and_trace_pass_without_a_session() {
     assert_eq!(answer.status, 401);
 }
 
-/// The scheme must be written `Bearer` with one space: another case, another scheme or none is no token.
+/// The scheme must be written `Bearer` with one space: another case, another scheme or none is no
+/// token.
 /// Cases: S81.
 #[tokio::test]
 async fn the_bearer_scheme_is_matched_as_it_is_written() {
@@ -261,8 +266,8 @@ async fn the_bearer_scheme_is_matched_as_it_is_written() {
     is_session_of(&send(format!("Bearer   {} ", tokens.access)).await, &tokens);
 }
 
-/// Cookies of others, with quotes, stray percent signs, no name or no value, neither fail a request nor hide our token; quotes around
-/// our own value go, and percent-encoding of it is undone.
+/// Cookies of others, with quotes, stray percent signs, no name or no value, neither fail a request
+/// nor hide our token; quotes around our own value go, and percent-encoding of it is undone.
 /// Cases: S82.
 #[tokio::test]
 async fn odd_cookies_of_others_do_no_harm() {
@@ -287,8 +292,9 @@ async fn odd_cookies_of_others_do_no_harm() {
     }
 }
 
-/// A cookie whose name is ours only after percent-decoding is not ours: a browser that guards `__Host-` names by their letters lets
-/// another host set it. Beside the real one it counts as a duplicate, which asks for a refresh.
+/// A cookie whose name is ours only after percent-decoding is not ours: a browser that guards
+/// `__Host-` names by their letters lets another host set it. Beside the real one it counts as a
+/// duplicate, which asks for a refresh.
 /// Cases: S76, S82.
 #[tokio::test]
 async fn an_encoded_spelling_of_a_cookie_name_is_not_taken_for_it() {

@@ -27,8 +27,8 @@ async fn create(app: &App, body: Value) -> Value {
     answer.tokens().payload()
 }
 
-/// Given the default configuration, the header names RS256, JWT, version "5" as a string and a rotating key; with static keys
-/// configured, a static one.
+/// Given the default configuration, the header names RS256, JWT, version "5" as a string and a
+/// rotating key; with static keys configured, a static one.
 /// Cases: S1, S2.
 #[tokio::test]
 async fn the_header_names_version_5_and_a_key_of_the_configured_kind() {
@@ -55,7 +55,8 @@ async fn the_header_names_version_5_and_a_key_of_the_configured_kind() {
     assert_eq!(header.as_object().unwrap().len(), 4);
 }
 
-/// Without claims and application payload a token has exactly ten members, each with the value that the session has.
+/// Without claims and application payload a token has exactly ten members, each with the value that
+/// the session has.
 /// Cases: S3.
 #[tokio::test]
 async fn a_plain_token_has_exactly_ten_members() {
@@ -84,8 +85,9 @@ async fn a_plain_token_has_exactly_ten_members() {
     );
 }
 
-/// Protected names in the caller's payload are dropped without an error, each of them; so is the caller's own `iss`, which
-/// becomes the API's domain and base path. Null members of the caller's stay.
+/// Protected names in the caller's payload are dropped without an error, each of them; so is the
+/// caller's own `iss`, which becomes the API's domain and base path. Null members of the caller's
+/// stay.
 /// Cases: S4, S7.
 #[tokio::test]
 async fn the_callers_payload_cannot_set_what_belongs_to_the_token() {
@@ -117,7 +119,8 @@ async fn the_callers_payload_cannot_set_what_belongs_to_the_token() {
     assert_eq!(minted["iss"], "https://api.example.com:8443/gate/sessions");
 }
 
-/// A payload copied from another session's whole payload makes a new session of the second user; its own members survive.
+/// A payload copied from another session's whole payload makes a new session of the second user;
+/// its own members survive.
 /// Cases: S5.
 #[tokio::test]
 async fn a_payload_copied_from_another_session_makes_a_new_session() {
@@ -136,8 +139,8 @@ async fn a_payload_copied_from_another_session_makes_a_new_session() {
     assert_eq!(second.as_object().unwrap().len(), 11);
 }
 
-/// A hook that adds a protected name after they were dropped makes the creation fail with 500; nothing is stored, no token is
-/// sent, and the operator reads which rule was broken.
+/// A hook that adds a protected name after they were dropped makes the creation fail with 500;
+/// nothing is stored, no token is sent, and the operator reads which rule was broken.
 /// Cases: S6.
 #[tokio::test]
 async fn a_hook_that_puts_a_protected_name_back_fails_the_creation() {
@@ -168,7 +171,8 @@ async fn a_hook_that_puts_a_protected_name_back_fails_the_creation() {
     );
 }
 
-/// A session of a tenant has the tenant in its handle and in its token; one of the default tenant has a bare handle.
+/// A session of a tenant has the tenant in its handle and in its token; one of the default tenant
+/// has a bare handle.
 /// Cases: S31.
 #[tokio::test]
 async fn a_tenant_stands_in_the_handle_and_in_the_token() {
@@ -185,8 +189,8 @@ async fn a_tenant_stands_in_the_handle_and_in_the_token() {
     assert_eq!(payload["sessionHandle"].as_str().unwrap().len(), 36);
 }
 
-/// Creation without a request gives access, refresh and front token, marked as new; an anti-CSRF token only under `ViaToken`,
-/// and not where the caller turns it off.
+/// Creation without a request gives access, refresh and front token, marked as new; an anti-CSRF
+/// token only under `ViaToken`, and not where the caller turns it off.
 /// Cases: S60, S61.
 #[tokio::test]
 async fn creation_without_a_request_gives_all_tokens() {

@@ -20,7 +20,8 @@ async fn store_payload(app: &App, handle: &str, payload: &Value) {
     assert_eq!(outcome.unwrap(), WriteOutcome::Written(document));
 }
 
-/// Fails unless the answer carries a new access token in a cookie, with its front token, and nothing else.
+/// Fails unless the answer carries a new access token in a cookie, with its front token, and
+/// nothing else.
 #[track_caller]
 fn reissues_cookie(answer: &Answer) -> Tokens {
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -51,7 +52,8 @@ fn reissues_cookie(answer: &Answer) -> Tokens {
     tokens
 }
 
-/// Fails unless the answer carries a new access token in a header, with its front token, and nothing else.
+/// Fails unless the answer carries a new access token in a header, with its front token, and
+/// nothing else.
 #[track_caller]
 fn reissues_header(answer: &Answer) -> Tokens {
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -97,8 +99,8 @@ fn differs_only_in(old: &Tokens, new: &Tokens, changes: &Value) {
     assert_eq!(new.payload(), expected);
 }
 
-/// Adapted to sessions of today, since the format of version 2 is not spoken: where the stored payload holds a protected name, a
-/// refresh is answered with 401, and everything is cleared.
+/// Adapted to sessions of today, since the format of version 2 is not spoken: where the stored
+/// payload holds a protected name, a refresh is answered with 401, and everything is cleared.
 /// Cases: S23.
 #[tokio::test]
 async fn a_stored_payload_with_a_protected_name_cannot_be_refreshed() {
@@ -116,8 +118,9 @@ async fn a_stored_payload_with_a_protected_name_cannot_be_refreshed() {
     }
 }
 
-/// Adapted likewise: merging null for the protected name, by handle or in a handler, takes it out of the stored payload, and the same
-/// refresh token then gets a version 5 token with the rest. The refused refresh before it has changed nothing.
+/// Adapted likewise: merging null for the protected name, by handle or in a handler, takes it out
+/// of the stored payload, and the same refresh token then gets a version 5 token with the rest. The
+/// refused refresh before it has changed nothing.
 /// Cases: S24.
 #[tokio::test]
 async fn merging_null_takes_a_protected_name_out_of_the_stored_payload() {
@@ -154,9 +157,9 @@ async fn merging_null_takes_a_protected_name_out_of_the_stored_payload() {
     }
 }
 
-/// A change of the stored payload reaches the client at the next verification that asks the database: a new access token with the
-/// same expiry and lineage, where the old one was, and no anti-CSRF token. The new one is not replaced again; without the check the
-/// old payload stays.
+/// A change of the stored payload reaches the client at the next verification that asks the
+/// database: a new access token with the same expiry and lineage, where the old one was, and no
+/// anti-CSRF token. The new one is not replaced again; without the check the old payload stays.
 /// Cases: S88.
 #[tokio::test]
 async fn a_verification_that_asks_the_database_brings_the_stored_payload() {
@@ -209,8 +212,9 @@ async fn a_verification_that_asks_the_database_brings_the_stored_payload() {
     assert!(newest.payload().get("plan").is_none());
 }
 
-/// A change of the payload in a handler sends one access token, where the old one was, and its front token: in cookies one cookie
-/// and no refresh cookie, in headers `st-access-token` and no cookie. The anti-CSRF token is not sent again.
+/// A change of the payload in a handler sends one access token, where the old one was, and its
+/// front token: in cookies one cookie and no refresh cookie, in headers `st-access-token` and no
+/// cookie. The anti-CSRF token is not sent again.
 /// Cases: S89, S90.
 #[tokio::test]
 async fn a_payload_change_in_a_handler_sends_one_access_token() {

@@ -14,8 +14,8 @@ async fn verify(app: &App, token: &str) -> crate::support::Answer {
     app.send(Req::get("/verify").bearer(token)).await
 }
 
-/// Fails unless the token counts as none at all: 401 without clearing where a session is needed, nobody where it is optional, and
-/// no hindrance to a good cookie.
+/// Fails unless the token counts as none at all: 401 without clearing where a session is needed,
+/// nobody where it is optional, and no hindrance to a good cookie.
 async fn is_foreign(app: &App, token: &str) {
     let answer = verify(app, token).await;
     answer.is_unauthorised();
@@ -30,7 +30,8 @@ async fn is_foreign(app: &App, token: &str) {
     assert_eq!(app.send(request).await.json()["userId"], "carol");
 }
 
-/// A text with two segments is no token: without a request, unauthorised without clearing; where the session is optional, none.
+/// A text with two segments is no token: without a request, unauthorised without clearing; where
+/// the session is optional, none.
 /// Cases: S8, S9.
 #[tokio::test]
 async fn a_text_of_two_segments_is_no_token() {
@@ -53,8 +54,8 @@ async fn a_text_of_two_segments_is_no_token() {
     is_foreign(&app, two.expose()).await;
 }
 
-/// A header must have `typ` JWT, a key id, and a version that is a string of at least 3: a number, a legacy version and another
-/// `typ` make the token foreign, however well it is signed.
+/// A header must have `typ` JWT, a key id, and a version that is a string of at least 3: a number,
+/// a legacy version and another `typ` make the token foreign, however well it is signed.
 /// Cases: S10, S12.
 #[tokio::test]
 async fn a_token_with_another_kind_of_header_is_foreign() {
@@ -76,8 +77,8 @@ async fn a_token_with_another_kind_of_header_is_foreign() {
     }
 }
 
-/// Without a version a token counts as version 3: neither `rsub` nor `tId` are asked for, and a `tId` is the application's own.
-/// The same for a token that says version 3.
+/// Without a version a token counts as version 3: neither `rsub` nor `tId` are asked for, and a
+/// `tId` is the application's own. The same for a token that says version 3.
 /// Cases: S11.
 #[tokio::test]
 async fn a_token_without_a_version_is_read_as_version_3() {
@@ -106,8 +107,8 @@ async fn a_token_without_a_version_is_read_as_version_3() {
     }
 }
 
-/// `parentRefreshTokenHash1` and `antiCsrfToken` may be missing, or of any type; what is no string counts as absent, so a due
-/// anti-CSRF check cannot pass with it.
+/// `parentRefreshTokenHash1` and `antiCsrfToken` may be missing, or of any type; what is no string
+/// counts as absent, so a due anti-CSRF check cannot pass with it.
 /// Cases: S13, S14.
 #[tokio::test]
 async fn the_two_optional_members_may_be_missing_or_of_any_type() {
@@ -140,8 +141,9 @@ async fn the_two_optional_members_may_be_missing_or_of_any_type() {
     }
 }
 
-/// Every member that a version requires makes the token foreign when it is missing or of another type: `rsub` from version 5,
-/// `tId` from version 4, the others always. Empty strings and zeros satisfy the types.
+/// Every member that a version requires makes the token foreign when it is missing or of another
+/// type: `rsub` from version 5, `tId` from version 4, the others always. Empty strings and zeros
+/// satisfy the types.
 /// Cases: S15.
 #[tokio::test]
 async fn a_token_without_a_required_member_is_foreign() {
@@ -168,7 +170,8 @@ async fn a_token_without_a_required_member_is_foreign() {
     }
 }
 
-/// A token of an OAuth2 provider, marked by `stt`, is no session token; `stt` 0 is the mark of a session token.
+/// A token of an OAuth2 provider, marked by `stt`, is no session token; `stt` 0 is the mark of a
+/// session token.
 /// Cases: S16, S17.
 #[tokio::test]
 async fn an_oauth2_token_is_foreign() {
@@ -214,7 +217,8 @@ async fn a_version_4_token_names_one_user() {
     assert_eq!(answer.json()["recipeUserId"], "login method");
 }
 
-/// An expired token asks for a refresh and clears nothing. It is good until the last millisecond before the second of its `exp`.
+/// An expired token asks for a refresh and clears nothing. It is good until the last millisecond
+/// before the second of its `exp`.
 /// Cases: S25, S27.
 #[tokio::test]
 async fn a_token_expires_with_the_second_of_its_exp() {
@@ -231,8 +235,9 @@ async fn a_token_expires_with_the_second_of_its_exp() {
     verify(&app, &tokens.access).await.is_try_refresh();
 }
 
-/// A token of the right shape asks for a refresh if its signature is not that of the key it names: altered, taken from another
-/// token, made by another key, under another algorithm, or by a key that nobody has.
+/// A token of the right shape asks for a refresh if its signature is not that of the key it names:
+/// altered, taken from another token, made by another key, under another algorithm, or by a key
+/// that nobody has.
 /// Cases: S26.
 #[tokio::test]
 async fn a_token_with_a_wrong_signature_asks_for_a_refresh() {
@@ -263,8 +268,8 @@ async fn a_token_with_a_wrong_signature_asks_for_a_refresh() {
     assert_eq!(verify(&app, &good).await.status, 200);
 }
 
-/// A JWT of the application's own, with what a session token says, is a session token of version 3 if it is signed by the
-/// rotating key; with the database check too, since it names a live session.
+/// A JWT of the application's own, with what a session token says, is a session token of version 3
+/// if it is signed by the rotating key; with the database check too, since it names a live session.
 /// Cases: S28, S29.
 #[tokio::test]
 async fn a_jwt_that_says_what_a_session_token_says_is_accepted() {
@@ -299,8 +304,8 @@ async fn a_jwt_that_says_what_a_session_token_says_is_accepted() {
     }
 }
 
-/// A session token that is signed by the other kind of key asks for a refresh, with the operator told why; also a JWT of the
-/// application's own.
+/// A session token that is signed by the other kind of key asks for a refresh, with the operator
+/// told why; also a JWT of the application's own.
 /// Cases: S30.
 #[tokio::test]
 async fn a_token_signed_by_the_other_kind_of_key_asks_for_a_refresh() {

@@ -1,7 +1,7 @@
 //! The seam between "what a session means to a request" and "who owns the truth".
 //!
-//! Everything above it (transfer, verification, claims, the handle) works the same whether the truth is in a store of
-//! this process or in a core across the network.
+//! Everything above it (transfer, verification, claims, the handle) works the same whether the
+//! truth is in a store of this process or in a core across the network.
 
 mod local;
 
@@ -34,11 +34,13 @@ pub(crate) trait Authority: Send + Sync + 'static {
 
     /// Makes a session and its tokens.
     async fn create(&self, new: NewSession, now: UnixMillis) -> Result<IssuedSession, Fault>;
-    /// Exchanges a refresh token. Asks the clock itself, because it may have to look more than once.
+    /// Exchanges a refresh token. Asks the clock itself, because it may have to look more than
+    /// once.
     async fn refresh(&self, request: RefreshRequest) -> Result<RefreshOutcome, Fault>;
     /// Whether the session of an access token is live and the token on a live branch.
     async fn check(&self, claims: &AccessClaims, now: UnixMillis) -> Result<CheckOutcome, Fault>;
-    /// A new access token with another application payload: same session, same expiry. None if it has expired.
+    /// A new access token with another application payload: same session, same expiry. None if it
+    /// has expired.
     async fn reissue(
         &self,
         claims: &AccessClaims,

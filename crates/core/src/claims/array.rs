@@ -73,7 +73,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> PrimitiveArrayClai
     #[must_use]
     #[doc(alias = "includesAny")]
     pub fn includes_any<V: Serialize>(&self, values: impl IntoIterator<Item = V>) -> ClaimCheck {
-        // Quirk: the reference names the expectation otherwise where the claim is missing (session specification, 9.3).
+        // Quirk: the reference names the expectation otherwise where the claim is missing (session
+        // specification, 9.3).
         self.check(
             "expectedToIncludeAtLeastOneOf",
             "expectedToNotInclude",

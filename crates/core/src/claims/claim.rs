@@ -35,7 +35,8 @@ pub type ClaimFetchError = Box<dyn Error + Send + Sync>;
 /// A value in the access token payload that can be fetched anew.
 ///
 /// [`PrimitiveClaim`](super::PrimitiveClaim), [`BooleanClaim`](super::BooleanClaim) and
-/// [`PrimitiveArrayClaim`](super::PrimitiveArrayClaim) cover the usual shapes; implement this for others.
+/// [`PrimitiveArrayClaim`](super::PrimitiveArrayClaim) cover the usual shapes; implement this for
+/// others.
 ///
 /// # Examples
 /// ```
@@ -68,7 +69,8 @@ pub trait Claim: Send + Sync + 'static {
     /// Fetches the value; `None` leaves the payload as it is.
     ///
     /// # Errors
-    /// Whatever keeps the value from being fetched. The request is then answered with 500, and nothing is cleared.
+    /// Whatever keeps the value from being fetched. The request is then answered with 500, and
+    /// nothing is cleared.
     fn fetch(
         &self,
         context: ClaimContext,

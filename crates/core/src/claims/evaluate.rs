@@ -1,26 +1,21 @@
-//! Running validators over a payload (session specification, 9.4).
+//! Running validators over a payload (session specification, 9.4), in two steps: fetch, then judge.
+//!
+//! All fetching precedes all judging, so a later fetch cannot invalidate an earlier verdict. In
+//! between, the caller stores what was fetched and takes the stored payload, so the verdicts are on
+//! what is true now and not on what the token in the request says.
 
 use super::{ClaimContext, ClaimFailure, ClaimValidator};
 use crate::clock::UnixMillis;
 use crate::error::Fault;
 use crate::json::JsonObject;
 
-/// What came of running the validators.
-#[derive(Debug)]
-pub(crate) struct Evaluation {
-    /// The claims that were fetched anew and differ: a patch for the payload. Empty if there are none.
-    pub(crate) update: JsonObject,
-    /// All that do not hold, in the order of the validators.
-    pub(crate) failures: Vec<ClaimFailure>,
-}
-
-/// Fetches what wants fetching, then runs every validator on the result. All fetching precedes all validating, so a later
-/// fetch cannot invalidate an earlier verdict; the update carries the changed claims only, so that it takes nothing else back.
-pub(crate) async fn evaluate(
+/// Fetches what wants fetching, and returns the claims that differ: a patch for the payload, empty
+/// if there are none. It carries the changed claims only, so that it takes nothing else back.
+pub(crate) async fn refetch(
     validators: &[ClaimValidator],
     mut context: ClaimContext,
     now: UnixMillis,
-) -> Result<Evaluation, Fault> {
+) -> Result<JsonObject, Fault> {
     let before = context.payload.clone();
     for validator in validators {
         if let Some(claim) = validator.claim_to_refetch(&context.payload, now)
@@ -31,12 +26,17 @@ pub(crate) async fn evaluate(
             })?;
         }
     }
-    let failures = validators
+    Ok(JsonObject::patch_between(&before, &context.payload))
+}
+
+/// All that do not hold, in the order of the validators.
+pub(crate) fn failures(
+    validators: &[ClaimValidator],
+    payload: &JsonObject,
+    now: UnixMillis,
+) -> Vec<ClaimFailure> {
+    validators
         .iter()
-        .filter_map(|validator| validator.failure(&context.payload, now))
-        .collect();
-    Ok(Evaluation {
-        update: JsonObject::patch_between(&before, &context.payload),
-        failures,
-    })
+        .filter_map(|validator| validator.failure(payload, now))
+        .collect()
 }

@@ -1,8 +1,8 @@
-//! Session claims: values in the access token payload that can be fetched anew and checked (session specification,
-//! section 9).
+//! Session claims: values in the access token payload that can be fetched anew and checked (session
+//! specification, section 9).
 //!
-//! A claim knows its key in the payload and how to fetch its value. A validator looks at the payload and says yes, or no
-//! with a reason that the client gets to read in a 403.
+//! A claim knows its key in the payload and how to fetch its value. A validator looks at the
+//! payload and says yes, or no with a reason that the client gets to read in a 403.
 //!
 //! # Examples
 //! ```
@@ -27,7 +27,7 @@ mod validator;
 pub use array::PrimitiveArrayClaim;
 pub(crate) use claim::{AnyClaim, fetch_fault};
 pub use claim::{Claim, ClaimContext, ClaimFetchError};
-pub(crate) use evaluate::{Evaluation, evaluate};
+pub(crate) use evaluate::{failures, refetch};
 pub use primitive::{BooleanClaim, PrimitiveClaim};
 pub use validator::{ClaimCheck, ClaimFailure, ClaimValidator, Validate, Verdict};
 

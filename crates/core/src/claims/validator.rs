@@ -19,7 +19,8 @@ pub trait Validate: Send + Sync + 'static {
     /// The id that a failure reports to the client.
     fn id(&self) -> &str;
 
-    /// Whether the value should be fetched anew before validating. Only asked of validators of a claim.
+    /// Whether the value should be fetched anew before validating. Only asked of validators of a
+    /// claim.
     fn should_refetch(&self, payload: &JsonObject, now: UnixMillis) -> bool;
 
     /// The verdict.
@@ -167,7 +168,8 @@ pub struct ClaimCheck {
     expectation: Expectation,
 }
 
-/// What the value is held against, and under which names a failure tells it (session specification, 9.3).
+/// What the value is held against, and under which names a failure tells it (session specification,
+/// 9.3).
 #[derive(Clone, Debug)]
 pub(super) struct Expectation {
     pub(super) key_when_wrong: &'static str,
@@ -192,8 +194,8 @@ impl ClaimCheck {
         }
     }
 
-    /// How old the value may be: an older one is fetched anew, and fails if that brings nothing. Defaults to the claim's
-    /// own limit, which is none unless it was given one.
+    /// How old the value may be: an older one is fetched anew, and fails if that brings nothing.
+    /// Defaults to the claim's own limit, which is none unless it was given one.
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
@@ -261,7 +263,8 @@ impl Validate for ClaimCheck {
 }
 
 impl ClaimCheck {
-    /// The age and the limit, if the one exceeds the other. A value without a time is never too old.
+    /// The age and the limit, if the one exceeds the other. A value without a time is never too
+    /// old.
     fn is_too_old(&self, entry: Option<&Value>, now: UnixMillis) -> Option<(f64, Value)> {
         let max_age = self.max_age?;
         let age = age_in_seconds(entry, now)?;

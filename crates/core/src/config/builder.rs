@@ -1,4 +1,5 @@
-//! Building `Sessions`: every setting with its default, and every problem at once, each with its fix.
+//! Building `Sessions`: every setting with its default, and every problem at once, each with its
+//! fix.
 
 use std::fmt;
 use std::sync::Arc;
@@ -194,14 +195,16 @@ impl SessionsBuilder {
         self
     }
 
-    /// Where the website is whose pages call this API, such as `https://example.com`. Required, unless [`Self::origin`] is set.
+    /// Where the website is whose pages call this API, such as `https://example.com`. Required,
+    /// unless [`Self::origin`] is set.
     #[doc(alias = "websiteDomain")]
     pub fn website_domain(mut self, domain: impl Into<String>) -> Self {
         self.website_domain = Some(domain.into());
         self
     }
 
-    /// Where the website is, as a function of the request, for an API that serves several. Wins over [`Self::website_domain`].
+    /// Where the website is, as a function of the request, for an API that serves several. Wins
+    /// over [`Self::website_domain`].
     pub fn origin<F>(mut self, origin: F) -> Self
     where
         F: Fn(&dyn RequestView) -> String + Send + Sync + 'static,
@@ -224,15 +227,17 @@ impl SessionsBuilder {
         self
     }
 
-    /// The `Domain` of cookies, to share a session between subdomains. Defaults to none: the API's host only.
+    /// The `Domain` of cookies, to share a session between subdomains. Defaults to none: the API's
+    /// host only.
     #[doc(alias = "cookieDomain")]
     pub fn cookie_domain(mut self, domain: impl Into<String>) -> Self {
         self.cookie_domain = Some(domain.into());
         self
     }
 
-    /// The `Domain` that cookies had before [`Self::cookie_domain`] was changed; empty for "the API's host only". Browsers that hold
-    /// both generations are then healed at their next refresh. Defaults to none.
+    /// The `Domain` that cookies had before [`Self::cookie_domain`] was changed; empty for "the
+    /// API's host only". Browsers that hold both generations are then healed at their next refresh.
+    /// Defaults to none.
     #[doc(alias = "olderCookieDomain")]
     pub fn older_cookie_domain(mut self, domain: impl Into<String>) -> Self {
         self.older_cookie_domain = Some(domain.into());
@@ -246,7 +251,8 @@ impl SessionsBuilder {
         self
     }
 
-    /// The `SameSite` of cookies. Defaults to `Lax` where API and website share a site and a scheme, `None` elsewhere.
+    /// The `SameSite` of cookies. Defaults to `Lax` where API and website share a site and a
+    /// scheme, `None` elsewhere.
     #[doc(alias = "cookieSameSite")]
     pub fn cookie_same_site(mut self, same_site: SameSite) -> Self {
         self.cookie_same_site = Some(same_site);
@@ -260,15 +266,16 @@ impl SessionsBuilder {
         self
     }
 
-    /// The names of the two cookies. Must stay the same for a client. Defaults to `sAccessToken` and `sRefreshToken`.
+    /// The names of the two cookies. Must stay the same for a client. Defaults to `sAccessToken`
+    /// and `sRefreshToken`.
     #[doc(alias = "getCookieNameForTokenType")]
     pub fn cookie_names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
         self.cookie_names = (access.into(), refresh.into());
         self
     }
 
-    /// The names of the two response headers. The stock browser SDK knows only the defaults, `st-access-token` and
-    /// `st-refresh-token`.
+    /// The names of the two response headers. The stock browser SDK knows only the defaults,
+    /// `st-access-token` and `st-refresh-token`.
     #[doc(alias = "getResponseHeaderNameForTokenType")]
     pub fn response_header_names(
         mut self,
@@ -290,8 +297,9 @@ impl SessionsBuilder {
         self
     }
 
-    /// How tokens travel, as a function of the request; the second argument says whether a session is being created. Defaults to
-    /// what the client asks for in `st-auth-mode` at creation, and to either way afterwards.
+    /// How tokens travel, as a function of the request; the second argument says whether a session
+    /// is being created. Defaults to what the client asks for in `st-auth-mode` at creation, and to
+    /// either way afterwards.
     #[doc(alias = "getTokenTransferMethod")]
     pub fn token_transfer_method<F>(mut self, decide: F) -> Self
     where
@@ -301,8 +309,8 @@ impl SessionsBuilder {
         self
     }
 
-    /// Whether the access token is also sent in a header where cookies carry the session, for pages that need to read it. Defaults
-    /// to false: scripts cannot read what they do not get.
+    /// Whether the access token is also sent in a header where cookies carry the session, for pages
+    /// that need to read it. Defaults to false: scripts cannot read what they do not get.
     #[doc(alias = "exposeAccessTokenToFrontendInCookieBasedAuth")]
     pub fn expose_access_token_to_frontend(mut self, expose: bool) -> Self {
         self.expose_access_token = expose;
@@ -310,15 +318,17 @@ impl SessionsBuilder {
     }
 
     /// Whether guards ask the store if a session is still live, unless they say otherwise
-    /// ([`VerifyOptions::check_database`](crate::VerifyOptions::check_database)). One point read a request, and a revoked session is
-    /// refused at once. Defaults to false, as in the reference: access tokens stay good until they expire.
+    /// ([`VerifyOptions::check_database`](crate::VerifyOptions::check_database)). One point read a
+    /// request, and a revoked session is refused at once. Defaults to false, as in the reference:
+    /// access tokens stay good until they expire.
     #[doc(alias = "checkDatabase")]
     pub fn check_database(mut self, check: bool) -> Self {
         self.check_database = check;
         self
     }
 
-    /// The status of the three answers that ask the client to refresh or to sign in. Defaults to 401, as in the browser SDKs.
+    /// The status of the three answers that ask the client to refresh or to sign in. Defaults to
+    /// 401, as in the browser SDKs.
     #[doc(alias = "sessionExpiredStatusCode")]
     pub fn session_expired_status(mut self, status: u16) -> Self {
         self.session_expired_status = status;
@@ -332,8 +342,8 @@ impl SessionsBuilder {
         self
     }
 
-    /// Whether access tokens are signed with rotating keys, and only such are accepted. Defaults to true; false uses the static
-    /// key, for verifiers that cannot follow a rotation.
+    /// Whether access tokens are signed with rotating keys, and only such are accepted. Defaults to
+    /// true; false uses the static key, for verifiers that cannot follow a rotation.
     #[doc(alias = "useDynamicAccessTokenSigningKey")]
     pub fn use_dynamic_access_token_signing_key(mut self, dynamic: bool) -> Self {
         self.key_kind = if dynamic {
@@ -363,43 +373,45 @@ impl SessionsBuilder {
         self
     }
 
-    /// By which fraction an access token's validity is shortened at most, at random, so that clients do not all refresh at once.
-    /// Defaults to 0.05; 0 to 0.25.
+    /// By which fraction an access token's validity is shortened at most, at random, so that
+    /// clients do not all refresh at once. Defaults to 0.05; 0 to 0.25.
     pub fn access_token_validity_jitter(mut self, fraction: f64) -> Self {
         self.lifetimes.access_token_validity_jitter = fraction;
         self
     }
 
-    /// How long a session lives without a refresh. Defaults to 100 days; must exceed the access token's validity.
+    /// How long a session lives without a refresh. Defaults to 100 days; must exceed the access
+    /// token's validity.
     pub fn refresh_token_validity(mut self, validity: Duration) -> Self {
         self.lifetimes.refresh_token_validity = validity;
         self
     }
 
-    /// How long after a refresh the exchanged token still leads to the same successor, so that parallel tabs, retries and lost
-    /// responses log nobody out. Defaults to 30 seconds; at most 300.
+    /// How long after a refresh the exchanged token still leads to the same successor, so that
+    /// parallel tabs, retries and lost responses log nobody out. Defaults to 30 seconds; at most
+    /// 300.
     pub fn refresh_token_rotation_grace_period(mut self, period: Duration) -> Self {
         self.lifetimes.rotation_grace_period = period;
         self
     }
 
-    /// Whether the reuse of a recently exchanged refresh token, after its grace period, is reported as theft or merely as
-    /// `unauthorised`. The session ends either way. Defaults to theft.
+    /// Whether the reuse of a recently exchanged refresh token, after its grace period, is reported
+    /// as theft or merely as `unauthorised`. The session ends either way. Defaults to theft.
     #[doc(alias = "recent_token_reuse_behaviour")]
     pub fn report_recent_token_reuse_as_theft(mut self, theft: bool) -> Self {
         self.lifetimes.recent_reuse_is_theft = theft;
         self
     }
 
-    /// The end of every session counted from its creation, however often it is refreshed. Defaults to none. Sessions that are already
-    /// there come under a new value at their next refresh.
+    /// The end of every session counted from its creation, however often it is refreshed. Defaults
+    /// to none. Sessions that are already there come under a new value at their next refresh.
     pub fn absolute_session_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetimes.absolute_session_lifetime = Some(lifetime);
         self
     }
 
-    /// How often expired sessions and retired keys are deleted in the background; `None` leaves it to
-    /// [`Sessions::delete_expired_sessions`]. Defaults to every hour, with jitter.
+    /// How often expired sessions and retired keys are deleted in the background; `None` leaves it
+    /// to [`Sessions::delete_expired_sessions`]. Defaults to every hour, with jitter.
     pub fn cleanup_interval(mut self, interval: Option<Duration>) -> Self {
         self.cleanup_interval = interval;
         self
@@ -424,8 +436,8 @@ impl SessionsBuilder {
         self
     }
 
-    /// Lets the application answer errors otherwise: gets the error and the wire's own answer, and returns what is sent. Tokens
-    /// are cleared, where the error demands it, whatever is returned.
+    /// Lets the application answer errors otherwise: gets the error and the wire's own answer, and
+    /// returns what is sent. Tokens are cleared, where the error demands it, whatever is returned.
     #[doc(alias = "errorHandlers")]
     pub fn render_errors<F>(mut self, render: F) -> Self
     where
@@ -453,7 +465,8 @@ impl SessionsBuilder {
         self
     }
 
-    /// Where the time comes from. Defaults to the system's clock; tests inject one that they move by hand.
+    /// Where the time comes from. Defaults to the system's clock; tests inject one that they move
+    /// by hand.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -474,8 +487,8 @@ impl SessionsBuilder {
     /// Checks everything, loads the keys, or makes them, and starts.
     ///
     /// # Errors
-    /// [`BuildError::Config`] with every problem of the configuration; [`BuildError::Fault`] when the store or the keys are in
-    /// trouble.
+    /// [`BuildError::Config`] with every problem of the configuration; [`BuildError::Fault`] when
+    /// the store or the keys are in trouble.
     pub async fn build(self) -> Result<Sessions, BuildError> {
         let store = Arc::clone(&self.store);
         let (app_id, clock, entropy) = (

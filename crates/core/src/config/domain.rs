@@ -1,4 +1,5 @@
-//! Domains, paths and sites as they are configured, brought into one form (session specification, 3.8 to 3.10).
+//! Domains, paths and sites as they are configured, brought into one form (session specification,
+//! 3.8 to 3.10).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -28,7 +29,8 @@ pub(crate) struct InvalidCookieDomain;
 pub(crate) struct NoSite;
 
 impl Domain {
-    /// Drops path, query and fragment; without a scheme takes http for localhost and IP addresses, https otherwise.
+    /// Drops path, query and fragment; without a scheme takes http for localhost and IP addresses,
+    /// https otherwise.
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidDomain> {
         let text = text.trim().to_ascii_lowercase();
         let (scheme, rest) = match text.split_once("://") {
@@ -88,7 +90,8 @@ impl std::fmt::Display for Domain {
     }
 }
 
-/// The `Domain` attribute of cookies. A leading dot stays, except before localhost and IP addresses.
+/// The `Domain` attribute of cookies. A leading dot stays, except before localhost and IP
+/// addresses.
 pub(crate) fn cookie_domain(text: &str) -> Result<String, InvalidCookieDomain> {
     let had_dot = text.starts_with('.');
     let host = Domain::parse(text)
@@ -102,7 +105,8 @@ pub(crate) fn cookie_domain(text: &str) -> Result<String, InvalidCookieDomain> {
     })
 }
 
-/// A path: a leading slash, no trailing one, no query, no fragment, no scheme and host. The root is the empty text.
+/// A path: a leading slash, no trailing one, no query, no fragment, no scheme and host. The root is
+/// the empty text.
 pub(crate) fn path(text: &str) -> String {
     let text = text.trim();
     let lower = text.to_ascii_lowercase();

@@ -87,7 +87,8 @@ enum Website {
 }
 
 impl Config {
-    /// Which tokens of a request count, or how a session that is created by it travels (session specification, 3.1).
+    /// Which tokens of a request count, or how a session that is created by it travels (session
+    /// specification, 3.1).
     pub(crate) fn transfer_method(
         &self,
         view: &dyn RequestView,
@@ -126,8 +127,9 @@ impl Config {
         }
     }
 
-    /// The `SameSite` that cookies most likely have, where the request is not at hand. It must only let the browser accept that a
-    /// cookie is cleared, and browsers accept `None` from everywhere if the cookie is `Secure`.
+    /// The `SameSite` that cookies most likely have, where the request is not at hand. It must only
+    /// let the browser accept that a cookie is cleared, and browsers accept `None` from everywhere
+    /// if the cookie is `Secure`.
     pub(crate) fn likely_same_site(&self) -> SameSite {
         match &self.website {
             Website::Fixed(site) => site.same_site,
@@ -138,7 +140,8 @@ impl Config {
         }
     }
 
-    /// The path that a built-in route has for this server, from the path of a request: below the base path, without it.
+    /// The path that a built-in route has for this server, from the path of a request: below the
+    /// base path, without it.
     pub(crate) fn route_of<'p>(&self, path: &'p str) -> Option<&'p str> {
         let base = self
             .public_base_path

@@ -1,5 +1,5 @@
-//! The rules: create, rotate, reissue. Native mode is ROTATION of the core specification, 3.3, with one addition: inside
-//! the grace window a refresh token always leads to the same successor.
+//! The rules: create, rotate, reissue. Native mode is ROTATION of the core specification, 3.3, with
+//! one addition: inside the grace window a refresh token always leads to the same successor.
 
 mod create;
 mod jwt;
@@ -104,8 +104,8 @@ impl Engine {
         Ok(store.refresh_token_key(app, &candidate, now).await?)
     }
 
-    /// A new access token with another application payload: same session, same lineage, same expiry, fresh `iat`
-    /// (core specification, 7.4). None if the token has expired.
+    /// A new access token with another application payload: same session, same lineage, same
+    /// expiry, fresh `iat` (core specification, 7.4). None if the token has expired.
     pub(crate) async fn reissue(
         &self,
         claims: &AccessClaims,
@@ -158,8 +158,8 @@ impl Engine {
         Ok(signed.map_err(KeyFault::from)?)
     }
 
-    /// When an access token that is minted now expires: its validity, shortened by the jitter, but valid for a moment at least, and
-    /// never beyond the session's own end.
+    /// When an access token that is minted now expires: its validity, shortened by the jitter, but
+    /// valid for a moment at least, and never beyond the session's own end.
     fn access_expiry(
         &self,
         now: UnixMillis,

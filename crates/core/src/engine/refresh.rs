@@ -1,4 +1,5 @@
-//! Exchanging a refresh token: ROTATION rules (core specification, 3.3) with the same-successor rule.
+//! Exchanging a refresh token: ROTATION rules (core specification, 3.3) with the same-successor
+//! rule.
 //!
 //! | presented token | answer | stored |
 //! | --- | --- | --- |
@@ -6,10 +7,11 @@
 //! | previous, inside the grace window | *the same* successor | what was there, confirmed; unless another engine minted the current one |
 //! | anything else of this session | reuse | the session is deleted |
 //!
-//! The successor is derived from the presented token, so the second line needs no memory of the first: any node
-//! derives it and recognises it by its hash. Tokens are minted before the rotation is stored, and the rotation is a
-//! compare-and-swap on lineage and payload, also where nothing changes: a refresh that cannot mint changes nothing, one that lost
-//! a race looks again, and one that a revocation overtook hands out nothing.
+//! The successor is derived from the presented token, so the second line needs no memory of the
+//! first: any node derives it and recognises it by its hash. Tokens are minted before the rotation
+//! is stored, and the rotation is a compare-and-swap on lineage and payload, also where nothing
+//! changes: a refresh that cannot mint changes nothing, one that lost a race looks again, and one
+//! that a revocation overtook hands out nothing.
 
 use super::{Engine, MintFailure};
 use crate::authority::{IssuedSession, RefreshOutcome, RefreshRequest};
@@ -23,7 +25,8 @@ use crate::token::access::AccessClaims;
 use crate::token::refresh::{MintedRefresh, RefreshClaims};
 use crate::wire;
 
-/// How often a refresh that loses a race looks again. Each loss means that another request got through.
+/// How often a refresh that loses a race looks again. Each loss means that another request got
+/// through.
 const MAX_ATTEMPTS: usize = 64;
 
 /// What a presented token is to its session.
@@ -166,8 +169,9 @@ impl Engine {
         record: &SessionRecord,
     ) -> Result<Plan, Fault> {
         let derive = |anti_csrf| self.successor(request, presented, &record.user_id, anti_csrf);
-        // The first refresh may have differed in whether anti-CSRF tokens are in use; its successor is *the* successor. If neither
-        // is current, another engine, which does not derive, minted what is: displace it, as the specification says.
+        // The first refresh may have differed in whether anti-CSRF tokens are in use; its successor
+        // is *the* successor. If neither is current, another engine, which does not derive, minted
+        // what is: displace it, as the specification says.
         let (wanted, other) = (
             derive(request.use_anti_csrf)?,
             derive(!request.use_anti_csrf)?,
@@ -243,7 +247,8 @@ impl Engine {
             .delete_sessions(std::slice::from_ref(&record.key))
             .await
         {
-            // Whether the session is still there is not known, and if it is not, nobody will find out again.
+            // Whether the session is still there is not known, and if it is not, nobody will find
+            // out again.
             tracing::warn!(
                 handle = %record.key.handle, user_id = %record.user_id, class = class.as_str(),
                 "a refresh token was used again, and its session could not be deleted"
@@ -267,7 +272,8 @@ struct Plan {
     next: Rotation,
 }
 
-/// A refresh token without an anti-CSRF token was made while the check was off, and passes (core specification, 3.1).
+/// A refresh token without an anti-CSRF token was made while the check was off, and passes (core
+/// specification, 3.1).
 fn anti_csrf_matches(presented: &RefreshClaims, sent: Option<&AntiCsrfToken>) -> bool {
     match &presented.anti_csrf {
         None => true,

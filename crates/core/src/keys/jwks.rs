@@ -36,7 +36,8 @@ impl Jwk {
     }
 }
 
-/// All public keys that verify tokens now: rotating ones newest first, then static ones newest first.
+/// All public keys that verify tokens now: rotating ones newest first, then static ones newest
+/// first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct JwkSet {

@@ -29,8 +29,8 @@ impl KeyPolicy {
         now.before(self.update_interval.saturating_sub(self.overlap))
     }
 
-    /// Whether a key that cannot be replaced, because the store is in trouble, may go on signing: its tokens must
-    /// still be verifiable until they expire.
+    /// Whether a key that cannot be replaced, because the store is in trouble, may go on signing:
+    /// its tokens must still be verifiable until they expire.
     pub(crate) fn signs_in_need(&self, created_at: UnixMillis, now: UnixMillis) -> bool {
         now.since(created_at)
             < self
@@ -38,8 +38,9 @@ impl KeyPolicy {
                 .saturating_add(self.access_token_validity)
     }
 
-    /// Which of the rotating keys signs, given their times of creation, newest first: the newest, unless it is so new
-    /// that it may not be published everywhere, while the one before is still fit.
+    /// Which of the rotating keys signs, given their times of creation, newest first: the newest,
+    /// unless it is so new that it may not be published everywhere, while the one before is still
+    /// fit.
     pub(crate) fn index_of_signer(&self, created: &[UnixMillis], now: UnixMillis) -> usize {
         match created {
             [newest, second, ..]

@@ -1,9 +1,9 @@
-//! The keys of one app in this process: a snapshot that readers take without waiting, and the one place that
-//! loads, makes and retires keys.
+//! The keys of one app in this process: a snapshot that readers take without waiting, and the one
+//! place that loads, makes and retires keys.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -27,6 +27,7 @@ pub(crate) struct KeyRing {
     snapshot: ArcSwap<KeySnapshot>,
     loading: Mutex<()>,
     unknown_kid_reload_at: AtomicU64,
+    unknown_kid_reload_failed: AtomicBool,
 }
 
 /// The keys as they were last loaded, parsed.
@@ -52,6 +53,10 @@ pub(crate) enum KeyFault {
     #[error("a signing key cannot be made")]
     Worker(#[from] WorkerLost),
     #[error(
+        "a signing key could not be looked for a moment ago, and will be looked for again shortly"
+    )]
+    LookUpFailed,
+    #[error(
         "no signing key could be established, although the store answered; check that the clocks of all nodes agree"
     )]
     Missing,
@@ -59,8 +64,8 @@ pub(crate) enum KeyFault {
 
 /// A forged key id may cause one look into the store in this time, not one a request.
 const UNKNOWN_KID_COOLDOWN: Duration = Duration::from_millis(500);
-/// How old the snapshot may be when the key set is published or a token is signed: half of the overlap, so that a key
-/// that another node made is published here before that node uses it.
+/// How old the snapshot may be when the key set is published or a token is signed: half of the
+/// overlap, so that a key that another node made is published here before that node uses it.
 const SNAPSHOT_AGE: Duration = Duration::from_secs(30);
 
 impl KeyRing {
@@ -80,6 +85,7 @@ impl KeyRing {
             snapshot: ArcSwap::default(),
             loading: Mutex::new(()),
             unknown_kid_reload_at: AtomicU64::new(0),
+            unknown_kid_reload_failed: AtomicBool::new(false),
         }
     }
 
@@ -122,8 +128,8 @@ impl KeyRing {
         })
     }
 
-    /// The key of this id, if it verifies now. An unknown id is looked for in the store, at most once in
-    /// [`UNKNOWN_KID_COOLDOWN`].
+    /// The key of this id, if it verifies now. An unknown id is looked for in the store, at most
+    /// once in [`UNKNOWN_KID_COOLDOWN`].
     pub(crate) async fn verifier(
         &self,
         kid: &str,
@@ -132,10 +138,26 @@ impl KeyRing {
         if let Some(key) = self.known_verifier(kid, now) {
             return Ok(Some(key));
         }
-        if !self.may_reload_for_unknown_kid(now) {
-            return Ok(None);
+        // Whoever asks while somebody else looks waits for what that brings.
+        let _one_at_a_time = self.loading.lock().await;
+        if let Some(key) = self.known_verifier(kid, now) {
+            return Ok(Some(key));
         }
+        if !self.may_reload_for_unknown_kid(now) {
+            // A look that failed says nothing about the key.
+            return if self.unknown_kid_reload_failed.load(Ordering::Relaxed) {
+                Err(KeyFault::LookUpFailed)
+            } else {
+                Ok(None)
+            };
+        }
+        // Until the look has succeeded it has failed: the request that looks may be dropped at any
+        // time.
+        self.unknown_kid_reload_failed
+            .store(true, Ordering::Relaxed);
         let snapshot = self.load(now).await?;
+        self.unknown_kid_reload_failed
+            .store(false, Ordering::Relaxed);
         Ok(snapshot.verifier(kid, &self.policy, now))
     }
 
@@ -191,7 +213,7 @@ impl KeyRing {
     async fn load(&self, now: UnixMillis) -> Result<Arc<KeySnapshot>, KeyFault> {
         let stored = self.store.signing_keys(&self.app).await?;
         let known = self.snapshot.load_full();
-        let keys = self.workers.run(move || parse(&stored, &known)).await??;
+        let keys = self.workers.run(move || parse(&stored, &known)).await?;
         let snapshot = Arc::new(KeySnapshot::new(keys, now));
         self.snapshot.store(Arc::clone(&snapshot));
         Ok(snapshot)
@@ -222,15 +244,16 @@ impl KeyRing {
     }
 }
 
-/// Parses what is new and keeps what is known.
-fn parse(stored: &[StoredKey], known: &KeySnapshot) -> Result<Vec<Arc<SigningKey>>, KeyError> {
-    stored
-        .iter()
-        .map(|stored| match known.by_kid.get(&stored.kid) {
-            Some(key) => Ok(Arc::clone(key)),
-            None => SigningKey::parse(stored).map(Arc::new),
-        })
-        .collect()
+/// Parses what is new and keeps what is known. One damaged key must not take the others with it.
+fn parse(stored: &[StoredKey], known: &KeySnapshot) -> Vec<Arc<SigningKey>> {
+    let parsed = |stored: &StoredKey| match known.by_kid.get(&stored.kid) {
+        Some(key) => Some(Arc::clone(key)),
+        None => SigningKey::parse(stored)
+            .map(Arc::new)
+            .map_err(|error| tracing::error!(%error, "a stored signing key is left out"))
+            .ok(),
+    };
+    stored.iter().filter_map(parsed).collect()
 }
 
 impl KeySnapshot {

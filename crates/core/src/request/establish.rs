@@ -1,5 +1,5 @@
-//! From an access token to a session: the part of verification that is the same with and without a request (session specification,
-//! 5.3, steps 5 to 12).
+//! From an access token to a session: the part of verification that is the same with and without a
+//! request (session specification, 5.3, steps 5 to 12).
 
 use serde_json::json;
 
@@ -26,8 +26,8 @@ pub(crate) enum AntiCsrfCheck<'a> {
 /// The id under which a session that is too old is reported.
 const SESSION_AGE: &str = "session-age";
 
-/// Verifies, checks what the options demand, and makes the session. A new access token stays in the handle; delivering it is the
-/// caller's, after everything else went well.
+/// Verifies, checks what the options demand, and makes the session. A new access token stays in the
+/// handle; delivering it is the caller's, after everything else went well.
 pub(crate) async fn session(
     sessions: &Sessions,
     token: &AccessToken,
@@ -89,8 +89,8 @@ pub(crate) fn check_anti_csrf(
     }
 }
 
-/// The session must be live, and the token on its current or previous branch. If the stored payload has changed since the token was
-/// minted, the session gets a new token with the stored one.
+/// The session must be live, and the token on its current or previous branch. If the stored payload
+/// has changed since the token was minted, the session gets a new token with the stored one.
 pub(crate) async fn check_database(
     session: &Session,
     options: &VerifyOptions,
@@ -104,7 +104,8 @@ pub(crate) async fn check_database(
                 "Either the session has ended or has been blacklisted",
             ));
         }
-        // The session lives on a newer branch, whose tokens the client may have by now: they must not be cleared.
+        // The session lives on a newer branch, whose tokens the client may have by now: they must
+        // not be cleared.
         CheckOutcome::RotatedOut => {
             return Err(SessionError::unauthorised_keeping_tokens(
                 "rotated-out token branch; refresh required",

@@ -21,10 +21,11 @@ use crate::session::{Attachment, Effects, Session};
 use crate::sessions::{CreateSession, Sessions};
 use crate::transfer::{AntiCsrf, Presented, Transport};
 
-/// Sessions, inside a request: what an adapter's layer puts there, and its guards and extractors ask.
+/// Sessions, inside a request: what an adapter's layer puts there, and its guards and extractors
+/// ask.
 ///
-/// Nothing of the request is looked at until [`read`](Self::read) is called, which guards and extractors do first. Cheap to clone;
-/// all clones are the same request.
+/// Nothing of the request is looked at until [`read`](Self::read) is called, which guards and
+/// extractors do first. Cheap to clone; all clones are the same request.
 #[derive(Clone)]
 pub struct RequestSessions {
     inner: Arc<Inner>,
@@ -74,8 +75,8 @@ impl RequestSessions {
 
     /// Creates a session whose tokens go out with this response.
     ///
-    /// Always a new session: what the request carries is not taken over, which is what keeps an attacker from choosing a session
-    /// for somebody else.
+    /// Always a new session: what the request carries is not taken over, which is what keeps an
+    /// attacker from choosing a session for somebody else.
     #[doc(alias = "createNewSession")]
     pub fn create(&self, user_id: impl Into<UserId>) -> CreateSession {
         CreateSession::new(
@@ -85,7 +86,8 @@ impl RequestSessions {
         )
     }
 
-    /// Ties a session that was made without a request to this one: its tokens go out with this response.
+    /// Ties a session that was made without a request to this one: its tokens go out with this
+    /// response.
     ///
     /// # Errors
     /// A [`Fault`] when the request has not been read, or its origin cannot be told.
@@ -100,8 +102,9 @@ impl RequestSessions {
         Ok(session)
     }
 
-    /// Writes all token effects to the head of the response. To be called by the adapter's layer, once, for every response; what
-    /// happens to sessions afterwards is stored but no longer travels with it.
+    /// Writes all token effects to the head of the response. To be called by the adapter's layer,
+    /// once, for every response; what happens to sessions afterwards is stored but no longer
+    /// travels with it.
     pub fn finish(&self, head: &mut dyn ResponseHead) {
         self.inner.effects.finish(self.config(), head);
     }
@@ -124,7 +127,8 @@ impl RequestSessions {
         })
     }
 
-    /// How a session that is created here travels; refuses what no browser would keep (session specification, 3.10).
+    /// How a session that is created here travels; refuses what no browser would keep (session
+    /// specification, 3.10).
     pub(crate) fn attachment_for_creation(&self) -> Result<Attachment, Fault> {
         let attachment = self.attachment(self.presented()?.for_creation)?;
         let site = attachment.site;
@@ -149,7 +153,8 @@ impl RequestSessions {
         Ok(by_cookie && self.presented()?.anti_csrf_mode(self.config())? == AntiCsrf::ViaToken)
     }
 
-    /// A session that comes one way ends what may have come the other way (session specification, 3.6).
+    /// A session that comes one way ends what may have come the other way (session specification,
+    /// 3.6).
     pub(crate) fn clear_other_transport_at_creation(
         &self,
         attachment: &Attachment,

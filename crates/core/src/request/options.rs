@@ -10,8 +10,9 @@ use crate::session::Session;
 
 type Override = dyn Fn(&[ClaimValidator], &Session) -> Vec<ClaimValidator> + Send + Sync;
 
-/// What a guard demands of a request (session specification, 5.1). Defaults to: a session, whose token is checked without asking
-/// the store, anti-CSRF where it is due, and the global claim validators.
+/// What a guard demands of a request (session specification, 5.1). Defaults to: a session, whose
+/// token is checked without asking the store, anti-CSRF where it is due, and the global claim
+/// validators.
 #[derive(Clone, Default)]
 #[must_use = "options do nothing by themselves; give them to a guard"]
 pub struct VerifyOptions {
@@ -49,33 +50,34 @@ impl VerifyOptions {
         Self::default()
     }
 
-    /// Lets requests without a session pass. An expired token, a failed check or a claim that does not hold still ends the request:
-    /// the client must refresh, not be taken for a guest.
+    /// Lets requests without a session pass. An expired token, a failed check or a claim that does
+    /// not hold still ends the request: the client must refresh, not be taken for a guest.
     #[doc(alias = "sessionRequired")]
     pub fn optional(mut self) -> Self {
         self.optional = true;
         self
     }
 
-    /// Forces or turns off the anti-CSRF check. Defaults to checking every method but GET, where a mode is in force and the session
-    /// is in cookies.
+    /// Forces or turns off the anti-CSRF check. Defaults to checking every method but GET, where a
+    /// mode is in force and the session is in cookies.
     #[doc(alias = "antiCsrfCheck")]
     pub fn anti_csrf_check(mut self, check: bool) -> Self {
         self.anti_csrf_check = Some(check);
         self
     }
 
-    /// Whether the store is asked if the session is still live: one point read. Without it, an access token stays good until it
-    /// expires, even if the session was revoked. Defaults to the setting of
-    /// [`SessionsBuilder::check_database`](crate::SessionsBuilder::check_database).
+    /// Whether the store is asked if the session is still live: one point read. Without it, an
+    /// access token stays good until it expires, even if the session was revoked. Defaults to the
+    /// setting of [`SessionsBuilder::check_database`](crate::SessionsBuilder::check_database).
     #[doc(alias = "checkDatabase")]
     pub fn check_database(mut self, check: bool) -> Self {
         self.check_database = Some(check);
         self
     }
 
-    /// How long ago the session may have been created at most, for what needs a fresh sign-in. Asks the store. An older session is
-    /// answered as a claim that does not hold, with the id `session-age`.
+    /// How long ago the session may have been created at most, for what needs a fresh sign-in. Asks
+    /// the store. An older session is answered as a claim that does not hold, with the id
+    /// `session-age`.
     #[doc(alias = "freshness")]
     pub fn max_session_age(mut self, age: Duration) -> Self {
         self.max_session_age = Some(age);
@@ -88,8 +90,8 @@ impl VerifyOptions {
         self
     }
 
-    /// Replaces the list of global validators, as a function of it and of the session; an empty list skips them. What
-    /// [`Self::require`] demands comes on top.
+    /// Replaces the list of global validators, as a function of it and of the session; an empty
+    /// list skips them. What [`Self::require`] demands comes on top.
     #[doc(alias = "overrideGlobalClaimValidators")]
     pub fn override_global_validators<F>(mut self, choose: F) -> Self
     where

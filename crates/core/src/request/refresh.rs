@@ -12,7 +12,8 @@ use crate::telemetry;
 use crate::transfer::{AntiCsrf, Transport};
 
 impl RequestSessions {
-    /// Exchanges the refresh token of this request. The new tokens go out with this response, the way that the old one came.
+    /// Exchanges the refresh token of this request. The new tokens go out with this response, the
+    /// way that the old one came.
     ///
     /// # Errors
     /// [`SessionError`]; the client's tokens are cleared only if it is given to [`Self::answer`].
@@ -60,7 +61,8 @@ impl RequestSessions {
         Ok(session)
     }
 
-    /// Signs out: verifies the session as a guard without claim validators does, ends it, and takes its tokens from the client.
+    /// Signs out: verifies the session as a guard without claim validators does, ends it, and takes
+    /// its tokens from the client.
     ///
     /// # Errors
     /// [`SessionError`], as a guard.
@@ -76,8 +78,8 @@ impl RequestSessions {
         Ok(())
     }
 
-    /// Two cookies of one name come from a change of the cookie domain: those of the older domain are cleared, and the client tries
-    /// again (session specification, 3.11).
+    /// Two cookies of one name come from a change of the cookie domain: those of the older domain
+    /// are cleared, and the client tries again (session specification, 3.11).
     fn heal_duplicate_cookies(&self) -> Result<(), SessionError> {
         let presented = self.presented()?;
         let access = presented.has_duplicate_access_cookie();

@@ -1,4 +1,5 @@
-//! Errors as the wire has them (session specification, 5.5). The one place that maps an error to a status and a body.
+//! Errors as the wire has them (session specification, 5.5). The one place that maps an error to a
+//! status and a body.
 
 use serde_json::json;
 
@@ -9,8 +10,8 @@ use crate::telemetry;
 use crate::wire;
 
 impl RequestSessions {
-    /// Answers an error: plans what must be cleared, tells the operator, and returns what the client gets, as the application's own
-    /// renderer wants it.
+    /// Answers an error: plans what must be cleared, tells the operator, and returns what the
+    /// client gets, as the application's own renderer wants it.
     #[must_use]
     pub fn answer(&self, error: &SessionError) -> Reply {
         telemetry::request_failed(error);
@@ -70,8 +71,8 @@ pub(crate) fn default_reply(
 }
 
 impl SessionError {
-    /// What an adapter's guards and extractors say when the layer that they need is not there. Told to the operator at once, since
-    /// there is no layer to do it.
+    /// What an adapter's guards and extractors say when the layer that they need is not there. Told
+    /// to the operator at once, since there is no layer to do it.
     #[must_use]
     pub fn missing_layer(layer: &str, fix: &str) -> Self {
         let message = format!("{layer} is missing from this route. Fix: {fix}");
@@ -80,7 +81,8 @@ impl SessionError {
         error
     }
 
-    /// What the wire says for this error with the default statuses, where no layer is at hand to say it better.
+    /// What the wire says for this error with the default statuses, where no layer is at hand to
+    /// say it better.
     #[must_use]
     pub fn default_reply(&self) -> Reply {
         default_reply(self, 401, 403)

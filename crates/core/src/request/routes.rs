@@ -34,8 +34,8 @@ const ROUTES: [(&str, &str, Route); 4] = [
 ];
 
 impl Route {
-    /// The route that a request names, turned off or not. An exact match wins over one with a tenant segment in front, which these
-    /// routes accept and ignore.
+    /// The route that a request names, turned off or not. An exact match wins over one with a
+    /// tenant segment in front, which these routes accept and ignore.
     pub(crate) fn of(config: &Config, method: &str, path: &str) -> Option<Self> {
         let path = config.route_of(path)?;
         let find = |path: &str| {
@@ -68,8 +68,8 @@ impl Route {
 }
 
 impl RequestSessions {
-    /// The built-in route that this request is for, if it is turned on. The adapter's layer asks this first, and answers with
-    /// [`Self::serve`]; all other requests go on to the application.
+    /// The built-in route that this request is for, if it is turned on. The adapter's layer asks
+    /// this first, and answers with [`Self::serve`]; all other requests go on to the application.
     #[must_use]
     pub fn route(&self) -> Option<Route> {
         self.inner.route.filter(|route| route.is_on(self.config()))

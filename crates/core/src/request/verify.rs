@@ -10,8 +10,9 @@ use crate::session::Session;
 use crate::transfer::{AntiCsrf, Presented, RequestMethod, SelectedToken, Transport};
 
 impl RequestSessions {
-    /// The session of this request, if the options are met. `None` where the session is optional and there is none, and for
-    /// OPTIONS and TRACE, which carry none. The result is kept: a second guard pays only for what it asks beyond the first.
+    /// The session of this request, if the options are met. `None` where the session is optional
+    /// and there is none, and for OPTIONS and TRACE, which carry none. The result is kept: a second
+    /// guard pays only for what it asks beyond the first.
     ///
     /// On the refresh path, when the built-in route is turned off, this refreshes.
     ///
@@ -23,7 +24,8 @@ impl RequestSessions {
         self.verify_now(options).instrument(span).await
     }
 
-    /// As [`Self::verify`], for callers that cannot go on without a session, whatever the options say.
+    /// As [`Self::verify`], for callers that cannot go on without a session, whatever the options
+    /// say.
     ///
     /// # Errors
     /// As [`Self::verify`]; also [`SessionError::Unauthorised`] where there is no session.
@@ -34,8 +36,9 @@ impl RequestSessions {
         })
     }
 
-    /// The session that a guard has established; without a guard, the one that [`VerifyOptions::new`] demands. For extractors: what
-    /// a guard has decided, such as to skip a check, they do not decide again.
+    /// The session that a guard has established; without a guard, the one that
+    /// [`VerifyOptions::new`] demands. For extractors: what a guard has decided, such as to skip a
+    /// check, they do not decide again.
     ///
     /// # Errors
     /// As [`Self::require`].

@@ -1,11 +1,12 @@
 //! The handle's verbs on claims.
 
 use super::{Delivery, Session};
-use crate::claims::{Claim, ClaimContext, ClaimValidator, evaluate};
+use crate::claims::{Claim, ClaimContext, ClaimValidator, failures, refetch};
 use crate::error::SessionError;
 
 impl Session {
-    /// The value of a claim in the access token payload; None if it is not there or has another shape.
+    /// The value of a claim in the access token payload; None if it is not there or has another
+    /// shape.
     #[must_use]
     #[doc(alias = "getClaimValue")]
     pub fn claim_value<C: Claim>(&self, claim: &C) -> Option<C::Value> {
@@ -49,10 +50,12 @@ impl Session {
             .await
     }
 
-    /// Checks claims: fetches what wants fetching, stores what changed, and fails with all that do not hold.
+    /// Checks claims: fetches what wants fetching, stores what changed, and fails with all that do
+    /// not hold.
     ///
     /// # Errors
-    /// [`SessionError::InvalidClaims`] when one does not hold; otherwise as [`Self::merge_into_access_token_payload`].
+    /// [`SessionError::InvalidClaims`] when one does not hold; otherwise as
+    /// [`Self::merge_into_access_token_payload`].
     #[doc(alias = "assertClaims")]
     pub async fn assert_claims(&self, validators: &[ClaimValidator]) -> Result<(), SessionError> {
         let verdict = self.check_claims(validators).await;
@@ -68,19 +71,21 @@ impl Session {
         if validators.is_empty() {
             return Ok(());
         }
-        let evaluation = evaluate(validators, self.claim_context(), self.sessions().now()).await?;
-        if !evaluation.update.is_empty() {
+        let now = self.sessions().now();
+        let update = refetch(validators, self.claim_context(), now).await?;
+        if !update.is_empty() {
             let merged = self
                 .sessions()
-                .merge_into_access_token_payload(self.handle(), evaluation.update)
+                .merge_into_access_token_payload(self.handle(), update)
                 .await?
                 .ok_or_else(SessionError::gone)?;
             self.reissue(&merged).await?;
         }
-        if evaluation.failures.is_empty() {
+        let failures = failures(validators, &self.access_token_payload(), now);
+        if failures.is_empty() {
             Ok(())
         } else {
-            Err(SessionError::InvalidClaims(evaluation.failures))
+            Err(SessionError::InvalidClaims(failures))
         }
     }
 

@@ -12,8 +12,8 @@ impl Session {
     /// The session data, read into `T`; a map, [`JsonObject`] or `serde_json::Value` takes any.
     ///
     /// # Errors
-    /// [`SessionError::Unauthorised`] when the session has ended; a [`Fault`](crate::Fault) when the store is in trouble or the
-    /// document does not have the shape of `T`.
+    /// [`SessionError::Unauthorised`] when the session has ended; a [`Fault`](crate::Fault) when
+    /// the store is in trouble or the document does not have the shape of `T`.
     #[doc(alias = "getSessionDataFromDatabase")]
     #[doc(alias = "get_session_data_from_database")]
     pub async fn get_session_data<T: DeserializeOwned>(&self) -> Result<T, SessionError> {
@@ -23,8 +23,9 @@ impl Session {
             .ok_or_else(SessionError::gone)
     }
 
-    /// Overwrites the session data. `()` and `None` make it the empty object. Whoever wrote in between is overwritten: for changes
-    /// that depend on what is there, use [`Self::merge_session_data`] or [`Self::modify_session_data`].
+    /// Overwrites the session data. `()` and `None` make it the empty object. Whoever wrote in
+    /// between is overwritten: for changes that depend on what is there, use
+    /// [`Self::merge_session_data`] or [`Self::modify_session_data`].
     ///
     /// # Errors
     /// As [`Self::get_session_data`]; also when `data` is no JSON object.
@@ -41,8 +42,8 @@ impl Session {
         updated.then_some(()).ok_or_else(SessionError::gone)
     }
 
-    /// Merges into the session data at the root, in one atomic step, and returns the result: members replace members of the same
-    /// name, null removes them.
+    /// Merges into the session data at the root, in one atomic step, and returns the result:
+    /// members replace members of the same name, null removes them.
     ///
     /// # Errors
     /// As [`Self::update_session_data`].
@@ -56,11 +57,13 @@ impl Session {
             .ok_or_else(SessionError::gone)
     }
 
-    /// Lets `change` work on the session data and stores what it changed, without ever losing somebody else's write: if the document
-    /// changed in between, `change` is called again on the new one. Members that `T` does not know are kept.
+    /// Lets `change` work on the session data and stores what it changed, without ever losing
+    /// somebody else's write: if the document changed in between, `change` is called again on the
+    /// new one. Members that `T` does not know are kept.
     ///
     /// # Errors
-    /// As [`Self::get_session_data`]; also 503 when other nodes kept changing the document for a thousand attempts.
+    /// As [`Self::get_session_data`]; also 503 when other nodes kept changing the document for a
+    /// thousand attempts.
     ///
     /// # Examples
     /// ```
@@ -90,13 +93,14 @@ impl Session {
             .ok_or_else(SessionError::gone)
     }
 
-    /// Merges into the access token payload at the root; null removes a member. The stored payload is changed first, then a new
-    /// token is minted from the result, so a stale token cannot bring back what was taken away. The new token goes out with this
-    /// response.
+    /// Merges into the access token payload at the root; null removes a member. The stored payload
+    /// is changed first, then a new token is minted from the result, so a stale token cannot bring
+    /// back what was taken away. The new token goes out with this response.
     ///
     /// # Errors
-    /// [`SessionError::BadInput`] when the patch sets a protected name such as `sub`; [`SessionError::Unauthorised`] when the session
-    /// has ended; a [`Fault`](crate::Fault) when the store or the keys are in trouble.
+    /// [`SessionError::BadInput`] when the patch sets a protected name such as `sub`;
+    /// [`SessionError::Unauthorised`] when the session has ended; a [`Fault`](crate::Fault) when
+    /// the store or the keys are in trouble.
     #[doc(alias = "mergeIntoAccessTokenPayload")]
     pub async fn merge_into_access_token_payload<T: Serialize>(
         &self,
@@ -111,11 +115,13 @@ impl Session {
         Ok(self.deliver())
     }
 
-    /// Mints an access token with this payload and keeps it in the handle; the client does not get it yet.
+    /// Mints an access token with this payload and keeps it in the handle; the client does not get
+    /// it yet.
     pub(crate) async fn reissue(&self, custom: &JsonObject) -> Result<(), SessionError> {
         let sessions = self.sessions();
         let claims = self.live().claims();
-        // A payload of an older format may hold names that are protected today; they cannot be minted.
+        // A payload of an older format may hold names that are protected today; they cannot be
+        // minted.
         let custom = access::custom_payload(custom);
         let reissued = sessions
             .authority()

@@ -22,9 +22,9 @@ use state::{Facts, Live};
 
 /// A verified session. Cheap to clone; may move into tasks and streams.
 ///
-/// There is no way to make one but through [`Sessions`]: whoever has a `Session` has had it verified. Getters read memory;
-/// what asks the store is a verb. A verb on a session that has ended fails with
-/// [`SessionError::Unauthorised`], and nothing re-creates the session.
+/// There is no way to make one but through [`Sessions`]: whoever has a `Session` has had it
+/// verified. Getters read memory; what asks the store is a verb. A verb on a session that has ended
+/// fails with [`SessionError::Unauthorised`], and nothing re-creates the session.
 #[derive(Clone)]
 #[doc(alias = "SessionContainer")]
 pub struct Session {
@@ -37,8 +37,9 @@ pub struct Session {
 pub enum Delivery {
     /// With the response to this request.
     InThisResponse,
-    /// The change is stored, but this response does not carry it: its head is already sent, the session is not attached to a
-    /// request, or the access token has expired. The client gets it at its next refresh.
+    /// The change is stored, but this response does not carry it: its head is already sent, the
+    /// session is not attached to a request, or the access token has expired. The client gets it at
+    /// its next refresh.
     AtNextRefresh,
 }
 
@@ -56,7 +57,8 @@ pub struct SessionTokens {
     pub refresh_token_expires_at: Option<UnixMillis>,
     /// The anti-CSRF token, if the session has one.
     pub anti_csrf_token: Option<AntiCsrfToken>,
-    /// Whether the access and front token are newer than what the client sent, and must be given to it.
+    /// Whether the access and front token are newer than what the client sent, and must be given to
+    /// it.
     pub access_and_front_token_updated: bool,
 }
 
@@ -87,7 +89,8 @@ impl Session {
         &self.facts().user_id
     }
 
-    /// The login method of the user. The same as the user, unless a core with linked accounts made the session.
+    /// The login method of the user. The same as the user, unless a core with linked accounts made
+    /// the session.
     #[must_use]
     #[doc(alias = "getRecipeUserId")]
     pub fn recipe_user_id(&self) -> &UserId {
@@ -114,7 +117,8 @@ impl Session {
         self.inner.claims().expires_at.into()
     }
 
-    /// The whole access token payload, the token's own claims included. Follows changes made through this handle.
+    /// The whole access token payload, the token's own claims included. Follows changes made
+    /// through this handle.
     #[must_use]
     #[doc(alias = "getAccessTokenPayload")]
     pub fn access_token_payload(&self) -> JsonObject {
@@ -148,7 +152,8 @@ impl Session {
     /// What the store knows of the session.
     ///
     /// # Errors
-    /// [`SessionError::Unauthorised`] when the session has ended; a [`Fault`] when the store is in trouble.
+    /// [`SessionError::Unauthorised`] when the session has ended; a [`Fault`] when the store is in
+    /// trouble.
     #[doc(alias = "getSessionInformation")]
     pub async fn information(&self) -> Result<SessionInformation, SessionError> {
         self.sessions()
@@ -175,7 +180,8 @@ impl Session {
         Ok(self.information().await?.expiry)
     }
 
-    /// Ends the session, and takes its tokens from the client with this response. Ending a session that has ended is no error.
+    /// Ends the session, and takes its tokens from the client with this response. Ending a session
+    /// that has ended is no error.
     ///
     /// # Errors
     /// A [`Fault`] when the store is in trouble; the client keeps its tokens then.

@@ -1,4 +1,5 @@
-//! What is behind a handle: facts that do not change, tokens that may, and the way back to the response.
+//! What is behind a handle: facts that do not change, tokens that may, and the way back to the
+//! response.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -152,7 +153,8 @@ impl Live {
         lock(&self.tokens).claims.payload = payload;
     }
 
-    /// Gives the access token to the client, if it is newer than the client's; false if there is no response to carry it.
+    /// Gives the access token to the client, if it is newer than the client's; false if there is no
+    /// response to carry it.
     pub(crate) fn deliver(&self) -> bool {
         let Some(attachment) = &self.attachment else {
             return false;

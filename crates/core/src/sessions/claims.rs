@@ -3,13 +3,14 @@
 use super::Sessions;
 use crate::authority::SessionInformation;
 use crate::claims::AnyClaim;
-use crate::claims::{Claim, ClaimContext, ClaimFailure, ClaimValidator, Evaluation, evaluate};
+use crate::claims::{Claim, ClaimContext, ClaimFailure, ClaimValidator, failures, refetch};
 use crate::error::{Fault, SessionError};
 use crate::ids::SessionHandle;
 use crate::json::JsonObject;
 
 impl Sessions {
-    /// The stored value of a claim: `None` if the session is gone, `Some(None)` if the claim is not set.
+    /// The stored value of a claim: `None` if the session is gone, `Some(None)` if the claim is not
+    /// set.
     ///
     /// # Errors
     /// A [`Fault`] when the store is in trouble.
@@ -83,8 +84,8 @@ impl Sessions {
             .is_some())
     }
 
-    /// Checks claims of a session: fetches what wants fetching, stores what changed, and returns all that do not hold; None if the
-    /// session is gone.
+    /// Checks claims of a session: fetches what wants fetching, stores what changed, and returns
+    /// all that do not hold; None if the session is gone.
     ///
     /// # Errors
     /// A [`Fault`] when the store is in trouble or a claim cannot be fetched.
@@ -97,17 +98,19 @@ impl Sessions {
         let Some(session) = self.information(handle).await? else {
             return Ok(None);
         };
-        let Evaluation { update, failures } =
-            evaluate(validators, context_of(&session), self.now()).await?;
-        if !update.is_empty()
-            && self
+        let now = self.now();
+        let update = refetch(validators, context_of(&session), now).await?;
+        let mut payload = session.custom_claims_in_access_token_payload;
+        if !update.is_empty() {
+            match self
                 .merge_into_access_token_payload(session.handle, update)
                 .await?
-                .is_none()
-        {
-            return Ok(None);
+            {
+                Some(merged) => payload = merged,
+                None => return Ok(None),
+            }
         }
-        Ok(Some(failures))
+        Ok(Some(failures(validators, &payload, now)))
     }
 
     /// The validators that guards run unless they override the list.

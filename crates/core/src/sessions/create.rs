@@ -60,8 +60,8 @@ impl CreateSession {
         }
     }
 
-    /// The application's part of the access token payload. Scripts in the browser can read it. Protected names and `iss` are
-    /// dropped. Defaults to nothing.
+    /// The application's part of the access token payload. Scripts in the browser can read it.
+    /// Protected names and `iss` are dropped. Defaults to nothing.
     #[doc(alias = "accessTokenPayload")]
     pub fn payload<T: Serialize>(mut self, payload: T) -> Self {
         self.payload = object(&payload);
@@ -135,7 +135,8 @@ impl CreateSession {
     }
 }
 
-/// The payload as it is stored: without protected names, with the issuer and the registered claims (session specification, 1.9).
+/// The payload as it is stored: without protected names, with the issuer and the registered claims
+/// (session specification, 1.9).
 async fn with_issuer_and_claims(
     sessions: &Sessions,
     mut draft: SessionDraft,

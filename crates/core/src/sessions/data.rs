@@ -13,7 +13,8 @@ impl Sessions {
     /// The session data, read into `T`; None if the session is gone.
     ///
     /// # Errors
-    /// A [`Fault`](crate::Fault) when the store is in trouble or the document does not have the shape of `T`.
+    /// A [`Fault`](crate::Fault) when the store is in trouble or the document does not have the
+    /// shape of `T`.
     pub async fn session_data<T: DeserializeOwned>(
         &self,
         handle: impl Into<SessionHandle>,
@@ -38,7 +39,8 @@ impl Sessions {
             .await
     }
 
-    /// Merges into the session data at the root, in one atomic step, and returns the result; None if the session is gone.
+    /// Merges into the session data at the root, in one atomic step, and returns the result; None
+    /// if the session is gone.
     ///
     /// # Errors
     /// As [`Self::update_session_data`].
@@ -52,8 +54,8 @@ impl Sessions {
             .await
     }
 
-    /// Lets `change` work on the session data without losing anybody's write; None if the session is gone. See
-    /// [`Session::modify_session_data`](crate::Session::modify_session_data).
+    /// Lets `change` work on the session data without losing anybody's write; None if the session
+    /// is gone. See [`Session::modify_session_data`](crate::Session::modify_session_data).
     ///
     /// # Errors
     /// As [`Self::session_data`].
@@ -71,11 +73,13 @@ impl Sessions {
             .await
     }
 
-    /// Merges into the stored access token payload at the root, in one atomic step, and returns the application's part of the
-    /// result; None if the session is gone. The client sees it at its next refresh, or where a guard checks the database.
+    /// Merges into the stored access token payload at the root, in one atomic step, and returns the
+    /// application's part of the result; None if the session is gone. The client sees it at its
+    /// next refresh, or where a guard checks the database.
     ///
     /// # Errors
-    /// [`SessionError::BadInput`] when the patch sets a protected name; otherwise as [`Self::update_session_data`].
+    /// [`SessionError::BadInput`] when the patch sets a protected name; otherwise as
+    /// [`Self::update_session_data`].
     #[doc(alias = "mergeIntoAccessTokenPayload")]
     pub async fn merge_into_access_token_payload<T: Serialize>(
         &self,
@@ -87,10 +91,12 @@ impl Sessions {
             .await
     }
 
-    /// Lets `change` work on the stored access token payload without losing anybody's write; None if the session is gone.
+    /// Lets `change` work on the stored access token payload without losing anybody's write; None
+    /// if the session is gone.
     ///
     /// # Errors
-    /// [`SessionError::BadInput`] when `change` sets a protected name; otherwise as [`Self::session_data`].
+    /// [`SessionError::BadInput`] when `change` sets a protected name; otherwise as
+    /// [`Self::session_data`].
     pub async fn modify_access_token_payload<T, R, F>(
         &self,
         handle: impl Into<SessionHandle>,

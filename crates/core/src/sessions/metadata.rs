@@ -1,4 +1,5 @@
-//! User metadata: one JSON object for each user, shared by all tenants (core specification, section 6).
+//! User metadata: one JSON object for each user, shared by all tenants (core specification, section
+//! 6).
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,12 +39,13 @@ impl<'a> UserMetadata<'a> {
         metadata.ok_or_else(unexpected)
     }
 
-    /// Merges into a user's metadata at the root, in one atomic step, and returns the result: members replace members of the same
-    /// name, null removes them, nested objects are replaced whole.
+    /// Merges into a user's metadata at the root, in one atomic step, and returns the result:
+    /// members replace members of the same name, null removes them, nested objects are replaced
+    /// whole.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble or `update` is no JSON object; [`SessionError::BadInput`] when the user id is too
-    /// long.
+    /// A [`Fault`] when the store is in trouble or `update` is no JSON object;
+    /// [`SessionError::BadInput`] when the user id is too long.
     #[doc(alias = "updateUserMetadata")]
     #[doc(alias = "update_user_metadata")]
     pub async fn update<T: Serialize>(

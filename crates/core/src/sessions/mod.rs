@@ -30,8 +30,8 @@ pub use tokens::AntiCsrfInput;
 
 /// Sessions: create, verify, refresh and end them; their data; user metadata; JWTs. Cheap to clone.
 ///
-/// Inside a request, use what the adapter hands out; everything here works without one. An operation on a session that is gone
-/// answers `None` or `false`; an error always means trouble.
+/// Inside a request, use what the adapter hands out; everything here works without one. An
+/// operation on a session that is gone answers `None` or `false`; an error always means trouble.
 ///
 /// # Examples
 /// ```
@@ -126,9 +126,11 @@ impl Sessions {
         }
     }
 
-    /// What an adapter makes for each request that passes its layer. Costs next to nothing until somebody asks it something.
+    /// What an adapter makes for each request that passes its layer. Costs next to nothing until
+    /// somebody asks it something.
     ///
-    /// `path` is the path as the client sent it; behind nested routers an adapter sees a shorter one later.
+    /// `path` is the path as the client sent it; behind nested routers an adapter sees a shorter
+    /// one later.
     #[must_use]
     pub fn for_request(&self, method: &str, path: &str) -> RequestSessions {
         RequestSessions::new(self.clone(), method, path)
@@ -180,7 +182,8 @@ impl Sessions {
         Ok(self.authority().handles(&selection, self.now()).await?)
     }
 
-    /// A user's sessions in all tenants with what the store knows of each, oldest first, in one query.
+    /// A user's sessions in all tenants with what the store knows of each, oldest first, in one
+    /// query.
     ///
     /// # Errors
     /// A [`Fault`] when the store is in trouble.
@@ -196,7 +199,8 @@ impl Sessions {
 
     /// Ends a session; true if it was there.
     ///
-    /// Access tokens that are out there stay good until they expire, except where guards check the database.
+    /// Access tokens that are out there stay good until they expire, except where guards check the
+    /// database.
     ///
     /// # Errors
     /// A [`Fault`] when the store is in trouble.
@@ -247,7 +251,8 @@ impl Sessions {
         .await
     }
 
-    /// Ends all sessions of a user but one, in one atomic step, and returns the handles of those that ended.
+    /// Ends all sessions of a user but one, in one atomic step, and returns the handles of those
+    /// that ended.
     ///
     /// # Errors
     /// A [`Fault`] when the store is in trouble.
@@ -278,12 +283,12 @@ impl Sessions {
         UserMetadata::new(self)
     }
 
-    /// Signs a JWT for the application's own purposes, with the static key. `iss`, `iat` and `exp` are added unless the payload has
-    /// its own.
+    /// Signs a JWT for the application's own purposes, with the static key. `iss`, `iat` and `exp`
+    /// are added unless the payload has its own.
     ///
     /// # Errors
-    /// [`SessionError::BadInput`] when `validity` is less than a second; a [`Fault`] when the keys are in trouble or the payload is
-    /// no JSON object.
+    /// [`SessionError::BadInput`] when `validity` is less than a second; a [`Fault`] when the keys
+    /// are in trouble or the payload is no JSON object.
     #[doc(alias = "createJWT")]
     pub async fn create_jwt<T: Serialize>(
         &self,
@@ -334,8 +339,8 @@ impl Sessions {
         Ok(self.authority().jwks(self.now()).await?)
     }
 
-    /// Deletes sessions that have expired, in bounded batches, and keys that no token needs; returns how many sessions. Runs in
-    /// the background by itself unless turned off.
+    /// Deletes sessions that have expired, in bounded batches, and keys that no token needs;
+    /// returns how many sessions. Runs in the background by itself unless turned off.
     ///
     /// # Errors
     /// A [`Fault`] when the store is in trouble.

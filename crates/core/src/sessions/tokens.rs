@@ -11,13 +11,14 @@ use crate::telemetry;
 use crate::transfer::AntiCsrf;
 
 impl Sessions {
-    /// Verifies an access token that came by other means than a request of ours. None if the session is optional and the token is
-    /// none of ours. Nothing is written anywhere: if
-    /// [`access_and_front_token_updated`](crate::SessionTokens::access_and_front_token_updated) says so, give the new tokens to the client.
+    /// Verifies an access token that came by other means than a request of ours. None if the
+    /// session is optional and the token is none of ours. Nothing is written anywhere: if
+    /// [`access_and_front_token_updated`](crate::SessionTokens::access_and_front_token_updated)
+    /// says so, give the new tokens to the client.
     ///
     /// # Errors
-    /// As a guard with the same options. Where the anti-CSRF mode is a custom header, which cannot be seen here, the check must
-    /// have been turned off.
+    /// As a guard with the same options. Where the anti-CSRF mode is a custom header, which cannot
+    /// be seen here, the check must have been turned off.
     #[doc(alias = "getSessionWithoutRequestResponse")]
     pub async fn verify_access_token(
         &self,
@@ -41,11 +42,13 @@ impl Sessions {
         establish::session(self, access_token, check, None, options).await
     }
 
-    /// Exchanges a refresh token that came by other means than a request of ours. The caller gives the new tokens to the client.
+    /// Exchanges a refresh token that came by other means than a request of ours. The caller gives
+    /// the new tokens to the client.
     ///
     /// # Errors
-    /// [`SessionError::Unauthorised`] when the token is no good or its session has ended, or when `anti_csrf` does not match;
-    /// [`SessionError::TokenTheftDetected`] when it was used before; a [`Fault`] when the store or the keys are in trouble.
+    /// [`SessionError::Unauthorised`] when the token is no good or its session has ended, or when
+    /// `anti_csrf` does not match; [`SessionError::TokenTheftDetected`] when it was used before; a
+    /// [`Fault`] when the store or the keys are in trouble.
     #[doc(alias = "refreshSessionWithoutRequestResponse")]
     pub async fn refresh_session(
         &self,
@@ -72,7 +75,8 @@ impl Sessions {
         self.exchange(request, None).await
     }
 
-    /// The exchange itself, with everything that follows from its outcome, except what is written to a response.
+    /// The exchange itself, with everything that follows from its outcome, except what is written
+    /// to a response.
     pub(crate) async fn exchange(
         &self,
         request: RefreshRequest,

@@ -1,4 +1,5 @@
-//! The reference implementation of the contract, for tests and for programs that need no durability.
+//! The reference implementation of the contract, for tests and for programs that need no
+//! durability.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,8 @@ use crate::ids::{AppId, SessionHandle, UserId};
 use crate::json::JsonObject;
 use crate::secret::SecretText;
 
-/// Keeps everything in memory, behind one lock. Gone when the process ends; not shared between processes.
+/// Keeps everything in memory, behind one lock. Gone when the process ends; not shared between
+/// processes.
 #[derive(Default)]
 pub struct MemoryStore {
     tables: Mutex<Tables>,
@@ -36,7 +38,8 @@ impl MemoryStore {
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
-        // Every critical section below leaves the tables consistent at each step, so a poisoned lock is still sound.
+        // Every critical section below leaves the tables consistent at each step, so a poisoned
+        // lock is still sound.
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

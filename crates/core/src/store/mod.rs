@@ -1,19 +1,25 @@
 //! The persistence contract.
 //!
-//! A store keeps sessions, user metadata and keys, and knows nothing of HTTP, of tokens or of the time.
+//! A store keeps sessions, user metadata and keys, and knows nothing of HTTP, of tokens or of the
+//! time.
 //!
 //! # Contract
 //! * **No default methods.** A store that compiles has decided on every verb.
-//! * **`now` is passed in.** A session is live while `now < expires_at`; one that is not live does not exist, whether
-//!   or not its row is still there. Stores never read a clock, nor the database's.
-//! * **Atomicity is in the signature.** Each call is one atomic step, also between processes that share the store.
-//!   A write that was answered is durable to the degree that the store's documentation states.
-//! * **Nothing is ever re-created.** Only [`Store::insert_session`] makes a session; every other write on a handle that
-//!   is gone answers so.
-//! * **Outcomes are data, errors are trouble.** `Gone`, `Conflict` and the like are no errors. A [`StoreError`] means
-//!   that the store could not do its work; the caller then does not know whether the write took place.
-//! * **Cancellation.** Dropping a returned future leaves the write done or not done, never half done.
-//! * **Scope.** App and tenant are part of every key. A store registers apps and tenants as it meets them.
+//! * **`now` is passed in.** A session is live while `now < expires_at`; one that is not live does
+//!   not exist, whether or not its row is still there. Stores never read a clock, nor the
+//!   database's.
+//! * **Atomicity is in the signature.** Each call is one atomic step, also between processes that
+//!   share the store. A write that was answered is durable to the degree that the store's
+//!   documentation states.
+//! * **Nothing is ever re-created.** Only [`Store::insert_session`] makes a session; every other
+//!   write on a handle that is gone answers so.
+//! * **Outcomes are data, errors are trouble.** `Gone`, `Conflict` and the like are no errors. A
+//!   [`StoreError`] means that the store could not do its work; the caller then does not know
+//!   whether the write took place.
+//! * **Cancellation.** Dropping a returned future leaves the write done or not done, never half
+//!   done.
+//! * **Scope.** App and tenant are part of every key. A store registers apps and tenants as it
+//!   meets them.
 //!
 //! `supersession-testkit` has the suite that every store must pass.
 
@@ -36,7 +42,8 @@ pub use record::{
     WriteOutcome,
 };
 
-/// Where sessions, metadata and keys are kept. See the [module documentation](self) for the contract.
+/// Where sessions, metadata and keys are kept. See the [module documentation](self) for the
+/// contract.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Stores a new session. A handle that is taken, by a live session or not, is left as it is.
@@ -49,11 +56,12 @@ pub trait Store: Send + Sync + 'static {
         now: UnixMillis,
     ) -> Result<Option<SessionRecord>, StoreError>;
 
-    /// Moves a live session to the next refresh token, if its lineage and its payload are still the expected ones.
+    /// Moves a live session to the next refresh token, if its lineage and its payload are still the
+    /// expected ones.
     ///
-    /// Of several concurrent callers that expect the same lineage exactly one sees [`RotateOutcome::Rotated`]; the
-    /// others see [`RotateOutcome::Changed`]. The payload is part of the condition because the caller has already
-    /// minted a token from it.
+    /// Of several concurrent callers that expect the same lineage exactly one sees
+    /// [`RotateOutcome::Rotated`]; the others see [`RotateOutcome::Changed`]. The payload is part
+    /// of the condition because the caller has already minted a token from it.
     async fn rotate(
         &self,
         key: &SessionKey,
@@ -107,8 +115,9 @@ pub trait Store: Send + Sync + 'static {
         user: &UserId,
     ) -> Result<Option<JsonObject>, StoreError>;
 
-    /// Changes the metadata of a user. A user without any counts as having the empty object, and gets a row unless the
-    /// write is refused with [`WriteOutcome::Conflict`]. Never answers [`WriteOutcome::Gone`].
+    /// Changes the metadata of a user. A user without any counts as having the empty object, and
+    /// gets a row unless the write is refused with [`WriteOutcome::Conflict`]. Never answers
+    /// [`WriteOutcome::Gone`].
     async fn write_user_metadata(
         &self,
         app: &AppId,
@@ -119,13 +128,15 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes the metadata of a user, and tells whether there was any.
     async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError>;
 
-    /// All signing keys of an app, newest first; of two keys made in the same millisecond, the greater id first.
+    /// All signing keys of an app, newest first; of two keys made in the same millisecond, the
+    /// greater id first.
     async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError>;
 
-    /// Adds a rotating key unless there is one made at or after `not_if_since`, and tells whether it was added.
+    /// Adds a rotating key unless there is one made at or after `not_if_since`, and tells whether
+    /// it was added.
     ///
-    /// Among any number of callers with the same bound, on any number of nodes, exactly one adds its key.
-    /// A key whose millisecond of creation is taken is not added.
+    /// Among any number of callers with the same bound, on any number of nodes, exactly one adds
+    /// its key. A key whose millisecond of creation is taken is not added.
     async fn add_dynamic_key(
         &self,
         app: &AppId,
@@ -143,7 +154,8 @@ pub trait Store: Send + Sync + 'static {
         created_before: UnixMillis,
     ) -> Result<u64, StoreError>;
 
-    /// The key of the app's refresh tokens; `candidate` becomes it if there is none yet. Every caller gets the same.
+    /// The key of the app's refresh tokens; `candidate` becomes it if there is none yet. Every
+    /// caller gets the same.
     async fn refresh_token_key(
         &self,
         app: &AppId,

@@ -69,7 +69,8 @@ pub struct PreviousRefresh {
 }
 
 impl Lineage {
-    /// Whether an access token belongs to the current or the previous refresh token (core specification, 2.6).
+    /// Whether an access token belongs to the current or the previous refresh token (core
+    /// specification, 2.6).
     #[must_use]
     pub fn covers(&self, own: &RefreshHash1, parent: Option<&RefreshHash1>) -> bool {
         let known = |hash: &RefreshHash2| {
@@ -154,7 +155,8 @@ pub enum DocumentWrite {
 }
 
 impl DocumentWrite {
-    /// What the document becomes, given what it is: the rule that every store applies in one atomic step.
+    /// What the document becomes, given what it is: the rule that every store applies in one atomic
+    /// step.
     ///
     /// # Errors
     /// Refused, because a compare-and-swap found something else.

@@ -1,4 +1,5 @@
-//! The front token: what the browser SDK may know of the access token (session specification, section 4).
+//! The front token: what the browser SDK may know of the access token (session specification,
+//! section 4).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

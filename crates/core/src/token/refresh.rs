@@ -1,13 +1,14 @@
 //! The refresh token in the core's V2 format (core specification, 1.5), and the successor rule.
 //!
-//! `<ciphertext>.<nonce>.V2`: AES-256-GCM over a small JSON document, under a key that PBKDF2 derives from the app's
-//! master key and the 12-byte IV.
+//! `<ciphertext>.<nonce>.V2`: AES-256-GCM over a small JSON document, under a key that PBKDF2
+//! derives from the app's master key and the 12-byte IV.
 //!
 //! # Successors
-//! The first token of a session is random. Every later one is *derived* from the token that it replaces, so whoever
-//! presents the same token again inside the grace window gets the same successor, on any node, without shared memory.
-//! The derivation needs the master key and the whole presented token; a stored hash is not enough for it.
-//! Its IV is a MAC over the complete plaintext, so two different plaintexts never share one.
+//! The first token of a session is random. Every later one is *derived* from the token that it
+//! replaces, so whoever presents the same token again inside the grace window gets the same
+//! successor, on any node, without shared memory. The derivation needs the master key and the whole
+//! presented token; a stored hash is not enough for it. Its IV is a MAC over the complete
+//! plaintext, so two different plaintexts never share one.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{hmac, pbkdf2};
@@ -167,7 +168,8 @@ impl RefreshTokens {
         })
     }
 
-    /// Reads a token that a client presents. Every way in which it can be wrong is the same to the client.
+    /// Reads a token that a client presents. Every way in which it can be wrong is the same to the
+    /// client.
     pub(crate) fn open(
         &self,
         token: &RefreshToken,

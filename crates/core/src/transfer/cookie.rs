@@ -1,5 +1,5 @@
-//! Cookies: the one parser, the one writer. Setting and clearing go through the same function, so their attributes
-//! cannot differ.
+//! Cookies: the one parser, the one writer. Setting and clearing go through the same function, so
+//! their attributes cannot differ.
 
 use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
@@ -94,11 +94,11 @@ fn http_date(at: UnixMillis) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// The values of one cookie in a `Cookie` header, in order. Quotes around a value go; a value that is not well encoded
-/// is taken as it is. What is no cookie at all is passed over.
+/// The values of one cookie in a `Cookie` header, in order. Quotes around a value go; a value that
+/// is not well encoded is taken as it is. What is no cookie at all is passed over.
 ///
-/// The name is compared as it stands. A browser guards names such as `__Host-x` by their letters, so an encoded
-/// spelling of one may come from another host, and must not be taken for it.
+/// The name is compared as it stands. A browser guards names such as `__Host-x` by their letters,
+/// so an encoded spelling of one may come from another host, and must not be taken for it.
 pub(crate) fn values(header: &str, name: &str) -> Vec<String> {
     Cookie::split_parse(header)
         .flatten()
@@ -107,7 +107,8 @@ pub(crate) fn values(header: &str, name: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether a cookie comes more than once, in whatever spelling of its name (session specification, 3.11).
+/// Whether a cookie comes more than once, in whatever spelling of its name (session specification,
+/// 3.11).
 pub(crate) fn is_duplicated(header: &str, name: &str) -> bool {
     let mut spellings = Cookie::split_parse(header)
         .flatten()

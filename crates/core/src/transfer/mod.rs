@@ -1,6 +1,8 @@
-//! How tokens travel: where they are in a request, which method counts, how they are written and cleared.
+//! How tokens travel: where they are in a request, which method counts, how they are written and
+//! cleared.
 //!
-//! Plain functions over [`RequestView`](crate::http::RequestView) and [`ResponsePlan`]; no I/O, no store, no clock.
+//! Plain functions over [`RequestView`](crate::http::RequestView) and [`ResponsePlan`]; no I/O, no
+//! store, no clock.
 
 mod cookie;
 mod plan;
@@ -89,7 +91,8 @@ impl FromStr for SameSite {
     }
 }
 
-/// How a request proves that it was made by the application's own page (session specification, section 6).
+/// How a request proves that it was made by the application's own page (session specification,
+/// section 6).
 ///
 /// Applies to sessions in cookies only; a header cannot be sent by another site's form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,4 +1,5 @@
-//! What a response must carry: one slot for each token and way, so that the last word counts and nothing is sent twice.
+//! What a response must carry: one slot for each token and way, so that the last word counts and
+//! nothing is sent twice.
 
 use super::cookie::{CookieId, CookieSettings, CookieValue, id_of_line};
 use super::{SameSite, Transport};
@@ -261,7 +262,8 @@ fn has_header(head: &dyn ResponseHead, name: &str) -> bool {
     !values_of(head, name).is_empty()
 }
 
-/// Adds names to the list of exposed headers; those that the application put there stay, and none appears twice.
+/// Adds names to the list of exposed headers; those that the application put there stay, and none
+/// appears twice.
 fn expose(head: &mut dyn ResponseHead, names: &[String]) {
     let mut list = values_of(head, wire::EXPOSE_HEADERS_HEADER).join(", ");
     for name in names {

@@ -106,8 +106,8 @@ impl Presented {
         }
     }
 
-    /// The access token that counts, if any (session specification, 3.4): foreign values are passed over, a header beats a
-    /// cookie, and there is no second choice.
+    /// The access token that counts, if any (session specification, 3.4): foreign values are passed
+    /// over, a header beats a cookie, and there is no second choice.
     pub(crate) fn access_token(
         &self,
     ) -> Result<Option<SelectedToken<&AccessToken>>, DuplicateCookies> {
@@ -161,8 +161,8 @@ impl Presented {
             })
     }
 
-    /// Whether anything that may be an access token came this way. Quirk: any bearer value counts, as does an empty cookie
-    /// (session specification, 3.6).
+    /// Whether anything that may be an access token came this way. Quirk: any bearer value counts,
+    /// as does an empty cookie (session specification, 3.6).
     pub(crate) fn carries_access_token(&self, transport: Transport) -> bool {
         match transport {
             Transport::Cookie => !self.access_cookies.is_empty(),
@@ -194,7 +194,8 @@ impl Presented {
         self.site.clone().map_err(Fault::misuse)
     }
 
-    /// The anti-CSRF mode: the configured one, or the one that fits the cookies' `SameSite` (session specification, 6.2).
+    /// The anti-CSRF mode: the configured one, or the one that fits the cookies' `SameSite`
+    /// (session specification, 6.2).
     pub(crate) fn anti_csrf_mode(&self, config: &Config) -> Result<AntiCsrf, Fault> {
         match config.anti_csrf {
             Some(mode) => Ok(mode),

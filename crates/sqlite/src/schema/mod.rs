@@ -25,7 +25,8 @@ impl From<rusqlite::Error> for SchemaProblem {
     }
 }
 
-/// How many of the migrations the database has seen. Reads only, so that a file of somebody else stays as it is.
+/// How many of the migrations the database has seen. Reads only, so that a file of somebody else
+/// stays as it is.
 pub(crate) fn version(connection: &Connection) -> Result<usize, SchemaProblem> {
     let number =
         |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
@@ -41,8 +42,8 @@ pub(crate) fn version(connection: &Connection) -> Result<usize, SchemaProblem> {
         .ok_or(SchemaProblem::Newer)
 }
 
-/// Brings the database to the newest version, in one transaction. Of several processes that try at once the first
-/// one does it, and the others find it done.
+/// Brings the database to the newest version, in one transaction. Of several processes that try at
+/// once the first one does it, and the others find it done.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), SchemaProblem> {
     if version(connection)? == MIGRATIONS.len() {
         return Ok(());

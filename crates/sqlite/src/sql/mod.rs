@@ -1,7 +1,8 @@
-//! The verbs as SQL. Each function is one verb on a connection; the writer wraps those that write in a transaction.
+//! The verbs as SQL. Each function is one verb on a connection; the writer wraps those that write
+//! in a transaction.
 //!
-//! Statements are prepared once per connection. Every instant comes from the caller; no statement asks the database for
-//! the time.
+//! Statements are prepared once per connection. Every instant comes from the caller; no statement
+//! asks the database for the time.
 
 pub(crate) mod keys;
 pub(crate) mod metadata;

@@ -45,7 +45,8 @@ pub(super) fn document(row: &Row<'_>, column: usize) -> Result<JsonObject, Fault
     }
 }
 
-/// The columns `refresh_token_hash_2`, `prev_refresh_token_hash_2` and `refresh_token_rotated_at`, in this order.
+/// The columns `refresh_token_hash_2`, `prev_refresh_token_hash_2` and `refresh_token_rotated_at`,
+/// in this order.
 pub(super) fn lineage(row: &Row<'_>, first: usize) -> Result<Lineage, Fault> {
     let previous = match (
         optional_text(row, first + 1)?,

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, ffi, params};
 use supersession::{AppId, TenantId, UnixMillis};
 
-/// Does `write`; if it fails because its app or tenant is not registered, registers both and does it again.
+/// Does `write`; if it fails because its app or tenant is not registered, registers both and does
+/// it again.
 ///
 /// A scope is new once in its life, so nobody else pays for the question whether it is.
 pub(super) fn registering<T>(

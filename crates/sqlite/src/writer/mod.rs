@@ -1,7 +1,8 @@
-//! The one thread that writes: it takes whatever waits, does it in one transaction, and answers after the commit.
+//! The one thread that writes: it takes whatever waits, does it in one transaction, and answers
+//! after the commit.
 //!
-//! A commit costs a flush of the disk, whatever the number of writes in it, so writers that come while a flush is
-//! under way share the next one. No timer: a single writer waits for nobody.
+//! A commit costs a flush of the disk, whatever the number of writes in it, so writers that come
+//! while a flush is under way share the next one. No timer: a single writer waits for nobody.
 
 use std::sync::Arc;
 
@@ -64,8 +65,8 @@ impl Writer {
                     .for_each(|job| job.refuse(Fault::RolledBack));
             }
             Err(Setback::Job) => {
-                // All is rolled back and nobody has an answer yet. Each now gets a transaction of its own, so that
-                // the one that fails fails alone.
+                // All is rolled back and nobody has an answer yet. Each now gets a transaction of
+                // its own, so that the one that fails fails alone.
                 for job in group.drain(..) {
                     self.settle(&mut vec![job]);
                 }
@@ -129,7 +130,8 @@ impl Writer {
     }
 
     fn close(self) {
-        // The connection that closes last empties the log and removes it, so the checkpointer's goes first.
+        // The connection that closes last empties the log and removes it, so the checkpointer's
+        // goes first.
         drop(self.checkpointer);
         if let Err((_, error)) = self.connection.close() {
             tracing::error!(

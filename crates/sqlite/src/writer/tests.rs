@@ -48,7 +48,8 @@ impl Scene {
         answer
     }
 
-    /// Keeps the writer busy until the sender is dropped, so that what is queued meanwhile becomes one group.
+    /// Keeps the writer busy until the sender is dropped, so that what is queued meanwhile becomes
+    /// one group.
     fn hold(&self) -> (Sender<()>, Answer<()>) {
         let (started, has_started) = channel();
         let (release, released) = channel::<()>();

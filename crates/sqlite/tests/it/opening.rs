@@ -255,8 +255,8 @@ async fn debug_shows_the_path_and_no_data() {
     );
 }
 
-/// What cannot be written is refused when it is opened. The superuser can write everything, so under that user the test
-/// runs itself again as nobody.
+/// What cannot be written is refused when it is opened. The superuser can write everything, so
+/// under that user the test runs itself again as nobody.
 #[cfg(unix)]
 #[test]
 fn a_database_that_cannot_be_written_is_refused() {

@@ -22,8 +22,8 @@ use tokio::task::JoinSet;
 /// What the cases are given.
 pub type SharedStore = Arc<dyn Store>;
 
-/// The time at which the cases play. Far from the real one, so that a store that reads a clock is found out; in the
-/// future, so that nothing is over by that clock.
+/// The time at which the cases play. Far from the real one, so that a store that reads a clock is
+/// found out; in the future, so that nothing is over by that clock.
 pub const NOW: UnixMillis = UnixMillis::new(4_000_000_000_000);
 /// When the sessions of [`session`] end.
 pub const END: UnixMillis = UnixMillis::new(NOW.get() + 3_600_000);
@@ -176,7 +176,8 @@ pub async fn session_data(store: &SharedStore, handle: &str) -> String {
     found.unwrap().session_data.as_str().to_owned()
 }
 
-/// Adds one to the member `n`, starting over each time that somebody else was faster. `swap` is a compare-and-swap.
+/// Adds one to the member `n`, starting over each time that somebody else was faster. `swap` is a
+/// compare-and-swap.
 pub async fn increment<F: Future<Output = WriteOutcome>>(swap: impl Fn(DocumentWrite) -> F) {
     let mut seen = JsonObject::empty();
     loop {
@@ -194,7 +195,8 @@ pub async fn increment<F: Future<Output = WriteOutcome>>(swap: impl Fn(DocumentW
     }
 }
 
-/// Runs one task per racer, which all start at once, and gives their answers in the order of the racers.
+/// Runs one task per racer, which all start at once, and gives their answers in the order of the
+/// racers.
 pub async fn race<T, F>(racers: usize, mut racer: impl FnMut(usize) -> F) -> Vec<T>
 where
     T: Send + 'static,

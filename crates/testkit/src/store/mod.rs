@@ -1,12 +1,14 @@
 //! The suite that every store must pass.
 //!
-//! [`store_conformance!`](crate::store_conformance) expands to one test per case. The list of cases is in one place, here,
-//! so a store cannot leave one out, and a new case reaches every store. What the cases demand stands in the
-//! documentation of [`supersession::store`]; the names of the cases say it again.
+//! [`store_conformance!`](crate::store_conformance) expands to one test per case. The list of cases
+//! is in one place, here, so a store cannot leave one out, and a new case reaches every store. What
+//! the cases demand stands in the documentation of [`supersession::store`]; the names of the cases
+//! say it again.
 //!
 //! # Examples
-//! In a file of the store's `tests` directory. The macro takes an async function or closure that makes a fresh, empty
-//! store, and something to keep until the store is gone, such as a temporary directory, or `()`:
+//! In a file of the store's `tests` directory. The macro takes an async function or closure that
+//! makes a fresh, empty store, and something to keep until the store is gone, such as a temporary
+//! directory, or `()`:
 //! ```no_run
 //! use supersession::store::MemoryStore;
 //!
@@ -17,8 +19,8 @@
 //! supersession_testkit::store_conformance!(fresh);
 //! ```
 //!
-//! The time of the cases lies far in the future, so a store that asks a clock of its own fails, and one that lets its
-//! database drop what is long over does not.
+//! The time of the cases lies far in the future, so a store that asks a clock of its own fails, and
+//! one that lets its database drop what is long over does not.
 
 #[doc(hidden)]
 pub mod cases;
@@ -31,7 +33,8 @@ use supersession::Store;
 
 use fixtures::SharedStore;
 
-/// Runs the suite on the stores that the given async function or closure makes; see [`store`](mod@crate::store).
+/// Runs the suite on the stores that the given async function or closure makes; see
+/// [`store`](mod@crate::store).
 #[macro_export]
 macro_rules! store_conformance {
     ($fresh:expr) => {

@@ -1,7 +1,8 @@
 //! The access token: an RS256 JWT of version 3 to 5 (session specification, section 1).
 //!
-//! Parsing happens before the signature is checked, to tell our tokens from foreign bearer values. What comes out
-//! of [`parse`] is therefore a claim, not a fact; only [`crate::verify`] turns it into one.
+//! Parsing happens before the signature is checked, to tell our tokens from foreign bearer values.
+//! What comes out of [`parse`] is therefore a claim, not a fact; only [`crate::verify`] turns it
+//! into one.
 
 use std::borrow::Cow;
 
@@ -131,7 +132,8 @@ pub(crate) fn payload(
     Ok(minted.merged_keeping_nulls(custom))
 }
 
-/// Whether the engine would refuse to mint this payload. `stt` may be 0 only, which says "no OAuth2 token".
+/// Whether the engine would refuse to mint this payload. `stt` may be 0 only, which says "no OAuth2
+/// token".
 pub(crate) fn names_protected_claim(custom: &JsonObject) -> bool {
     custom
         .keys()
@@ -160,7 +162,8 @@ pub(crate) fn assemble(mut signing_input: String, signature: &[u8]) -> String {
     signing_input
 }
 
-/// The encoded header of a token that this key signs. `version` is absent on JWTs that are no session tokens.
+/// The encoded header of a token that this key signs. `version` is absent on JWTs that are no
+/// session tokens.
 pub(crate) fn header(kid: &str, version: Option<&str>) -> String {
     #[derive(Serialize)]
     struct Out<'a> {
@@ -200,7 +203,8 @@ impl Header<'_> {
             return Err(ForeignToken("kid"));
         }
         let version = match self.version {
-            // Quirk: a token without a version counts as version 3 (session specification, 1.3 and 1.11).
+            // Quirk: a token without a version counts as version 3 (session specification, 1.3 and
+            // 1.11).
             None => Some(3),
             Some(version) => string(version).and_then(|text| leading_integer(&text)),
         };

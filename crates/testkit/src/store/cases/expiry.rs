@@ -1,4 +1,5 @@
-//! A session is live while `now < expires_at`; at `expires_at` it is gone for every verb but the deletes.
+//! A session is live while `now < expires_at`; at `expires_at` it is gone for every verb but the
+//! deletes.
 
 use supersession::store::{
     KeyKind, RotateOutcome, Rotation, SessionDocument, SessionKey, SessionRecord, WriteOutcome,
