@@ -10,6 +10,8 @@ mod support;
 mod architecture;
 mod engine;
 mod faults;
+mod guards;
+mod hooks;
 mod ledger;
 mod promises;
 mod properties;
