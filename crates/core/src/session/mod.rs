@@ -128,7 +128,7 @@ impl Session {
     /// The access token payload, read into `T`.
     ///
     /// # Errors
-    /// A [`Fault`] when the payload does not have the shape of `T`.
+    /// A [`Fault`](crate::Fault) when the payload does not have the shape of `T`.
     pub fn access_token_payload_as<T: DeserializeOwned>(&self) -> Result<T, SessionError> {
         self.access_token_payload().deserialize().map_err(|error| {
             documents::shape_fault(&Target::Payload(self.handle().clone()), &error)
@@ -152,7 +152,7 @@ impl Session {
     /// What the store knows of the session.
     ///
     /// # Errors
-    /// [`SessionError::Unauthorised`] when the session has ended; a [`Fault`] when the store is in
+    /// [`SessionError::Unauthorised`] when the session has ended; a [`Fault`](crate::Fault) when the store is in
     /// trouble.
     #[doc(alias = "getSessionInformation")]
     pub async fn information(&self) -> Result<SessionInformation, SessionError> {
@@ -184,7 +184,7 @@ impl Session {
     /// that has ended is no error.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble; the client keeps its tokens then.
+    /// A [`Fault`](crate::Fault) when the store is in trouble; the client keeps its tokens then.
     #[doc(alias = "revokeSession")]
     pub async fn revoke(&self) -> Result<(), SessionError> {
         self.sessions().revoke(self.handle()).await?;
