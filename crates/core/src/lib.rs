@@ -82,6 +82,8 @@ pub mod http;
 mod ids;
 mod json;
 mod keys;
+#[cfg(doctest)]
+mod must_not_compile;
 mod request;
 mod secret;
 mod session;

@@ -94,17 +94,17 @@ fn http_date(at: UnixMillis) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// The values of one cookie in a `Cookie` header, in order. Quotes around a value go; a value that
-/// is not well encoded is taken as it is. What is no cookie at all is passed over.
+/// The value of a cookie in a `Cookie` header; the first one, if there are several. Quotes around a
+/// value go; a value that is not well encoded is taken as it is. What is no cookie at all is passed
+/// over.
 ///
 /// The name is compared as it stands. A browser guards names such as `__Host-x` by their letters,
 /// so an encoded spelling of one may come from another host, and must not be taken for it.
-pub(crate) fn values(header: &str, name: &str) -> Vec<String> {
+pub(crate) fn value(header: &str, name: &str) -> Option<String> {
     Cookie::split_parse(header)
         .flatten()
-        .filter(|cookie| cookie.name() == name)
+        .find(|cookie| cookie.name() == name)
         .map(|cookie| decoded(cookie.value_trimmed()).into_owned())
-        .collect()
 }
 
 /// Whether a cookie comes more than once, in whatever spelling of its name (session specification,
@@ -183,19 +183,19 @@ mod tests {
     #[test]
     fn cookies_are_found_among_odd_neighbours() {
         let header = r#"x="q\"; 100%; y=%; sAccessToken=one; =v; sAccessToken="two"; %73AccessToken=a%2Bb; z"#;
-        assert_eq!(values(header, "sAccessToken"), ["one", "two"]);
-        assert!(is_duplicated(header, "sAccessToken"));
+        let found = |header| value(header, "sAccessToken");
+        let duplicated = |header| is_duplicated(header, "sAccessToken");
+        assert_eq!(found(header).as_deref(), Some("one"));
+        assert!(duplicated(header));
+        assert_eq!(found("z; sAccessToken=\"two\"").as_deref(), Some("two"));
         let spelled_otherwise = "%73AccessToken=1; sAccessToken=a%2Bb";
-        assert_eq!(values(spelled_otherwise, "sAccessToken"), ["a+b"]);
-        assert!(is_duplicated(spelled_otherwise, "sAccessToken"));
-        assert!(values("%73AccessToken=1", "sAccessToken").is_empty());
-        assert!(!is_duplicated("%73AccessToken=1; x=2", "sAccessToken"));
-        assert_eq!(
-            values("sAccessToken=%E0%A4%A", "sAccessToken"),
-            ["%E0%A4%A"]
-        );
-        assert_eq!(values("sAccessToken=", "sAccessToken"), [""]);
-        assert!(values("xsAccessToken=1; sAccessTokenx=2", "sAccessToken").is_empty());
+        assert_eq!(found(spelled_otherwise).as_deref(), Some("a+b"));
+        assert!(duplicated(spelled_otherwise));
+        assert_eq!(found("%73AccessToken=1"), None);
+        assert!(!duplicated("%73AccessToken=1; x=2"));
+        assert_eq!(found("sAccessToken=%E0%A4%A").as_deref(), Some("%E0%A4%A"));
+        assert_eq!(found("sAccessToken=").as_deref(), Some(""));
+        assert_eq!(found("xsAccessToken=1; sAccessTokenx=2"), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! What a request carries: read once, synchronously, into owned values.
+//! What a request carries: read once, synchronously, into owned value.
 
-use super::cookie::{is_duplicated, values};
+use super::cookie::{is_duplicated, value};
 use super::{AntiCsrf, SameSite, TokenTransferMethod, Transport};
 use crate::config::Config;
 use crate::error::Fault;
@@ -23,8 +23,8 @@ pub(crate) enum RequestMethod {
 #[derive(Debug)]
 pub(crate) struct Presented {
     pub(crate) method: RequestMethod,
-    access_cookies: Vec<AccessToken>,
-    refresh_cookies: Vec<RefreshToken>,
+    access_cookie: Option<AccessToken>,
+    refresh_cookie: Option<RefreshToken>,
     has_duplicate_access_cookie: bool,
     has_duplicate_refresh_cookie: bool,
     /// The text behind `Bearer `: an access or a refresh token, or somebody else's.
@@ -61,13 +61,7 @@ pub(crate) struct DuplicateCookies;
 impl Presented {
     pub(crate) fn read(view: &dyn RequestView, config: &Config) -> Self {
         let cookies = joined_cookies(view);
-        let cookie_values = |name: &str| {
-            // Most requests that carry cookies at all carry others too.
-            cookies
-                .as_deref()
-                .map(|header| values(header, name))
-                .unwrap_or_default()
-        };
+        let cookie = |name: &str| value(cookies.as_deref()?, name);
         let duplicated = |name: &str| {
             cookies
                 .as_deref()
@@ -86,18 +80,12 @@ impl Presented {
                 "OPTIONS" | "TRACE" => RequestMethod::Sessionless,
                 _ => RequestMethod::Other,
             },
-            access_cookies: cookie_values(&config.cookies.access_name)
-                .into_iter()
-                .map(AccessToken::new)
-                .collect(),
-            refresh_cookies: cookie_values(&config.cookies.refresh_name)
-                .into_iter()
-                .map(RefreshToken::new)
-                .collect(),
+            access_cookie: cookie(&config.cookies.access_name).map(AccessToken::new),
+            refresh_cookie: cookie(&config.cookies.refresh_name).map(RefreshToken::new),
             has_duplicate_access_cookie: duplicated(&config.cookies.access_name),
             has_duplicate_refresh_cookie: duplicated(&config.cookies.refresh_name),
             bearer: bearer(view).map(AccessToken::new),
-            has_legacy_cookie: !cookie_values(wire::LEGACY_ID_REFRESH_COOKIE).is_empty(),
+            has_legacy_cookie: cookie(wire::LEGACY_ID_REFRESH_COOKIE).is_some(),
             has_rid: view.header(wire::RID_HEADER).is_some(),
             anti_csrf: view.header(wire::ANTI_CSRF_HEADER).map(AntiCsrfToken::new),
             allowed: config.transfer_method(view, false),
@@ -106,7 +94,7 @@ impl Presented {
         }
     }
 
-    /// The access token that counts, if any (session specification, 3.4): foreign values are passed
+    /// The access token that counts, if any (session specification, 3.4): foreign value are passed
     /// over, a header beats a cookie, and there is no second choice.
     pub(crate) fn access_token(
         &self,
@@ -121,7 +109,7 @@ impl Presented {
             }));
         }
         if self.allowed.allows(Transport::Cookie)
-            && let Some(token) = self.access_cookies.first().filter(ours)
+            && let Some(token) = self.access_cookie.as_ref().filter(ours)
         {
             return if self.has_duplicate_access_cookie {
                 Err(DuplicateCookies)
@@ -149,10 +137,9 @@ impl Presented {
             });
         }
         let token = self
-            .refresh_cookies
-            .first()
-            .filter(|token| !token.expose().is_empty())?
-            .clone();
+            .refresh_cookie
+            .clone()
+            .filter(|token| !token.expose().is_empty())?;
         self.allowed
             .allows(Transport::Cookie)
             .then_some(SelectedToken {
@@ -165,7 +152,7 @@ impl Presented {
     /// as does an empty cookie (session specification, 3.6).
     pub(crate) fn carries_access_token(&self, transport: Transport) -> bool {
         match transport {
-            Transport::Cookie => !self.access_cookies.is_empty(),
+            Transport::Cookie => self.access_cookie.is_some(),
             Transport::Header => self.bearer.is_some(),
         }
     }
@@ -174,8 +161,8 @@ impl Presented {
     pub(crate) fn carries_refresh_token(&self, transport: Transport) -> bool {
         match transport {
             Transport::Cookie => self
-                .refresh_cookies
-                .first()
+                .refresh_cookie
+                .as_ref()
                 .is_some_and(|token| !token.expose().is_empty()),
             Transport::Header => self.bearer.is_some(),
         }
