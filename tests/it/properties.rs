@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 use serde_json::{Map, Value};
-use supersession::{AccessToken, AntiCsrfInput, JsonObject, RefreshToken, Sessions, VerifyOptions};
+use supersession::{
+    AccessToken, AntiCsrfInput, JsonObject, RefreshToken, ReuseClass, SessionError, Sessions,
+    VerifyOptions,
+};
 
 use crate::support::{App, Req};
 
@@ -114,5 +117,69 @@ fn modifying_stores_exactly_what_the_closure_made() {
             session.get_session_data().await.unwrap()
         });
         prop_assert_eq!(stored, after);
+    });
+}
+
+/// What a client may do next: wait, or present one of the refresh tokens that it was ever given,
+/// counted from the newest.
+#[derive(Clone, Debug)]
+enum Step {
+    Wait(u64),
+    Present(usize),
+}
+
+/// Because a token always leads to the same successor, the tokens of a session are one line, and
+/// all that there is to know is how long it is and when it last grew.
+#[test]
+fn any_history_of_refreshes_agrees_with_the_line_of_successors() {
+    const GRACE: u64 = 30_000;
+    let step = prop_oneof![
+        prop_oneof![Just(1_u64), Just(GRACE), Just(GRACE + 1), 0..60_000_u64].prop_map(Step::Wait),
+        (0..4_usize).prop_map(Step::Present),
+    ];
+    let runtime = runtime();
+    let app = runtime.block_on(App::new());
+    let config = ProptestConfig::with_cases(60);
+    proptest!(config, |(steps in proptest::collection::vec(step, 1..25))| {
+        let created = runtime.block_on(app.sessions.create("alice").into_future()).unwrap();
+        let refresh_token = |session: &supersession::Session| {
+            session.all_session_tokens_dangerously().refresh_token.unwrap()
+        };
+        let mut line = vec![refresh_token(&created)];
+        let mut since_growth = 0;
+        for step in steps {
+            let back = match step {
+                Step::Wait(millis) => {
+                    app.advance(std::time::Duration::from_millis(millis));
+                    since_growth += millis;
+                    continue;
+                }
+                Step::Present(back) => back.min(line.len() - 1),
+            };
+            let presented = line[line.len() - 1 - back].clone();
+            let refreshed = app.sessions.refresh_session(&presented, AntiCsrfInput::Disabled);
+            let outcome = runtime.block_on(refreshed);
+            let class = match back {
+                0 => {
+                    line.push(refresh_token(&outcome.unwrap()));
+                    since_growth = 0;
+                    continue;
+                }
+                1 if since_growth <= GRACE => {
+                    let newest = line.last().unwrap();
+                    prop_assert!(newest.ct_eq(refresh_token(&outcome.unwrap()).expose()));
+                    continue;
+                }
+                1 => ReuseClass::RecentPrev,
+                _ => ReuseClass::StaleLineage,
+            };
+            let reported = matches!(outcome, Err(SessionError::TokenTheftDetected(theft)) if theft.class == class);
+            prop_assert!(reported);
+            // The session has ended, for the newest token too.
+            let newest = line.last().unwrap();
+            let after = runtime.block_on(app.sessions.refresh_session(newest, AntiCsrfInput::Disabled));
+            prop_assert!(matches!(after, Err(SessionError::Unauthorised(_))));
+            break;
+        }
     });
 }
