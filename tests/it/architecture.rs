@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Which of our crates each of our crates may use, tests aside.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("supersession", &[]),
+    ("supersession-actix", &["supersession"]),
     ("supersession-axum", &["supersession"]),
     ("supersession-sqlite", &["supersession"]),
     ("supersession-testkit", &["supersession"]),
     ("supersession-tests", &[]),
     ("adapter-hyper", &["supersession"]),
     ("blocking-offline", &["supersession", "supersession-sqlite"]),
+    ("demo-actix", &["supersession-actix", "supersession-sqlite"]),
     ("demo-axum", &["supersession-axum", "supersession-sqlite"]),
     ("guide-axum", &["supersession-axum", "supersession-sqlite"]),
 ];

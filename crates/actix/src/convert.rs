@@ -1,0 +1,86 @@
+//! Between actix's HTTP types, which are those of `http` 0.2, and core's: everything that turns one
+//! into the other.
+
+use actix_web::HttpResponse;
+use actix_web::body::BoxBody;
+use actix_web::dev::RequestHead;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use supersession::http::{Reply, RequestView, ResponseHead};
+use supersession::{RequestSessions, Sessions};
+
+/// A request's head, as core looks at it.
+pub(crate) struct View<'a>(pub(crate) &'a RequestHead);
+
+impl RequestView for View<'_> {
+    fn method(&self) -> &str {
+        self.0.method.as_str()
+    }
+
+    fn path(&self) -> &str {
+        self.0.uri.path()
+    }
+
+    fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
+        for value in self.0.headers.get_all(name) {
+            each(value.as_bytes());
+        }
+    }
+}
+
+/// A response's head, as core writes it.
+pub(crate) struct Head<'a>(pub(crate) &'a mut HeaderMap);
+
+impl ResponseHead for Head<'_> {
+    fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
+        for value in self.0.get_all(name) {
+            each(value.as_bytes());
+        }
+    }
+
+    fn remove_header(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    fn append_header(&mut self, name: &str, value: &str, sensitive: bool) {
+        if let Some((name, mut value)) = header(name, value) {
+            value.set_sensitive(sensitive);
+            self.0.append(name, value);
+        }
+    }
+}
+
+/// Sessions for the request with this head.
+pub(crate) fn for_request(sessions: &Sessions, head: &RequestHead) -> RequestSessions {
+    sessions.for_request(head.method.as_str(), head.uri.path())
+}
+
+pub(crate) fn status_of(reply: &Reply) -> StatusCode {
+    StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Turns a response into this reply; headers that the application has set stay.
+pub(crate) fn write_reply<B>(reply: Reply, mut response: HttpResponse<B>) -> HttpResponse {
+    *response.status_mut() = status_of(&reply);
+    response.headers_mut().remove(CONTENT_LENGTH);
+    for (name, value) in &reply.headers {
+        if let Some((name, value)) = header(name, value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response.set_body(BoxBody::new(reply.body))
+}
+
+/// A response that is this reply and nothing else.
+pub(crate) fn response_of(reply: Reply) -> HttpResponse {
+    write_reply(reply, HttpResponse::Ok().finish())
+}
+
+/// Names and values come from core's constants, from tokens and from checked configuration; one
+/// that HTTP cannot carry is left out rather than sent maimed.
+fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    Some((
+        HeaderName::from_bytes(name.as_bytes()).ok()?,
+        HeaderValue::from_str(value).ok()?,
+    ))
+}

@@ -1,0 +1,161 @@
+//! Extractors. Each is a newtype over core's value, because a foreign type cannot implement a
+//! foreign trait.
+
+use std::future::{Future, Ready, ready};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+use supersession::{Guard, SessionError};
+
+use crate::convert::View;
+use crate::reject::SessionRejection;
+
+type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, SessionRejection>>>>;
+
+/// The verified session of the request; dereferences to [`supersession::Session`]. May move into
+/// tasks on other threads.
+///
+/// Behind a guard, it is the guard's session. Without one, it demands a session by itself, with the
+/// default options.
+///
+/// **Never write `Option<Session>`**: actix-web turns every error into `None` there, so that a
+/// client whose token has expired, or a store in trouble, would look like a guest. No extractor can
+/// forbid it, because actix-web implements it for all of them. Use [`OptionalSession`].
+#[derive(Clone, Debug)]
+pub struct Session(pub supersession::Session);
+
+/// The session of the request, if it carries one; dereferences to `Option<Session>`.
+///
+/// It is `None` only where the request carries no session. An expired one is still answered with
+/// 401, so that the client refreshes, and trouble with 503.
+#[derive(Clone, Debug)]
+pub struct OptionalSession(pub Option<Session>);
+
+/// The session of a request that meets the guard `G`; dereferences to [`supersession::Session`].
+///
+/// The same as [`verify_session`](crate::verify_session) with `G`'s options, but in the handler's
+/// signature, where it survives refactoring of the routes. Not to be put into an `Option`, for the
+/// same reason as [`Session`].
+#[derive(Debug)]
+pub struct Require<G> {
+    session: supersession::Session,
+    guard: PhantomData<fn() -> G>,
+}
+
+/// Sessions inside this request: creates one whose tokens go out with the response. Dereferences to
+/// [`supersession::RequestSessions`].
+#[derive(Clone, Debug)]
+pub struct RequestSessions(pub supersession::RequestSessions);
+
+impl OptionalSession {
+    /// The session as the plain extractor gives it.
+    #[must_use]
+    pub fn into_session(self) -> Option<Session> {
+        self.0
+    }
+}
+
+impl<G> Require<G> {
+    /// The session as the plain extractor gives it.
+    #[must_use]
+    pub fn into_session(self) -> Session {
+        Session(self.session)
+    }
+}
+
+impl Deref for Session {
+    type Target = supersession::Session;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Deref for OptionalSession {
+    type Target = Option<Session>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<G> Deref for Require<G> {
+    type Target = supersession::Session;
+
+    fn deref(&self) -> &Self::Target {
+        &self.session
+    }
+}
+
+impl Deref for RequestSessions {
+    type Target = supersession::RequestSessions;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl FromRequest for RequestSessions {
+    type Error = SessionRejection;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(sessions_of(request).map(Self).map_err(Into::into))
+    }
+}
+
+impl FromRequest for Session {
+    type Error = SessionRejection;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let sessions = sessions_of(request);
+        Box::pin(async move { Ok(Self(sessions?.session().await?)) })
+    }
+}
+
+impl FromRequest for OptionalSession {
+    type Error = SessionRejection;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let sessions = sessions_of(request);
+        Box::pin(async move { Ok(Self(sessions?.optional_session().await?.map(Session))) })
+    }
+}
+
+impl<G: Guard> FromRequest for Require<G> {
+    type Error = SessionRejection;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let sessions = sessions_of(request);
+        Box::pin(async move {
+            Ok(Self {
+                session: sessions?.require(&G::options()).await?,
+                guard: PhantomData,
+            })
+        })
+    }
+}
+
+/// What the middleware has put into the request, with the request read.
+pub(crate) fn sessions_of(
+    request: &HttpRequest,
+) -> Result<supersession::RequestSessions, SessionError> {
+    let sessions = request
+        .extensions()
+        .get::<supersession::RequestSessions>()
+        .cloned()
+        .ok_or_else(|| {
+            SessionError::missing_layer(
+                "supersession_actix::SessionMiddleware",
+                "add `.wrap(SessionMiddleware::new(sessions))` to the `App`, after all other `wrap`s of sessions",
+            )
+        })?;
+    sessions.read(&View(request.head()));
+    Ok(sessions)
+}

@@ -1,0 +1,149 @@
+//! The guard: a middleware that lets only requests with a fitting session through.
+
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::{Error, HttpMessage as _};
+use supersession::claims::ClaimValidator;
+use supersession::{Session, SessionError, VerifyOptions};
+
+use crate::extract::sessions_of;
+use crate::reject::SessionRejection;
+
+/// A guard for the `wrap` of a route, a resource, a scope or the application: by default demands a
+/// session. Runs before extractors read the body.
+///
+/// The session is then in the request's extensions, as [`supersession::Session`], and the
+/// [`Session`](crate::Session) extractor takes it from there. On a route, `wrap` comes after `to`.
+#[doc(alias = "verifySession")]
+pub fn verify_session() -> VerifySession {
+    VerifySession {
+        options: VerifyOptions::new(),
+    }
+}
+
+/// The guard that [`verify_session`] makes. The setters are those of [`VerifyOptions`].
+#[derive(Clone, Debug)]
+#[must_use = "a guard does nothing until it is applied"]
+pub struct VerifySession {
+    options: VerifyOptions,
+}
+
+impl VerifySession {
+    /// See [`VerifyOptions::optional`].
+    pub fn optional(self) -> Self {
+        self.with(VerifyOptions::optional)
+    }
+
+    /// See [`VerifyOptions::anti_csrf_check`].
+    pub fn anti_csrf_check(self, check: bool) -> Self {
+        self.with(|options| options.anti_csrf_check(check))
+    }
+
+    /// See [`VerifyOptions::check_database`].
+    pub fn check_database(self, check: bool) -> Self {
+        self.with(|options| options.check_database(check))
+    }
+
+    /// See [`VerifyOptions::max_session_age`].
+    pub fn max_session_age(self, age: Duration) -> Self {
+        self.with(|options| options.max_session_age(age))
+    }
+
+    /// See [`VerifyOptions::require`].
+    pub fn require(self, validator: impl Into<ClaimValidator>) -> Self {
+        self.with(|options| options.require(validator))
+    }
+
+    /// See [`VerifyOptions::override_global_validators`].
+    pub fn override_global_validators<F>(self, choose: F) -> Self
+    where
+        F: Fn(&[ClaimValidator], &Session) -> Vec<ClaimValidator> + Send + Sync + 'static,
+    {
+        self.with(|options| options.override_global_validators(choose))
+    }
+
+    fn with(self, change: impl FnOnce(VerifyOptions) -> VerifyOptions) -> Self {
+        Self {
+            options: change(self.options),
+        }
+    }
+}
+
+impl From<VerifyOptions> for VerifySession {
+    fn from(options: VerifyOptions) -> Self {
+        Self { options }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for VerifySession
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = VerifySessionService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(VerifySessionService {
+            inner: Rc::new(inner),
+            options: Rc::new(self.options.clone()),
+        }))
+    }
+}
+
+/// The service that [`VerifySession`] makes.
+#[derive(Clone, Debug)]
+pub struct VerifySessionService<S> {
+    inner: Rc<S>,
+    options: Rc<VerifyOptions>,
+}
+
+impl<S, B> Service<ServiceRequest> for VerifySessionService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>>>>;
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let inner = Rc::clone(&self.inner);
+        let options = Rc::clone(&self.options);
+        Box::pin(async move {
+            match verify(&request, &options).await {
+                Ok(session) => {
+                    if let Some(session) = session {
+                        request.extensions_mut().insert(session);
+                    }
+                    let response = inner.call(request).await?;
+                    Ok(response.map_into_left_body())
+                }
+                Err(error) => {
+                    let response = request.error_response(SessionRejection::from(error));
+                    Ok(response.map_into_right_body())
+                }
+            }
+        })
+    }
+}
+
+async fn verify(
+    request: &ServiceRequest,
+    options: &VerifyOptions,
+) -> Result<Option<Session>, SessionError> {
+    sessions_of(request.request())?.verify(options).await
+}

@@ -1,0 +1,149 @@
+//! The middleware: built-in routes, and what every response must carry.
+
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready as await_ready};
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::{Error, HttpMessage as _};
+use pin_project_lite::pin_project;
+use supersession::{RequestSessions, Sessions};
+
+use crate::answer::{answer, answer_error};
+use crate::convert::{Head, View, for_request, response_of};
+
+/// Brings sessions into an application: once, with `App::wrap`, around all routes.
+///
+/// * Answers the built-in routes below the API's base path: refresh, sign-out, key set, OpenID
+///   discovery.
+/// * Lets guards and extractors find the sessions; costs next to nothing for requests that ask for
+///   none.
+/// * Applies token effects to every response, errors included, and renders session errors.
+///
+/// What is wrapped last runs first: put it after the guards. Middleware that sets
+/// `Access-Control-Expose-Headers` must add to the header, not replace it, or be put inside.
+#[derive(Clone, Debug)]
+#[must_use = "a middleware does nothing until it is applied"]
+pub struct SessionMiddleware {
+    sessions: Sessions,
+}
+
+impl SessionMiddleware {
+    /// A middleware over these sessions. They are made once, outside of `HttpServer::new`, and
+    /// cloned into each worker's application.
+    pub fn new(sessions: Sessions) -> Self {
+        Self { sessions }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for SessionMiddleware
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = SessionService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(SessionService {
+            inner,
+            sessions: self.sessions.clone(),
+        }))
+    }
+}
+
+/// The service that [`SessionMiddleware`] makes.
+#[derive(Clone, Debug)]
+pub struct SessionService<S> {
+    inner: S,
+    sessions: Sessions,
+}
+
+impl<S, B> Service<ServiceRequest> for SessionService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let sessions = for_request(&self.sessions, request.head());
+        let answer = match sessions.route() {
+            Some(route) => {
+                sessions.read(&View(request.head()));
+                let sessions = sessions.clone();
+                Answer::BuiltIn {
+                    response: Box::pin(async move {
+                        let reply = sessions.serve(route).await;
+                        request.into_response(response_of(reply))
+                    }),
+                }
+            }
+            None => {
+                request.extensions_mut().insert(sessions.clone());
+                Answer::Application {
+                    response: self.inner.call(request),
+                }
+            }
+        };
+        ResponseFuture { sessions, answer }
+    }
+}
+
+pin_project! {
+    /// The future of [`SessionService`].
+    pub struct ResponseFuture<F> {
+        sessions: RequestSessions,
+        #[pin]
+        answer: Answer<F>,
+    }
+}
+
+pin_project! {
+    #[project = AnswerProjection]
+    enum Answer<F> {
+        BuiltIn { response: Pin<Box<dyn Future<Output = ServiceResponse>>> },
+        Application { #[pin] response: F },
+    }
+}
+
+impl<F, B> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<ServiceResponse<B>, Error>>,
+    B: MessageBody,
+{
+    type Output = Result<ServiceResponse<EitherBody<B>>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match this.answer.project() {
+            AnswerProjection::BuiltIn { response } => {
+                let mut response = await_ready!(response.as_mut().poll(cx));
+                this.sessions.finish(&mut Head(response.headers_mut()));
+                Poll::Ready(Ok(response.map_into_right_body()))
+            }
+            AnswerProjection::Application { response } => {
+                Poll::Ready(match await_ready!(response.poll(cx)) {
+                    Ok(response) => Ok(answer(this.sessions, response)),
+                    Err(error) => Err(answer_error(this.sessions, error)),
+                })
+            }
+        }
+    }
+}
+
+impl<F> std::fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

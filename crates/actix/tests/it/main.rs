@@ -1,0 +1,11 @@
+//! The adapter by itself: what actix-web makes of core's decisions.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that fails should say where, at once"
+)]
+
+mod built_in;
+mod errors;
+mod extractors;
+mod guards;
+mod support;

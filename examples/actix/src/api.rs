@@ -1,0 +1,217 @@
+//! The demo's API: JSON in and out, below `/api`.
+
+use std::convert::Infallible;
+use std::sync::LazyLock;
+
+use actix_web::web::{Json, Path, ServiceConfig, delete, get, patch, post, put, resource};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use supersession_actix::core::claims::{Claim as _, ClaimContext, PrimitiveArrayClaim};
+use supersession_actix::core::{JsonObject, SessionInformation};
+use supersession_actix::{OptionalSession, RequestSessions, Session, verify_session};
+
+use crate::error::ApiError;
+
+type Answer = Result<Json<Value>, ApiError>;
+type Document = Result<Json<JsonObject>, ApiError>;
+/// The body, judged by the handler: a missing session must answer first.
+type Body<T> = Result<Json<T>, actix_web::Error>;
+
+/// The roles of a user. A real application asks its database here.
+pub(crate) static ROLE: LazyLock<PrimitiveArrayClaim<String>> = LazyLock::new(|| {
+    PrimitiveArrayClaim::new("st-role", |user: ClaimContext| async move {
+        let roles = if user.user_id == "admin" {
+            vec!["admin".to_owned()]
+        } else {
+            Vec::new()
+        };
+        Ok::<_, Infallible>(Some(roles))
+    })
+});
+
+const MAX_NAME_LENGTH: usize = 64;
+
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    let is_admin = verify_session().require(ROLE.includes("admin"));
+    config
+        .service(resource("/api/login").route(post().to(login)))
+        .service(resource("/api/me").route(get().to(me)))
+        .service(resource("/api/feed").route(get().to(feed)))
+        .service(
+            resource("/api/session-data")
+                .route(get().to(read_data))
+                .route(put().to(overwrite_data))
+                .route(patch().to(merge_data)),
+        )
+        .service(
+            resource("/api/metadata")
+                .route(get().to(read_metadata))
+                .route(patch().to(merge_metadata)),
+        )
+        .service(resource("/api/payload").route(patch().to(merge_payload)))
+        .service(resource("/api/sessions").route(get().to(list_sessions)))
+        .service(resource("/api/sessions/revoke-others").route(post().to(revoke_others)))
+        .service(resource("/api/sessions/{handle}").route(delete().to(revoke_session)))
+        .service(resource("/api/admin").route(get().to(admin).wrap(is_admin)))
+        .service(resource("/updateinfo").route(post().to(update_info)));
+}
+
+#[derive(Deserialize)]
+struct Login {
+    name: String,
+}
+
+/// Any name signs in: this is a demo. A real application checks a password, a passkey or another
+/// service's word here.
+async fn login(sessions: RequestSessions, body: Body<Login>) -> Answer {
+    let Json(Login { name }) = body?;
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > MAX_NAME_LENGTH {
+        return Err(ApiError::bad_request(format!(
+            "choose a name of 1 to {MAX_NAME_LENGTH} characters"
+        )));
+    }
+    let session = sessions.create(name).await?;
+    Ok(Json(
+        json!({ "userId": session.user_id(), "handle": session.handle() }),
+    ))
+}
+
+async fn me(session: Session) -> Answer {
+    let stored = session.information().await?;
+    Ok(Json(json!({
+        "userId": session.user_id(),
+        "recipeUserId": session.recipe_user_id(),
+        "tenantId": session.tenant_id(),
+        "handle": session.handle(),
+        "payload": session.access_token_payload(),
+        "accessTokenExpiry": session.access_token_expires_at(),
+        "timeCreated": stored.time_created,
+        "expiry": stored.expiry,
+    })))
+}
+
+async fn feed(session: OptionalSession) -> Json<Value> {
+    Json(json!({
+        "userId": session.as_ref().map(|session| session.user_id()),
+        "items": [
+            { "title": "Sessions that end", "text": "Revoke a session in one browser, and the other is out with its next click." },
+            { "title": "No lost updates", "text": "Two tabs may change the session data at once; both changes stay." },
+            { "title": "Nobody is logged out by a refresh", "text": "Tabs that renew at the same time get the same successor." },
+        ],
+    }))
+}
+
+async fn read_data(session: Session) -> Document {
+    Ok(Json(session.get_session_data().await?))
+}
+
+async fn overwrite_data(session: Session, body: Body<JsonObject>) -> Document {
+    let Json(data) = body?;
+    session.update_session_data(&data).await?;
+    Ok(Json(data))
+}
+
+async fn merge_data(session: Session, body: Body<JsonObject>) -> Document {
+    let Json(patch) = body?;
+    Ok(Json(session.merge_session_data(patch).await?))
+}
+
+async fn read_metadata(sessions: RequestSessions, session: Session) -> Document {
+    Ok(Json(
+        sessions
+            .sessions()
+            .user_metadata()
+            .get(session.user_id())
+            .await?,
+    ))
+}
+
+async fn merge_metadata(
+    sessions: RequestSessions,
+    session: Session,
+    body: Body<JsonObject>,
+) -> Document {
+    let Json(update) = body?;
+    Ok(Json(
+        sessions
+            .sessions()
+            .user_metadata()
+            .update(session.user_id(), update)
+            .await?,
+    ))
+}
+
+async fn merge_payload(session: Session, body: Body<JsonObject>) -> Document {
+    let Json(patch) = body?;
+    // Claims decide what a user may do, so they are not the user's to set.
+    if patch.contains_key(ROLE.key()) {
+        return Err(ApiError::bad_request(format!(
+            "`{}` is set by the server only",
+            ROLE.key()
+        )));
+    }
+    session.merge_into_access_token_payload(patch).await?;
+    Ok(Json(session.access_token_payload()))
+}
+
+async fn list_sessions(sessions: RequestSessions, session: Session) -> Answer {
+    let all = sessions
+        .sessions()
+        .sessions_for_user(session.user_id())
+        .await?;
+    let describe = |other: SessionInformation| {
+        json!({
+            "current": other.handle == *session.handle(),
+            "handle": other.handle,
+            "timeCreated": other.time_created,
+            "expiry": other.expiry,
+        })
+    };
+    Ok(Json(all.into_iter().map(describe).collect()))
+}
+
+async fn revoke_session(
+    sessions: RequestSessions,
+    session: Session,
+    handle: Path<String>,
+) -> Answer {
+    let handle = handle.into_inner();
+    if session.handle() == handle.as_str() {
+        session.revoke().await?;
+        return Ok(Json(json!({ "revoked": true })));
+    }
+    // Only one's own: whether somebody else's session exists is nobody's business.
+    let other = sessions.sessions().information(&handle).await?;
+    let own = other.is_some_and(|other| other.user_id == *session.user_id());
+    if own && sessions.sessions().revoke(&handle).await? {
+        Ok(Json(json!({ "revoked": true })))
+    } else {
+        Err(ApiError::not_found("you have no such session"))
+    }
+}
+
+async fn revoke_others(sessions: RequestSessions, session: Session) -> Answer {
+    let revoked = sessions
+        .sessions()
+        .revoke_others_for_user(session.user_id(), session.handle())
+        .await?;
+    Ok(Json(json!({ "revoked": revoked })))
+}
+
+async fn admin(session: Session) -> Answer {
+    Ok(Json(json!({
+        "message": format!("welcome, {}: this page is for admins", session.user_id()),
+        "roles": session.claim_value(&*ROLE),
+    })))
+}
+
+/// The handler of the SuperTokens guide, in Rust.
+async fn update_info(session: Session) -> Answer {
+    let mut data: Map<String, Value> = session.get_session_data().await?;
+    data.insert("newKey".into(), "newValue".into());
+    session.update_session_data(&data).await?;
+    Ok(Json(
+        json!({ "message": "successfully updated session data" }),
+    ))
+}

@@ -1,0 +1,79 @@
+//! Errors of the demo's API: always `{"message": ...}`.
+
+use std::fmt;
+
+use actix_web::error::JsonPayloadError;
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::json;
+use supersession_actix::SessionRejection;
+use supersession_actix::core::SessionError;
+
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// Goes through to the session middleware, which knows how to answer.
+    Session(SessionRejection),
+    /// The application's own.
+    Own(StatusCode, String),
+}
+
+impl ApiError {
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::Own(StatusCode::BAD_REQUEST, message.into())
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::Own(StatusCode::NOT_FOUND, message.into())
+    }
+}
+
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error.into())
+    }
+}
+
+/// What `web::Json` says of a body.
+impl From<actix_web::Error> for ApiError {
+    fn from(error: actix_web::Error) -> Self {
+        Self::bad_request(match error.as_error() {
+            Some(JsonPayloadError::ContentType) => {
+                "Expected request with `Content-Type: application/json`".to_owned()
+            }
+            Some(JsonPayloadError::Deserialize(error)) if error.is_data() => {
+                format!("Failed to deserialize the JSON body into the target type: {error}")
+            }
+            Some(JsonPayloadError::Deserialize(error)) => {
+                format!("Failed to parse the request body as JSON: {error}")
+            }
+            _ => error.to_string(),
+        })
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Session(rejection) => rejection.status_code(),
+            Self::Own(status, _) => *status,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        match self {
+            Self::Session(rejection) => rejection.error_response(),
+            Self::Own(status, message) => {
+                HttpResponse::build(*status).json(json!({ "message": message }))
+            }
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(rejection) => rejection.fmt(f),
+            Self::Own(_, message) => f.write_str(message),
+        }
+    }
+}
