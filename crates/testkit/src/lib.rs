@@ -1,7 +1,10 @@
-//! What the tests of [Supersession](supersession) share, and what the author of a store needs.
+//! What the tests of [Supersession](supersession) share, and what the author of a store or an
+//! adapter needs.
 //!
 //! * [`store_conformance!`] runs the suite that every store must pass; see [`store`] for how to
 //!   call it.
+//! * [`adapter_conformance!`] plays the script whose answers every adapter must give, to the byte;
+//!   see [`adapter`] for what to write.
 //! * [`ManualClock`] stands still until a test moves it, [`SeededEntropy`] gives the same bytes in
 //!   every run.
 //! * [`FaultStore`] wraps a store, fails on demand, and remembers which verbs were called.
@@ -30,6 +33,7 @@
 //! # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
 //! ```
 
+pub mod adapter;
 mod clock;
 mod entropy;
 mod fault;

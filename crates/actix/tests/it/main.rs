@@ -9,3 +9,4 @@ mod errors;
 mod extractors;
 mod guards;
 mod support;
+mod transcripts;

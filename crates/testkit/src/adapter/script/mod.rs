@@ -1,0 +1,46 @@
+//! The script: one file for each subject, one function for each topic.
+//!
+//! A topic opens the stage with a configuration, and sends requests; the names say what is to be
+//! seen. What each answer must be is in the topic's transcript.
+
+mod anti_csrf;
+mod checking;
+mod claims;
+mod configured;
+mod creation;
+mod duplicates;
+mod faults;
+mod handlers;
+mod locating;
+mod refreshing;
+mod rotation;
+mod routes;
+mod signing_out;
+mod verifying;
+
+pub use anti_csrf::anti_csrf;
+pub use checking::checking;
+pub use claims::claims;
+pub use configured::configured;
+pub use creation::creation;
+pub use duplicates::duplicates;
+pub use faults::faults;
+pub use handlers::handlers;
+pub use locating::locating;
+pub use refreshing::refreshing;
+pub use rotation::rotation;
+pub use routes::{paths, routes};
+pub use signing_out::signing_out;
+pub use verifying::verifying;
+
+use super::Driver;
+use super::stage::Stage;
+use super::wire::{Tokens, WireRequest as Req};
+
+use supersession::SessionsBuilder;
+
+const DEFAULT: &str = "default configuration";
+
+fn default(builder: SessionsBuilder) -> SessionsBuilder {
+    builder
+}

@@ -1,0 +1,192 @@
+//! Where a script is played: an application, and the world around it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use supersession::store::{MemoryStore, StoreErrorKind};
+use supersession::{Sessions, SessionsBuilder, UnixMillis};
+
+use super::transcript::Transcript;
+use super::wire::Tokens;
+use super::{Driver, WireRequest, WireResponse, keys};
+use crate::{FaultStore, ManualClock, PlannedFault, SeededEntropy};
+
+/// The time at which every application starts.
+const START: UnixMillis = UnixMillis::new(1_767_225_600_000);
+
+/// An application, driven by a driver, and the transcript of what it says.
+#[derive(Debug)]
+pub struct Stage<D: Driver> {
+    driver: D,
+    set: Option<Set<D::App>>,
+    transcript: Transcript,
+    /// How many worlds there have been: each has randomness of its own.
+    worlds: u64,
+}
+
+/// An application and its surroundings.
+#[derive(Debug)]
+struct Set<A> {
+    app: A,
+    clock: ManualClock,
+    entropy: SeededEntropy,
+    store: FaultStore<MemoryStore>,
+    /// For what happens without a request.
+    sessions: Option<Sessions>,
+}
+
+impl<D: Driver> Stage<D> {
+    pub(super) fn new(driver: D) -> Self {
+        let mut transcript = Transcript::default();
+        transcript.replace(driver.layer_name().to_owned(), "<the layer>");
+        Self {
+            driver,
+            set: None,
+            transcript,
+            worlds: 0,
+        }
+    }
+
+    pub(super) fn into_transcript(self) -> String {
+        self.transcript.into_text()
+    }
+
+    /// A new world: empty store, the time at its start.
+    pub(super) async fn open(
+        &mut self,
+        configuration: &str,
+        configure: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
+    ) {
+        let store = FaultStore::new(MemoryStore::new());
+        keys::put_into(&store, START).await;
+        self.worlds += 1;
+        let (clock, entropy) = (ManualClock::new(START), SeededEntropy::new(self.worlds));
+        self.set_up(configuration, configure, store, clock, entropy)
+            .await;
+    }
+
+    /// The same world under another configuration, as after a restart.
+    pub(super) async fn restart(
+        &mut self,
+        configuration: &str,
+        configure: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
+    ) {
+        let Set {
+            store,
+            clock,
+            entropy,
+            ..
+        } = self.set.take().expect("the stage is open");
+        self.set_up(configuration, configure, store, clock, entropy)
+            .await;
+    }
+
+    async fn set_up(
+        &mut self,
+        configuration: &str,
+        configure: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
+        store: FaultStore<MemoryStore>,
+        clock: ManualClock,
+        entropy: SeededEntropy,
+    ) {
+        self.transcript.note(configuration);
+        let builder = Sessions::builder(store.clone())
+            .api_domain("https://api.example.com")
+            .website_domain("https://example.com")
+            .access_token_validity_jitter(0.0)
+            .cleanup_interval(None)
+            .signing_threads(1)
+            .clock(clock.clone())
+            .entropy(entropy.clone());
+        let sessions = configure(builder)
+            .build()
+            .await
+            .expect("the script's configuration is good");
+        let app = self.driver.app(Some(sessions.clone())).await;
+        self.set = Some(Set {
+            app,
+            clock,
+            entropy,
+            store,
+            sessions: Some(sessions),
+        });
+    }
+
+    /// The application without the adapter's layer.
+    pub(super) async fn open_without_layer(&mut self) {
+        self.transcript.note("the application without the layer");
+        self.set = Some(Set {
+            app: self.driver.app(None).await,
+            clock: ManualClock::new(START),
+            entropy: SeededEntropy::new(1),
+            store: FaultStore::new(MemoryStore::new()),
+            sessions: None,
+        });
+    }
+
+    /// Sends a request, and writes it and its answer down.
+    pub(super) async fn send(&mut self, name: &str, request: WireRequest) -> WireResponse {
+        let set = self.set.as_ref().expect("the stage is open");
+        let response = self.driver.send(&set.app, request.clone()).await;
+        self.transcript.exchange(name, &request, &response);
+        response
+    }
+
+    /// Signs a user in, and returns what the client keeps.
+    pub(super) async fn sign_in(&mut self, name: &str, user: &str, mode: &str) -> Tokens {
+        self.sign_in_with(name, mode, &json!({ "userId": user }))
+            .await
+    }
+
+    pub(super) async fn sign_in_with(&mut self, name: &str, mode: &str, body: &Value) -> Tokens {
+        self.send(name, WireRequest::create(mode, body))
+            .await
+            .tokens()
+    }
+
+    /// Moves the clock.
+    pub(super) fn pass(&mut self, seconds: u64) {
+        self.transcript.note(&format!("{seconds} seconds pass"));
+        self.set().clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// The next call to the store fails.
+    pub(super) fn fail_once(&mut self, kind: StoreErrorKind) {
+        self.transcript
+            .note(&format!("the store fails once: {kind}"));
+        self.set().store.plan(PlannedFault::new(kind));
+    }
+
+    /// Sessions of a user end without a request.
+    pub(super) async fn revoke_all(&mut self, user: &str) {
+        self.transcript
+            .note(&format!("all sessions of {user} are revoked"));
+        let revoked = self.sessions().revoke_all_for_user(user).await;
+        revoked.expect("a store in memory");
+    }
+
+    /// The payload of a session changes without a request.
+    pub(super) async fn merge_payload(&mut self, handle: &str, patch: Value) {
+        self.transcript
+            .note(&format!("{patch} is merged into the stored payload"));
+        let merged = self
+            .sessions()
+            .merge_into_access_token_payload(handle, patch)
+            .await;
+        assert!(
+            merged.expect("a store in memory").is_some(),
+            "the session is live"
+        );
+    }
+
+    fn set(&self) -> &Set<D::App> {
+        self.set.as_ref().expect("the stage is open")
+    }
+
+    fn sessions(&self) -> &Sessions {
+        self.set()
+            .sessions
+            .as_ref()
+            .expect("the application has the layer")
+    }
+}
