@@ -81,3 +81,7 @@ pub use routes::routes;
 
 /// The framework-free core, so that one dependency is enough.
 pub use supersession as core;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide-actix.md")]
+struct GuideDoctests;
