@@ -16,9 +16,9 @@ use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::Request;
 use axum::routing::{get, post};
-use supersession_axum::core::Sessions;
 use supersession_axum::core::claims::{ClaimContext, PrimitiveArrayClaim};
 use supersession_axum::core::store::MemoryStore;
+use supersession_axum::core::{Sessions, wire};
 use supersession_axum::{RequestSessions, Session, SessionLayer, SessionRejection, verify_session};
 use tower::ServiceExt as _;
 
@@ -92,7 +92,7 @@ async fn ask(
     );
     // A change of a claim comes with a new access token.
     let renewed = headers
-        .get("st-access-token")
+        .get(wire::ACCESS_TOKEN_HEADER)
         .map(|value| value.to_str())
         .transpose()?;
     Ok(renewed.unwrap_or(token).to_owned())
