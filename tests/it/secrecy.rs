@@ -73,6 +73,7 @@ async fn no_token_is_ever_logged() {
         logged.contains("supersession.session.created")
             && logged.contains("supersession.session.stolen")
     );
+    assert!(capture::issued_count() >= issued.len() * 2);
     for tokens in &issued {
         let anti_csrf = tokens.anti_csrf.clone().unwrap_or_default();
         for secret in [&tokens.access, &tokens.refresh, &anti_csrf]

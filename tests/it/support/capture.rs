@@ -10,6 +10,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 static CAPTURED: Mutex<String> = Mutex::new(String::new());
+static ISSUED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static INSTALLED: Once = Once::new();
 
 /// Starts capturing, for the whole process. Tests that run in this binary share it.
@@ -23,6 +24,24 @@ pub(crate) fn captured() -> String {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .clone()
+}
+
+/// Takes note of a token that some answer gave. From now on no event may hold it, and none may have.
+pub(crate) fn issued(token: &str) {
+    if !token.is_empty() {
+        let mut issued = ISSUED.lock().unwrap_or_else(PoisonError::into_inner);
+        issued.push(token.to_owned());
+        drop(issued);
+        let captured = CAPTURED.lock().unwrap_or_else(PoisonError::into_inner);
+        if captured.contains(token) {
+            give_up("an event that came before its token");
+        }
+    }
+}
+
+/// How many tokens were noted so far, by any test.
+pub(crate) fn issued_count() -> usize {
+    ISSUED.lock().unwrap_or_else(PoisonError::into_inner).len()
 }
 
 /// The first thing in `text` that looks like an access or a refresh token.
@@ -50,19 +69,30 @@ impl Visit for Text {
     }
 }
 
+fn check(text: &str, tokens: &[String]) {
+    if token_in(text).is_some() || tokens.iter().any(|token| text.contains(token.as_str())) {
+        give_up(text);
+    }
+}
+
+/// Ends the process: a panic might be swallowed by the thread that logs.
 #[expect(
     clippy::print_stderr,
     reason = "the process is about to abort; this says why"
 )]
+fn give_up(text: &str) -> ! {
+    eprintln!("A TOKEN WAS LOGGED: {text}");
+    std::process::abort();
+}
+
 fn take(text: &str) {
-    if token_in(text).is_some() {
-        // A panic might be swallowed by the thread that logs.
-        eprintln!("A TOKEN WAS LOGGED: {text}");
-        std::process::abort();
-    }
+    // The text is kept before it is checked, and a token is kept before the texts are, so whichever
+    // comes second finds the other.
     let mut captured = CAPTURED.lock().unwrap_or_else(PoisonError::into_inner);
     captured.push_str(text);
     captured.push('\n');
+    drop(captured);
+    check(text, &ISSUED.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
 impl<S: Subscriber> Layer<S> for Capture {

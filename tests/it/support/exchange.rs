@@ -7,6 +7,8 @@ use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
+use super::capture;
+
 /// A request to be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Req {
@@ -110,10 +112,30 @@ impl Answer {
     pub(crate) async fn read(response: Response<Body>) -> Self {
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        Self {
+        let answer = Self {
             status: parts.status.as_u16(),
             headers: parts.headers,
             text: String::from_utf8(bytes.to_vec()).unwrap(),
+        };
+        answer.note_tokens();
+        answer
+    }
+
+    /// Tells the capture of events which tokens are out there.
+    fn note_tokens(&self) {
+        let text =
+            |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        for name in ["st-access-token", "st-refresh-token", "anti-csrf"] {
+            let values = self.headers.get_all(name).iter();
+            values.for_each(|value| capture::issued(&text(value)));
+        }
+        for line in self.headers.get_all("set-cookie").iter().map(text) {
+            let pair = line.split(';').next().and_then(|pair| pair.split_once('='));
+            if let Some(("sAccessToken" | "sRefreshToken", value)) = pair {
+                capture::issued(value);
+                let decoded = value.replace("%2B", "+").replace("%2F", "/");
+                capture::issued(&decoded.replace("%3D", "="));
+            }
         }
     }
 
