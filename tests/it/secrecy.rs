@@ -27,7 +27,7 @@ fn the_search_for_tokens_finds_tokens() {
 
 /// Goes through everything that touches a token, with good, stale, stolen and garbage ones, and
 /// looks for the bytes of each token in what was logged. All other tests of this binary log to the
-/// same place, and abort at the first token-shaped word.
+/// same place, and abort at the first token that an answer gave them, or token-shaped word.
 #[tokio::test]
 async fn no_token_is_ever_logged() {
     let hooks = Hooks::new().on_theft(|theft| async move { tracing::warn!(?theft, "stolen") });

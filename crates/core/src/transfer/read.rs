@@ -13,7 +13,6 @@ use crate::wire;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestMethod {
     Get,
-    Post,
     /// OPTIONS and TRACE, which carry no session.
     Sessionless,
     Other,
@@ -76,7 +75,6 @@ impl Presented {
         Self {
             method: match view.method() {
                 "GET" => RequestMethod::Get,
-                "POST" => RequestMethod::Post,
                 "OPTIONS" | "TRACE" => RequestMethod::Sessionless,
                 _ => RequestMethod::Other,
             },
