@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::Connection;
 use supersession::store::{
-    DocumentWrite, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument, SessionKey,
-    SessionRecord, StoreError, StoredKey, UserSessions, WriteOutcome,
+    DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
+    SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, UserSessions, WriteOutcome,
 };
 use supersession::{AppId, JsonObject, SecretText, SessionHandle, Store, UnixMillis, UserId};
 
@@ -16,7 +16,7 @@ use crate::error::OpenError;
 use crate::fault::{Access, Fault};
 use crate::job::Workers;
 use crate::options::SqliteOptions;
-use crate::sql::{keys, metadata, sessions, user_sessions};
+use crate::sql::{devices, keys, metadata, sessions, user_sessions};
 
 /// Sessions, metadata and keys in a SQLite database. See the [crate documentation](crate).
 ///
@@ -176,6 +176,32 @@ impl Store for SqliteStore {
             user_sessions::handles(db, &selection, now)
         })
         .await
+    }
+
+    async fn record_uses(&self, uses: &[SessionUse], now: UnixMillis) -> Result<(), StoreError> {
+        let uses = uses.to_vec();
+        self.write("record_uses", move |db| {
+            devices::record_uses(db, &uses, now)
+        })
+        .await
+    }
+
+    async fn set_device_label(
+        &self,
+        key: &SessionKey,
+        label: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let (key, label) = (key.clone(), label.map(str::to_owned));
+        self.write("set_device_label", move |db| {
+            devices::set_label(db, &key, label.as_deref(), now)
+        })
+        .await
+    }
+
+    // SQLite tells nobody of what another process does.
+    async fn endings(&self) -> Result<Option<Endings>, StoreError> {
+        Ok(None)
     }
 
     async fn delete_expired_sessions(

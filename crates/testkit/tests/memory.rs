@@ -10,6 +10,16 @@ async fn fresh() -> (MemoryStore, ()) {
 
 supersession_testkit::store_conformance!(fresh);
 
+mod feed {
+    use supersession::store::MemoryStore;
+
+    async fn fresh() -> (MemoryStore, ()) {
+        (MemoryStore::with_endings(), ())
+    }
+
+    supersession_testkit::store_endings_conformance!(fresh);
+}
+
 mod wrapped {
     use supersession::store::MemoryStore;
     use supersession_testkit::FaultStore;
@@ -31,6 +41,7 @@ fn the_list_has_every_case() {
             .collect();
         let listed: Vec<_> = STORE_CONFORMANCE_CASES
             .iter()
+            .chain(feed::STORE_CONFORMANCE_CASES)
             .filter(|(listed_in, _)| listed_in == module)
             .map(|(_, name)| *name)
             .collect();

@@ -15,7 +15,7 @@ use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::keys::{JwkSet, SigningKey};
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
-use crate::store::{DocumentWrite, KeyKind, SessionDocument, WriteOutcome};
+use crate::store::{Device, DocumentWrite, KeyKind, SessionDocument, WriteOutcome};
 use crate::token::access::AccessClaims;
 
 pub(crate) use local::Local;
@@ -111,6 +111,7 @@ pub(crate) struct NewSession {
     pub(crate) session_data: JsonObject,
     pub(crate) anti_csrf: bool,
     pub(crate) key_kind: KeyKind,
+    pub(crate) device: Device,
 }
 
 /// A refresh token that a client presents.

@@ -63,6 +63,7 @@ impl Engine {
             expires_at,
             created_at: now,
             key_kind: new.key_kind,
+            device: new.device,
         };
         match self.store.insert_session(&record).await? {
             InsertOutcome::Inserted => Ok(IssuedSession {

@@ -17,6 +17,7 @@ use crate::ids::{TenantId, UserId};
 use crate::json::JsonObject;
 use crate::request::RequestSessions;
 use crate::session::{Session, SessionParts};
+use crate::store::Device;
 use crate::token::access;
 use crate::transfer::AntiCsrf;
 use crate::wire;
@@ -115,6 +116,7 @@ impl CreateSession {
             session_data: draft.session_data,
             anti_csrf: anti_csrf && self.anti_csrf,
             key_kind: config.key_kind,
+            device: Device::default(),
         };
         let issued = self
             .sessions

@@ -7,8 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    DocumentWrite, InsertOutcome, KeyKind, Lineage, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, Store, StoreError, StoredKey, UserSessions, WriteOutcome,
+    DocumentWrite, Endings, EndingsSender, InsertOutcome, KeyKind, Lineage, RotateOutcome,
+    Rotation, SessionDocument, SessionKey, SessionRecord, SessionUse, Store, StoreError, StoredKey,
+    UserSessions, WriteOutcome,
 };
 use crate::clock::UnixMillis;
 use crate::ids::{AppId, SessionHandle, UserId};
@@ -20,6 +21,7 @@ use crate::secret::SecretText;
 #[derive(Default)]
 pub struct MemoryStore {
     tables: Mutex<Tables>,
+    tells_endings: bool,
 }
 
 #[derive(Default)]
@@ -28,6 +30,7 @@ struct Tables {
     metadata: HashMap<(AppId, UserId), JsonObject>,
     keys: HashMap<AppId, Vec<StoredKey>>,
     refresh_token_keys: HashMap<AppId, SecretText>,
+    listeners: Vec<EndingsSender>,
 }
 
 impl MemoryStore {
@@ -35,6 +38,20 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store that has a feed of endings, as stores of several nodes have.
+    #[must_use]
+    pub fn with_endings() -> Self {
+        Self {
+            tells_endings: true,
+            ..Self::default()
+        }
+    }
+
+    /// Ends all feeds of endings, as the loss of a connection does.
+    pub fn lose_endings(&self) {
+        self.tables().listeners.clear();
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -57,6 +74,14 @@ impl Tables {
         self.sessions
             .get_mut(key)
             .filter(|session| now < session.expires_at)
+    }
+
+    fn remove(&mut self, key: &SessionKey) -> bool {
+        let was_there = self.sessions.remove(key).is_some();
+        if was_there {
+            self.listeners.retain(|listener| listener.tell(key.clone()));
+        }
+        was_there
     }
 
     fn selected(&self, selection: &UserSessions, now: UnixMillis) -> Vec<&SessionRecord> {
@@ -154,7 +179,7 @@ impl Store for MemoryStore {
         let mut tables = self.tables();
         Ok(keys
             .iter()
-            .filter(|key| tables.sessions.remove(key).is_some())
+            .filter(|key| tables.remove(key))
             .cloned()
             .collect())
     }
@@ -171,7 +196,7 @@ impl Store for MemoryStore {
             .map(|session| session.key.clone())
             .collect();
         for key in &keys {
-            tables.sessions.remove(key);
+            tables.remove(key);
         }
         Ok(keys.into_iter().map(|key| key.handle).collect())
     }
@@ -200,6 +225,40 @@ impl Store for MemoryStore {
             .into_iter()
             .map(|session| session.key.handle.clone())
             .collect())
+    }
+
+    async fn record_uses(&self, uses: &[SessionUse], now: UnixMillis) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        for used in uses {
+            if let Some(session) = tables.live(&used.key, now) {
+                session.device.note(used);
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_device_label(
+        &self,
+        key: &SessionKey,
+        label: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let session = tables.live(key, now);
+        let found = session.is_some();
+        if let Some(session) = session {
+            session.device.label = label.map(str::to_owned);
+        }
+        Ok(found)
+    }
+
+    async fn endings(&self) -> Result<Option<Endings>, StoreError> {
+        if !self.tells_endings {
+            return Ok(None);
+        }
+        let (sender, endings) = Endings::channel();
+        self.tables().listeners.push(sender);
+        Ok(Some(endings))
     }
 
     async fn delete_expired_sessions(

@@ -23,6 +23,7 @@
 //!
 //! `supersession-testkit` has the suite that every store must pass.
 
+mod endings;
 mod error;
 mod memory;
 mod record;
@@ -34,12 +35,13 @@ use crate::ids::{AppId, SessionHandle, UserId};
 use crate::json::JsonObject;
 use crate::secret::SecretText;
 
+pub use endings::{Endings, EndingsSender};
 pub use error::{StoreError, StoreErrorKind};
 pub use memory::MemoryStore;
 pub use record::{
-    DocumentWrite, InsertOutcome, KeyKind, Lineage, PreviousRefresh, RotateOutcome, Rotation,
-    SessionDocument, SessionKey, SessionRecord, StoredKey, UserSessions, WriteConflict,
-    WriteOutcome,
+    Device, DocumentWrite, InsertOutcome, KeyKind, Lineage, PreviousRefresh, RotateOutcome,
+    Rotation, SessionDocument, SessionKey, SessionRecord, SessionUse, StoredKey, UserSessions,
+    WriteConflict, WriteOutcome,
 };
 
 /// Where sessions, metadata and keys are kept. See the [module documentation](self) for the
@@ -103,6 +105,27 @@ pub trait Store: Send + Sync + 'static {
         selection: &UserSessions,
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StoreError>;
+
+    /// Notes from where live sessions were used last. A note of a time that is not after what is
+    /// stored changes nothing, and one for a session that is gone is dropped. Several may be for
+    /// one session. Need not be durable.
+    async fn record_uses(&self, uses: &[SessionUse], now: UnixMillis) -> Result<(), StoreError>;
+
+    /// Names the device of a live session, or takes its name away, and tells whether there is such
+    /// a session.
+    async fn set_device_label(
+        &self,
+        key: &SessionKey,
+        label: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError>;
+
+    /// A feed of the sessions that are deleted from now on, by any node that shares the store;
+    /// `None` from a store that cannot tell.
+    ///
+    /// Whatever is deleted after this was answered, and was not over yet, is told, or else the feed
+    /// ends. A session that is merely over need not be told. A session may be told more than once.
+    async fn endings(&self) -> Result<Option<Endings>, StoreError>;
 
     /// Deletes at most `limit` sessions, of any app, that are no longer live, and tells how many.
     async fn delete_expired_sessions(&self, now: UnixMillis, limit: u32)

@@ -1,5 +1,7 @@
 //! What is stored, and what the verbs answer.
 
+use std::net::IpAddr;
+
 use crate::clock::UnixMillis;
 use crate::ids::{AppId, SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
@@ -48,6 +50,48 @@ pub struct SessionRecord {
     pub created_at: UnixMillis,
     /// The kind of key that signs its access tokens.
     pub key_kind: KeyKind,
+    /// Where it is used.
+    pub device: Device,
+}
+
+/// Where a session is used: what a list of "your devices" shows. All of it is absent from sessions
+/// that were made without a request, or by another program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Device {
+    /// What the client calls itself.
+    pub user_agent: Option<String>,
+    /// The address that the client has.
+    pub ip: Option<IpAddr>,
+    /// What the user calls the device.
+    pub label: Option<String>,
+    /// When the session was used last, give or take the interval at which uses are noted.
+    pub last_seen_at: Option<UnixMillis>,
+}
+
+impl Device {
+    /// Takes over what is newer.
+    pub fn note(&mut self, used: &SessionUse) {
+        if self.last_seen_at.is_none_or(|seen| seen < used.at) {
+            self.last_seen_at = Some(used.at);
+            self.ip = used.ip.or(self.ip);
+            if used.user_agent.is_some() {
+                self.user_agent.clone_from(&used.user_agent);
+            }
+        }
+    }
+}
+
+/// A note that a session was used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionUse {
+    /// The session.
+    pub key: SessionKey,
+    /// When.
+    pub at: UnixMillis,
+    /// What the client calls itself; what is stored stays if absent.
+    pub user_agent: Option<String>,
+    /// The address that the client has; what is stored stays if absent.
+    pub ip: Option<IpAddr>,
 }
 
 /// The refresh tokens that a session knows.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 const APPLICATION_ID: i64 = 0x5375_7065;
 
 /// Each brings the database from the version that is its index to the next one.
-const MIGRATIONS: [&str; 1] = [include_str!("v1.sql")];
+pub(crate) const MIGRATIONS: [&str; 2] = [include_str!("v1.sql"), include_str!("v2.sql")];
 
 /// Why the tables are not fit for use.
 #[derive(Debug)]

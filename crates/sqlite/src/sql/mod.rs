@@ -4,6 +4,7 @@
 //! Statements are prepared once per connection. Every instant comes from the caller; no statement
 //! asks the database for the time.
 
+pub(crate) mod devices;
 pub(crate) mod keys;
 pub(crate) mod metadata;
 mod row;

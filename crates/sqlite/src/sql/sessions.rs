@@ -7,6 +7,7 @@ use supersession::store::{
 };
 use supersession::{JsonObject, UnixMillis, UserId};
 
+use super::devices::device;
 use super::row::{document, instant, key_kind, lineage, text, use_static_key};
 use super::scope::registering;
 use crate::fault::Fault;
@@ -14,13 +15,13 @@ use crate::fault::Fault;
 const INSERT: &str = "INSERT INTO session_info
     (app_id, tenant_id, session_handle, user_id, refresh_token_hash_2, prev_refresh_token_hash_2,
      refresh_token_rotated_at, session_data, jwt_user_payload, expires_at, created_at_time,
-     use_static_key)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+     use_static_key, device_user_agent, device_ip, device_label, last_seen_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
     ON CONFLICT (app_id, tenant_id, session_handle) DO NOTHING";
 
 pub(super) const FIND: &str = "SELECT user_id, refresh_token_hash_2, prev_refresh_token_hash_2,
     refresh_token_rotated_at, session_data, jwt_user_payload, expires_at, created_at_time,
-    use_static_key
+    use_static_key, device_user_agent, device_ip, device_label, last_seen_at
     FROM session_info
     WHERE app_id = ?1 AND tenant_id = ?2 AND session_handle = ?3 AND expires_at > ?4";
 
@@ -52,7 +53,12 @@ pub(crate) fn insert(
     connection: &Connection,
     session: &SessionRecord,
 ) -> Result<InsertOutcome, Fault> {
-    let SessionRecord { key, lineage, .. } = session;
+    let SessionRecord {
+        key,
+        lineage,
+        device,
+        ..
+    } = session;
     let previous = lineage.previous.as_ref();
     let inserted = registering(
         connection,
@@ -73,6 +79,10 @@ pub(crate) fn insert(
                 session.expires_at.as_i64(),
                 session.created_at.as_i64(),
                 use_static_key(session.key_kind),
+                device.user_agent,
+                device.ip.map(|ip| ip.to_string()),
+                device.label,
+                device.last_seen_at.map(UnixMillis::as_i64),
             ])
         },
     )?;
@@ -183,6 +193,7 @@ pub(super) fn record(row: &Row<'_>, key: SessionKey) -> Result<SessionRecord, Fa
         expires_at: instant(row, 6)?,
         created_at: instant(row, 7)?,
         key_kind: key_kind(row, 8)?,
+        device: device(row, 9)?,
     })
 }
 

@@ -1,13 +1,13 @@
 use rusqlite::Connection;
 
-use super::{sessions, user_sessions};
+use super::{devices, sessions, user_sessions};
 
 #[track_caller]
 fn uses(sql: &str, index: &str) {
     let connection = Connection::open_in_memory().unwrap();
-    connection
-        .execute_batch(include_str!("../schema/v1.sql"))
-        .unwrap();
+    for migration in crate::schema::MIGRATIONS {
+        connection.execute_batch(migration).unwrap();
+    }
     let mut statement = connection
         .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
         .unwrap();
@@ -29,6 +29,8 @@ fn uses(sql: &str, index: &str) {
 fn sessions_are_found_through_the_primary_key() {
     uses(sessions::FIND, "sqlite_autoindex_session_info_1");
     uses(sessions::DELETE, "sqlite_autoindex_session_info_1");
+    uses(devices::RECORD_USE, "sqlite_autoindex_session_info_1");
+    uses(devices::SET_LABEL, "sqlite_autoindex_session_info_1");
 }
 
 #[test]

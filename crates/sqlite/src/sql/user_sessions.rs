@@ -24,7 +24,7 @@ macro_rules! oldest_first {
 pub(super) const RECORDS: &str = concat!(
     "SELECT user_id, refresh_token_hash_2, prev_refresh_token_hash_2, refresh_token_rotated_at,
         session_data, jwt_user_payload, expires_at, created_at_time, use_static_key,
-        tenant_id, session_handle
+        device_user_agent, device_ip, device_label, last_seen_at, tenant_id, session_handle
         FROM session_info WHERE ",
     selected!(),
     oldest_first!()
@@ -50,8 +50,8 @@ pub(crate) fn records(
     collect(connection, RECORDS, selection, now, |row| {
         let key = SessionKey {
             app: selection.app.clone(),
-            tenant: TenantId::from_stored(text(row, 9)?),
-            handle: SessionHandle::from(text(row, 10)?),
+            tenant: TenantId::from_stored(text(row, 13)?),
+            handle: SessionHandle::from(text(row, 14)?),
         };
         record(row, key)
     })

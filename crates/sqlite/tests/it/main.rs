@@ -19,7 +19,7 @@ mod schema;
 use std::path::PathBuf;
 
 use rusqlite::Connection;
-use supersession::store::{InsertOutcome, KeyKind, Lineage, SessionKey, SessionRecord};
+use supersession::store::{Device, InsertOutcome, KeyKind, Lineage, SessionKey, SessionRecord};
 use supersession::{
     AppId, JsonObject, RefreshHash2, RefreshToken, SessionHandle, Store, UnixMillis, UserId,
 };
@@ -67,6 +67,7 @@ fn session(handle: &str) -> SessionRecord {
         expires_at: UnixMillis::new(NOW.get() + 1_000),
         created_at: NOW,
         key_kind: KeyKind::Dynamic,
+        device: Device::default(),
     }
 }
 

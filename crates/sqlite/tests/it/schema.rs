@@ -52,6 +52,10 @@ const TABLES: [(&str, &[Column]); 7] = [
             ("use_static_key", "BOOLEAN", true, 0),
             ("prev_refresh_token_hash_2", "VARCHAR(128)", false, 0),
             ("refresh_token_rotated_at", "BIGINT", false, 0),
+            ("device_user_agent", "TEXT", false, 0),
+            ("device_ip", "VARCHAR(45)", false, 0),
+            ("device_label", "TEXT", false, 0),
+            ("last_seen_at", "BIGINT", false, 0),
         ],
     ),
     (

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use supersession::store::{
-    DocumentWrite, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument, SessionKey,
-    SessionRecord, StoreError, StoreErrorKind, StoredKey, UserSessions, WriteOutcome,
+    DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
+    SessionKey, SessionRecord, SessionUse, StoreError, StoreErrorKind, StoredKey, UserSessions,
+    WriteOutcome,
 };
 use supersession::{AppId, JsonObject, SecretText, SessionHandle, Store, UnixMillis, UserId};
 
@@ -256,6 +257,25 @@ impl<S: Store> Store for FaultStore<S> {
     ) -> Result<Vec<SessionHandle>, StoreError> {
         let inner = self.inner.user_session_handles(selection, now);
         self.call(Verb::UserSessionHandles, inner).await
+    }
+
+    async fn record_uses(&self, uses: &[SessionUse], now: UnixMillis) -> Result<(), StoreError> {
+        self.call(Verb::RecordUses, self.inner.record_uses(uses, now))
+            .await
+    }
+
+    async fn set_device_label(
+        &self,
+        key: &SessionKey,
+        label: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let inner = self.inner.set_device_label(key, label, now);
+        self.call(Verb::SetDeviceLabel, inner).await
+    }
+
+    async fn endings(&self) -> Result<Option<Endings>, StoreError> {
+        self.call(Verb::Endings, self.inner.endings()).await
     }
 
     async fn delete_expired_sessions(

@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use supersession::store::{
-    DocumentWrite, InsertOutcome, KeyKind, Lineage, PreviousRefresh, SessionKey, SessionRecord,
-    StoredKey, UserSessions, WriteOutcome,
+    Device, DocumentWrite, InsertOutcome, KeyKind, Lineage, PreviousRefresh, SessionKey,
+    SessionRecord, StoredKey, UserSessions, WriteOutcome,
 };
 use supersession::{
     AppId, JsonObject, RefreshHash2, RefreshToken, SecretText, SessionHandle, Store, TenantId,
@@ -69,6 +69,7 @@ pub fn session(handle: &str) -> SessionRecord {
         expires_at: END,
         created_at: NOW,
         key_kind: KeyKind::Dynamic,
+        device: Device::default(),
     }
 }
 

@@ -100,6 +100,12 @@ macro_rules! store_conformance {
             deletes::of_racing_deletes_each_session_is_told_once
             deletes::of_racing_deletes_by_user_each_session_is_told_once
 
+            devices::a_device_reads_back
+            devices::the_newest_use_counts
+            devices::a_use_makes_and_revives_no_session
+            devices::a_label_can_be_set_and_removed
+            devices::other_writes_leave_the_device_alone
+
             lists::lists_are_oldest_first_then_by_handle
             lists::handles_and_records_agree
             lists::lists_select_by_user_and_app
@@ -139,8 +145,22 @@ macro_rules! store_conformance {
         )*
         #[doc(hidden)]
         #[allow(dead_code, reason = "for the test kit's own test of this list")]
-        const STORE_CONFORMANCE_CASES: &[(&str, &str)] =
+        pub(crate) const STORE_CONFORMANCE_CASES: &[(&str, &str)] =
             &[$((stringify!($module), stringify!($case)),)*];
+    };
+}
+
+/// Runs the cases about the feed of endings, for a store that has one; called as
+/// [`store_conformance!`](crate::store_conformance) is, and beside it.
+#[macro_export]
+macro_rules! store_endings_conformance {
+    ($fresh:expr) => {
+        $crate::store_conformance! { @tests $fresh;
+            endings::a_feed_tells_what_is_deleted
+            endings::every_feed_tells_everything
+            endings::a_feed_tells_the_scope
+            endings::a_feed_keeps_up_with_many_endings
+        }
     };
 }
 

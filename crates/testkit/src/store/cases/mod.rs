@@ -17,8 +17,10 @@
 )]
 
 pub mod deletes;
+pub mod devices;
 pub mod documents;
 pub mod empty;
+pub mod endings;
 pub mod expiry;
 pub mod keys;
 pub mod lists;
@@ -30,8 +32,10 @@ pub mod sessions;
 /// The texts of the files above, for the comparison with the list.
 pub const SOURCES: &[(&str, &str)] = &[
     ("deletes", include_str!("deletes.rs")),
+    ("devices", include_str!("devices.rs")),
     ("documents", include_str!("documents.rs")),
     ("empty", include_str!("empty.rs")),
+    ("endings", include_str!("endings.rs")),
     ("expiry", include_str!("expiry.rs")),
     ("keys", include_str!("keys.rs")),
     ("lists", include_str!("lists.rs")),

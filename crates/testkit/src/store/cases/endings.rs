@@ -1,0 +1,98 @@
+use supersession::store::{SessionKey, UserSessions};
+
+use crate::store::fixtures::*;
+
+/// The keys that the feed tells, up to and including the last one given.
+async fn told(endings: &mut supersession::store::Endings, last: &SessionKey) -> Vec<SessionKey> {
+    let mut told = Vec::new();
+    while let Some(key) = endings.next().await {
+        let is_last = key == *last;
+        told.push(key);
+        if is_last {
+            break;
+        }
+    }
+    told.sort();
+    told.dedup();
+    told
+}
+
+/// Deletes a session of its own, which the feed tells after whatever came before.
+async fn mark(store: &SharedStore) -> SessionKey {
+    insert(store, &session_of("marker", "marker")).await;
+    let marker = key("marker");
+    let deleted = store.delete_sessions(std::slice::from_ref(&marker)).await;
+    assert_eq!(deleted.unwrap(), std::slice::from_ref(&marker));
+    marker
+}
+
+pub async fn a_feed_tells_what_is_deleted(store: SharedStore) {
+    for handle in ["before", "h1", "h2_t1", "h3", "h4"] {
+        insert(&store, &session(handle)).await;
+    }
+    store.delete_sessions(&[key("before")]).await.unwrap();
+    let mut endings = store.endings().await.unwrap().unwrap();
+    let keys = [key("h1"), key("absent"), key("h2_t1")];
+    store.delete_sessions(&keys).await.unwrap();
+    let selection = UserSessions {
+        except: Some(key("h4").handle),
+        ..sessions_of("user")
+    };
+    store.delete_user_sessions(&selection, NOW).await.unwrap();
+    let marker = mark(&store).await;
+    let mut expected = [key("h1"), key("h2_t1"), key("h3"), marker.clone()];
+    expected.sort();
+    assert_eq!(told(&mut endings, &marker).await, expected);
+}
+
+pub async fn every_feed_tells_everything(store: SharedStore) {
+    insert(&store, &session("h")).await;
+    let mut first = store.endings().await.unwrap().unwrap();
+    let mut second = store.endings().await.unwrap().unwrap();
+    drop(store.endings().await.unwrap().unwrap());
+    store.delete_sessions(&[key("h")]).await.unwrap();
+    let marker = mark(&store).await;
+    let expected = [key("h"), marker.clone()];
+    assert_eq!(told(&mut first, &marker).await, expected);
+    assert_eq!(told(&mut second, &marker).await, expected);
+}
+
+pub async fn a_feed_tells_the_scope(store: SharedStore) {
+    let elsewhere = SessionKey {
+        app: app("a1"),
+        tenant: tenant("t1"),
+        ..key("h")
+    };
+    let there = supersession::store::SessionRecord {
+        key: elsewhere.clone(),
+        ..session("h")
+    };
+    insert(&store, &there).await;
+    let mut endings = store.endings().await.unwrap().unwrap();
+    store
+        .delete_sessions(std::slice::from_ref(&elsewhere))
+        .await
+        .unwrap();
+    assert_eq!(endings.next().await, Some(elsewhere));
+}
+
+pub async fn a_feed_keeps_up_with_many_endings(store: SharedStore) {
+    let keys: Vec<_> = (0..2_000).map(|n| key(&format!("h{n:04}"))).collect();
+    for key in &keys {
+        let session = supersession::store::SessionRecord {
+            key: key.clone(),
+            ..session("h")
+        };
+        insert(&store, &session).await;
+    }
+    let mut endings = store.endings().await.unwrap().unwrap();
+    store
+        .delete_user_sessions(&sessions_of("user"), NOW)
+        .await
+        .unwrap();
+    let marker = mark(&store).await;
+    let mut expected = keys;
+    expected.push(marker.clone());
+    expected.sort();
+    assert_eq!(told(&mut endings, &marker).await, expected);
+}
