@@ -23,7 +23,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
 
 /// What core may use. No framework, no runtime, no driver, no HTTP client: adding a line here is a
 /// decision.
-const CORE_USES: [&str; 18] = [
+const CORE_USES: [&str; 19] = [
     "arc-swap",
     "async-trait",
     "aws-lc-rs",
@@ -35,6 +35,7 @@ const CORE_USES: [&str; 18] = [
     "percent-encoding",
     "pollster",
     "psl",
+    "quick_cache",
     "serde",
     "serde_json",
     "subtle",

@@ -93,6 +93,7 @@ pub mod telemetry;
 mod token;
 mod transfer;
 mod verify;
+mod watch;
 pub mod wire;
 mod workers;
 
@@ -105,7 +106,7 @@ pub use hooks::Hooks;
 pub use ids::{AppId, InvalidScopeId, MAX_USER_ID_LENGTH, SessionHandle, TenantId, UserId};
 pub use json::{JsonObject, JsonObjectError};
 pub use keys::{Jwk, JwkSet};
-pub use request::{Guard, RequestSessions, Route, VerifyOptions};
+pub use request::{Guard, RequestSessions, Route, Strictness, VerifyOptions};
 pub use secret::{
     AccessToken, AntiCsrfToken, FrontToken, RefreshHash1, RefreshHash2, RefreshToken, SecretText,
 };
@@ -113,3 +114,4 @@ pub use session::{Delivery, Session, SessionTokens};
 pub use sessions::{AntiCsrfInput, CreateSession, Sessions, UserMetadata};
 pub use store::Store;
 pub use transfer::{AntiCsrf, InvalidAntiCsrf, InvalidSameSite, SameSite, TokenTransferMethod};
+pub use watch::SessionEnd;

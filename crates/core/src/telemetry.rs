@@ -13,6 +13,8 @@
 //! | `supersession.session.signed_out` | INFO | `handle`, `user_id` |
 //! | `supersession.request.rejected` | DEBUG | `kind`, `reason` |
 //! | `supersession.request.fault` | ERROR | `kind`, `error` (with all causes) |
+//! | `supersession.feed.lost` | WARN | |
+//! | `supersession.feed.restored` | INFO | |
 //! | `supersession.cleanup.done` | DEBUG | `sessions`, `keys` |
 //!
 //! Spans, target `supersession`, level DEBUG: `verify_session`, `refresh_session`,
@@ -82,6 +84,18 @@ pub(crate) fn request_failed(error: &SessionError) {
 
 pub(crate) fn fault_met(fault: &Fault) {
     emit!(ERROR, "supersession.request.fault", { kind = ?fault.kind(), error = fault.report(), "session fault" });
+}
+
+pub(crate) fn feed_lost() {
+    emit!(WARN, "supersession.feed.lost", {
+        "the store's feed of endings is lost; guards ask the store until it is back"
+    });
+}
+
+pub(crate) fn feed_restored() {
+    emit!(INFO, "supersession.feed.restored", {
+        "the store's feed of endings is back"
+    });
 }
 
 pub(crate) fn cleanup_done(sessions: u64, keys: u64) {

@@ -5,8 +5,9 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use serde_json::json;
 use supersession::store::{
-    DocumentWrite, InsertOutcome, Lineage, MemoryStore, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, StoreError, StoredKey, UserSessions, WriteOutcome,
+    DocumentWrite, Endings, InsertOutcome, Lineage, MemoryStore, RotateOutcome, Rotation,
+    SessionDocument, SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, UserSessions,
+    WriteOutcome,
 };
 use supersession::{
     AntiCsrfInput, AppId, Fault, FaultKind, JsonObject, RefreshToken, SecretText, SessionError,
@@ -132,6 +133,23 @@ impl Store for RacingStore {
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StoreError> {
         self.inner.user_session_handles(selection, now).await
+    }
+
+    async fn record_uses(&self, uses: &[SessionUse], now: UnixMillis) -> Result<(), StoreError> {
+        self.inner.record_uses(uses, now).await
+    }
+
+    async fn set_device_label(
+        &self,
+        key: &SessionKey,
+        label: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        self.inner.set_device_label(key, label, now).await
+    }
+
+    async fn endings(&self) -> Result<Option<Endings>, StoreError> {
+        self.inner.endings().await
     }
 
     async fn delete_expired_sessions(

@@ -15,7 +15,8 @@ use crate::ids::{SessionHandle, UserId};
 use crate::json::JsonObject;
 use crate::keys::{JwkSet, SigningKey};
 use crate::store::{
-    DocumentWrite, KeyKind, SessionDocument, SessionKey, SessionRecord, UserSessions, WriteOutcome,
+    DocumentWrite, Endings, KeyKind, SessionDocument, SessionKey, SessionRecord, UserSessions,
+    WriteOutcome,
 };
 use crate::token::access::AccessClaims;
 
@@ -214,6 +215,10 @@ impl Authority for Local {
             .delete_user_metadata(&self.engine.app, user)
             .await?;
         Ok(())
+    }
+
+    async fn endings(&self) -> Result<Option<Endings>, Fault> {
+        Ok(self.engine.store.endings().await?)
     }
 
     async fn delete_expired(&self, limit: u32, now: UnixMillis) -> Result<u64, Fault> {

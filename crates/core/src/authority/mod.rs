@@ -15,7 +15,7 @@ use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::keys::{JwkSet, SigningKey};
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
-use crate::store::{Device, DocumentWrite, KeyKind, SessionDocument, WriteOutcome};
+use crate::store::{Device, DocumentWrite, Endings, KeyKind, SessionDocument, WriteOutcome};
 use crate::token::access::AccessClaims;
 
 pub(crate) use local::Local;
@@ -94,6 +94,9 @@ pub(crate) trait Authority: Send + Sync + 'static {
     ) -> Result<WriteOutcome, Fault>;
     /// Removes a user's metadata.
     async fn clear_user_metadata(&self, user: &UserId) -> Result<(), Fault>;
+
+    /// A feed of the sessions that end from now on, on any node, if there is one.
+    async fn endings(&self) -> Result<Option<Endings>, Fault>;
 
     /// Removes what is expired, at most `limit` sessions; tells how many.
     async fn delete_expired(&self, limit: u32, now: UnixMillis) -> Result<u64, Fault>;

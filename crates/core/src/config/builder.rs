@@ -15,8 +15,9 @@ use crate::hooks::Hooks;
 use crate::http::{Reply, RequestView};
 use crate::ids::AppId;
 use crate::keys::{KeyPolicy, KeyRing};
+use crate::request::Strictness;
 use crate::sessions::Sessions;
-use crate::store::{KeyKind, Store};
+use crate::store::{Endings, KeyKind, Store};
 use crate::transfer::{AntiCsrf, SameSite, TokenTransferMethod};
 use crate::wire;
 use crate::workers::Workers;
@@ -41,7 +42,8 @@ pub struct SessionsBuilder {
     pub(super) anti_csrf: Option<AntiCsrf>,
     pub(super) transfer_method: Option<Arc<TransferMethodFn>>,
     pub(super) expose_access_token: bool,
-    pub(super) check_database: bool,
+    pub(super) strictness: Option<Strictness>,
+    pub(super) ending_poll_interval: Duration,
     pub(super) session_expired_status: u16,
     pub(super) invalid_claim_status: u16,
     pub(super) key_kind: KeyKind,
@@ -128,6 +130,7 @@ pub(crate) struct Built {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) cleanup_interval: Option<Duration>,
+    pub(crate) endings: Option<Endings>,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -161,7 +164,8 @@ impl SessionsBuilder {
             anti_csrf: None,
             transfer_method: None,
             expose_access_token: false,
-            check_database: false,
+            strictness: None,
+            ending_poll_interval: Duration::from_secs(5),
             session_expired_status: 401,
             invalid_claim_status: 403,
             key_kind: KeyKind::Dynamic,
@@ -317,13 +321,28 @@ impl SessionsBuilder {
         self
     }
 
-    /// Whether guards ask the store if a session is still live, unless they say otherwise
-    /// ([`VerifyOptions::check_database`](crate::VerifyOptions::check_database)). One point read a
-    /// request, and a revoked session is refused at once. Defaults to false, as in the reference:
-    /// access tokens stay good until they expire.
+    /// How sure guards make that a session has not been revoked, unless they say otherwise
+    /// ([`VerifyOptions::strictness`](crate::VerifyOptions::strictness)). Defaults to
+    /// [`Strictness::Feed`] with a store that has a feed of endings, and to
+    /// [`Strictness::TokenOnly`] elsewhere, as in the reference: access tokens stay good until they
+    /// expire.
+    pub fn strictness(mut self, strictness: Strictness) -> Self {
+        self.strictness = Some(strictness);
+        self
+    }
+
+    /// Whether guards ask the store at each request: short for [`Self::strictness`] with
+    /// [`Strictness::Database`], or with [`Strictness::TokenOnly`].
     #[doc(alias = "checkDatabase")]
-    pub fn check_database(mut self, check: bool) -> Self {
-        self.check_database = check;
+    pub fn check_database(self, check: bool) -> Self {
+        self.strictness(Strictness::of_check_database(check))
+    }
+
+    /// How soon [`Session::ended`](crate::Session::ended) notices what it is not told of: at most
+    /// this long after a session expired, or was revoked on another node while the store has no
+    /// feed of endings. One point read for each session that is waited for. Defaults to 5 seconds.
+    pub fn ending_poll_interval(mut self, interval: Duration) -> Self {
+        self.ending_poll_interval = interval;
         self
     }
 
@@ -498,7 +517,8 @@ impl SessionsBuilder {
         );
         let (lifetimes, signing_threads) = (self.lifetimes, self.signing_threads);
         let (key_policy, cleanup_interval) = (self.key_policy(), self.cleanup_interval);
-        let config = self.check()?;
+        let strictness = self.strictness;
+        let mut config = self.check()?;
 
         let workers = Workers::start(signing_threads).map_err(|error| {
             Fault::internal("the signing threads cannot be started").with_source(error)
@@ -514,6 +534,10 @@ impl SessionsBuilder {
         keys.signer(config.key_kind, now).await?;
         let refresh_token_key =
             Engine::establish_refresh_token_key(&app_id, &*store, &*entropy, now).await?;
+        let endings = store.endings().await?;
+        if strictness.is_none() && endings.is_some() {
+            config.strictness = Strictness::Feed;
+        }
         let engine = Engine::new(
             app_id,
             store,
@@ -530,6 +554,7 @@ impl SessionsBuilder {
             clock,
             entropy,
             cleanup_interval,
+            endings,
         })?)
     }
 

@@ -7,6 +7,7 @@ use super::builder::{BuildError, ConfigProblem, SessionsBuilder};
 use super::domain::{self, Domain};
 use super::{Api, Config, Website};
 use crate::engine::Lifetimes;
+use crate::request::Strictness;
 use crate::transfer::CookieSettings;
 use crate::wire;
 
@@ -116,7 +117,9 @@ impl SessionsBuilder {
             access_token_header: self.header_names.0,
             refresh_token_header: self.header_names.1,
             expose_access_token: self.expose_access_token,
-            check_database: self.check_database,
+            // Without a word from the application it depends on the store, which is asked later.
+            strictness: self.strictness.unwrap_or(Strictness::TokenOnly),
+            ending_poll_interval: self.ending_poll_interval,
             anti_csrf: self.anti_csrf,
             key_kind: self.key_kind,
             session_expired_status: self.session_expired_status,
@@ -178,6 +181,13 @@ impl SessionsBuilder {
                 "signing_key_update_interval",
                 format!("{:?} is out of range", self.key_update_interval),
                 "choose at least one hour",
+            );
+        }
+        if self.ending_poll_interval.is_zero() {
+            problems.add(
+                "ending_poll_interval",
+                "is zero",
+                "choose a longer one, such as 5 seconds",
             );
         }
         if self

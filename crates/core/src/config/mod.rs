@@ -6,11 +6,13 @@ pub(crate) mod domain;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::claims::{AnyClaim, ClaimValidator};
 use crate::error::SessionError;
 use crate::hooks::Hooks;
 use crate::http::{Reply, RequestView};
+use crate::request::Strictness;
 use crate::store::KeyKind;
 use crate::transfer::SiteOfRequest;
 use crate::transfer::{AntiCsrf, CookieSettings, SameSite, TokenTransferMethod};
@@ -39,7 +41,8 @@ pub(crate) struct Config {
     pub(crate) access_token_header: String,
     pub(crate) refresh_token_header: String,
     pub(crate) expose_access_token: bool,
-    pub(crate) check_database: bool,
+    pub(crate) strictness: Strictness,
+    pub(crate) ending_poll_interval: Duration,
     pub(crate) anti_csrf: Option<AntiCsrf>,
     pub(crate) key_kind: KeyKind,
     pub(crate) issuer: String,

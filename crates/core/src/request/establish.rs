@@ -7,7 +7,7 @@ use crate::authority::{CheckOutcome, IssuedAccess, SessionInformation};
 use crate::claims::ClaimFailure;
 use crate::error::SessionError;
 use crate::json::JsonObject;
-use crate::request::VerifyOptions;
+use crate::request::{Strictness, VerifyOptions};
 use crate::secret::{AccessToken, AntiCsrfToken};
 use crate::session::{Attachment, Session, SessionParts};
 use crate::sessions::Sessions;
@@ -34,7 +34,7 @@ pub(crate) async fn session(
     anti_csrf: AntiCsrfCheck<'_>,
     attachment: Option<Attachment>,
     options: &VerifyOptions,
-) -> Result<Option<Session>, SessionError> {
+) -> Result<Option<(Session, Strictness)>, SessionError> {
     let parsed = match access::parse(token.expose()) {
         Ok(parsed) => parsed,
         Err(_) if options.is_optional() => return Ok(None),
@@ -64,13 +64,12 @@ pub(crate) async fn session(
         attachment,
     };
     let session = Session::new(sessions.clone(), parts);
-    if options.checks_database(sessions.config()) {
-        check_database(&session, options).await?;
-    }
+    let demanded = options.demanded_strictness(sessions.config());
+    let strictness = check_live(&session, demanded, options).await?;
     session
         .check_claims(&options.validators(sessions.config(), &session))
         .await?;
-    Ok(Some(session))
+    Ok(Some((session, strictness)))
 }
 
 pub(crate) fn check_anti_csrf(
@@ -89,12 +88,27 @@ pub(crate) fn check_anti_csrf(
     }
 }
 
+/// Makes sure that the session is live, at least as sure as demanded, and tells how sure it is.
+pub(crate) async fn check_live(
+    session: &Session,
+    demanded: Strictness,
+    options: &VerifyOptions,
+) -> Result<Strictness, SessionError> {
+    let confirmed = &session.sessions().watch().confirmed;
+    match demanded {
+        Strictness::TokenOnly => return Ok(Strictness::TokenOnly),
+        Strictness::Feed if confirmed.holds(session.handle()) => return Ok(Strictness::Feed),
+        Strictness::Feed | Strictness::Database => {}
+    }
+    let ticket = confirmed.ticket();
+    check_database(session, options).await?;
+    confirmed.confirm(session.handle(), ticket);
+    Ok(Strictness::Database)
+}
+
 /// The session must be live, and the token on its current or previous branch. If the stored payload
 /// has changed since the token was minted, the session gets a new token with the stored one.
-pub(crate) async fn check_database(
-    session: &Session,
-    options: &VerifyOptions,
-) -> Result<(), SessionError> {
+async fn check_database(session: &Session, options: &VerifyOptions) -> Result<(), SessionError> {
     let sessions = session.sessions();
     let claims = session.live().claims();
     let stored = match sessions.authority().check(&claims, sessions.now()).await? {

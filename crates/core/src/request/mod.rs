@@ -10,7 +10,7 @@ mod verify;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub(crate) use establish::AntiCsrfCheck;
-pub use options::{Guard, VerifyOptions};
+pub use options::{Guard, Strictness, VerifyOptions};
 pub use routes::Route;
 
 use crate::config::Config;
@@ -43,7 +43,8 @@ struct Inner {
 #[derive(Clone)]
 struct Verified {
     session: Session,
-    database_checked: bool,
+    /// How sure it is that it has not been revoked.
+    strictness: Strictness,
 }
 
 impl RequestSessions {
@@ -176,10 +177,10 @@ impl RequestSessions {
             .clone()
     }
 
-    fn remember(&self, session: &Session, database_checked: bool) {
+    fn remember(&self, session: &Session, strictness: Strictness) {
         let verified = Verified {
             session: session.clone(),
-            database_checked,
+            strictness,
         };
         *self
             .inner

@@ -18,10 +18,36 @@ type Override = dyn Fn(&[ClaimValidator], &Session) -> Vec<ClaimValidator> + Sen
 pub struct VerifyOptions {
     optional: bool,
     anti_csrf_check: Option<bool>,
-    check_database: Option<bool>,
+    strictness: Option<Strictness>,
     max_session_age: Option<Duration>,
     override_validators: Option<Arc<Override>>,
     required: Vec<ClaimValidator>,
+}
+
+/// How sure a guard makes that a session has not been revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Strictness {
+    /// Not at all: an access token stays good until it expires, even if its session was revoked.
+    /// Costs nothing.
+    TokenOnly,
+    /// The store is asked once for each session and tells of endings from then on, so a session
+    /// that was revoked on another node is refused a moment later. While the store has no feed of
+    /// endings, or has lost it, as [`Self::Database`].
+    Feed,
+    /// The store is asked at each request: one point read, and a revoked session is refused at
+    /// once.
+    Database,
+}
+
+impl Strictness {
+    pub(crate) fn of_check_database(check: bool) -> Self {
+        if check {
+            Self::Database
+        } else {
+            Self::TokenOnly
+        }
+    }
 }
 
 /// A guard as a type, for extractors: `Require<Admin>` in a handler's signature.
@@ -66,13 +92,18 @@ impl VerifyOptions {
         self
     }
 
-    /// Whether the store is asked if the session is still live: one point read. Without it, an
-    /// access token stays good until it expires, even if the session was revoked. Defaults to the
-    /// setting of [`SessionsBuilder::check_database`](crate::SessionsBuilder::check_database).
-    #[doc(alias = "checkDatabase")]
-    pub fn check_database(mut self, check: bool) -> Self {
-        self.check_database = Some(check);
+    /// How sure to make that the session has not been revoked. Defaults to the setting of
+    /// [`SessionsBuilder::strictness`](crate::SessionsBuilder::strictness).
+    pub fn strictness(mut self, strictness: Strictness) -> Self {
+        self.strictness = Some(strictness);
         self
+    }
+
+    /// Whether the store is asked if the session is still live: short for [`Self::strictness`] with
+    /// [`Strictness::Database`], or with [`Strictness::TokenOnly`].
+    #[doc(alias = "checkDatabase")]
+    pub fn check_database(self, check: bool) -> Self {
+        self.strictness(Strictness::of_check_database(check))
     }
 
     /// How long ago the session may have been created at most, for what needs a fresh sign-in. Asks
@@ -109,8 +140,12 @@ impl VerifyOptions {
         self.anti_csrf_check.unwrap_or(by_default)
     }
 
-    pub(crate) fn checks_database(&self, config: &Config) -> bool {
-        self.check_database.unwrap_or(config.check_database) || self.max_session_age.is_some()
+    pub(crate) fn demanded_strictness(&self, config: &Config) -> Strictness {
+        if self.max_session_age.is_some() {
+            Strictness::Database
+        } else {
+            self.strictness.unwrap_or(config.strictness)
+        }
     }
 
     pub(crate) fn session_age_limit(&self) -> Option<Duration> {
@@ -132,7 +167,7 @@ impl fmt::Debug for VerifyOptions {
         f.debug_struct("VerifyOptions")
             .field("optional", &self.optional)
             .field("anti_csrf_check", &self.anti_csrf_check)
-            .field("check_database", &self.check_database)
+            .field("strictness", &self.strictness)
             .field("max_session_age", &self.max_session_age)
             .field("required", &self.required)
             .finish_non_exhaustive()

@@ -6,7 +6,7 @@ use super::RequestSessions;
 use crate::authority::RefreshRequest;
 use crate::error::{Fault, SessionError};
 use crate::hooks::SessionEvent;
-use crate::request::VerifyOptions;
+use crate::request::{Strictness, VerifyOptions};
 use crate::session::Session;
 use crate::telemetry;
 use crate::transfer::{AntiCsrf, Transport};
@@ -57,7 +57,7 @@ impl RequestSessions {
                 .effects
                 .plan(|plan| plan.clear_legacy_cookie(same_site));
         }
-        self.remember(&session, true);
+        self.remember(&session, Strictness::Database);
         Ok(session)
     }
 

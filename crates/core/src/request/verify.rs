@@ -95,7 +95,7 @@ impl RequestSessions {
             return Ok(Some(verified.session));
         }
         let attachment = Some(self.attachment(selected.transport)?);
-        let session = establish::session(
+        let established = establish::session(
             self.sessions(),
             selected.token,
             anti_csrf,
@@ -103,11 +103,11 @@ impl RequestSessions {
             options,
         )
         .await?;
-        if let Some(session) = &session {
+        Ok(established.map(|(session, strictness)| {
             session.live().deliver();
-            self.remember(session, options.checks_database(self.config()));
-        }
-        Ok(session)
+            self.remember(&session, strictness);
+            session
+        }))
     }
 
     /// What a second guard asks beyond the first.
@@ -119,10 +119,10 @@ impl RequestSessions {
     ) -> Result<(), SessionError> {
         let session = &verified.session;
         establish::check_anti_csrf(&session.live().claims(), anti_csrf)?;
-        let unasked = !verified.database_checked || options.session_age_limit().is_some();
-        if options.checks_database(self.config()) && unasked {
-            establish::check_database(session, options).await?;
-            self.remember(session, true);
+        let demanded = options.demanded_strictness(self.config());
+        if verified.strictness < demanded || options.session_age_limit().is_some() {
+            let strictness = establish::check_live(session, demanded, options).await?;
+            self.remember(session, strictness);
         }
         session
             .check_claims(&options.validators(self.config(), session))

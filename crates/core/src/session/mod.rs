@@ -16,6 +16,7 @@ use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::secret::{AccessToken, AntiCsrfToken, FrontToken, RefreshToken};
 use crate::sessions::Sessions;
+use crate::watch::SessionEnd;
 
 pub(crate) use state::{Attachment, Effects, SessionParts};
 use state::{Facts, Live};
@@ -178,6 +179,34 @@ impl Session {
     #[doc(alias = "getExpiry")]
     pub async fn get_expiry(&self) -> Result<UnixMillis, SessionError> {
         Ok(self.information().await?.expiry)
+    }
+
+    /// Resolves when the session has ended: it was revoked, here or on another node, or it expired.
+    /// For what outlives its request, such as a WebSocket, a stream of events or a gRPC stream.
+    ///
+    /// What ends a session through the same [`Sessions`] is known at once, as is what ends it
+    /// elsewhere if the store has a feed of endings; otherwise it is noticed within
+    /// [`SessionsBuilder::ending_poll_interval`](crate::SessionsBuilder::ending_poll_interval).
+    /// Waits on while the store is in trouble. The future listens from the moment of this call, and
+    /// can be dropped at any time.
+    ///
+    /// # Examples
+    /// ```
+    /// # use supersession::{SessionEnd, Sessions, store::MemoryStore};
+    /// # pollster::block_on(async {
+    /// # let sessions = Sessions::builder(MemoryStore::new())
+    /// #     .api_domain("http://localhost:3000").website_domain("http://localhost:3000")
+    /// #     .build().await?;
+    /// let session = sessions.create("alice").await?;
+    /// let ended = session.ended();
+    /// sessions.revoke_all_for_user("alice").await?;
+    /// assert_eq!(ended.await, SessionEnd::Revoked);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn ended(&self) -> impl Future<Output = SessionEnd> + Send + 'static {
+        self.sessions()
+            .ended(self.handle().clone(), self.access_token_expires_at())
     }
 
     /// Ends the session, and takes its tokens from the client with this response. Ending a session

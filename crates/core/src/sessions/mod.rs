@@ -6,7 +6,7 @@ mod data;
 mod metadata;
 mod tokens;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -22,6 +22,7 @@ use crate::keys::JwkSet;
 use crate::request::RequestSessions;
 use crate::store::{KeyKind, Store};
 use crate::telemetry;
+use crate::watch::{FeedReader, Watch};
 
 pub(crate) use claims::removal_of;
 pub use create::CreateSession;
@@ -63,7 +64,20 @@ struct Inner {
     authority: Arc<dyn Authority>,
     clock: Arc<dyn Clock>,
     queues: ModifyQueues,
+    watch: Watch,
     _housekeeper: Option<Housekeeper>,
+    /// Set where the store has a feed of endings.
+    feed: OnceLock<FeedReader>,
+}
+
+/// [`Sessions`] for a background thread, which must not keep them alive.
+#[derive(Clone)]
+pub(crate) struct WeakSessions(Weak<Inner>);
+
+impl WeakSessions {
+    pub(crate) fn upgrade(&self) -> Option<Sessions> {
+        self.0.upgrade().map(|inner| Sessions { inner })
+    }
 }
 
 impl Sessions {
@@ -79,7 +93,9 @@ impl Sessions {
             clock,
             entropy,
             cleanup_interval,
+            endings,
         } = built;
+        let app = engine.app.clone();
         let authority: Arc<dyn Authority> = Arc::new(Local::new(engine));
         let housekeeper = cleanup_interval
             .map(|interval| {
@@ -95,15 +111,34 @@ impl Sessions {
                 Fault::internal("the cleanup thread cannot be started").with_source(error)
             })?;
         let queues = ModifyQueues::default();
-        Ok(Self {
+        let sessions = Self {
             inner: Arc::new(Inner {
                 config,
                 authority,
                 clock,
                 queues,
+                watch: Watch::default(),
                 _housekeeper: housekeeper,
+                feed: OnceLock::new(),
             }),
-        })
+        };
+        if let Some(endings) = endings {
+            let reader =
+                FeedReader::start(sessions.downgrade(), app, endings).map_err(|error| {
+                    Fault::internal("the thread that reads the feed of endings cannot be started")
+                        .with_source(error)
+                })?;
+            sessions.inner.feed.get_or_init(|| reader);
+        }
+        Ok(sessions)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakSessions {
+        WeakSessions(Arc::downgrade(&self.inner))
+    }
+
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.inner.watch
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -219,6 +254,7 @@ impl Sessions {
         handles: &[SessionHandle],
     ) -> Result<Vec<SessionHandle>, SessionError> {
         let revoked = self.authority().revoke(handles).await?;
+        self.watch().revoked(&revoked);
         telemetry::sessions_revoked(revoked.len());
         Ok(revoked)
     }
@@ -273,6 +309,7 @@ impl Sessions {
         selection: Selection,
     ) -> Result<Vec<SessionHandle>, SessionError> {
         let revoked = self.authority().revoke_user(&selection, self.now()).await?;
+        self.watch().revoked(&revoked);
         telemetry::sessions_revoked(revoked.len());
         Ok(revoked)
     }

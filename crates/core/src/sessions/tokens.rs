@@ -39,7 +39,8 @@ impl Sessions {
         } else {
             AntiCsrfCheck::Passed
         };
-        establish::session(self, access_token, check, None, options).await
+        let established = establish::session(self, access_token, check, None, options).await?;
+        Ok(established.map(|(session, _)| session))
     }
 
     /// Exchanges a refresh token that came by other means than a request of ours. The caller gives
@@ -106,6 +107,7 @@ impl Sessions {
                     class,
                 };
                 telemetry::session_stolen(&theft);
+                self.watch().revoked(std::slice::from_ref(&theft.handle));
                 if !report_as_theft {
                     return Err(SessionError::unauthorised("refresh token reuse detected"));
                 }
