@@ -11,6 +11,7 @@ mod architecture;
 mod endings;
 mod engine;
 mod faults;
+mod guarded_cookies;
 mod guards;
 mod hooks;
 mod ledger;

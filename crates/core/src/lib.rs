@@ -113,5 +113,7 @@ pub use secret::{
 pub use session::{Delivery, Session, SessionTokens};
 pub use sessions::{AntiCsrfInput, CreateSession, Sessions, UserMetadata};
 pub use store::Store;
-pub use transfer::{AntiCsrf, InvalidAntiCsrf, InvalidSameSite, SameSite, TokenTransferMethod};
+pub use transfer::{
+    AntiCsrf, CookiePrefix, InvalidAntiCsrf, InvalidSameSite, SameSite, TokenTransferMethod,
+};
 pub use watch::SessionEnd;

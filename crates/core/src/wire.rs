@@ -12,6 +12,13 @@ pub const REFRESH_COOKIE: &str = "sRefreshToken";
 /// Written by old generations of SDKs. Its presence means "refresh first".
 pub const LEGACY_ID_REFRESH_COOKIE: &str = "sIdRefreshToken";
 
+/// Prefix of a cookie's name that browsers accept only from the host itself, `Secure`, for all
+/// paths (RFC 6265bis, 4.1.3.2).
+pub const HOST_COOKIE_PREFIX: &str = "__Host-";
+/// Prefix of a cookie's name that browsers accept only over a secure connection (RFC 6265bis,
+/// 4.1.3.1).
+pub const SECURE_COOKIE_PREFIX: &str = "__Secure-";
+
 /// Response header with the access token in header mode. Empty clears it.
 pub const ACCESS_TOKEN_HEADER: &str = "st-access-token";
 /// Response header with the refresh token in header mode. Empty clears it.

@@ -131,7 +131,9 @@ impl Answer {
         }
         for line in self.headers.get_all("set-cookie").iter().map(text) {
             let pair = line.split(';').next().and_then(|pair| pair.split_once('='));
-            if let Some(("sAccessToken" | "sRefreshToken", value)) = pair {
+            let is_token =
+                |name: &str| name.ends_with("sAccessToken") || name.ends_with("sRefreshToken");
+            if let Some((_, value)) = pair.filter(|(name, _)| is_token(name)) {
                 capture::issued(value);
                 let decoded = value.replace("%2B", "+").replace("%2F", "/");
                 capture::issued(&decoded.replace("%3D", "="));
@@ -294,6 +296,7 @@ pub(crate) struct SetCookie {
     pub(crate) same_site: Option<String>,
     pub(crate) http_only: bool,
     pub(crate) secure: bool,
+    pub(crate) partitioned: bool,
 }
 
 impl SetCookie {
@@ -319,6 +322,7 @@ impl SetCookie {
                 Some(("SameSite", same_site)) => cookie.same_site = Some(same_site.to_owned()),
                 None if attribute == "HttpOnly" => cookie.http_only = true,
                 None if attribute == "Secure" => cookie.secure = true,
+                None if attribute == "Partitioned" => cookie.partitioned = true,
                 _ => panic!("unknown attribute `{attribute}` in `{line}`"),
             }
         }

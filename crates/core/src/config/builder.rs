@@ -18,7 +18,7 @@ use crate::keys::{KeyPolicy, KeyRing};
 use crate::request::Strictness;
 use crate::sessions::Sessions;
 use crate::store::{Endings, KeyKind, Store};
-use crate::transfer::{AntiCsrf, SameSite, TokenTransferMethod};
+use crate::transfer::{AntiCsrf, CookiePrefix, SameSite, TokenTransferMethod};
 use crate::wire;
 use crate::workers::Workers;
 
@@ -38,6 +38,8 @@ pub struct SessionsBuilder {
     pub(super) cookie_same_site: Option<SameSite>,
     pub(super) access_token_path: String,
     pub(super) cookie_names: (String, String),
+    pub(super) cookie_prefix: CookiePrefix,
+    pub(super) cookie_partitioned: bool,
     pub(super) header_names: (String, String),
     pub(super) anti_csrf: Option<AntiCsrf>,
     pub(super) transfer_method: Option<Arc<TransferMethodFn>>,
@@ -157,6 +159,8 @@ impl SessionsBuilder {
                 wire::ACCESS_COOKIE.to_owned(),
                 wire::REFRESH_COOKIE.to_owned(),
             ),
+            cookie_prefix: CookiePrefix::Off,
+            cookie_partitioned: false,
             header_names: (
                 wire::ACCESS_TOKEN_HEADER.to_owned(),
                 wire::REFRESH_TOKEN_HEADER.to_owned(),
@@ -275,6 +279,23 @@ impl SessionsBuilder {
     #[doc(alias = "getCookieNameForTokenType")]
     pub fn cookie_names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
         self.cookie_names = (access.into(), refresh.into());
+        self
+    }
+
+    /// Whether the names of cookies get the prefix by which browsers guard them, and how far the
+    /// changeover is. Needs `Secure`. The browser SDKs do not mind: scripts do not see these
+    /// cookies. Defaults to [`CookiePrefix::Off`].
+    pub fn cookie_prefix(mut self, prefix: CookiePrefix) -> Self {
+        self.cookie_prefix = prefix;
+        self
+    }
+
+    /// Whether browsers keep the cookies apart for each site that embeds this application in a
+    /// frame (`Partitioned`, CHIPS), so that it works where third-party cookies are blocked. Needs
+    /// `Secure`, and makes sense with `SameSite=None` only. Sessions from before are taken over at
+    /// their next refresh. Defaults to false.
+    pub fn cookie_partitioned(mut self, partitioned: bool) -> Self {
+        self.cookie_partitioned = partitioned;
         self
     }
 

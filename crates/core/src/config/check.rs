@@ -8,7 +8,7 @@ use super::domain::{self, Domain};
 use super::{Api, Config, Website};
 use crate::engine::Lifetimes;
 use crate::request::Strictness;
-use crate::transfer::CookieSettings;
+use crate::transfer::{CookieNames, CookiePrefix, CookieSettings};
 use crate::wire;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -85,22 +85,27 @@ impl SessionsBuilder {
                 );
             }
         }
+        let access_path = match domain::path(&self.access_token_path) {
+            path if path.is_empty() => "/".to_owned(),
+            path => path,
+        };
+        let secure = self
+            .cookie_secure
+            .unwrap_or_else(|| api.as_ref().is_some_and(|api: &Api| api.domain.is_https()));
+        let is_for_host = access_path == "/" && cookie_domain.is_none();
+        self.check_guarded_cookies(secure, is_for_host, &mut problems);
         let (Some(api), Some(website), true) = (api, website, problems.0.is_empty()) else {
             return Err(BuildError::Config(problems.0));
         };
-        let access_path = domain::path(&self.access_token_path);
         let cookies = CookieSettings {
-            access_name: self.cookie_names.0,
-            refresh_name: self.cookie_names.1,
-            access_path: if access_path.is_empty() {
-                "/".to_owned()
-            } else {
-                access_path
-            },
+            access: CookieNames::new(self.cookie_names.0, self.cookie_prefix, is_for_host),
+            refresh: CookieNames::new(self.cookie_names.1, self.cookie_prefix, false),
+            access_path,
             refresh_path: format!("{public_base_path}{}", wire::REFRESH_PATH),
             domain: cookie_domain,
             older_domain: older_cookie_domain,
-            secure: self.cookie_secure.unwrap_or_else(|| api.domain.is_https()),
+            secure,
+            partitioned: self.cookie_partitioned,
         };
         Ok(Config {
             issuer: self
@@ -227,6 +232,41 @@ impl SessionsBuilder {
                         "use letters, digits, `-` and `_`",
                     );
                 }
+            }
+        }
+    }
+
+    /// What browsers demand of cookies with a guarded name, and of partitioned ones.
+    fn check_guarded_cookies(&self, secure: bool, is_for_host: bool, problems: &mut Problems) {
+        const FIX: &str = "serve the API over https, set `api_domain` accordingly, and do not set `cookie_secure(false)`";
+        if self.cookie_prefix != CookiePrefix::Off && !secure {
+            problems.add(
+                "cookie_prefix",
+                "cookies with a prefix need Secure, or browsers refuse them",
+                FIX,
+            );
+        }
+        if self.cookie_partitioned && !secure {
+            problems.add(
+                "cookie_partitioned",
+                "partitioned cookies need Secure, or browsers refuse them",
+                FIX,
+            );
+        }
+        let (access, refresh) = &self.cookie_names;
+        for (name, may_be_for_host) in [(access, is_for_host), (refresh, false)] {
+            let starts_with = |prefix: &str| {
+                name.get(..prefix.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+            };
+            let for_host = starts_with(wire::HOST_COOKIE_PREFIX);
+            let guarded = for_host || starts_with(wire::SECURE_COOKIE_PREFIX);
+            if guarded && (!secure || for_host && !may_be_for_host) {
+                problems.add(
+                    "cookie_names",
+                    format!("browsers refuse a cookie `{name}` with these attributes"),
+                    "leave the prefix to `cookie_prefix`",
+                );
             }
         }
     }

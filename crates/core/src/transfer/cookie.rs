@@ -7,20 +7,74 @@ use std::time::{Duration, UNIX_EPOCH};
 use cookie::Cookie;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::SameSite;
+use super::{CookiePrefix, SameSite};
 use crate::clock::UnixMillis;
+use crate::wire;
 
 /// What all our cookies have in common (session specification, 3.7).
 #[derive(Clone, Debug)]
 pub(crate) struct CookieSettings {
-    pub(crate) access_name: String,
-    pub(crate) refresh_name: String,
+    pub(crate) access: CookieNames,
+    pub(crate) refresh: CookieNames,
     pub(crate) access_path: String,
     pub(crate) refresh_path: String,
     pub(crate) domain: Option<String>,
     /// The domain of cookies that an earlier configuration has set; empty for host-only ones.
     pub(crate) older_domain: Option<String>,
     pub(crate) secure: bool,
+    /// Whether browsers keep the cookies apart for each site that embeds us.
+    pub(crate) partitioned: bool,
+}
+
+/// The names of one cookie.
+#[derive(Clone, Debug)]
+pub(crate) struct CookieNames {
+    pub(crate) written: String,
+    /// Those that count in a request; of several, the first.
+    read: Vec<String>,
+}
+
+/// A cookie that was found in a request.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundCookie {
+    pub(crate) value: String,
+    /// It comes more than once, in whatever spelling of its name (session specification, 3.11).
+    pub(crate) is_duplicated: bool,
+}
+
+impl CookieNames {
+    /// `is_for_host` says whether the cookie meets what [`wire::HOST_COOKIE_PREFIX`] demands beside
+    /// `Secure`.
+    pub(crate) fn new(plain: String, prefix: CookiePrefix, is_for_host: bool) -> Self {
+        let guarded = if is_for_host {
+            format!("{}{plain}", wire::HOST_COOKIE_PREFIX)
+        } else {
+            format!("{}{plain}", wire::SECURE_COOKIE_PREFIX)
+        };
+        let (written, read) = match prefix {
+            CookiePrefix::Off => (plain.clone(), vec![plain]),
+            CookiePrefix::Accept => (plain.clone(), vec![guarded, plain]),
+            CookiePrefix::Prefer => (guarded.clone(), vec![guarded, plain]),
+            CookiePrefix::Require => (guarded.clone(), vec![guarded]),
+        };
+        Self { written, read }
+    }
+
+    /// The names that are read but not written. What has them is replaced by what is written.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &str> {
+        let read = self.read.iter().map(String::as_str);
+        read.filter(|name| *name != self.written)
+    }
+
+    /// The cookie in a `Cookie` header.
+    pub(crate) fn find(&self, header: &str) -> Option<FoundCookie> {
+        self.read.iter().find_map(|name| {
+            Some(FoundCookie {
+                value: value(header, name)?,
+                is_duplicated: is_duplicated(header, name),
+            })
+        })
+    }
 }
 
 /// What a cookie is to hold.
@@ -87,6 +141,11 @@ impl CookieSettings {
         attribute(&format!("SameSite={}", same_site.as_attribute()));
         line
     }
+
+    /// The same, for the cookie of an embedding site.
+    pub(crate) fn partitioned(line: &str) -> String {
+        format!("{line}; Partitioned")
+    }
 }
 
 fn http_date(at: UnixMillis) -> String {
@@ -107,9 +166,7 @@ pub(crate) fn value(header: &str, name: &str) -> Option<String> {
         .map(|cookie| decoded(cookie.value_trimmed()).into_owned())
 }
 
-/// Whether a cookie comes more than once, in whatever spelling of its name (session specification,
-/// 3.11).
-pub(crate) fn is_duplicated(header: &str, name: &str) -> bool {
+fn is_duplicated(header: &str, name: &str) -> bool {
     let mut spellings = Cookie::split_parse(header)
         .flatten()
         .filter(|cookie| decoded(cookie.name()) == name);
@@ -153,13 +210,14 @@ mod tests {
     #[test]
     fn lines_have_every_attribute() {
         let settings = CookieSettings {
-            access_name: "a".into(),
-            refresh_name: "r".into(),
+            access: CookieNames::new("a".into(), CookiePrefix::Off, false),
+            refresh: CookieNames::new("r".into(), CookiePrefix::Off, false),
             access_path: "/".into(),
             refresh_path: "/auth/session/refresh".into(),
             domain: Some(".example.com".into()),
             older_domain: None,
             secure: true,
+            partitioned: false,
         };
         let set = CookieValue::Set {
             value: "a+b/c=",

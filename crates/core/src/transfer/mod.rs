@@ -10,7 +10,7 @@ mod read;
 
 use std::str::FromStr;
 
-pub(crate) use cookie::CookieSettings;
+pub(crate) use cookie::{CookieNames, CookieSettings};
 pub(crate) use plan::ResponsePlan;
 pub(crate) use plan::TokensOut;
 pub(crate) use read::{Presented, RequestMethod, SelectedToken, SiteOfRequest};
@@ -89,6 +89,28 @@ impl FromStr for SameSite {
             _ => Err(InvalidSameSite),
         }
     }
+}
+
+/// Whether the names of cookies have a prefix by which browsers guard them: `__Host-` for the access
+/// token's cookie if it has no `Domain` and the path `/`, `__Secure-` for all others (RFC 6265bis,
+/// 4.1.3). Without one, whoever controls a sibling domain, or an unencrypted connection, can plant
+/// a cookie of the same name.
+///
+/// The variants are the steps of a changeover that logs nobody out. One step at a time, each on all
+/// nodes before the next, forth and back; [`Self::Require`] when sessions that were last refreshed
+/// before [`Self::Prefer`] have expired.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CookiePrefix {
+    /// Names without a prefix are written and read, as the reference does.
+    #[default]
+    Off,
+    /// Names without a prefix are written, both are read.
+    Accept,
+    /// Names with a prefix are written, both are read. A new installation need not begin before
+    /// this one.
+    Prefer,
+    /// Names with a prefix are written and read. Only now is a planted cookie of no use.
+    Require,
 }
 
 /// How a request proves that it was made by the application's own page (session specification,

@@ -1,7 +1,7 @@
 //! What a response must carry: one slot for each token and way, so that the last word counts and
 //! nothing is sent twice.
 
-use super::cookie::{CookieId, CookieSettings, CookieValue, id_of_line};
+use super::cookie::{CookieId, CookieNames, CookieSettings, CookieValue, id_of_line};
 use super::{SameSite, Transport};
 use crate::clock::UnixMillis;
 use crate::config::Config;
@@ -176,56 +176,82 @@ impl ResponsePlan {
 
     fn cookie_lines(&self, cookies: &CookieSettings) -> Vec<(CookieId, String)> {
         let same_site = self.same_site.unwrap_or(SameSite::Lax);
-        let mut lines = Vec::new();
-        let mut push = |name: &str, path: &str, domain: Option<&str>, value: CookieValue<'_>| {
-            lines.push((
-                CookieId::new(name, domain, path),
-                cookies.line(name, path, domain, &value, same_site),
-            ));
+        let mut lines = CookieLines {
+            cookies,
+            same_site,
+            lines: Vec::new(),
         };
-        let domain = cookies.domain.as_deref();
+        let (domain, older) = (cookies.domain.as_deref(), cookies.older_domain.as_deref());
+        let (access, access_path) = (&cookies.access, cookies.access_path.as_str());
+        let (refresh, refresh_path) = (&cookies.refresh, cookies.refresh_path.as_str());
         if let Some(slot) = &self.access_cookie {
-            push(
-                &cookies.access_name,
-                &cookies.access_path,
+            lines.write(
+                access,
+                access_path,
                 domain,
-                slot.cookie(AccessToken::expose),
+                &slot.cookie(AccessToken::expose),
             );
         }
         if let Some(slot) = &self.refresh_cookie {
-            push(
-                &cookies.refresh_name,
-                &cookies.refresh_path,
+            lines.write(
+                refresh,
+                refresh_path,
                 domain,
-                slot.cookie(RefreshToken::expose),
+                &slot.cookie(RefreshToken::expose),
             );
         }
         if self.clear_legacy_cookie {
-            push(
-                wire::LEGACY_ID_REFRESH_COOKIE,
-                &cookies.access_path,
-                domain,
-                CookieValue::Clear,
-            );
+            lines.clear(wire::LEGACY_ID_REFRESH_COOKIE, access_path, domain);
         }
-        let older = cookies.older_domain.as_deref();
         if self.clear_older_access_cookie {
-            push(
-                &cookies.access_name,
-                &cookies.access_path,
-                older,
-                CookieValue::Clear,
-            );
+            lines.write(access, access_path, older, &CookieValue::Clear);
         }
         if self.clear_older_refresh_cookie {
-            push(
-                &cookies.refresh_name,
-                &cookies.refresh_path,
-                older,
-                CookieValue::Clear,
-            );
+            lines.write(refresh, refresh_path, older, &CookieValue::Clear);
         }
-        lines
+        lines.lines
+    }
+}
+
+/// The `Set-Cookie` lines of a response.
+struct CookieLines<'a> {
+    cookies: &'a CookieSettings,
+    same_site: SameSite,
+    lines: Vec<(CookieId, String)>,
+}
+
+impl CookieLines<'_> {
+    /// Sets or clears a cookie, and clears it under the names that it may have from before.
+    fn write(
+        &mut self,
+        names: &CookieNames,
+        path: &str,
+        domain: Option<&str>,
+        value: &CookieValue<'_>,
+    ) {
+        for other in names.others() {
+            self.clear(other, path, domain);
+        }
+        self.push(&names.written, path, domain, value);
+    }
+
+    fn clear(&mut self, name: &str, path: &str, domain: Option<&str>) {
+        self.push(name, path, domain, &CookieValue::Clear);
+    }
+
+    fn push(&mut self, name: &str, path: &str, domain: Option<&str>, value: &CookieValue<'_>) {
+        let line =
+            |value: &CookieValue<'_>| self.cookies.line(name, path, domain, value, self.same_site);
+        let id = CookieId::new(name, domain, path);
+        if self.cookies.partitioned {
+            // A browser sends both cookies of a name, the partitioned one and the one from before.
+            // One that knows no partitions takes both lines for the same cookie: the last counts.
+            self.lines.push((id.clone(), line(&CookieValue::Clear)));
+            self.lines
+                .push((id, CookieSettings::partitioned(&line(value))));
+        } else {
+            self.lines.push((id, line(value)));
+        }
     }
 }
 

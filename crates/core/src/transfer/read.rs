@@ -1,6 +1,6 @@
 //! What a request carries: read once, synchronously, into owned value.
 
-use super::cookie::{is_duplicated, value};
+use super::cookie::{CookieNames, value};
 use super::{AntiCsrf, SameSite, TokenTransferMethod, Transport};
 use crate::config::Config;
 use crate::error::Fault;
@@ -60,12 +60,11 @@ pub(crate) struct DuplicateCookies;
 impl Presented {
     pub(crate) fn read(view: &dyn RequestView, config: &Config) -> Self {
         let cookies = joined_cookies(view);
-        let cookie = |name: &str| value(cookies.as_deref()?, name);
-        let duplicated = |name: &str| {
-            cookies
-                .as_deref()
-                .is_some_and(|header| is_duplicated(header, name))
-        };
+        let find = |names: &CookieNames| names.find(cookies.as_deref()?);
+        let (access, refresh) = (find(&config.cookies.access), find(&config.cookies.refresh));
+        let has_legacy_cookie = cookies
+            .as_deref()
+            .is_some_and(|header| value(header, wire::LEGACY_ID_REFRESH_COOKIE).is_some());
         let auth_mode = view.header(wire::AUTH_MODE_HEADER);
         let for_creation = match config.transfer_method(view, true) {
             TokenTransferMethod::Cookie => Transport::Cookie,
@@ -78,12 +77,12 @@ impl Presented {
                 "OPTIONS" | "TRACE" => RequestMethod::Sessionless,
                 _ => RequestMethod::Other,
             },
-            access_cookie: cookie(&config.cookies.access_name).map(AccessToken::new),
-            refresh_cookie: cookie(&config.cookies.refresh_name).map(RefreshToken::new),
-            has_duplicate_access_cookie: duplicated(&config.cookies.access_name),
-            has_duplicate_refresh_cookie: duplicated(&config.cookies.refresh_name),
+            has_duplicate_access_cookie: access.as_ref().is_some_and(|found| found.is_duplicated),
+            has_duplicate_refresh_cookie: refresh.as_ref().is_some_and(|found| found.is_duplicated),
+            access_cookie: access.map(|found| AccessToken::new(found.value)),
+            refresh_cookie: refresh.map(|found| RefreshToken::new(found.value)),
             bearer: bearer(view).map(AccessToken::new),
-            has_legacy_cookie: cookie(wire::LEGACY_ID_REFRESH_COOKIE).is_some(),
+            has_legacy_cookie,
             has_rid: view.header(wire::RID_HEADER).is_some(),
             anti_csrf: view.header(wire::ANTI_CSRF_HEADER).map(AntiCsrfToken::new),
             allowed: config.transfer_method(view, false),
