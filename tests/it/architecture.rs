@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Which of our crates each of our crates may use, tests aside.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("supersession", &[]),
     ("supersession-actix", &["supersession"]),
     ("supersession-axum", &["supersession"]),
@@ -18,7 +18,10 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("blocking-offline", &["supersession", "supersession-sqlite"]),
     ("demo-actix", &["supersession-actix", "supersession-sqlite"]),
     ("demo-axum", &["supersession-axum", "supersession-sqlite"]),
+    ("grpc-tonic", &["supersession-axum"]),
     ("guide-axum", &["supersession-axum", "supersession-sqlite"]),
+    ("lambda-axum", &["supersession-axum"]),
+    ("websocket-axum", &["supersession-axum"]),
 ];
 
 /// What core may use. No framework, no runtime, no driver, no HTTP client: adding a line here is a

@@ -8,6 +8,7 @@
 mod support;
 
 mod architecture;
+mod doctor;
 mod endings;
 mod engine;
 mod faults;

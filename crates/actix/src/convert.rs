@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
 use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use supersession::http::{Reply, RequestView, ResponseHead};
 use supersession::{RequestSessions, Sessions};
 
@@ -42,8 +42,11 @@ impl ResponseHead for Head<'_> {
         self.0.remove(name);
     }
 
+    /// Names and values come from core's constants, from tokens and from checked configuration; one
+    /// that HTTP cannot carry is left out rather than sent maimed.
     fn append_header(&mut self, name: &str, value: &str, sensitive: bool) {
-        if let Some((name, mut value)) = header(name, value) {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(value)) {
             value.set_sensitive(sensitive);
             self.0.append(name, value);
         }
@@ -62,25 +65,11 @@ pub(crate) fn status_of(reply: &Reply) -> StatusCode {
 /// Turns a response into this reply; headers that the application has set stay.
 pub(crate) fn write_reply<B>(reply: Reply, mut response: HttpResponse<B>) -> HttpResponse {
     *response.status_mut() = status_of(&reply);
-    response.headers_mut().remove(CONTENT_LENGTH);
-    for (name, value) in &reply.headers {
-        if let Some((name, value)) = header(name, value) {
-            response.headers_mut().insert(name, value);
-        }
-    }
+    reply.write_headers(&mut Head(response.headers_mut()));
     response.set_body(BoxBody::new(reply.body))
 }
 
 /// A response that is this reply and nothing else.
 pub(crate) fn response_of(reply: Reply) -> HttpResponse {
     write_reply(reply, HttpResponse::Ok().finish())
-}
-
-/// Names and values come from core's constants, from tokens and from checked configuration; one
-/// that HTTP cannot carry is left out rather than sent maimed.
-fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
-    Some((
-        HeaderName::from_bytes(name.as_bytes()).ok()?,
-        HeaderValue::from_str(value).ok()?,
-    ))
 }

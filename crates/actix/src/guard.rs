@@ -10,7 +10,7 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::{Error, HttpMessage as _};
 use supersession::claims::ClaimValidator;
-use supersession::{Session, SessionError, VerifyOptions};
+use supersession::{Session, SessionError, Strictness, VerifyOptions};
 
 use crate::extract::sessions_of;
 use crate::reject::SessionRejection;
@@ -22,42 +22,43 @@ use crate::reject::SessionRejection;
 /// [`Session`](crate::Session) extractor takes it from there. On a route, `wrap` comes after `to`.
 #[doc(alias = "verifySession")]
 pub fn verify_session() -> VerifySession {
-    VerifySession {
-        options: VerifyOptions::new(),
-    }
+    VerifyOptions::new().into()
 }
 
 /// The guard that [`verify_session`] makes. The setters are those of [`VerifyOptions`].
 #[derive(Clone, Debug)]
 #[must_use = "a guard does nothing until it is applied"]
-pub struct VerifySession {
-    options: VerifyOptions,
-}
+pub struct VerifySession(VerifyOptions);
 
 impl VerifySession {
     /// See [`VerifyOptions::optional`].
     pub fn optional(self) -> Self {
-        self.with(VerifyOptions::optional)
+        Self(self.0.optional())
     }
 
     /// See [`VerifyOptions::anti_csrf_check`].
     pub fn anti_csrf_check(self, check: bool) -> Self {
-        self.with(|options| options.anti_csrf_check(check))
+        Self(self.0.anti_csrf_check(check))
+    }
+
+    /// See [`VerifyOptions::strictness`].
+    pub fn strictness(self, strictness: Strictness) -> Self {
+        Self(self.0.strictness(strictness))
     }
 
     /// See [`VerifyOptions::check_database`].
     pub fn check_database(self, check: bool) -> Self {
-        self.with(|options| options.check_database(check))
+        Self(self.0.check_database(check))
     }
 
     /// See [`VerifyOptions::max_session_age`].
     pub fn max_session_age(self, age: Duration) -> Self {
-        self.with(|options| options.max_session_age(age))
+        Self(self.0.max_session_age(age))
     }
 
     /// See [`VerifyOptions::require`].
     pub fn require(self, validator: impl Into<ClaimValidator>) -> Self {
-        self.with(|options| options.require(validator))
+        Self(self.0.require(validator))
     }
 
     /// See [`VerifyOptions::override_global_validators`].
@@ -65,19 +66,13 @@ impl VerifySession {
     where
         F: Fn(&[ClaimValidator], &Session) -> Vec<ClaimValidator> + Send + Sync + 'static,
     {
-        self.with(|options| options.override_global_validators(choose))
-    }
-
-    fn with(self, change: impl FnOnce(VerifyOptions) -> VerifyOptions) -> Self {
-        Self {
-            options: change(self.options),
-        }
+        Self(self.0.override_global_validators(choose))
     }
 }
 
 impl From<VerifyOptions> for VerifySession {
     fn from(options: VerifyOptions) -> Self {
-        Self { options }
+        Self(options)
     }
 }
 
@@ -95,7 +90,7 @@ where
     fn new_transform(&self, inner: S) -> Self::Future {
         ready(Ok(VerifySessionService {
             inner: Rc::new(inner),
-            options: Rc::new(self.options.clone()),
+            options: Rc::new(self.0.clone()),
         }))
     }
 }

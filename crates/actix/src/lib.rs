@@ -67,12 +67,14 @@
 
 mod answer;
 mod convert;
+mod doctor;
 mod extract;
 mod guard;
 mod middleware;
 mod reject;
 mod routes;
 
+pub use doctor::doctor;
 pub use extract::{OptionalSession, RequestSessions, Require, Session};
 pub use guard::{VerifySession, VerifySessionService, verify_session};
 pub use middleware::{ResponseFuture, SessionMiddleware, SessionService};

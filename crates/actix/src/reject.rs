@@ -1,6 +1,5 @@
 //! Session errors as responses.
 
-use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -20,7 +19,8 @@ use crate::convert::{response_of, status_of};
 /// An error type of the application's own that holds one must answer with its
 /// [`error_response`](ResponseError::error_response), not with a response made anew, because the
 /// middleware recognises the response.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
 pub struct SessionRejection(Arc<SessionError>);
 
 /// The mark by which the middleware recognises an error of ours in a response.
@@ -58,17 +58,5 @@ impl Deref for SessionRejection {
 
     fn deref(&self) -> &Self::Target {
         &self.0
-    }
-}
-
-impl fmt::Display for SessionRejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl std::error::Error for SessionRejection {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
     }
 }

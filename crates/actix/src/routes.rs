@@ -3,7 +3,7 @@
 use actix_web::guard::fn_guard;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use supersession::Sessions;
+use supersession::{RequestSessions, Route, Sessions};
 
 use crate::convert::{Head, View, for_request, response_of};
 
@@ -22,17 +22,22 @@ pub fn routes(sessions: Sessions) -> impl FnOnce(&mut ServiceConfig) {
             let sessions = for_request(&known, context.head());
             sessions.route().is_some()
         });
-        let serve = move |request: HttpRequest| serve(sessions.clone(), request);
-        config.service(web::resource("{path:.*}").guard(is_built_in).to(serve));
+        let handle = move |request: HttpRequest| {
+            let sessions = for_request(&sessions, request.head());
+            sessions.read(&View(request.head()));
+            async move {
+                match sessions.route() {
+                    Some(route) => serve(&sessions, route).await,
+                    None => HttpResponse::NotFound().finish(),
+                }
+            }
+        };
+        config.service(web::resource("{path:.*}").guard(is_built_in).to(handle));
     }
 }
 
-async fn serve(sessions: Sessions, request: HttpRequest) -> HttpResponse {
-    let sessions = for_request(&sessions, request.head());
-    let Some(route) = sessions.route() else {
-        return HttpResponse::NotFound().finish();
-    };
-    sessions.read(&View(request.head()));
+/// Answers a built-in route of a request that has been read.
+pub(crate) async fn serve(sessions: &RequestSessions, route: Route) -> HttpResponse {
     let mut response = response_of(sessions.serve(route).await);
     sessions.finish(&mut Head(response.headers_mut()));
     response

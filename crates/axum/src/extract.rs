@@ -70,16 +70,7 @@ impl<S: Sync> FromRequestParts<S> for RequestSessions {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let sessions = parts
-            .extensions
-            .get::<supersession::RequestSessions>()
-            .ok_or_else(missing_layer)?;
-        sessions.read(&View {
-            method: &parts.method,
-            path: parts.uri.path(),
-            headers: &parts.headers,
-        });
-        Ok(Self(sessions.clone()))
+        Ok(Self(sessions_of(parts)?))
     }
 }
 
@@ -117,9 +108,17 @@ impl<S: Sync, G: Guard> FromRequestParts<S> for Require<G> {
     }
 }
 
-pub(crate) fn missing_layer() -> SessionError {
-    SessionError::missing_layer(
-        "supersession_axum::SessionLayer",
-        "add `.layer(SessionLayer::new(sessions))` to the outermost router",
-    )
+/// What the layer has put into the request, with the request read.
+pub(crate) fn sessions_of(parts: &Parts) -> Result<supersession::RequestSessions, SessionError> {
+    let sessions = parts
+        .extensions
+        .get::<supersession::RequestSessions>()
+        .ok_or_else(|| {
+            SessionError::missing_layer(
+                "supersession_axum::SessionLayer",
+                "add `.layer(SessionLayer::new(sessions))` to the outermost router",
+            )
+        })?;
+    sessions.read(&View(parts));
+    Ok(sessions.clone())
 }

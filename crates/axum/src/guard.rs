@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use supersession::claims::ClaimValidator;
-use supersession::{RequestSessions, Session, SessionError, VerifyOptions};
+use supersession::{Session, Strictness, VerifyOptions};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::convert::View;
-use crate::extract::missing_layer;
+use crate::extract::sessions_of;
 use crate::reject::SessionRejection;
 
 /// A guard for `.layer(..)` and `.route_layer(..)`: by default demands a session. Runs before
@@ -23,42 +22,43 @@ use crate::reject::SessionRejection;
 /// [`Session`](crate::Session) extractor takes it from there.
 #[doc(alias = "verifySession")]
 pub fn verify_session() -> VerifySession {
-    VerifySession {
-        options: VerifyOptions::new(),
-    }
+    VerifyOptions::new().into()
 }
 
 /// The guard that [`verify_session`] makes. The setters are those of [`VerifyOptions`].
 #[derive(Clone, Debug)]
 #[must_use = "a guard does nothing until it is applied"]
-pub struct VerifySession {
-    options: VerifyOptions,
-}
+pub struct VerifySession(VerifyOptions);
 
 impl VerifySession {
     /// See [`VerifyOptions::optional`].
     pub fn optional(self) -> Self {
-        self.with(VerifyOptions::optional)
+        Self(self.0.optional())
     }
 
     /// See [`VerifyOptions::anti_csrf_check`].
     pub fn anti_csrf_check(self, check: bool) -> Self {
-        self.with(|options| options.anti_csrf_check(check))
+        Self(self.0.anti_csrf_check(check))
+    }
+
+    /// See [`VerifyOptions::strictness`].
+    pub fn strictness(self, strictness: Strictness) -> Self {
+        Self(self.0.strictness(strictness))
     }
 
     /// See [`VerifyOptions::check_database`].
     pub fn check_database(self, check: bool) -> Self {
-        self.with(|options| options.check_database(check))
+        Self(self.0.check_database(check))
     }
 
     /// See [`VerifyOptions::max_session_age`].
     pub fn max_session_age(self, age: Duration) -> Self {
-        self.with(|options| options.max_session_age(age))
+        Self(self.0.max_session_age(age))
     }
 
     /// See [`VerifyOptions::require`].
     pub fn require(self, validator: impl Into<ClaimValidator>) -> Self {
-        self.with(|options| options.require(validator))
+        Self(self.0.require(validator))
     }
 
     /// See [`VerifyOptions::override_global_validators`].
@@ -66,19 +66,13 @@ impl VerifySession {
     where
         F: Fn(&[ClaimValidator], &Session) -> Vec<ClaimValidator> + Send + Sync + 'static,
     {
-        self.with(|options| options.override_global_validators(choose))
-    }
-
-    fn with(self, change: impl FnOnce(VerifyOptions) -> VerifyOptions) -> Self {
-        Self {
-            options: change(self.options),
-        }
+        Self(self.0.override_global_validators(choose))
     }
 }
 
 impl From<VerifyOptions> for VerifySession {
     fn from(options: VerifyOptions) -> Self {
-        Self { options }
+        Self(options)
     }
 }
 
@@ -88,7 +82,7 @@ impl<S> Layer<S> for VerifySession {
     fn layer(&self, inner: S) -> Self::Service {
         VerifySessionService {
             inner,
-            options: Arc::new(self.options.clone()),
+            options: Arc::new(self.0.clone()),
         }
     }
 }
@@ -115,38 +109,28 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         // The service that was polled ready must be the one that is called; a fresh clone need not
         // be.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         let options = Arc::clone(&self.options);
-        let sessions = request.extensions().get::<RequestSessions>().cloned();
-        if let Some(sessions) = &sessions {
-            sessions.read(&View {
-                method: request.method(),
-                path: request.uri().path(),
-                headers: request.headers(),
-            });
-        }
+        let (mut parts, body) = request.into_parts();
+        let sessions = sessions_of(&parts);
         Box::pin(async move {
-            match verify(sessions, &options).await {
+            let verified = match sessions {
+                Ok(sessions) => sessions.verify(&options).await,
+                Err(error) => Err(error),
+            };
+            match verified {
                 Ok(session) => {
                     if let Some(session) = session {
-                        request.extensions_mut().insert(session);
+                        parts.extensions.insert(session);
                     }
-                    inner.call(request).await
+                    inner.call(Request::from_parts(parts, body)).await
                 }
                 Err(error) => Ok(SessionRejection::from(error).into_response_with()),
             }
         })
     }
-}
-
-async fn verify(
-    sessions: Option<RequestSessions>,
-    options: &VerifyOptions,
-) -> Result<Option<Session>, SessionError> {
-    let sessions = sessions.ok_or_else(missing_layer)?;
-    sessions.verify(options).await
 }

@@ -75,11 +75,8 @@ where
             .for_request(request.method().as_str(), request.uri().path());
         let answer = match sessions.route() {
             Some(route) => {
-                sessions.read(&View {
-                    method: request.method(),
-                    path: request.uri().path(),
-                    headers: request.headers(),
-                });
+                let (parts, _body) = request.into_parts();
+                sessions.read(&View(&parts));
                 let sessions = sessions.clone();
                 Answer::BuiltIn {
                     reply: Box::pin(async move { sessions.serve(route).await }),

@@ -57,11 +57,13 @@
 //! without axum.
 
 mod convert;
+mod doctor;
 mod extract;
 mod guard;
 mod layer;
 mod reject;
 
+pub use doctor::doctor;
 pub use extract::{RequestSessions, Require, Session};
 pub use guard::{VerifySession, VerifySessionService, verify_session};
 pub use layer::{ResponseFuture, SessionLayer, SessionService};

@@ -1,6 +1,5 @@
 //! Session errors as responses.
 
-use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -14,7 +13,8 @@ use crate::convert::response_of;
 /// As a response it travels through the application to [`SessionLayer`](crate::SessionLayer), which
 /// renders it as configured, clears tokens where the error demands it, and tells the operator. A
 /// handler that catches it instead leaves the client's tokens alone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
 pub struct SessionRejection(Arc<SessionError>);
 
 /// The mark by which the layer recognises an error of ours in a response.
@@ -53,17 +53,5 @@ impl Deref for SessionRejection {
 
     fn deref(&self) -> &Self::Target {
         &self.0
-    }
-}
-
-impl fmt::Display for SessionRejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl std::error::Error for SessionRejection {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
     }
 }

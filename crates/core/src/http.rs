@@ -68,4 +68,63 @@ impl Reply {
         self.headers.push((name, value.into()));
         self
     }
+
+    /// Writes the headers to a response that becomes this reply. They replace those of the same
+    /// name, and the length of the body that was there goes; all else that the application has set
+    /// stays. Status and body are the adapter's to write, in its framework's types.
+    pub fn write_headers(&self, head: &mut dyn ResponseHead) {
+        head.remove_header("content-length");
+        for (name, value) in &self.headers {
+            head.remove_header(name);
+            head.append_header(name, value, false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reply, ResponseHead};
+
+    struct Head(Vec<(String, String)>);
+
+    impl ResponseHead for Head {
+        fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
+            for (_, value) in self.0.iter().filter(|(own, _)| own == name) {
+                each(value.as_bytes());
+            }
+        }
+
+        fn remove_header(&mut self, name: &str) {
+            self.0.retain(|(own, _)| own != name);
+        }
+
+        fn append_header(&mut self, name: &str, value: &str, sensitive: bool) {
+            assert!(!sensitive, "a reply carries no tokens");
+            self.0.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_response_that_becomes_a_reply_keeps_what_the_application_has_set() {
+        let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            pairs.iter().map(owned).collect()
+        };
+        let mut head = Head(pairs(&[
+            ("content-length", "12"),
+            ("content-type", "text/plain"),
+            ("retry-after", "60"),
+            ("retry-after", "120"),
+            ("vary", "origin"),
+        ]));
+        Reply::json(503, "{}")
+            .with_header("retry-after", "1")
+            .write_headers(&mut head);
+        let expected = [
+            ("vary", "origin"),
+            ("content-type", "application/json; charset=utf-8"),
+            ("retry-after", "1"),
+        ];
+        assert_eq!(head.0, pairs(&expected));
+    }
 }

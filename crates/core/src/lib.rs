@@ -72,6 +72,7 @@ mod authority;
 pub mod claims;
 mod clock;
 mod config;
+pub mod doctor;
 mod documents;
 mod engine;
 mod entropy;

@@ -15,12 +15,14 @@
 //! | `supersession.request.fault` | ERROR | `kind`, `error` (with all causes) |
 //! | `supersession.feed.lost` | WARN | |
 //! | `supersession.feed.restored` | INFO | |
+//! | `supersession.doctor.finding` | WARN | `subject`, `problem`, `fix` |
 //! | `supersession.cleanup.done` | DEBUG | `sessions`, `keys` |
 //!
 //! Spans, target `supersession`, level DEBUG: `verify_session`, `refresh_session`,
 //! `create_session`.
 
 use crate::authority::IssuedSession;
+use crate::doctor::Finding;
 use crate::error::{Fault, SessionError, TokenTheft};
 use crate::hooks::SessionEvent;
 
@@ -95,6 +97,19 @@ pub(crate) fn feed_lost() {
 pub(crate) fn feed_restored() {
     emit!(INFO, "supersession.feed.restored", {
         "the store's feed of endings is back"
+    });
+}
+
+/// Something that the doctor found at the start.
+pub(crate) fn found(finding: &Finding) {
+    let Finding {
+        subject,
+        problem,
+        fix,
+        ..
+    } = finding;
+    emit!(WARN, "supersession.doctor.finding", {
+        subject, problem, fix, "the session configuration looks wrong"
     });
 }
 

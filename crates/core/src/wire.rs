@@ -40,6 +40,10 @@ pub const FDI_VERSION_HEADER: &str = "fdi-version";
 pub const AUTHORIZATION_HEADER: &str = "authorization";
 /// Request header with the cookies.
 pub const COOKIE_HEADER: &str = "cookie";
+/// Request header with the origin of the page.
+pub const ORIGIN_HEADER: &str = "origin";
+/// Header with the media type of a body.
+pub const CONTENT_TYPE_HEADER: &str = "content-type";
 /// Response header with one cookie to set.
 pub const SET_COOKIE_HEADER: &str = "set-cookie";
 /// Response header that lets cross-origin scripts read the headers above.
@@ -71,6 +75,8 @@ pub const REFRESH_PATH: &str = "/session/refresh";
 pub const SIGNOUT_PATH: &str = "/signout";
 /// Key set endpoint (GET), below the base path.
 pub const JWKS_PATH: &str = "/jwt/jwks.json";
+/// Findings of the doctor (GET), below the base path; only if turned on.
+pub const DOCTOR_PATH: &str = "/doctor";
 /// OpenID discovery endpoint (GET), below the base path.
 pub const OPENID_CONFIGURATION_PATH: &str = "/.well-known/openid-configuration";
 

@@ -57,11 +57,10 @@ impl ResponseHead for Head<'_> {
 }
 
 fn write(reply: Reply) -> Answer {
-    let mut answer = Response::new(Full::from(reply.body));
+    let mut answer = Answer::default();
     *answer.status_mut() = StatusCode::from_u16(reply.status).unwrap_or_default();
-    for (name, value) in reply.headers {
-        Head(answer.headers_mut()).append_header(name, &value, false);
-    }
+    reply.write_headers(&mut Head(answer.headers_mut()));
+    *answer.body_mut() = Full::from(reply.body);
     answer
 }
 

@@ -5,6 +5,7 @@
 )]
 
 mod built_in;
+mod doctor;
 mod errors;
 mod extractors;
 mod guards;

@@ -73,6 +73,11 @@ impl Authority for Local {
         Ok(self.engine.keys.jwks(now).await?)
     }
 
+    async fn newest_key_made_at(&self) -> Result<Option<UnixMillis>, Fault> {
+        let keys = self.engine.store.signing_keys(&self.engine.app).await?;
+        Ok(keys.iter().map(|key| key.created_at).max())
+    }
+
     async fn create_jwt(&self, request: JwtRequest, now: UnixMillis) -> Result<String, Fault> {
         self.engine.create_jwt(request, now).await
     }

@@ -29,6 +29,8 @@ pub(crate) trait Authority: Send + Sync + 'static {
     async fn find_key(&self, kid: &str, now: UnixMillis) -> Result<Option<Arc<SigningKey>>, Fault>;
     /// The key set to publish.
     async fn jwks(&self, now: UnixMillis) -> Result<JwkSet, Fault>;
+    /// When the newest signing key was made, as its maker's clock says. Asks where keys come from.
+    async fn newest_key_made_at(&self) -> Result<Option<UnixMillis>, Fault>;
     /// A JWT for the application's own purposes.
     async fn create_jwt(&self, request: JwtRequest, now: UnixMillis) -> Result<String, Fault>;
 

@@ -18,6 +18,7 @@ use crate::keys::{KeyPolicy, KeyRing};
 use crate::request::Strictness;
 use crate::sessions::Sessions;
 use crate::store::{Endings, KeyKind, Store};
+use crate::telemetry;
 use crate::transfer::{AntiCsrf, CookiePrefix, SameSite, TokenTransferMethod};
 use crate::wire;
 use crate::workers::Workers;
@@ -59,6 +60,7 @@ pub struct SessionsBuilder {
     pub(super) render: Option<Arc<RenderFn>>,
     pub(super) refresh_route: bool,
     pub(super) signout_route: bool,
+    pub(super) doctor_route: bool,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) signing_threads: usize,
@@ -190,6 +192,7 @@ impl SessionsBuilder {
             render: None,
             refresh_route: true,
             signout_route: true,
+            doctor_route: false,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             signing_threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
@@ -499,6 +502,14 @@ impl SessionsBuilder {
         self
     }
 
+    /// Turns the route `GET {base}/doctor` on, which says what is wrong with the configuration and
+    /// with the way that requests take; see [`doctor`](crate::doctor). For development only: it
+    /// answers strangers. Defaults to false.
+    pub fn doctor_route(mut self, on: bool) -> Self {
+        self.doctor_route = on;
+        self
+    }
+
     /// The app, where one database holds several. Defaults to `public`.
     pub fn app_id(mut self, app_id: AppId) -> Self {
         self.app_id = app_id;
@@ -569,6 +580,9 @@ impl SessionsBuilder {
             Arc::clone(&entropy),
             lifetimes,
         );
+        for finding in config.findings() {
+            telemetry::found(&finding);
+        }
         Ok(Sessions::start(Built {
             config,
             engine,

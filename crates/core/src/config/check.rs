@@ -112,6 +112,8 @@ impl SessionsBuilder {
                 .issuer
                 .unwrap_or_else(|| format!("{}{public_base_path}", api.domain)),
             website,
+            access_token_validity: self.lifetimes.access_token_validity,
+            doctor_route: self.doctor_route,
             api,
             public_base_path,
             gateway_path,
@@ -305,11 +307,12 @@ impl SessionsBuilder {
             .site()
             .map_err(|error| problems.add("website_domain", format!("`{text}`: {error}"), FIX))
             .ok()?;
-        Some(Website::Fixed(api?.site_with(
-            &domain,
-            &site,
-            self.cookie_same_site,
-        )))
+        let api = api?;
+        Some(Website::Fixed {
+            crosses_sites: site != api.site || domain.scheme != api.domain.scheme,
+            site: api.site_with(&domain, &site, self.cookie_same_site),
+            domain,
+        })
     }
 }
 

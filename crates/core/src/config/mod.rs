@@ -34,6 +34,8 @@ pub(crate) struct Config {
     /// What reaches us: the public path without the gateway's.
     gateway_path: String,
     website: Website,
+    pub(crate) access_token_validity: Duration,
+    pub(crate) doctor_route: bool,
     same_site: Option<SameSite>,
     transfer_method: Option<Arc<TransferMethodFn>>,
     render: Option<Arc<RenderFn>>,
@@ -85,7 +87,11 @@ impl Api {
 
 /// Where the website is.
 enum Website {
-    Fixed(SiteOfRequest),
+    Fixed {
+        domain: Domain,
+        crosses_sites: bool,
+        site: SiteOfRequest,
+    },
     PerRequest(Arc<OriginFn>),
 }
 
@@ -117,7 +123,7 @@ impl Config {
     /// What the website's origin means for cookies (session specification, 3.9).
     pub(crate) fn site_of(&self, view: &dyn RequestView) -> Result<SiteOfRequest, String> {
         match &self.website {
-            Website::Fixed(site) => Ok(*site),
+            Website::Fixed { site, .. } => Ok(*site),
             Website::PerRequest(origin) => {
                 let origin = origin(view);
                 let website = Domain::parse(&origin)
@@ -135,7 +141,7 @@ impl Config {
     /// if the cookie is `Secure`.
     pub(crate) fn likely_same_site(&self) -> SameSite {
         match &self.website {
-            Website::Fixed(site) => site.same_site,
+            Website::Fixed { site, .. } => site.same_site,
             Website::PerRequest(_) if self.cookies.secure => {
                 self.same_site.unwrap_or(SameSite::None)
             }
@@ -153,6 +159,44 @@ impl Config {
         let path = path.strip_suffix('/').unwrap_or(path);
         path.strip_prefix(base)
             .filter(|route| route.starts_with('/'))
+    }
+
+    pub(crate) fn api_domain(&self) -> &Domain {
+        &self.api.domain
+    }
+
+    /// Where the website is, if that does not depend on the request.
+    pub(crate) fn website_domain(&self) -> Option<&Domain> {
+        match &self.website {
+            Website::Fixed { domain, .. } => Some(domain),
+            Website::PerRequest(_) => None,
+        }
+    }
+
+    /// Whether API and website are two sites, or differ in their scheme.
+    pub(crate) fn crosses_sites(&self) -> bool {
+        match &self.website {
+            Website::Fixed { crosses_sites, .. } => *crosses_sites,
+            Website::PerRequest(_) => false,
+        }
+    }
+
+    /// The origin of the website's pages, if it is another one than the API's.
+    pub(crate) fn foreign_origin(&self) -> Option<String> {
+        let website = self.website_domain()?;
+        (*website != self.api.domain).then(|| website.to_string())
+    }
+
+    pub(crate) fn gateway_path(&self) -> &str {
+        &self.gateway_path
+    }
+
+    /// The path by which a built-in route reaches this server.
+    pub(crate) fn own_path(&self, route: &str) -> String {
+        let base = self
+            .public_base_path
+            .strip_prefix(self.gateway_path.as_str());
+        format!("{}{route}", base.unwrap_or_default())
     }
 
     /// The API's domain and the public base path: where clients find the built-in routes.

@@ -14,6 +14,7 @@ pub use options::{Guard, Strictness, VerifyOptions};
 pub use routes::Route;
 
 use crate::config::Config;
+use crate::doctor::{self, Finding};
 use crate::error::{Fault, SessionError};
 use crate::http::{RequestView, ResponseHead};
 use crate::ids::UserId;
@@ -35,6 +36,8 @@ struct Inner {
     sessions: Sessions,
     route: Option<Route>,
     presented: OnceLock<Presented>,
+    /// What the doctor says of the request, if it asks for that.
+    findings: OnceLock<Vec<Finding>>,
     verified: Mutex<Option<Verified>>,
     effects: Arc<Effects>,
 }
@@ -55,6 +58,7 @@ impl RequestSessions {
                 sessions,
                 route,
                 presented: OnceLock::new(),
+                findings: OnceLock::new(),
                 verified: Mutex::new(None),
                 effects: Arc::default(),
             }),
@@ -72,6 +76,11 @@ impl RequestSessions {
         self.inner
             .presented
             .get_or_init(|| Presented::read(view, self.config()));
+        if self.route() == Some(Route::Doctor) {
+            self.inner
+                .findings
+                .get_or_init(|| doctor::request::findings(self.config(), view));
+        }
     }
 
     /// Creates a session whose tokens go out with this response.

@@ -20,9 +20,11 @@ pub enum Route {
     Jwks,
     /// GET `{base}/.well-known/openid-configuration`.
     OpenIdConfiguration,
+    /// GET `{base}/doctor`.
+    Doctor,
 }
 
-const ROUTES: [(&str, &str, Route); 4] = [
+const ROUTES: [(&str, &str, Route); 5] = [
     ("POST", wire::REFRESH_PATH, Route::Refresh),
     ("POST", wire::SIGNOUT_PATH, Route::SignOut),
     ("GET", wire::JWKS_PATH, Route::Jwks),
@@ -31,6 +33,7 @@ const ROUTES: [(&str, &str, Route); 4] = [
         wire::OPENID_CONFIGURATION_PATH,
         Route::OpenIdConfiguration,
     ),
+    ("GET", wire::DOCTOR_PATH, Route::Doctor),
 ];
 
 impl Route {
@@ -62,6 +65,7 @@ impl Route {
         match self {
             Self::Refresh => config.refresh_route,
             Self::SignOut => config.signout_route,
+            Self::Doctor => config.doctor_route,
             Self::Jwks | Self::OpenIdConfiguration => true,
         }
     }
@@ -99,6 +103,14 @@ impl RequestSessions {
                 Ok(public_json(body).with_header(wire::CACHE_CONTROL_HEADER, jwks.cache_control()))
             }
             Route::OpenIdConfiguration => Ok(public_json(self.openid_configuration())),
+            Route::Doctor => {
+                let mut findings = self.sessions().doctor().await;
+                findings.extend(self.inner.findings.get().into_iter().flatten().cloned());
+                Ok(Reply::json(
+                    200,
+                    json!({ "findings": findings }).to_string(),
+                ))
+            }
         }
     }
 

@@ -1,0 +1,138 @@
+//! What the configuration alone tells.
+
+use super::Finding;
+use crate::config::Config;
+use crate::config::domain::Domain;
+use crate::request::Strictness;
+use crate::transfer::{AntiCsrf, SameSite};
+
+/// A token that lives longer than this should not be the only proof that its session lives.
+const LONG_VALIDITY: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+impl Config {
+    /// What is probably wrong with this configuration.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let api = self.api_domain();
+        if !api.is_https() && !api.is_local() {
+            findings.push(Finding::error(
+                "api_domain",
+                format!("`{api}` is not encrypted, so whoever is on the way can read the tokens"),
+                "serve the API over https, and say so in `api_domain`",
+            ));
+        }
+        self.check_cookie_domains(api, &mut findings);
+        if let Some(website) = self.website_domain() {
+            self.check_domains(api, website, &mut findings);
+        }
+        let same_site = self.likely_same_site();
+        if same_site == SameSite::None && self.anti_csrf == Some(AntiCsrf::None) {
+            findings.push(Finding::error(
+                "anti_csrf",
+                "is off although cookies are sent from every site, so other sites can act as the user",
+                "leave `anti_csrf` to its default, or set `AntiCsrf::ViaCustomHeader`",
+            ));
+        }
+        if self.cookies.partitioned && same_site != SameSite::None {
+            findings.push(Finding::warning(
+                "cookie_partitioned",
+                "partitions only matter to cookies with SameSite=None, which these are not",
+                "remove `cookie_partitioned`, or set `cookie_same_site(SameSite::None)` if the application is embedded by other sites",
+            ));
+        }
+        if self.strictness == Strictness::TokenOnly && self.access_token_validity > LONG_VALIDITY {
+            findings.push(Finding::warning(
+                "access_token_validity",
+                format!(
+                    "a revoked session's access token stays good for up to {} hours",
+                    self.access_token_validity.as_secs() / 3_600
+                ),
+                "choose an hour or less, or set `check_database(true)`",
+            ));
+        }
+        findings
+    }
+
+    fn check_cookie_domains(&self, api: &Domain, findings: &mut Vec<Finding>) {
+        let Some(domain) = &self.cookies.domain else {
+            return;
+        };
+        let bare = domain.trim_start_matches('.');
+        if api.host != bare && !api.host.ends_with(&format!(".{bare}")) {
+            findings.push(Finding::error(
+                "cookie_domain",
+                format!("`{domain}` does not contain the API's host `{}`, so browsers refuse the cookies", api.host),
+                format!("set it to a domain that `{}` belongs to, or leave it out", api.host),
+            ));
+        } else if !api.is_local() && psl::domain_str(bare).is_none() {
+            findings.push(Finding::error(
+                "cookie_domain",
+                format!("`{domain}` is a public suffix, for which browsers refuse cookies"),
+                "set it to a domain below it, or leave it out",
+            ));
+        }
+        if self
+            .cookies
+            .older_domain
+            .as_deref()
+            .map(|older| older.trim_start_matches('.'))
+            == Some(bare)
+        {
+            findings.push(Finding::warning(
+                "older_cookie_domain",
+                "is the same as `cookie_domain`, so it would clear what has just been set",
+                "set it to the domain from before, or leave it out",
+            ));
+        }
+    }
+
+    fn check_domains(&self, api: &Domain, website: &Domain, findings: &mut Vec<Finding>) {
+        if website.is_https() && !api.is_https() && !api.is_local() {
+            findings.push(Finding::error(
+                "api_domain",
+                format!("browsers do not let the page `{website}` call the unencrypted `{api}`"),
+                "serve the API over https",
+            ));
+        }
+        if api.is_local() && website.is_local() && api.host != website.host {
+            findings.push(Finding::error(
+                "website_domain",
+                format!(
+                    "`{}` and `{}` are two sites to a browser, although both are this machine",
+                    api.host, website.host
+                ),
+                "use the same name for both, such as `localhost`",
+            ));
+            return;
+        }
+        let crosses_sites = self.crosses_sites();
+        let same_site = self.likely_same_site();
+        if crosses_sites && same_site != SameSite::None {
+            findings.push(Finding::error(
+                "cookie_same_site",
+                format!("`{website}` is another site than `{api}`, and browsers do not send SameSite={} cookies across sites", same_site.as_attribute()),
+                "leave `cookie_same_site` to its default, or put website and API under one domain",
+            ));
+        } else if crosses_sites && !self.cookies.partitioned {
+            findings.push(Finding::warning(
+                "website_domain",
+                format!("`{website}` is another site than `{api}`, and some browsers block the cookies of other sites"),
+                "put both under one domain such as example.com and api.example.com, or let the browser SDK use headers (`tokenTransferMethod: \"header\"`)",
+            ));
+        }
+        if same_site == SameSite::None && !self.cookies.secure {
+            findings.push(Finding::error(
+                "cookie_secure",
+                "browsers refuse cookies with SameSite=None that are not Secure",
+                "serve the API over https, and do not set `cookie_secure(false)`",
+            ));
+        }
+        if self.cookies.secure && !api.is_https() && !api.is_local() {
+            findings.push(Finding::error(
+                "cookie_secure",
+                format!("browsers refuse Secure cookies from the unencrypted `{api}`"),
+                "serve the API over https, or do not set `cookie_secure(true)`",
+            ));
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Requests that show what surrounds the session layer.
+
+use super::Finding;
+use crate::config::Config;
+use crate::http::ResponseHead;
+use crate::sessions::Sessions;
+use crate::wire;
+
+/// A request to send through the whole application, as the browser SDK sends it from the website.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    method: &'static str,
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    kind: Kind,
+    cors: Option<Cors>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Preflight,
+    Refresh,
+    Jwks,
+}
+
+/// What a page of another origin needs.
+#[derive(Clone, Debug)]
+struct Cors {
+    origin: String,
+    allow_headers: Vec<String>,
+}
+
+/// What a probe sends in place of a refresh token: no token of anybody.
+const NO_TOKEN: &str = "doctor";
+
+impl Sessions {
+    /// Requests to send through the whole application. They change nothing.
+    #[must_use]
+    pub fn probes(&self) -> Vec<Probe> {
+        let config = self.config();
+        let cors = config.foreign_origin().map(|origin| Cors {
+            origin,
+            allow_headers: self.cors_allow_headers(),
+        });
+        let mut probes = Vec::new();
+        if let Some(cors) = &cors {
+            probes.push(Probe::preflight(config, cors.clone()));
+        }
+        probes.push(Probe::refresh(config, cors));
+        probes.push(Probe::jwks(config));
+        probes
+    }
+
+    /// The request headers that a CORS layer must allow.
+    #[must_use]
+    #[doc(alias = "getAllCORSHeaders")]
+    pub fn cors_allow_headers(&self) -> Vec<String> {
+        std::iter::once(wire::CONTENT_TYPE_HEADER)
+            .chain(wire::CORS_ALLOW_HEADERS)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The response headers that a CORS layer must expose.
+    #[must_use]
+    pub fn cors_expose_headers(&self) -> Vec<String> {
+        let config = self.config();
+        let names = [
+            wire::FRONT_TOKEN_HEADER,
+            config.access_token_header.as_str(),
+            config.refresh_token_header.as_str(),
+            wire::ANTI_CSRF_HEADER,
+        ];
+        names.into_iter().map(str::to_owned).collect()
+    }
+}
+
+impl Probe {
+    fn preflight(config: &Config, cors: Cors) -> Self {
+        Self {
+            method: "OPTIONS",
+            path: config.own_path(wire::REFRESH_PATH),
+            headers: vec![
+                ("origin", cors.origin.clone()),
+                ("access-control-request-method", "POST".to_owned()),
+                (
+                    "access-control-request-headers",
+                    cors.allow_headers.join(","),
+                ),
+            ],
+            kind: Kind::Preflight,
+            cors: Some(cors),
+        }
+    }
+
+    fn refresh(config: &Config, cors: Option<Cors>) -> Self {
+        let cookie = format!("{}={NO_TOKEN}", config.cookies.refresh.written);
+        let mut headers = vec![
+            (wire::COOKIE_HEADER, cookie),
+            (wire::AUTHORIZATION_HEADER, format!("Bearer {NO_TOKEN}")),
+            (wire::RID_HEADER, "session".to_owned()),
+            (wire::AUTH_MODE_HEADER, "cookie".to_owned()),
+        ];
+        headers.extend(cors.iter().map(|cors| ("origin", cors.origin.clone())));
+        Self {
+            method: "POST",
+            path: config.own_path(wire::REFRESH_PATH),
+            headers,
+            kind: Kind::Refresh,
+            cors,
+        }
+    }
+
+    fn jwks(config: &Config) -> Self {
+        Self {
+            method: "GET",
+            path: config.own_path(wire::JWKS_PATH),
+            headers: Vec::new(),
+            kind: Kind::Jwks,
+            cors: None,
+        }
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.method
+    }
+
+    /// The path, as it reaches this server.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// What is wrong with the answer to this request.
+    #[must_use]
+    pub fn examine(&self, status: u16, head: &dyn ResponseHead) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        match self.kind {
+            Kind::Preflight => self.examine_preflight(status, head, &mut findings),
+            Kind::Refresh => self.examine_refresh(status, head, &mut findings),
+            Kind::Jwks if status != 200 => findings.push(self.unreachable(status)),
+            Kind::Jwks => {}
+        }
+        findings
+    }
+
+    fn examine_preflight(&self, status: u16, head: &dyn ResponseHead, findings: &mut Vec<Finding>) {
+        let Some(cors) = &self.cors else { return };
+        if !(200..300).contains(&status) {
+            findings.push(Finding::error(
+                "cors",
+                format!("the preflight of a refresh is answered with {status}"),
+                "put a CORS layer around all routes, outside of guards",
+            ));
+            return;
+        }
+        check_origin("a preflight", cors, head, findings);
+        let allowed = list(head, "access-control-allow-headers");
+        let missing: Vec<_> = cors
+            .allow_headers
+            .iter()
+            .filter(|name| !allowed.iter().any(|allowed| allowed == *name))
+            .map(String::as_str)
+            .collect();
+        if !missing.is_empty() {
+            findings.push(Finding::error(
+                "cors",
+                format!("the request headers {} are not allowed", missing.join(", ")),
+                "let the CORS layer allow `Sessions::cors_allow_headers()`; `*` does not count for requests with credentials",
+            ));
+        }
+        let methods = list(head, "access-control-allow-methods");
+        // POST needs no permission where no method is asked for by name (Fetch standard, 4.9).
+        if !methods.is_empty() && !methods.iter().any(|method| method == "post") {
+            findings.push(Finding::error(
+                "cors",
+                "the method POST is not allowed",
+                "let the CORS layer allow GET, POST, PUT, PATCH and DELETE",
+            ));
+        }
+    }
+
+    fn examine_refresh(&self, status: u16, head: &dyn ResponseHead, findings: &mut Vec<Finding>) {
+        if status == 404 || status == 405 {
+            findings.push(self.unreachable(status));
+            return;
+        }
+        if status >= 500 {
+            findings.push(Finding::error(
+                "store",
+                format!("a refresh is answered with {status}"),
+                "look for the event `supersession.request.fault` in the log",
+            ));
+            return;
+        }
+        let front_token = values(head, wire::FRONT_TOKEN_HEADER);
+        if front_token.is_empty() {
+            findings.push(Finding::error(
+                "layers",
+                "a layer of the application, or a proxy, removes the headers of the session",
+                "put the session layer outside of layers that drop response headers, and let proxies pass them",
+            ));
+        }
+        let Some(cors) = &self.cors else { return };
+        check_origin("an error", cors, head, findings);
+        let exposed = list(head, wire::EXPOSE_HEADERS_HEADER);
+        if !exposed.iter().any(|name| name == wire::FRONT_TOKEN_HEADER) {
+            findings.push(Finding::error(
+                "cors",
+                "the response header `front-token` is not exposed, so the browser SDK cannot see that it is signed in",
+                "let the CORS layer expose `Sessions::cors_expose_headers()`",
+            ));
+        }
+    }
+
+    fn unreachable(&self, status: u16) -> Finding {
+        Finding::error(
+            "api_base_path",
+            format!("{} {} is answered with {status}", self.method, self.path),
+            "put the session layer around the whole application rather than a nested router, and set `api_base_path` to the SDK's `apiBasePath`, and `api_gateway_path` if a proxy strips a prefix",
+        )
+    }
+}
+
+fn check_origin(what: &str, cors: &Cors, head: &dyn ResponseHead, findings: &mut Vec<Finding>) {
+    let origin = values(head, "access-control-allow-origin");
+    if origin != [cors.origin.as_str()] {
+        let found = if origin.is_empty() {
+            "nothing".to_owned()
+        } else {
+            format!("`{}`", origin.join(", "))
+        };
+        findings.push(Finding::error(
+            "cors",
+            format!("the answer to {what} allows {found} in place of the origin `{}`", cors.origin),
+            "let the CORS layer allow exactly the website's origin, on errors too; `*` does not count for requests with credentials",
+        ));
+    } else if values(head, "access-control-allow-credentials") != ["true"] {
+        findings.push(Finding::error(
+            "cors",
+            format!(
+                "the answer to {what} allows no credentials, so browsers send and keep no cookies"
+            ),
+            "let the CORS layer allow credentials",
+        ));
+    }
+}
+
+fn values(head: &dyn ResponseHead, name: &str) -> Vec<String> {
+    let mut values = Vec::new();
+    head.header_values(name, &mut |value| {
+        values.push(String::from_utf8_lossy(value).trim().to_owned());
+    });
+    values
+}
+
+/// The members of a list, in lower case.
+fn list(head: &dyn ResponseHead, name: &str) -> Vec<String> {
+    let values = values(head, name).join(",").to_ascii_lowercase();
+    let members = values.split(',').map(str::trim);
+    members
+        .filter(|member| !member.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
