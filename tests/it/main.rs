@@ -8,6 +8,7 @@
 mod support;
 
 mod architecture;
+mod devices;
 mod doctor;
 mod endings;
 mod engine;

@@ -1,6 +1,8 @@
 //! Between actix's HTTP types, which are those of `http` 0.2, and core's: everything that turns one
 //! into the other.
 
+use std::net::IpAddr;
+
 use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
 use actix_web::dev::RequestHead;
@@ -25,6 +27,10 @@ impl RequestView for View<'_> {
         for value in self.0.headers.get_all(name) {
             each(value.as_bytes());
         }
+    }
+
+    fn peer_ip(&self) -> Option<IpAddr> {
+        self.0.peer_addr.map(|address| address.ip())
     }
 }
 

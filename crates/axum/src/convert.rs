@@ -1,5 +1,7 @@
 //! Between the `http` crate's types and core's. The only file that knows both.
 
+use std::net::IpAddr;
+
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
@@ -22,7 +24,20 @@ impl RequestView for View<'_> {
             each(value.as_bytes());
         }
     }
+
+    fn peer_ip(&self) -> Option<IpAddr> {
+        let PeerIp(ip) = self.0.extensions.get()?;
+        Some(*ip)
+    }
 }
+
+/// The address of the client, for [`SessionsBuilder::track_devices`]. Whoever knows it puts it into
+/// the request's extensions, outside of [`SessionLayer`](crate::SessionLayer): with axum, a
+/// middleware that has axum's `ConnectInfo`.
+///
+/// [`SessionsBuilder::track_devices`]: supersession::SessionsBuilder::track_devices
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerIp(pub IpAddr);
 
 /// A response's head, as core writes it.
 pub(crate) struct Head<'a>(pub(crate) &'a mut HeaderMap);

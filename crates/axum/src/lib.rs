@@ -63,6 +63,7 @@ mod guard;
 mod layer;
 mod reject;
 
+pub use convert::PeerIp;
 pub use doctor::doctor;
 pub use extract::{RequestSessions, Require, Session};
 pub use guard::{VerifySession, VerifySessionService, verify_session};

@@ -1,13 +1,11 @@
-//! The one background task: deletes expired sessions in bounded batches, and keys whose last token
-//! is dead.
+//! Deletes expired sessions in bounded batches, and keys whose last token is dead.
 
 use std::io;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Weak};
-use std::thread;
 use std::time::Duration;
 
 use crate::authority::Authority;
+use crate::background::Background;
 use crate::clock::Clock;
 use crate::entropy::{Entropy, random_unit};
 use crate::error::Fault;
@@ -16,42 +14,27 @@ use crate::telemetry;
 /// Sessions in one batch: small enough not to hold up other writes.
 const BATCH: u32 = 500;
 
-/// Stops the task when dropped.
-#[derive(Debug)]
-pub(crate) struct Housekeeper {
-    _stop: mpsc::Sender<()>,
-}
-
-impl Housekeeper {
-    /// Starts a thread that cleans up every `interval`, give or take a fifth, so that several nodes
-    /// do not do it at once.
-    pub(crate) fn start(
-        authority: Weak<dyn Authority>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        interval: Duration,
-    ) -> io::Result<Self> {
-        let (stop, stopped) = mpsc::channel();
-        thread::Builder::new()
-            .name("supersession-housekeeper".to_owned())
-            .spawn(move || {
-                loop {
-                    let share = random_unit(&*entropy).unwrap_or(0.5);
-                    let pause = interval.mul_f64(0.8 + 0.4 * share);
-                    if !matches!(stopped.recv_timeout(pause), Err(RecvTimeoutError::Timeout)) {
-                        break;
-                    }
-                    let Some(authority) = authority.upgrade() else {
-                        break;
-                    };
-                    if let Err(fault) = pollster::block_on(clean_up(&*authority, &*clock)) {
-                        // The next round tries again; nothing depends on this one.
-                        telemetry::fault_met(&fault);
-                    }
-                }
-            })?;
-        Ok(Self { _stop: stop })
-    }
+/// Starts a thread that cleans up every `interval`, give or take a fifth, so that several nodes do
+/// not do it at once.
+pub(crate) fn start(
+    authority: Weak<dyn Authority>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    interval: Duration,
+) -> io::Result<Background> {
+    let pause = move || {
+        let share = random_unit(&*entropy).unwrap_or(0.5);
+        interval.mul_f64(0.8 + 0.4 * share)
+    };
+    Background::start("supersession-housekeeper", pause, move || {
+        let Some(authority) = authority.upgrade() else {
+            return;
+        };
+        if let Err(fault) = pollster::block_on(clean_up(&*authority, &*clock)) {
+            // The next round tries again; nothing depends on this one.
+            telemetry::fault_met(&fault);
+        }
+    })
 }
 
 /// Deletes everything that is due and tells how many sessions that were.

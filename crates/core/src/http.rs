@@ -2,6 +2,8 @@
 //!
 //! An adapter decides nothing: it implements the two traits, and hands over.
 
+use std::net::IpAddr;
+
 /// A request, as far as sessions look at it. Read in one go, before anything is awaited.
 pub trait RequestView {
     /// The method, in upper case.
@@ -12,6 +14,11 @@ pub trait RequestView {
 
     /// Calls `each` with every value of a header, in order. The name is in lower case.
     fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8]));
+
+    /// The address of the client, or of the proxy through which it came, if the framework knows it.
+    fn peer_ip(&self) -> Option<IpAddr> {
+        None
+    }
 }
 
 impl dyn RequestView + '_ {

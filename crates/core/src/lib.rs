@@ -69,9 +69,11 @@
 //! | `metrics` | no | counters through the `metrics` facade; see [`telemetry`] for their names |
 
 mod authority;
+mod background;
 pub mod claims;
 mod clock;
 mod config;
+mod devices;
 pub mod doctor;
 mod documents;
 mod engine;

@@ -9,14 +9,15 @@ use super::{
     RefreshRequest, Selection, SessionInformation,
 };
 use crate::clock::UnixMillis;
+use crate::devices::Use;
 use crate::engine::Engine;
 use crate::error::Fault;
 use crate::ids::{SessionHandle, UserId};
 use crate::json::JsonObject;
 use crate::keys::{JwkSet, SigningKey};
 use crate::store::{
-    DocumentWrite, Endings, KeyKind, SessionDocument, SessionKey, SessionRecord, UserSessions,
-    WriteOutcome,
+    DocumentWrite, Endings, KeyKind, SessionDocument, SessionKey, SessionRecord, SessionUse,
+    UserSessions, WriteOutcome,
 };
 use crate::token::access::AccessClaims;
 
@@ -55,6 +56,7 @@ impl From<SessionRecord> for SessionInformation {
             custom_claims_in_access_token_payload: record.payload,
             expiry: record.expires_at,
             time_created: record.created_at,
+            device: record.device,
         }
     }
 }
@@ -147,6 +149,32 @@ impl Authority for Local {
             .engine
             .store
             .write_document(&self.key(handle), document, &write, now)
+            .await?)
+    }
+
+    async fn record_uses(&self, uses: &[Use], now: UnixMillis) -> Result<(), Fault> {
+        let uses: Vec<_> = uses
+            .iter()
+            .map(|used| SessionUse {
+                key: self.key(&used.handle),
+                at: used.at,
+                user_agent: used.user_agent.clone(),
+                ip: used.ip,
+            })
+            .collect();
+        Ok(self.engine.store.record_uses(&uses, now).await?)
+    }
+
+    async fn set_device_label(
+        &self,
+        handle: &SessionHandle,
+        label: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<bool, Fault> {
+        Ok(self
+            .engine
+            .store
+            .set_device_label(&self.key(handle), label, now)
             .await?)
     }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::clock::UnixMillis;
+use crate::devices::Use;
 use crate::error::{Fault, ReuseClass};
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
@@ -65,6 +66,15 @@ pub(crate) trait Authority: Send + Sync + 'static {
         write: DocumentWrite,
         now: UnixMillis,
     ) -> Result<WriteOutcome, Fault>;
+    /// Notes where sessions were used.
+    async fn record_uses(&self, uses: &[Use], now: UnixMillis) -> Result<(), Fault>;
+    /// Names the device of a live session; tells whether there is one.
+    async fn set_device_label(
+        &self,
+        handle: &SessionHandle,
+        label: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<bool, Fault>;
     /// Ends sessions and tells which were there.
     async fn revoke(&self, handles: &[SessionHandle]) -> Result<Vec<SessionHandle>, Fault>;
     /// Ends the sessions of a user and tells which.
@@ -204,4 +214,7 @@ pub struct SessionInformation {
     pub expiry: UnixMillis,
     /// When the session was created.
     pub time_created: UnixMillis,
+    /// Where it is used, as far as that is noted
+    /// ([`SessionsBuilder::track_devices`](crate::SessionsBuilder::track_devices)).
+    pub device: Device,
 }

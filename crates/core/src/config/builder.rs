@@ -2,10 +2,12 @@
 //! fix.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Config, OriginFn, RenderFn, TransferMethodFn};
+use super::{ClientIpFn, Config, OriginFn, RenderFn, TransferMethodFn};
 use crate::claims::{AnyClaim, Claim, ClaimValidator};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Engine, Lifetimes};
@@ -61,6 +63,9 @@ pub struct SessionsBuilder {
     pub(super) refresh_route: bool,
     pub(super) signout_route: bool,
     pub(super) doctor_route: bool,
+    pub(super) track_devices: bool,
+    pub(super) max_sessions_per_user: Option<NonZero<usize>>,
+    pub(super) client_ip: Option<Arc<ClientIpFn>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) signing_threads: usize,
@@ -193,9 +198,12 @@ impl SessionsBuilder {
             refresh_route: true,
             signout_route: true,
             doctor_route: false,
+            track_devices: false,
+            max_sessions_per_user: None,
+            client_ip: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
-            signing_threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+            signing_threads: std::thread::available_parallelism().map_or(2, NonZero::get),
         }
     }
 
@@ -499,6 +507,33 @@ impl SessionsBuilder {
     /// Turns the built-in sign-out route off, for an application that mounts its own.
     pub fn without_signout_route(mut self) -> Self {
         self.signout_route = false;
+        self
+    }
+
+    /// Whether it is noted where sessions are used: what the client calls itself, its address, and
+    /// when it was seen last, at most every five minutes for each session, written in batches in the
+    /// background. It stands in [`SessionInformation::device`](crate::SessionInformation::device).
+    /// Defaults to false: addresses are personal data.
+    pub fn track_devices(mut self, on: bool) -> Self {
+        self.track_devices = on;
+        self
+    }
+
+    /// The address of the client, as a function of the request, for an application behind a proxy.
+    /// Take it from a header only if your proxy sets that header, because anybody can send one.
+    /// Defaults to [`RequestView::peer_ip`].
+    pub fn client_ip<F>(mut self, client_ip: F) -> Self
+    where
+        F: Fn(&dyn RequestView) -> Option<IpAddr> + Send + Sync + 'static,
+    {
+        self.client_ip = Some(Arc::new(client_ip));
+        self
+    }
+
+    /// How many sessions a user may have, in all tenants; a further one ends the oldest. Defaults
+    /// to any number.
+    pub fn max_sessions_per_user(mut self, most: NonZero<usize>) -> Self {
+        self.max_sessions_per_user = Some(most);
         self
     }
 

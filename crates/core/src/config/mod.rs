@@ -5,10 +5,13 @@ mod check;
 pub(crate) mod domain;
 
 use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::claims::{AnyClaim, ClaimValidator};
+use crate::devices::Client;
 use crate::error::SessionError;
 use crate::hooks::Hooks;
 use crate::http::{Reply, RequestView};
@@ -23,6 +26,7 @@ pub use builder::{BuildError, ConfigProblem, SessionsBuilder};
 use domain::Domain;
 
 type TransferMethodFn = dyn Fn(&dyn RequestView, bool) -> TokenTransferMethod + Send + Sync;
+type ClientIpFn = dyn Fn(&dyn RequestView) -> Option<IpAddr> + Send + Sync;
 type OriginFn = dyn Fn(&dyn RequestView) -> String + Send + Sync;
 type RenderFn = dyn Fn(&SessionError, Reply) -> Reply + Send + Sync;
 
@@ -36,6 +40,9 @@ pub(crate) struct Config {
     website: Website,
     pub(crate) access_token_validity: Duration,
     pub(crate) doctor_route: bool,
+    pub(crate) track_devices: bool,
+    pub(crate) max_sessions_per_user: Option<NonZero<usize>>,
+    client_ip: Option<Arc<ClientIpFn>>,
     same_site: Option<SameSite>,
     transfer_method: Option<Arc<TransferMethodFn>>,
     render: Option<Arc<RenderFn>>,
@@ -202,6 +209,17 @@ impl Config {
     /// The API's domain and the public base path: where clients find the built-in routes.
     pub(crate) fn public_base_url(&self) -> String {
         format!("{}{}", self.api.domain, self.public_base_path)
+    }
+
+    /// The client of a request, if it is to be noted.
+    pub(crate) fn client_of(&self, view: &dyn RequestView) -> Option<Client> {
+        self.track_devices.then(|| {
+            let ip = match &self.client_ip {
+                Some(client_ip) => client_ip(view),
+                None => view.peer_ip(),
+            };
+            Client::of(view, ip)
+        })
     }
 
     /// Lets the application answer an error otherwise.

@@ -13,6 +13,7 @@ pub(crate) use establish::AntiCsrfCheck;
 pub use options::{Guard, Strictness, VerifyOptions};
 pub use routes::Route;
 
+use crate::clock::UnixMillis;
 use crate::config::Config;
 use crate::doctor::{self, Finding};
 use crate::error::{Fault, SessionError};
@@ -20,6 +21,7 @@ use crate::http::{RequestView, ResponseHead};
 use crate::ids::UserId;
 use crate::session::{Attachment, Effects, Session};
 use crate::sessions::{CreateSession, Sessions};
+use crate::store::Device;
 use crate::transfer::{AntiCsrf, Presented, Transport};
 
 /// Sessions, inside a request: what an adapter's layer puts there, and its guards and extractors
@@ -176,6 +178,25 @@ impl RequestSessions {
                 .plan(|plan| plan.clear(other, attachment.site.same_site));
         }
         Ok(())
+    }
+
+    /// Where a session that is created here is used, if that is to be noted.
+    pub(crate) fn device(&self, now: UnixMillis) -> Option<Device> {
+        let client = self.inner.presented.get()?.client.as_ref()?;
+        Some(client.device(now))
+    }
+
+    /// Notes that the session is used.
+    fn note_use(&self, session: &Session) {
+        let sessions = self.sessions();
+        let client = self
+            .inner
+            .presented
+            .get()
+            .and_then(|read| read.client.as_ref());
+        if let (Some(devices), Some(client)) = (sessions.devices(), client) {
+            devices.seen(session.handle(), client, sessions.now());
+        }
     }
 
     fn verified(&self) -> Option<Verified> {

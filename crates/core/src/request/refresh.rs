@@ -57,6 +57,7 @@ impl RequestSessions {
                 .effects
                 .plan(|plan| plan.clear_legacy_cookie(same_site));
         }
+        self.note_use(&session);
         self.remember(&session, Strictness::Database);
         Ok(session)
     }

@@ -105,6 +105,7 @@ impl RequestSessions {
         .await?;
         Ok(established.map(|(session, strictness)| {
             session.live().deliver();
+            self.note_use(&session);
             self.remember(&session, strictness);
             session
         }))

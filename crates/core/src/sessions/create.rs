@@ -17,7 +17,6 @@ use crate::ids::{TenantId, UserId};
 use crate::json::JsonObject;
 use crate::request::RequestSessions;
 use crate::session::{Session, SessionParts};
-use crate::store::Device;
 use crate::token::access;
 use crate::transfer::AntiCsrf;
 use crate::wire;
@@ -109,6 +108,7 @@ impl CreateSession {
             Some(request) => request.uses_anti_csrf_tokens(attachment.as_ref())?,
             None => config.anti_csrf == Some(AntiCsrf::ViaToken),
         };
+        let now = self.sessions.now();
         let new = NewSession {
             user_id: draft.user_id,
             tenant_id: draft.tenant_id,
@@ -116,14 +116,22 @@ impl CreateSession {
             session_data: draft.session_data,
             anti_csrf: anti_csrf && self.anti_csrf,
             key_kind: config.key_kind,
-            device: Device::default(),
+            device: self
+                .request
+                .as_ref()
+                .and_then(|request| request.device(now))
+                .unwrap_or_default(),
         };
-        let issued = self
-            .sessions
-            .authority()
-            .create(new, self.sessions.now())
-            .await?;
+        let user_id = new.user_id.clone();
+        let issued = self.sessions.authority().create(new, now).await?;
         crate::telemetry::session_created(&issued);
+        if let Some(devices) = self.sessions.devices() {
+            devices.begun(&issued.access.claims.handle, now);
+        }
+        if let Err(error) = self.sessions.make_room_for(&user_id).await {
+            // The session is there, and the next one makes room for itself and this one.
+            crate::telemetry::request_failed(&error);
+        }
         if let (Some(request), Some(attachment)) = (&self.request, &attachment) {
             request.clear_other_transport_at_creation(attachment)?;
         }

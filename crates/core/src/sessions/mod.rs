@@ -12,11 +12,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::authority::{Authority, JwtRequest, Local, Selection, SessionInformation};
+use crate::background::Background;
 use crate::clock::{Clock, UnixMillis};
 use crate::config::{Built, Config, SessionsBuilder};
+use crate::devices::Devices;
 use crate::documents::{Documents, ModifyQueues, object};
 use crate::error::{Fault, SessionError};
-use crate::housekeeping::{self, Housekeeper};
+use crate::housekeeping;
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::keys::JwkSet;
 use crate::request::RequestSessions;
@@ -65,7 +67,9 @@ struct Inner {
     clock: Arc<dyn Clock>,
     queues: ModifyQueues,
     watch: Watch,
-    _housekeeper: Option<Housekeeper>,
+    /// Set where it is noted where sessions are used.
+    devices: Option<Arc<Devices>>,
+    _background: Vec<Background>,
     /// Set where the store has a feed of endings.
     feed: OnceLock<FeedReader>,
 }
@@ -97,18 +101,20 @@ impl Sessions {
         } = built;
         let app = engine.app.clone();
         let authority: Arc<dyn Authority> = Arc::new(Local::new(engine));
-        let housekeeper = cleanup_interval
-            .map(|interval| {
-                Housekeeper::start(
-                    Arc::downgrade(&authority),
-                    Arc::clone(&clock),
-                    entropy,
-                    interval,
-                )
-            })
-            .transpose()
+        let devices = config.track_devices.then(|| Arc::new(Devices::new()));
+        let housekeeper = cleanup_interval.map(|interval| {
+            let (authority, clock) = (Arc::downgrade(&authority), Arc::clone(&clock));
+            housekeeping::start(authority, clock, entropy, interval)
+        });
+        let writer = devices
+            .as_ref()
+            .map(|devices| devices.start(&authority, Arc::clone(&clock)));
+        let background = housekeeper
+            .into_iter()
+            .chain(writer)
+            .collect::<Result<_, _>>()
             .map_err(|error| {
-                Fault::internal("the cleanup thread cannot be started").with_source(error)
+                Fault::internal("a background thread cannot be started").with_source(error)
             })?;
         let queues = ModifyQueues::default();
         let sessions = Self {
@@ -118,7 +124,8 @@ impl Sessions {
                 clock,
                 queues,
                 watch: Watch::default(),
-                _housekeeper: housekeeper,
+                devices,
+                _background: background,
                 feed: OnceLock::new(),
             }),
         };
@@ -147,6 +154,10 @@ impl Sessions {
 
     pub(crate) fn authority(&self) -> &dyn Authority {
         &*self.inner.authority
+    }
+
+    pub(crate) fn devices(&self) -> Option<&Devices> {
+        self.inner.devices.as_deref()
     }
 
     pub(crate) fn now(&self) -> UnixMillis {
@@ -302,6 +313,50 @@ impl Sessions {
             ..all_of(user_id)
         })
         .await
+    }
+
+    /// Ends the oldest sessions of a user until no more are left than
+    /// [`SessionsBuilder::max_sessions_per_user`] allows.
+    pub(crate) async fn make_room_for(&self, user_id: &UserId) -> Result<(), SessionError> {
+        let Some(most) = self.config().max_sessions_per_user else {
+            return Ok(());
+        };
+        let handles = self.handles_for_user(user_id.clone()).await?;
+        let too_many = handles.len().saturating_sub(most.get());
+        if too_many > 0 {
+            self.revoke_multiple(&handles[..too_many]).await?;
+        }
+        Ok(())
+    }
+
+    /// Names the device of a session, such as "my phone", or takes the name away; true if the
+    /// session is there.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble.
+    pub async fn set_device_label(
+        &self,
+        handle: impl Into<SessionHandle>,
+        label: Option<&str>,
+    ) -> Result<bool, SessionError> {
+        let (handle, now) = (handle.into(), self.now());
+        Ok(self
+            .authority()
+            .set_device_label(&handle, label, now)
+            .await?)
+    }
+
+    /// Writes what has been noted of where sessions are used, which the background does every few
+    /// seconds. For the end of a program; does nothing unless
+    /// [`SessionsBuilder::track_devices`] is on.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store is in trouble; the notes are kept then.
+    pub async fn write_device_notes(&self) -> Result<(), SessionError> {
+        if let Some(devices) = self.devices() {
+            devices.write(self.authority(), &*self.inner.clock).await?;
+        }
+        Ok(())
     }
 
     async fn revoke_selection(

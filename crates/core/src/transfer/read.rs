@@ -3,6 +3,7 @@
 use super::cookie::{CookieNames, value};
 use super::{AntiCsrf, SameSite, TokenTransferMethod, Transport};
 use crate::config::Config;
+use crate::devices::Client;
 use crate::error::Fault;
 use crate::http::RequestView;
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
@@ -36,6 +37,8 @@ pub(crate) struct Presented {
     /// How a session that is created here travels.
     pub(crate) for_creation: Transport,
     site: Result<SiteOfRequest, String>,
+    /// Who sends it, if that is to be noted.
+    pub(crate) client: Option<Client>,
 }
 
 /// What the website's origin means for cookies.
@@ -88,6 +91,7 @@ impl Presented {
             allowed: config.transfer_method(view, false),
             for_creation,
             site: config.site_of(view),
+            client: config.client_of(view),
         }
     }
 
