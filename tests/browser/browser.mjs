@@ -1,6 +1,9 @@
 // Chromium, and what every test wants to know about the pages it opens.
 
 import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -13,6 +16,8 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  // The hosts of the SDK's tests are servers on this machine; no other name leads anywhere.
+  "--host-resolver-rules=MAP *.example.com 127.0.0.1, MAP *.example.org 127.0.0.1, MAP *.example.net 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
 /** Why the tests cannot run here, or `false`. In CI nothing may be skipped in silence, so there the launch fails. */
@@ -21,13 +26,26 @@ export function reasonToSkip() {
   return `there is no ${EXECUTABLE}; run \`apt-get install chromium\`, or set CHROMIUM`;
 }
 
-export function launch() {
+/** A browser, and `close` to end it. Whoever visits gets a context of their own in it. */
+export async function launch({ thirdPartyCookies = true } = {}) {
   if (!existsSync(EXECUTABLE)) {
     throw new Error(`There is no ${EXECUTABLE}; run \`apt-get install chromium\`, or set CHROMIUM.`);
   }
+  // Contexts are like incognito windows, which refuse the cookies of other sites unless the profile allows them.
+  const mode = thirdPartyCookies ? 0 : 1;
+  const profile = await mkdtemp(join(tmpdir(), "supersession-profile-"));
+  await mkdir(join(profile, "Default"));
+  await writeFile(join(profile, "Default", "Preferences"), JSON.stringify({ profile: { cookie_controls_mode: mode } }));
   // The driver turns off what the back button does for people: showing the page as it was left.
   const ignoreDefaultArgs = ["--disable-back-forward-cache"];
-  return chromium.launch({ executablePath: EXECUTABLE, headless: true, args: FLAGS, ignoreDefaultArgs });
+  const options = { executablePath: EXECUTABLE, headless: true, args: FLAGS, ignoreDefaultArgs };
+  const own = await chromium.launchPersistentContext(profile, options);
+  const newContext = (settings) => own.browser().newContext(settings);
+  const close = async () => {
+    await own.close();
+    await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  };
+  return { newContext, close };
 }
 
 /** One browser of one person: own cookies, own storage. Complaints of its pages are collected in `complaints`. */
@@ -36,7 +54,7 @@ export class Visitor {
 
   static async arrive(browser, origin) {
     const visitor = new Visitor();
-    visitor.context = await browser.newContext({ baseURL: origin });
+    visitor.context = await browser.newContext({ baseURL: origin, ignoreHTTPSErrors: true });
     visitor.context.setDefaultTimeout(PATIENCE_MS);
     visitor.context.on("weberror", (error) => visitor.complaints.push(`uncaught: ${error.error().stack ?? error.error()}`));
     visitor.context.on("console", (message) => {

@@ -16,8 +16,10 @@ export class Demo {
   #child = null;
   #log = "";
 
-  static async start({ validity = 3600 } = {}) {
+  /** `settings` are environment variables of the demo. */
+  static async start({ validity = 3600, settings = {} } = {}) {
     const demo = new Demo();
+    demo.settings = settings;
     demo.binary = process.env.DEMO_BIN;
     if (!demo.binary) throw new Error("DEMO_BIN is not set: it must hold the path of the demo server's binary.");
     demo.directory = await mkdtemp(join(tmpdir(), "supersession-demo-"));
@@ -40,6 +42,7 @@ export class Demo {
       PORT: String(this.port),
       DATABASE: join(this.directory, "demo.db"),
       ACCESS_TOKEN_VALIDITY_SECONDS: String(this.validity),
+      ...this.settings,
     };
     const child = spawn(this.binary, { env, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;

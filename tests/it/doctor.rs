@@ -90,6 +90,9 @@ configurations! {
         "https://api.example.com", "https://example.com",
         |b| b.cookie_domain("example.com").older_cookie_domain(".example.com") =>
         [WARNING("older_cookie_domain")];
+    an_older_domain_that_is_the_host_itself_is_found:
+        "https://api.example.com", "https://example.com", |b| b.older_cookie_domain("") =>
+        [WARNING("older_cookie_domain")];
     unchecked_requests_of_other_sites_are_found:
         "https://api.example.com", "https://example.com",
         |b| b.cookie_same_site(SameSite::None).anti_csrf(AntiCsrf::None) => [ERROR("anti_csrf")];

@@ -1,9 +1,10 @@
 //! Every conformance case is a test, or stands in `docs/conformance.md` with its reason. A test
-//! names its cases in the last line of its documentation: `/// Cases: S12, C3.`
+//! names its cases in the last line of its documentation: `/// Cases: S12, C3.`, and a test of the
+//! browser suite in the line above it: `// Cases: S209.`
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::architecture::{root, sources};
 
@@ -43,28 +44,37 @@ fn cases_of(text: &str) -> Vec<Case> {
 }
 
 fn tested() -> BTreeSet<Case> {
-    let mut files = Vec::new();
-    sources(&root().join("tests"), &mut files);
-    sources(&root().join("crates"), &mut files);
+    let mut sources_in_rust = Vec::new();
+    sources(&root().join("tests"), &mut sources_in_rust);
+    sources(&root().join("crates"), &mut sources_in_rust);
+    sources_in_rust.retain(|file| !file.ends_with("ledger.rs"));
+    let mut cases = named_in(&sources_in_rust, "/// Cases: ", |below| {
+        below.contains("test") && !below.contains("#[ignore")
+    });
+    cases.extend(named_in(&browser_suite(), "// Cases: ", |below| {
+        below.starts_with("sdkTest(")
+    }));
+    cases
+}
+
+fn browser_suite() -> Vec<PathBuf> {
+    let folder = fs::read_dir(root().join("tests/browser")).unwrap();
+    let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
+    files
+}
+
+/// The cases that are named in lines with this mark. Below each there must be a test that runs.
+fn named_in(files: &[PathBuf], mark: &str, is_test: fn(&str) -> bool) -> BTreeSet<Case> {
     let mut cases = BTreeSet::new();
-    for file in files.iter().filter(|file| !file.ends_with("ledger.rs")) {
+    for file in files {
         let text = fs::read_to_string(file).unwrap();
         let lines: Vec<_> = text.lines().map(str::trim).collect();
         for (at, line) in lines.iter().enumerate() {
-            if let Some(list) = line.strip_prefix("/// Cases: ") {
-                // The line belongs to a test that runs.
-                let below = lines[at + 1..]
-                    .iter()
-                    .take(4)
-                    .copied()
-                    .collect::<Vec<_>>()
-                    .join(" ");
-                assert!(
-                    below.contains("test") && !below.contains("#[ignore"),
-                    "{}:{}: {below}",
-                    file.display(),
-                    at + 1
-                );
+            if let Some(list) = line.strip_prefix(mark) {
+                let below: Vec<_> = lines[at + 1..].iter().take(4).copied().collect();
+                let below = below.join(" ");
+                assert!(is_test(&below), "{}:{}: {below}", file.display(), at + 1);
                 cases.extend(list.trim_end_matches('.').split(", ").flat_map(cases_of));
             }
         }

@@ -21,8 +21,9 @@ use crate::convert::{Head, View, for_request, response_of};
 ///   none.
 /// * Applies token effects to every response, errors included, and renders session errors.
 ///
-/// What is wrapped last runs first: put it after the guards. Middleware that sets
-/// `Access-Control-Expose-Headers` must add to the header, not replace it, or be put inside.
+/// What is wrapped last runs first: put it after the guards. Only CORS middleware goes around it.
+/// That replaces `Access-Control-Expose-Headers`, so what it exposes must hold
+/// [`wire::CORS_EXPOSE_HEADERS`](supersession::wire::CORS_EXPOSE_HEADERS).
 #[derive(Clone, Debug)]
 #[must_use = "a middleware does nothing until it is applied"]
 pub struct SessionMiddleware {

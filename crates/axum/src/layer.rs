@@ -23,8 +23,8 @@ use crate::reject::Rejected;
 /// * Applies token effects to every response, errors included, and renders session errors.
 ///
 /// It must see paths as the client sent them: put it on the outermost router, not on a nested one.
-/// Layers that set `Access-Control-Expose-Headers` must add to the header, not replace it, or be
-/// put inside.
+/// Only a CORS layer goes around it. Such a layer replaces `Access-Control-Expose-Headers`, so what
+/// it exposes must hold [`wire::CORS_EXPOSE_HEADERS`](supersession::wire::CORS_EXPOSE_HEADERS).
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until it is applied"]
 pub struct SessionLayer {

@@ -117,6 +117,7 @@ pub use session::{Delivery, Session, SessionTokens};
 pub use sessions::{AntiCsrfInput, CreateSession, Sessions, UserMetadata};
 pub use store::Store;
 pub use transfer::{
-    AntiCsrf, CookiePrefix, InvalidAntiCsrf, InvalidSameSite, SameSite, TokenTransferMethod,
+    AntiCsrf, CookiePrefix, InvalidAntiCsrf, InvalidCookiePrefix, InvalidSameSite, SameSite,
+    TokenTransferMethod,
 };
 pub use watch::SessionEnd;

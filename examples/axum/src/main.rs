@@ -5,21 +5,30 @@
 //! | `PORT` | 3000 | where it listens, on the loopback interface |
 //! | `DATABASE` | `demo.db` | the SQLite file |
 //! | `ACCESS_TOKEN_VALIDITY_SECONDS` | 3600 | how soon the page has to renew its session |
+//! | `ROTATION_GRACE_PERIOD_SECONDS` | 30 | how long an exchanged refresh token leads to the same successor |
+//! | `API_DOMAIN` | `http://localhost:PORT` | the origin at which browsers see this server |
+//! | `WEBSITE_DOMAIN` | the API's | the origin whose pages may call this server |
+//! | `ANTI_CSRF` | by the domains | `NONE`, `VIA_CUSTOM_HEADER` or `VIA_TOKEN` |
+//! | `COOKIE_DOMAIN` | none | the `Domain` of the cookies |
+//! | `OLDER_COOKIE_DOMAIN` | none | the `Domain` that they had before; empty for none |
+//! | `COOKIE_PREFIX` | `off` | names that browsers guard: `off`, `accept`, `prefer` or `require` |
+//! | `COOKIE_PARTITIONED` | `false` | cookies of their own for each site that embeds this one |
 //! | `RUST_LOG` | `info` | what is logged |
 
 mod api;
+mod cors;
 mod error;
 mod page;
-
-use std::str::FromStr;
-use std::time::Duration;
+mod settings;
 
 use anyhow::Context as _;
 use axum::Router;
 use supersession_axum::SessionLayer;
-use supersession_axum::core::Sessions;
+use supersession_axum::core::{Hooks, Sessions, TokenTheft};
 use supersession_sqlite::SqliteStore;
 use tokio::net::TcpListener;
+
+use crate::settings::Settings;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -30,31 +39,29 @@ async fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .init();
 
-    let port: u16 = variable("PORT", 3000)?;
-    let database: String = variable("DATABASE", "demo.db".to_owned())?;
-    let validity: u64 = variable("ACCESS_TOKEN_VALIDITY_SECONDS", 3600)?;
-
-    let address = format!("http://localhost:{port}");
-    let sessions = Sessions::builder(SqliteStore::open(&database).await?)
-        .api_domain(&address)
-        .website_domain(&address)
-        .access_token_validity(Duration::from_secs(validity))
+    let settings = Settings::from_environment()?;
+    let store = SqliteStore::open(&settings.database).await?;
+    let sessions = settings
+        .apply(Sessions::builder(store))
         // One point read a request, and a revoked session is out at once.
         .check_database(true)
         .claim(api::ROLE.clone())
+        .hooks(Hooks::new().on_theft(warn_of_theft))
         .build()
         .await?;
 
     let app = Router::new()
         .merge(page::routes())
         .merge(api::routes())
-        .layer(SessionLayer::new(sessions));
+        .layer(SessionLayer::new(sessions))
+        .layer(cors::layer(&settings.website_domain)?);
+    let port = settings.port;
     let listener = TcpListener::bind(("127.0.0.1", port))
         .await
         .with_context(|| {
             format!("cannot listen on port {port}; choose another one with PORT=...")
         })?;
-    announce(&address, &database);
+    announce(&settings);
     tokio::select! {
         served = async { axum::serve(listener, app).await } => served?,
         // Whatever was answered is already on disk, so there is nothing to wait for.
@@ -63,25 +70,22 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An environment variable, or its default.
-fn variable<T>(name: &str, default: T) -> anyhow::Result<T>
-where
-    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
-{
-    match std::env::var(name) {
-        Ok(text) => text
-            .parse()
-            .with_context(|| format!("{name}={text} is not usable")),
-        Err(_) => Ok(default),
-    }
+/// A real application tells the user: by mail, or at the next sign-in.
+async fn warn_of_theft(theft: TokenTheft) {
+    tracing::warn!(handle = %theft.handle, "a refresh token was stolen: its session is revoked");
 }
 
 #[expect(
     clippy::print_stdout,
     reason = "this is what a person at the terminal waits for"
 )]
-fn announce(address: &str, database: &str) {
-    println!("Supersession demo: {address}  (sessions in {database}; sign in with any name)");
+fn announce(settings: &Settings) {
+    let Settings {
+        api_domain,
+        database,
+        ..
+    } = settings;
+    println!("Supersession demo: {api_domain}  (sessions in {database}; sign in with any name)");
 }
 
 /// Resolves when the process is asked to end.

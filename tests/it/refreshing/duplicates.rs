@@ -155,3 +155,31 @@ async fn duplicate_cookies_do_not_matter_to_a_refresh_by_header() {
     assert_describes(&answer, &new);
     assert_eq!(cookie_lines(&answer), CLEARED_COOKIES);
 }
+
+/// A browser that holds an access token's cookie from before a change of its path gets rid of it.
+#[tokio::test]
+async fn a_cookie_for_an_older_path_is_cleared() {
+    let old = App::with(|builder| builder.access_token_path("/verify")).await;
+    let stale = old.login("alice").await;
+    let app = old
+        .restarted_with(|builder| builder.older_access_token_path("/verify/"))
+        .await;
+    let fresh = app.login("alice").await;
+    let both = Req::get("/verify")
+        .access_cookie(&stale)
+        .access_cookie(&fresh);
+    let answer = app.send(both).await;
+    answer.is_message(401, "try refresh token");
+    let cookies = answer.cookies();
+    assert_eq!(cookies.len(), 1, "{answer:?}");
+    assert!(cookies[0].is_cleared(), "{answer:?}");
+    assert_eq!(cookies[0].path.as_deref(), Some("/verify"));
+    let healed = Req::get("/verify").access_cookie(&fresh);
+    assert_eq!(app.send(healed).await.status, 200);
+    // Unless it is configured, nothing is cleared.
+    let app = old.restarted_with(|builder| builder).await;
+    let both = Req::get("/verify")
+        .access_cookie(&stale)
+        .access_cookie(&fresh);
+    assert!(app.send(both).await.cookies().is_empty());
+}

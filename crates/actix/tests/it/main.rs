@@ -5,6 +5,7 @@
 )]
 
 mod built_in;
+mod cors;
 mod doctor;
 mod errors;
 mod extractors;

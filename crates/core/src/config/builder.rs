@@ -2,26 +2,25 @@
 //! fix.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ClientIpFn, Config, OriginFn, RenderFn, TransferMethodFn};
-use crate::claims::{AnyClaim, Claim, ClaimValidator};
+use crate::claims::{AnyClaim, ClaimValidator};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Engine, Lifetimes};
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::error::{Fault, SessionError};
+use crate::error::Fault;
 use crate::hooks::Hooks;
-use crate::http::{Reply, RequestView};
+
 use crate::ids::AppId;
 use crate::keys::{KeyPolicy, KeyRing};
 use crate::request::Strictness;
 use crate::sessions::Sessions;
 use crate::store::{Endings, KeyKind, Store};
 use crate::telemetry;
-use crate::transfer::{AntiCsrf, CookiePrefix, SameSite, TokenTransferMethod};
+use crate::transfer::{AntiCsrf, CookiePrefix, SameSite};
 use crate::wire;
 use crate::workers::Workers;
 
@@ -40,6 +39,7 @@ pub struct SessionsBuilder {
     pub(super) cookie_secure: Option<bool>,
     pub(super) cookie_same_site: Option<SameSite>,
     pub(super) access_token_path: String,
+    pub(super) older_access_token_path: Option<String>,
     pub(super) cookie_names: (String, String),
     pub(super) cookie_prefix: CookiePrefix,
     pub(super) cookie_partitioned: bool,
@@ -162,6 +162,7 @@ impl SessionsBuilder {
             cookie_secure: None,
             cookie_same_site: None,
             access_token_path: "/".to_owned(),
+            older_access_token_path: None,
             cookie_names: (
                 wire::ACCESS_COOKIE.to_owned(),
                 wire::REFRESH_COOKIE.to_owned(),
@@ -205,369 +206,6 @@ impl SessionsBuilder {
             entropy: Arc::new(SystemEntropy),
             signing_threads: std::thread::available_parallelism().map_or(2, NonZero::get),
         }
-    }
-
-    /// Where this API is, as browsers see it, such as `https://api.example.com`. Required.
-    #[doc(alias = "apiDomain")]
-    pub fn api_domain(mut self, domain: impl Into<String>) -> Self {
-        self.api_domain = Some(domain.into());
-        self
-    }
-
-    /// Where the website is whose pages call this API, such as `https://example.com`. Required,
-    /// unless [`Self::origin`] is set.
-    #[doc(alias = "websiteDomain")]
-    pub fn website_domain(mut self, domain: impl Into<String>) -> Self {
-        self.website_domain = Some(domain.into());
-        self
-    }
-
-    /// Where the website is, as a function of the request, for an API that serves several. Wins
-    /// over [`Self::website_domain`].
-    pub fn origin<F>(mut self, origin: F) -> Self
-    where
-        F: Fn(&dyn RequestView) -> String + Send + Sync + 'static,
-    {
-        self.origin = Some(Arc::new(origin));
-        self
-    }
-
-    /// Where the built-in routes are. Defaults to `/auth`, as in the browser SDKs.
-    #[doc(alias = "apiBasePath")]
-    pub fn api_base_path(mut self, path: impl Into<String>) -> Self {
-        self.api_base_path = path.into();
-        self
-    }
-
-    /// The prefix that a gateway in front of this server strips from paths. Defaults to none.
-    #[doc(alias = "apiGatewayPath")]
-    pub fn api_gateway_path(mut self, path: impl Into<String>) -> Self {
-        self.api_gateway_path = path.into();
-        self
-    }
-
-    /// The `Domain` of cookies, to share a session between subdomains. Defaults to none: the API's
-    /// host only.
-    #[doc(alias = "cookieDomain")]
-    pub fn cookie_domain(mut self, domain: impl Into<String>) -> Self {
-        self.cookie_domain = Some(domain.into());
-        self
-    }
-
-    /// The `Domain` that cookies had before [`Self::cookie_domain`] was changed; empty for "the
-    /// API's host only". Browsers that hold both generations are then healed at their next refresh.
-    /// Defaults to none.
-    #[doc(alias = "olderCookieDomain")]
-    pub fn older_cookie_domain(mut self, domain: impl Into<String>) -> Self {
-        self.older_cookie_domain = Some(domain.into());
-        self
-    }
-
-    /// Whether cookies are `Secure`. Defaults to whether the API's domain is `https`.
-    #[doc(alias = "cookieSecure")]
-    pub fn cookie_secure(mut self, secure: bool) -> Self {
-        self.cookie_secure = Some(secure);
-        self
-    }
-
-    /// The `SameSite` of cookies. Defaults to `Lax` where API and website share a site and a
-    /// scheme, `None` elsewhere.
-    #[doc(alias = "cookieSameSite")]
-    pub fn cookie_same_site(mut self, same_site: SameSite) -> Self {
-        self.cookie_same_site = Some(same_site);
-        self
-    }
-
-    /// The `Path` of the access token's cookie. Defaults to `/`.
-    #[doc(alias = "accessTokenPath")]
-    pub fn access_token_path(mut self, path: impl Into<String>) -> Self {
-        self.access_token_path = path.into();
-        self
-    }
-
-    /// The names of the two cookies. Must stay the same for a client. Defaults to `sAccessToken`
-    /// and `sRefreshToken`.
-    #[doc(alias = "getCookieNameForTokenType")]
-    pub fn cookie_names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
-        self.cookie_names = (access.into(), refresh.into());
-        self
-    }
-
-    /// Whether the names of cookies get the prefix by which browsers guard them, and how far the
-    /// changeover is. Needs `Secure`. The browser SDKs do not mind: scripts do not see these
-    /// cookies. Defaults to [`CookiePrefix::Off`].
-    pub fn cookie_prefix(mut self, prefix: CookiePrefix) -> Self {
-        self.cookie_prefix = prefix;
-        self
-    }
-
-    /// Whether browsers keep the cookies apart for each site that embeds this application in a
-    /// frame (`Partitioned`, CHIPS), so that it works where third-party cookies are blocked. Needs
-    /// `Secure`, and makes sense with `SameSite=None` only. Sessions from before are taken over at
-    /// their next refresh. Defaults to false.
-    pub fn cookie_partitioned(mut self, partitioned: bool) -> Self {
-        self.cookie_partitioned = partitioned;
-        self
-    }
-
-    /// The names of the two response headers. The stock browser SDK knows only the defaults,
-    /// `st-access-token` and `st-refresh-token`.
-    #[doc(alias = "getResponseHeaderNameForTokenType")]
-    pub fn response_header_names(
-        mut self,
-        access: impl Into<String>,
-        refresh: impl Into<String>,
-    ) -> Self {
-        self.header_names = (
-            access.into().to_ascii_lowercase(),
-            refresh.into().to_ascii_lowercase(),
-        );
-        self
-    }
-
-    /// How requests prove that they come from the application's own pages. Defaults to
-    /// [`AntiCsrf::ViaCustomHeader`] where cookies are `SameSite=None`, and to no check elsewhere.
-    #[doc(alias = "antiCsrf")]
-    pub fn anti_csrf(mut self, mode: AntiCsrf) -> Self {
-        self.anti_csrf = Some(mode);
-        self
-    }
-
-    /// How tokens travel, as a function of the request; the second argument says whether a session
-    /// is being created. Defaults to what the client asks for in `st-auth-mode` at creation, and to
-    /// either way afterwards.
-    #[doc(alias = "getTokenTransferMethod")]
-    pub fn token_transfer_method<F>(mut self, decide: F) -> Self
-    where
-        F: Fn(&dyn RequestView, bool) -> TokenTransferMethod + Send + Sync + 'static,
-    {
-        self.transfer_method = Some(Arc::new(decide));
-        self
-    }
-
-    /// Whether the access token is also sent in a header where cookies carry the session, for pages
-    /// that need to read it. Defaults to false: scripts cannot read what they do not get.
-    #[doc(alias = "exposeAccessTokenToFrontendInCookieBasedAuth")]
-    pub fn expose_access_token_to_frontend(mut self, expose: bool) -> Self {
-        self.expose_access_token = expose;
-        self
-    }
-
-    /// How sure guards make that a session has not been revoked, unless they say otherwise
-    /// ([`VerifyOptions::strictness`](crate::VerifyOptions::strictness)). Defaults to
-    /// [`Strictness::Feed`] with a store that has a feed of endings, and to
-    /// [`Strictness::TokenOnly`] elsewhere, as in the reference: access tokens stay good until they
-    /// expire.
-    pub fn strictness(mut self, strictness: Strictness) -> Self {
-        self.strictness = Some(strictness);
-        self
-    }
-
-    /// Whether guards ask the store at each request: short for [`Self::strictness`] with
-    /// [`Strictness::Database`], or with [`Strictness::TokenOnly`].
-    #[doc(alias = "checkDatabase")]
-    pub fn check_database(self, check: bool) -> Self {
-        self.strictness(Strictness::of_check_database(check))
-    }
-
-    /// How soon [`Session::ended`](crate::Session::ended) notices what it is not told of: at most
-    /// this long after a session expired, or was revoked on another node while the store has no
-    /// feed of endings. One point read for each session that is waited for. Defaults to 5 seconds.
-    pub fn ending_poll_interval(mut self, interval: Duration) -> Self {
-        self.ending_poll_interval = interval;
-        self
-    }
-
-    /// The status of the three answers that ask the client to refresh or to sign in. Defaults to
-    /// 401, as in the browser SDKs.
-    #[doc(alias = "sessionExpiredStatusCode")]
-    pub fn session_expired_status(mut self, status: u16) -> Self {
-        self.session_expired_status = status;
-        self
-    }
-
-    /// The status of a claim that does not hold. Defaults to 403, as in the browser SDKs.
-    #[doc(alias = "invalidClaimStatusCode")]
-    pub fn invalid_claim_status(mut self, status: u16) -> Self {
-        self.invalid_claim_status = status;
-        self
-    }
-
-    /// Whether access tokens are signed with rotating keys, and only such are accepted. Defaults to
-    /// true; false uses the static key, for verifiers that cannot follow a rotation.
-    #[doc(alias = "useDynamicAccessTokenSigningKey")]
-    pub fn use_dynamic_access_token_signing_key(mut self, dynamic: bool) -> Self {
-        self.key_kind = if dynamic {
-            KeyKind::Dynamic
-        } else {
-            KeyKind::Static
-        };
-        self
-    }
-
-    /// How long a rotating key is used. Defaults to 168 hours; at least one hour.
-    #[doc(alias = "access_token_dynamic_signing_key_update_interval")]
-    pub fn signing_key_update_interval(mut self, interval: Duration) -> Self {
-        self.key_update_interval = interval;
-        self
-    }
-
-    /// The `iss` of tokens. Defaults to the API's domain and base path.
-    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.issuer = Some(issuer.into());
-        self
-    }
-
-    /// How long an access token is valid. Defaults to 3,600 seconds; 1 second to 1,000 days.
-    pub fn access_token_validity(mut self, validity: Duration) -> Self {
-        self.lifetimes.access_token_validity = validity;
-        self
-    }
-
-    /// By which fraction an access token's validity is shortened at most, at random, so that
-    /// clients do not all refresh at once. Defaults to 0.05; 0 to 0.25.
-    pub fn access_token_validity_jitter(mut self, fraction: f64) -> Self {
-        self.lifetimes.access_token_validity_jitter = fraction;
-        self
-    }
-
-    /// How long a session lives without a refresh. Defaults to 100 days; must exceed the access
-    /// token's validity.
-    pub fn refresh_token_validity(mut self, validity: Duration) -> Self {
-        self.lifetimes.refresh_token_validity = validity;
-        self
-    }
-
-    /// How long after a refresh the exchanged token still leads to the same successor, so that
-    /// parallel tabs, retries and lost responses log nobody out. Defaults to 30 seconds; at most
-    /// 300.
-    pub fn refresh_token_rotation_grace_period(mut self, period: Duration) -> Self {
-        self.lifetimes.rotation_grace_period = period;
-        self
-    }
-
-    /// Whether the reuse of a recently exchanged refresh token, after its grace period, is reported
-    /// as theft or merely as `unauthorised`. The session ends either way. Defaults to theft.
-    #[doc(alias = "recent_token_reuse_behaviour")]
-    pub fn report_recent_token_reuse_as_theft(mut self, theft: bool) -> Self {
-        self.lifetimes.recent_reuse_is_theft = theft;
-        self
-    }
-
-    /// The end of every session counted from its creation, however often it is refreshed. Defaults
-    /// to none. Sessions that are already there come under a new value at their next refresh.
-    pub fn absolute_session_lifetime(mut self, lifetime: Duration) -> Self {
-        self.lifetimes.absolute_session_lifetime = Some(lifetime);
-        self
-    }
-
-    /// How often expired sessions and retired keys are deleted in the background; `None` leaves it
-    /// to [`Sessions::delete_expired_sessions`]. Defaults to every hour, with jitter.
-    pub fn cleanup_interval(mut self, interval: Option<Duration>) -> Self {
-        self.cleanup_interval = interval;
-        self
-    }
-
-    /// Registers a claim: it is fetched and put into the payload of every session that is created.
-    pub fn claim<C: Claim>(mut self, claim: C) -> Self {
-        self.claims.push(AnyClaim::new(claim));
-        self
-    }
-
-    /// Registers a validator that every guard runs unless it overrides the list.
-    #[doc(alias = "getGlobalClaimValidators")]
-    pub fn global_validator(mut self, validator: impl Into<ClaimValidator>) -> Self {
-        self.validators.push(validator.into());
-        self
-    }
-
-    /// The application's hooks.
-    pub fn hooks(mut self, hooks: Hooks) -> Self {
-        self.hooks = hooks;
-        self
-    }
-
-    /// Lets the application answer errors otherwise: gets the error and the wire's own answer, and
-    /// returns what is sent. Tokens are cleared, where the error demands it, whatever is returned.
-    #[doc(alias = "errorHandlers")]
-    pub fn render_errors<F>(mut self, render: F) -> Self
-    where
-        F: Fn(&SessionError, Reply) -> Reply + Send + Sync + 'static,
-    {
-        self.render = Some(Arc::new(render));
-        self
-    }
-
-    /// Turns the built-in refresh route off, for an application that mounts its own.
-    pub fn without_refresh_route(mut self) -> Self {
-        self.refresh_route = false;
-        self
-    }
-
-    /// Turns the built-in sign-out route off, for an application that mounts its own.
-    pub fn without_signout_route(mut self) -> Self {
-        self.signout_route = false;
-        self
-    }
-
-    /// Whether it is noted where sessions are used: what the client calls itself, its address, and
-    /// when it was seen last, at most every five minutes for each session, written in batches in the
-    /// background. It stands in [`SessionInformation::device`](crate::SessionInformation::device).
-    /// Defaults to false: addresses are personal data.
-    pub fn track_devices(mut self, on: bool) -> Self {
-        self.track_devices = on;
-        self
-    }
-
-    /// The address of the client, as a function of the request, for an application behind a proxy.
-    /// Take it from a header only if your proxy sets that header, because anybody can send one.
-    /// Defaults to [`RequestView::peer_ip`].
-    pub fn client_ip<F>(mut self, client_ip: F) -> Self
-    where
-        F: Fn(&dyn RequestView) -> Option<IpAddr> + Send + Sync + 'static,
-    {
-        self.client_ip = Some(Arc::new(client_ip));
-        self
-    }
-
-    /// How many sessions a user may have, in all tenants; a further one ends the oldest. Defaults
-    /// to any number.
-    pub fn max_sessions_per_user(mut self, most: NonZero<usize>) -> Self {
-        self.max_sessions_per_user = Some(most);
-        self
-    }
-
-    /// Turns the route `GET {base}/doctor` on, which says what is wrong with the configuration and
-    /// with the way that requests take; see [`doctor`](crate::doctor). For development only: it
-    /// answers strangers. Defaults to false.
-    pub fn doctor_route(mut self, on: bool) -> Self {
-        self.doctor_route = on;
-        self
-    }
-
-    /// The app, where one database holds several. Defaults to `public`.
-    pub fn app_id(mut self, app_id: AppId) -> Self {
-        self.app_id = app_id;
-        self
-    }
-
-    /// Where the time comes from. Defaults to the system's clock; tests inject one that they move
-    /// by hand.
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
-    /// Where randomness comes from. Defaults to the system's generator; tests inject a seeded one.
-    pub fn entropy(mut self, entropy: impl Entropy) -> Self {
-        self.entropy = Arc::new(entropy);
-        self
-    }
-
-    /// How many threads sign tokens. Defaults to the number of processors; at least one.
-    pub fn signing_threads(mut self, threads: usize) -> Self {
-        self.signing_threads = threads.max(1);
-        self
     }
 
     /// Checks everything, loads the keys, or makes them, and starts.

@@ -76,6 +76,12 @@ impl SessionsBuilder {
         for (setting, path) in [
             ("api_base_path", &public_base_path),
             ("access_token_path", &self.access_token_path),
+            (
+                "older_access_token_path",
+                self.older_access_token_path
+                    .as_ref()
+                    .unwrap_or(&String::new()),
+            ),
         ] {
             if path.contains([';', ' ']) || path.chars().any(char::is_control) {
                 problems.add(
@@ -85,10 +91,7 @@ impl SessionsBuilder {
                 );
             }
         }
-        let access_path = match domain::path(&self.access_token_path) {
-            path if path.is_empty() => "/".to_owned(),
-            path => path,
-        };
+        let access_path = cookie_path(&self.access_token_path);
         let secure = self
             .cookie_secure
             .unwrap_or_else(|| api.as_ref().is_some_and(|api: &Api| api.domain.is_https()));
@@ -104,6 +107,7 @@ impl SessionsBuilder {
             refresh_path: format!("{public_base_path}{}", wire::REFRESH_PATH),
             domain: cookie_domain,
             older_domain: older_cookie_domain,
+            older_access_path: self.older_access_token_path.as_deref().map(cookie_path),
             secure,
             partitioned: self.cookie_partitioned,
         };
@@ -316,6 +320,14 @@ impl SessionsBuilder {
             site: api.site_with(&domain, &site, self.cookie_same_site),
             domain,
         })
+    }
+}
+
+/// A path as an attribute of a cookie, where the root has a name.
+fn cookie_path(text: &str) -> String {
+    match domain::path(text) {
+        path if path.is_empty() => "/".to_owned(),
+        path => path,
     }
 }
 

@@ -3,6 +3,7 @@
 mod builder;
 mod check;
 pub(crate) mod domain;
+mod settings;
 
 use std::fmt;
 use std::net::IpAddr;

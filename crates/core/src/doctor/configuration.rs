@@ -54,6 +54,21 @@ impl Config {
     }
 
     fn check_cookie_domains(&self, api: &Domain, findings: &mut Vec<Finding>) {
+        let without_dot = |domain: &Option<String>| {
+            domain
+                .as_deref()
+                .map(|domain| domain.trim_start_matches('.').to_owned())
+        };
+        let older = without_dot(&self.cookies.older_domain);
+        if older.is_some()
+            && older == without_dot(&self.cookies.domain).or_else(|| Some(String::new()))
+        {
+            findings.push(Finding::warning(
+                "older_cookie_domain",
+                "is the same as `cookie_domain`, so it would clear what has just been set",
+                "set it to the domain from before, or leave it out",
+            ));
+        }
         let Some(domain) = &self.cookies.domain else {
             return;
         };
@@ -69,19 +84,6 @@ impl Config {
                 "cookie_domain",
                 format!("`{domain}` is a public suffix, for which browsers refuse cookies"),
                 "set it to a domain below it, or leave it out",
-            ));
-        }
-        if self
-            .cookies
-            .older_domain
-            .as_deref()
-            .map(|older| older.trim_start_matches('.'))
-            == Some(bare)
-        {
-            findings.push(Finding::warning(
-                "older_cookie_domain",
-                "is the same as `cookie_domain`, so it would clear what has just been set",
-                "set it to the domain from before, or leave it out",
             ));
         }
     }

@@ -7,7 +7,9 @@ use super::{RequestSessions, Route, VerifyOptions};
 use crate::error::SessionError;
 use crate::secret::AccessToken;
 use crate::session::Session;
-use crate::transfer::{AntiCsrf, Presented, RequestMethod, SelectedToken, Transport};
+use crate::transfer::{
+    AntiCsrf, DuplicateCookies, Presented, RequestMethod, SelectedToken, Transport,
+};
 
 impl RequestSessions {
     /// The session of this request, if the options are met. `None` where the session is optional
@@ -76,9 +78,10 @@ impl RequestSessions {
                 "the request carries the cookie of a legacy session",
             ));
         }
-        let selected = presented.access_token().map_err(|_| {
-            SessionError::try_refresh("the request carries several access token cookies")
-        })?;
+        let selected = match presented.access_token() {
+            Ok(selected) => selected,
+            Err(DuplicateCookies) => return Err(self.heal_duplicates(presented)?),
+        };
         let anti_csrf = self.anti_csrf_check(presented, selected.as_ref(), options)?;
         let Some(selected) = selected else {
             return if options.is_optional() {
@@ -109,6 +112,19 @@ impl RequestSessions {
             self.remember(&session, strictness);
             session
         }))
+    }
+
+    /// Two cookies of one name: the client is to refresh, and loses the one for an older path.
+    fn heal_duplicates(&self, presented: &Presented) -> Result<SessionError, SessionError> {
+        if self.config().cookies.older_access_path.is_some() {
+            let same_site = presented.site()?.same_site;
+            self.inner
+                .effects
+                .plan(|plan| plan.clear_older_access_path(same_site));
+        }
+        Ok(SessionError::try_refresh(
+            "the request carries several access token cookies",
+        ))
     }
 
     /// What a second guard asks beyond the first.

@@ -21,6 +21,8 @@ pub(crate) struct CookieSettings {
     pub(crate) domain: Option<String>,
     /// The domain of cookies that an earlier configuration has set; empty for host-only ones.
     pub(crate) older_domain: Option<String>,
+    /// The path of the access token's cookie that an earlier configuration has set.
+    pub(crate) older_access_path: Option<String>,
     pub(crate) secure: bool,
     /// Whether browsers keep the cookies apart for each site that embeds us.
     pub(crate) partitioned: bool,
@@ -216,6 +218,7 @@ mod tests {
             refresh_path: "/auth/session/refresh".into(),
             domain: Some(".example.com".into()),
             older_domain: None,
+            older_access_path: None,
             secure: true,
             partitioned: false,
         };

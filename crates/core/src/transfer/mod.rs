@@ -13,7 +13,7 @@ use std::str::FromStr;
 pub(crate) use cookie::{CookieNames, CookieSettings};
 pub(crate) use plan::ResponsePlan;
 pub(crate) use plan::TokensOut;
-pub(crate) use read::{Presented, RequestMethod, SelectedToken, SiteOfRequest};
+pub(crate) use read::{DuplicateCookies, Presented, RequestMethod, SelectedToken, SiteOfRequest};
 
 /// How tokens travel between the client and us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +113,25 @@ pub enum CookiePrefix {
     Require,
 }
 
+/// The text is none of the steps of [`CookiePrefix`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the cookie prefix must be one of \"off\", \"accept\", \"prefer\", or \"require\"")]
+pub struct InvalidCookiePrefix;
+
+impl FromStr for CookiePrefix {
+    type Err = InvalidCookiePrefix;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "off" => Ok(Self::Off),
+            "accept" => Ok(Self::Accept),
+            "prefer" => Ok(Self::Prefer),
+            "require" => Ok(Self::Require),
+            _ => Err(InvalidCookiePrefix),
+        }
+    }
+}
+
 /// How a request proves that it was made by the application's own page (session specification,
 /// section 6).
 ///
@@ -153,6 +172,8 @@ mod tests {
     fn settings_are_read_from_text() {
         assert_eq!(" Lax ".parse(), Ok(SameSite::Lax));
         assert_eq!("random".parse::<SameSite>(), Err(InvalidSameSite));
+        assert_eq!("Require".parse(), Ok(CookiePrefix::Require));
+        assert_eq!("".parse::<CookiePrefix>(), Err(InvalidCookiePrefix));
         assert_eq!("VIA_TOKEN".parse(), Ok(AntiCsrf::ViaToken));
         assert_eq!("RANDOM".parse::<AntiCsrf>(), Err(InvalidAntiCsrf));
     }

@@ -22,6 +22,7 @@ pub(crate) struct ResponsePlan {
     clear_legacy_cookie: bool,
     clear_older_access_cookie: bool,
     clear_older_refresh_cookie: bool,
+    clear_older_access_path: bool,
     same_site: Option<SameSite>,
 }
 
@@ -120,6 +121,12 @@ impl ResponsePlan {
         self.clear_older_refresh_cookie |= refresh;
     }
 
+    /// Clears an access token's cookie that an earlier configuration has set for another path.
+    pub(crate) fn clear_older_access_path(&mut self, same_site: SameSite) {
+        self.same_site = Some(same_site);
+        self.clear_older_access_path = true;
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         // Whatever is planned needs to know the `SameSite` of its cookies.
         self.same_site.is_none()
@@ -208,6 +215,13 @@ impl ResponsePlan {
         }
         if self.clear_older_refresh_cookie {
             lines.write(refresh, refresh_path, older, &CookieValue::Clear);
+        }
+        if let Some(path) = cookies
+            .older_access_path
+            .as_deref()
+            .filter(|_| self.clear_older_access_path)
+        {
+            lines.write(access, path, domain, &CookieValue::Clear);
         }
         lines.lines
     }
