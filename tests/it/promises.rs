@@ -1,4 +1,4 @@
-//! The promises that concern many callers at once, on the memory store and on SQLite.
+//! The promises that concern many callers at once, on each store.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use supersession::store::MemoryStore;
 use supersession::{AntiCsrfInput, Sessions, Store};
+use supersession_redis::RedisStore;
 use supersession_sqlite::SqliteStore;
+use supersession_testkit::servers::RedisServer;
 use tokio::task::JoinSet;
 
 use crate::support::{START, capture, default_config, seed_keys};
@@ -35,6 +37,12 @@ async fn sqlite() -> (tempfile::TempDir, SqliteStore) {
     (folder, store)
 }
 
+/// On the shared server, under a prefix of its own; `None` if there is no server.
+async fn redis(prefix: &str) -> Option<RedisStore> {
+    let options = RedisStore::options().url(RedisServer::shared()?.url());
+    Some(options.prefix(prefix).open().await.unwrap())
+}
+
 /// Runs one test body on each store.
 macro_rules! on_each_store {
     ($($name:ident => $body:path;)*) => {
@@ -52,6 +60,16 @@ macro_rules! on_each_store {
                 async fn $name() {
                     let (_folder, store) = super::sqlite().await;
                     $body(super::sessions(store).await).await;
+                }
+            )*
+        }
+        mod redis {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $name() {
+                    if let Some(store) = super::redis(stringify!($name)).await {
+                        $body(super::sessions(store).await).await;
+                    }
                 }
             )*
         }

@@ -7,6 +7,7 @@
 //!   see [`adapter`] for what to write.
 //! * [`ManualClock`] stands still until a test moves it, [`SeededEntropy`] gives the same bytes in
 //!   every run.
+//! * [`servers`] starts database servers for tests that need real ones.
 //! * [`FaultStore`] wraps a store, fails on demand, and remembers which verbs were called.
 //!
 //! For tests only: the randomness is predictable, and assertions panic.
@@ -37,6 +38,7 @@ pub mod adapter;
 mod clock;
 mod entropy;
 mod fault;
+pub mod servers;
 pub mod store;
 
 pub use clock::ManualClock;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod cors;
+mod on_redis;
 mod sensitive;
 
 use axum::body::Body;

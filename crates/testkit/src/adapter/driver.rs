@@ -1,6 +1,9 @@
 //! What an adapter's author writes.
 
-use supersession::Sessions;
+use std::sync::Arc;
+
+use supersession::store::MemoryStore;
+use supersession::{Sessions, Store};
 
 use super::{WireRequest, WireResponse};
 
@@ -48,6 +51,17 @@ pub trait Driver {
     /// An application, ready for requests. Where its type has no name, this may be what is needed
     /// to make it anew for each request.
     type App;
+
+    /// Whether all that the driver needs is there. If not, nothing is played; whoever answers so says
+    /// what is missing.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// A fresh, empty store. One in memory, unless the script is to be played on another.
+    fn store(&self) -> impl Future<Output = Arc<dyn Store>> {
+        std::future::ready(Arc::new(MemoryStore::new()) as _)
+    }
 
     /// How the adapter's layer is called in the error that names it when it is missing.
     fn layer_name(&self) -> &'static str;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use supersession::store::{MemoryStore, StoreErrorKind};
-use supersession::{Sessions, SessionsBuilder, UnixMillis};
+use supersession::store::StoreErrorKind;
+use supersession::{Sessions, SessionsBuilder, Store, Strictness, UnixMillis};
 
 use super::transcript::Transcript;
 use super::wire::Tokens;
@@ -30,7 +30,7 @@ struct Set<A> {
     app: A,
     clock: ManualClock,
     entropy: SeededEntropy,
-    store: FaultStore<MemoryStore>,
+    store: FaultStore<dyn Store>,
     /// For what happens without a request.
     sessions: Option<Sessions>,
 }
@@ -57,7 +57,7 @@ impl<D: Driver> Stage<D> {
         configuration: &str,
         configure: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
     ) {
-        let store = FaultStore::new(MemoryStore::new());
+        let store = FaultStore::over(self.driver.store().await);
         keys::put_into(&store, START).await;
         self.worlds += 1;
         let (clock, entropy) = (ManualClock::new(START), SeededEntropy::new(self.worlds));
@@ -85,12 +85,14 @@ impl<D: Driver> Stage<D> {
         &mut self,
         configuration: &str,
         configure: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
-        store: FaultStore<MemoryStore>,
+        store: FaultStore<dyn Store>,
         clock: ManualClock,
         entropy: SeededEntropy,
     ) {
         self.transcript.note(configuration);
         let builder = Sessions::builder(store.clone())
+            // Whether there is a feed of endings differs from store to store.
+            .strictness(Strictness::TokenOnly)
             .api_domain("https://api.example.com")
             .website_domain("https://example.com")
             .access_token_validity_jitter(0.0)
@@ -119,7 +121,7 @@ impl<D: Driver> Stage<D> {
             app: self.driver.app(None).await,
             clock: ManualClock::new(START),
             entropy: SeededEntropy::new(1),
-            store: FaultStore::new(MemoryStore::new()),
+            store: FaultStore::over(self.driver.store().await),
             sessions: None,
         });
     }

@@ -32,7 +32,7 @@ pub use verb::Verb;
 /// // After that the next call fails, whatever it is, before anything is done.
 /// store.plan(PlannedFault::new(StoreErrorKind::Internal));
 /// ```
-pub struct FaultStore<S> {
+pub struct FaultStore<S: ?Sized> {
     inner: Arc<S>,
     state: Arc<Mutex<State>>,
 }
@@ -104,6 +104,16 @@ impl<S> FaultStore<S> {
             state: Arc::default(),
         }
     }
+}
+
+impl<S: ?Sized> FaultStore<S> {
+    /// Wraps a store that others have too, or whose type is not known. No faults are planned.
+    pub fn over(inner: Arc<S>) -> Self {
+        Self {
+            inner,
+            state: Arc::default(),
+        }
+    }
 
     /// The wrapped store; what is asked of it directly neither fails nor is logged.
     #[must_use]
@@ -170,7 +180,7 @@ impl<S> FaultStore<S> {
     }
 }
 
-impl<S> Clone for FaultStore<S> {
+impl<S: ?Sized> Clone for FaultStore<S> {
     fn clone(&self) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
@@ -179,7 +189,7 @@ impl<S> Clone for FaultStore<S> {
     }
 }
 
-impl<S> fmt::Debug for FaultStore<S> {
+impl<S: ?Sized> fmt::Debug for FaultStore<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FaultStore")
             .field("state", &*self.state())
@@ -188,7 +198,7 @@ impl<S> fmt::Debug for FaultStore<S> {
 }
 
 #[async_trait]
-impl<S: Store> Store for FaultStore<S> {
+impl<S: Store + ?Sized> Store for FaultStore<S> {
     async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
         self.call(Verb::InsertSession, self.inner.insert_session(session))
             .await

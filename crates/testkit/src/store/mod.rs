@@ -8,7 +8,8 @@
 //! # Examples
 //! In a file of the store's `tests` directory. The macro takes an async function or closure that
 //! makes a fresh, empty store, and something to keep until the store is gone, such as a temporary
-//! directory, or `()`:
+//! directory, or `()`. If the store needs a server that may not be installed, it gives an `Option` of
+//! the two:
 //! ```no_run
 //! use supersession::store::MemoryStore;
 //!
@@ -164,24 +165,49 @@ macro_rules! store_endings_conformance {
     };
 }
 
+/// What makes a fresh store: a pair of it and what to keep, or an `Option` of one, which is `None` if
+/// the service behind the store is not installed and that was said.
+#[doc(hidden)]
+pub trait Fresh {
+    type Store: Store;
+    type Guard;
+    fn into_parts(self) -> Option<(Self::Store, Self::Guard)>;
+}
+
+impl<S: Store, G> Fresh for (S, G) {
+    type Store = S;
+    type Guard = G;
+    fn into_parts(self) -> Option<(S, G)> {
+        Some(self)
+    }
+}
+
+impl<S: Store, G> Fresh for Option<(S, G)> {
+    type Store = S;
+    type Guard = G;
+    fn into_parts(self) -> Self {
+        self
+    }
+}
+
 /// Runs one case on a fresh store, on a tokio runtime of several threads.
 #[doc(hidden)]
 #[expect(
     clippy::unwrap_used,
     reason = "part of a test, which fails by panicking"
 )]
-pub fn run<S, G, Made>(fresh: impl FnOnce() -> Made, case: impl AsyncFnOnce(SharedStore))
+pub fn run<Made>(fresh: impl FnOnce() -> Made, case: impl AsyncFnOnce(SharedStore))
 where
-    S: Store,
-    Made: Future<Output = (S, G)>,
+    Made: Future<Output: Fresh>,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
         .enable_all()
         .build();
     runtime.unwrap().block_on(async {
-        let (store, guard) = fresh().await;
-        case(Arc::new(store)).await;
-        drop(guard);
+        if let Some((store, guard)) = fresh().await.into_parts() {
+            case(Arc::new(store)).await;
+            drop(guard);
+        }
     });
 }

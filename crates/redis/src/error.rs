@@ -1,0 +1,148 @@
+//! Why a store could not be opened.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::fault::Fault;
+
+/// The store could not be opened. The text names the server, without its password, and what to do.
+#[derive(Debug)]
+pub struct OpenError {
+    server: Option<String>,
+    kind: OpenErrorKind,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What stands in the way of opening a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OpenErrorKind {
+    /// The user name or the password is wrong, or the user may not do what the store needs.
+    AccessDenied,
+    /// The server throws keys away when its memory is full.
+    Evicts,
+    /// Anything else; the source tells.
+    Internal,
+    /// The URL is none, or it asks for a feature that is not compiled in.
+    InvalidUrl,
+    /// The prefix of the keys has characters that it must not have.
+    InvalidPrefix,
+    /// A newer version of this crate has written the keys.
+    NewerLayout,
+    /// It was called outside a tokio runtime.
+    NoRuntime,
+    /// The options name no server.
+    NoServer,
+    /// The server is a node of a cluster, but the options say that it is not, or the other way
+    /// round.
+    NotAsDescribed,
+    /// The server is a replica.
+    Replica,
+    /// The version of the server is too old.
+    TooOld,
+    /// Nobody answers there.
+    Unreachable,
+    /// Confirmed revocations were asked of a cluster.
+    Unsupported,
+}
+
+impl OpenError {
+    pub(crate) fn new(kind: OpenErrorKind) -> Self {
+        Self {
+            server: None,
+            kind,
+            source: None,
+        }
+    }
+
+    pub(crate) fn at(mut self, server: &str) -> Self {
+        self.server = Some(server.to_owned());
+        self
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What stands in the way.
+    #[must_use]
+    pub fn kind(&self) -> OpenErrorKind {
+        self.kind
+    }
+
+    /// The server, or the first of a cluster, without user name and password.
+    #[must_use]
+    pub fn server(&self) -> Option<&str> {
+        self.server.as_deref()
+    }
+}
+
+impl From<Fault> for OpenError {
+    fn from(fault: Fault) -> Self {
+        let kind = match &fault {
+            Fault::Unreachable(_) | Fault::TimedOut => OpenErrorKind::Unreachable,
+            Fault::Refused { code, .. } => match code.as_str() {
+                "NOAUTH" | "WRONGPASS" | "NOPERM" => OpenErrorKind::AccessDenied,
+                "LOADING" | "BUSY" | "CLUSTERDOWN" | "MASTERDOWN" => OpenErrorKind::Unreachable,
+                "READONLY" => OpenErrorKind::Replica,
+                "MOVED" | "CROSSSLOT" => OpenErrorKind::NotAsDescribed,
+                _ => OpenErrorKind::Internal,
+            },
+            _ => OpenErrorKind::Internal,
+        };
+        Self::new(kind).with_source(fault)
+    }
+}
+
+impl OpenErrorKind {
+    fn advice(self) -> &'static str {
+        match self {
+            Self::AccessDenied => {
+                "it refuses user name, password or permissions; correct the URL, or grant the user the commands and the channel that the documentation of supersession-redis lists"
+            }
+            Self::Evicts => {
+                "it throws sessions and keys away when its memory is full; set `maxmemory-policy noeviction`, or call `allow_eviction` if losing sessions is no harm"
+            }
+            Self::Internal => "it refused, or the driver failed",
+            Self::InvalidUrl => {
+                "the URL is not of the form `redis://user:password@host:port/database`; `rediss://` needs the feature `tls`"
+            }
+            Self::InvalidPrefix => {
+                "the prefix of the keys must be letters, digits and any of `:._-`, and not empty"
+            }
+            Self::NewerLayout => {
+                "a newer version of supersession-redis has written its keys; upgrade this program or choose another prefix"
+            }
+            Self::NoRuntime => "open it inside a tokio runtime, and keep that runtime running",
+            Self::NoServer => "no server was given; call `url` or `cluster`",
+            Self::NotAsDescribed => {
+                "whether it is a cluster is not as the options say; call `cluster` for a cluster, and `url` for a single server"
+            }
+            Self::Replica => "it is a replica, which cannot be written; connect to the master",
+            Self::TooOld => "it is too old; Redis 6.2 or Valkey 7.2 is needed",
+            Self::Unreachable => {
+                "nobody answers there in time; start the server, or correct host and port"
+            }
+            Self::Unsupported => {
+                "a cluster cannot confirm revocations; leave out `confirm_revocations`"
+            }
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.server {
+            Some(server) => write!(f, "cannot open the session store at `{server}`: ")?,
+            None => f.write_str("cannot open the session store: ")?,
+        }
+        f.write_str(self.kind.advice())
+    }
+}
+
+impl Error for OpenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,153 @@
+//! What can go wrong with one verb, and what the caller is told.
+
+use redis::{ErrorKind, RedisError};
+use supersession::JsonObjectError;
+use supersession::store::{StoreError, StoreErrorKind};
+
+/// Why a verb brought no answer. Holds no document, no key and no hash.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("the server is not reachable: {0}")]
+    Unreachable(String),
+    #[error("the server did not answer in time")]
+    TimedOut,
+    #[error("the server refused: {code} {detail}")]
+    Refused { code: String, detail: String },
+    #[error("the driver failed: {0}")]
+    Driver(String),
+    #[error("{0} is not what this store writes")]
+    Damaged(&'static str),
+    #[error("`{field}` does not hold a JSON object: {reason}")]
+    Document { field: &'static str, reason: String },
+    #[error("others changed the document {0} times while this change was under way")]
+    Contended(u32),
+    #[error("it is done, but only {confirmed} of {wanted} replicas have confirmed it in time")]
+    TooFewReplicas { confirmed: i64, wanted: u32 },
+    #[error("the tokio runtime in which the store was opened has ended; keep it running")]
+    RuntimeEnded,
+    #[error("a verb of the store panicked; this is a bug")]
+    Panicked,
+}
+
+impl Fault {
+    pub(crate) fn document(field: &'static str, error: &JsonObjectError) -> Self {
+        Self::Document {
+            field,
+            reason: error.to_string(),
+        }
+    }
+
+    /// What the caller of the verb `operation` is told.
+    pub(crate) fn into_store_error(self, operation: &'static str) -> StoreError {
+        StoreError::new(operation, self.kind()).with_source(self)
+    }
+
+    fn kind(&self) -> StoreErrorKind {
+        match self {
+            Self::Unreachable(_)
+            | Self::TimedOut
+            | Self::Contended(_)
+            | Self::TooFewReplicas { .. }
+            | Self::RuntimeEnded => StoreErrorKind::Unavailable,
+            Self::Damaged(_) | Self::Document { .. } => StoreErrorKind::Corrupt,
+            Self::Driver(_) | Self::Panicked => StoreErrorKind::Internal,
+            Self::Refused { code, detail } => match code.as_str() {
+                // Before version 7, errors inside a script come as `ERR` with the code in the text.
+                "ERR" if detail.contains("-OOM") || detail.contains("-READONLY") => {
+                    StoreErrorKind::NotWritable
+                }
+                "OOM" | "READONLY" | "MISCONF" | "NOREPLICAS" => StoreErrorKind::NotWritable,
+                "LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "MOVED"
+                | "ASK" | "NOAUTH" | "WRONGPASS" => StoreErrorKind::Unavailable,
+                "WRONGTYPE" => StoreErrorKind::Corrupt,
+                _ => StoreErrorKind::Internal,
+            },
+        }
+    }
+
+    /// Whether a new connection may help.
+    pub(crate) fn spoils_connection(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::TimedOut | Self::Driver(_) => true,
+            // After a failover, the name may already lead to the new master.
+            Self::Refused { code, .. } => {
+                matches!(code.as_str(), "READONLY" | "NOAUTH" | "MASTERDOWN")
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the server certainly did nothing, and may do it soon.
+    pub(crate) fn is_redirection(&self) -> bool {
+        match self {
+            Self::Refused { code, .. } => {
+                matches!(code.as_str(), "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN")
+            }
+            _ => false,
+        }
+    }
+}
+
+impl From<RedisError> for Fault {
+    fn from(error: RedisError) -> Self {
+        match error.kind() {
+            _ if error.is_timeout() => Self::TimedOut,
+            ErrorKind::Io | ErrorKind::ClusterConnectionNotFound => {
+                Self::Unreachable(error.to_string())
+            }
+            ErrorKind::AuthenticationFailed => Self::Refused {
+                code: "WRONGPASS".to_owned(),
+                detail: "the user name or the password is wrong".to_owned(),
+            },
+            ErrorKind::Server(_) | ErrorKind::Extension => {
+                let code = error.code().unwrap_or("ERR");
+                // What follows are arguments, among them documents and keys.
+                let detail = error.detail().unwrap_or_default();
+                let detail = detail.split(", with args").next().unwrap_or_default();
+                Self::Refused {
+                    code: code.to_owned(),
+                    detail: detail.to_owned(),
+                }
+            }
+            kind => Self::Driver(format!("{kind:?}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(code: &str, detail: &str, expected: StoreErrorKind) {
+        let error = redis::make_extension_error(code.to_owned(), Some(detail.to_owned()));
+        let error = Fault::from(error).into_store_error("rotate");
+        assert_eq!(error.kind(), expected, "{code} {detail}");
+        assert_eq!(error.operation(), "rotate");
+    }
+
+    #[test]
+    fn errors_of_the_server_become_kinds_that_an_operator_can_act_on() {
+        use StoreErrorKind::{Corrupt, Internal, NotWritable, Unavailable};
+        check("OOM", "command not allowed", NotWritable);
+        check("MISCONF", "unable to persist", NotWritable);
+        check("READONLY", "a replica", NotWritable);
+        check("NOREPLICAS", "not enough", NotWritable);
+        check("ERR", "script: -OOM command not allowed", NotWritable);
+        check("LOADING", "loading the dataset", Unavailable);
+        check("BUSY", "a script runs", Unavailable);
+        check("CLUSTERDOWN", "the cluster is down", Unavailable);
+        check("NOAUTH", "Authentication required.", Unavailable);
+        check("WRONGTYPE", "the wrong kind of value", Corrupt);
+        check("NOPERM", "no permission", Internal);
+        check("ERR", "unknown command", Internal);
+    }
+
+    #[test]
+    fn arguments_are_not_repeated() {
+        let detail = "unknown command 'EVALSHA', with args beginning with: 'the secret'";
+        let error = redis::make_extension_error("ERR".to_owned(), Some(detail.to_owned()));
+        let fault = Fault::from(error);
+        assert!(!format!("{fault} {fault:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,123 @@
+//! The feed of endings: a subscription on a connection of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use redis::aio::PubSub;
+use redis::{Client, Msg, cmd};
+use supersession::store::{Endings, EndingsSender};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use crate::fault::Fault;
+use crate::keys::Entry;
+use crate::store::Inner;
+
+/// Opens a feed; answers once the server has confirmed that it listens.
+pub(crate) async fn open(store: Arc<Inner>) -> Result<Endings, Fault> {
+    let heartbeat = store.keys.heartbeat(&store.marks.next());
+    let subscription = subscribe(&store, &heartbeat).await?;
+    let (sender, endings) = Endings::channel();
+    tokio::spawn(async move {
+        if let Err(end) = listen(&store, subscription, &heartbeat, &sender).await {
+            tracing::warn!(
+                error = &end as &dyn std::error::Error,
+                "the feed of ended sessions is lost"
+            );
+        }
+    });
+    Ok(endings)
+}
+
+async fn subscribe(store: &Inner, heartbeat: &str) -> Result<PubSub, Fault> {
+    let mut last = Fault::Unreachable("no server is known".to_owned());
+    for client in store.link.clients() {
+        match subscribe_at(store, &client, heartbeat).await {
+            Ok(subscription) => return Ok(subscription),
+            Err(fault) => last = fault,
+        }
+    }
+    Err(last)
+}
+
+async fn subscribe_at(store: &Inner, client: &Client, heartbeat: &str) -> Result<PubSub, Fault> {
+    let connecting = client.get_async_pubsub();
+    let mut subscription = timeout(store.connect_timeout, connecting)
+        .await
+        .map_err(|_| Fault::TimedOut)??;
+    let channels = [store.keys.endings(), heartbeat.to_owned()];
+    timeout(store.response_timeout, subscription.subscribe(&channels))
+        .await
+        .map_err(|_| Fault::TimedOut)??;
+    Ok(subscription)
+}
+
+/// Passes on what is told, until the connection or the listener is gone.
+///
+/// A connection can be lost without a word, a network can part the nodes of a cluster, and after a
+/// failover the old master may be one that nobody writes to any more. So each heartbeat is published
+/// the way that deletes are, by every server that takes writes, and has to come back from each in
+/// time.
+async fn listen(
+    store: &Inner,
+    subscription: PubSub,
+    heartbeat: &str,
+    sender: &EndingsSender,
+) -> Result<(), Fault> {
+    let mut messages = subscription.into_on_message();
+    let mut beats = interval(store.heartbeat);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut outstanding = Outstanding::default();
+    loop {
+        let deadline = outstanding.due.unwrap_or_else(Instant::now);
+        tokio::select! {
+            // What has come is heard before anything is given up.
+            biased;
+            message = messages.next() => {
+                let message = message.ok_or(Fault::Unreachable("the connection is closed".to_owned()))?;
+                if message.get_channel_name() == heartbeat {
+                    outstanding.heard();
+                } else if !tell(&message, sender)? {
+                    // Nobody listens any more, or too slowly.
+                    return Ok(());
+                }
+            }
+            _ = beats.tick(), if outstanding.due.is_none() => {
+                let mut publish = cmd("PUBLISH");
+                publish.arg(heartbeat).arg("");
+                // What comes back meanwhile waits in the subscription.
+                let servers = store.link.send_to_masters(&publish).await?.len();
+                outstanding.expect(servers, store.response_timeout);
+            }
+            () = sleep_until(deadline), if outstanding.due.is_some() => return Err(Fault::TimedOut),
+        }
+    }
+}
+
+/// A beat that has not come back from all servers yet.
+#[derive(Default)]
+struct Outstanding {
+    due: Option<Instant>,
+    missing: usize,
+}
+
+impl Outstanding {
+    fn expect(&mut self, servers: usize, response_timeout: Duration) {
+        self.missing = servers;
+        self.due = (servers > 0).then(|| Instant::now() + response_timeout);
+    }
+
+    fn heard(&mut self) {
+        self.missing = self.missing.saturating_sub(1);
+        if self.missing == 0 {
+            self.due = None;
+        }
+    }
+}
+
+/// Whether somebody still listens.
+fn tell(message: &Msg, sender: &EndingsSender) -> Result<bool, Fault> {
+    let text = std::str::from_utf8(message.get_payload_bytes())
+        .map_err(|_| Fault::Damaged("a message of the feed"))?;
+    Ok(sender.tell(Entry::parse(text)?.key))
+}

@@ -1,0 +1,11 @@
+-- Deletes the rotating keys made before a time, and answers how many.
+-- KEYS: signing keys. ARGV: the time.
+local deleted = 0
+local keys = redis.call('HGETALL', KEYS[1])
+for i = 1, #keys, 2 do
+    local created_at = tonumber(string.match(keys[i + 1], '^dynamic (%d+) '))
+    if created_at and created_at < tonumber(ARGV[1]) then
+        deleted = deleted + redis.call('HDEL', KEYS[1], keys[i])
+    end
+end
+return deleted

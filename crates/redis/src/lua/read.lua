@@ -1,0 +1,7 @@
+-- Reads fields of several sessions at one moment.
+-- KEYS: sessions. ARGV: fields.
+local found = {}
+for i, session in ipairs(KEYS) do
+    found[i] = redis.call('HMGET', session, unpack(ARGV))
+end
+return found

@@ -1,0 +1,277 @@
+//! Connecting, and looking whether the server is fit to keep sessions.
+
+use std::time::Duration;
+
+use redis::cluster::ClusterClient;
+use redis::io::tcp::TcpSettings;
+use redis::{Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, Value, cmd};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use crate::error::{OpenError, OpenErrorKind};
+use crate::fault::Fault;
+use crate::keys::{Keyspace, Marks};
+use crate::link::{Confirming, Link, Node};
+use crate::options::{RedisOptions, Servers};
+use crate::reply;
+use crate::scripts::Scripts;
+use crate::store::{Inner, RedisStore};
+
+/// The version of the layout that this crate writes.
+const LAYOUT: u32 = 1;
+
+pub(crate) async fn open(options: &RedisOptions) -> Result<RedisStore, OpenError> {
+    let runtime = Handle::try_current()
+        .map_err(|error| OpenError::new(OpenErrorKind::NoRuntime).with_source(error))?;
+    let prefix = &options.prefix;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":._-".contains(&byte);
+    if prefix.is_empty() || !prefix.bytes().all(plain) {
+        return Err(OpenError::new(OpenErrorKind::InvalidPrefix));
+    }
+    let urls = match &options.servers {
+        Servers::None => &[],
+        Servers::One(url) => std::slice::from_ref(url),
+        Servers::Cluster(urls) => urls.as_slice(),
+    };
+    let infos = urls
+        .iter()
+        .map(|url| connection_info(url, options))
+        .collect::<Result<Vec<_>, _>>()?;
+    let Some(server) = infos.first().map(|info| info.addr().to_string()) else {
+        return Err(OpenError::new(OpenErrorKind::NoServer));
+    };
+    let ready = async {
+        let link = connect(options, infos).await?;
+        let keys = Keyspace::new(prefix);
+        let scripts = Scripts::new();
+        inspect(&link, options, &server).await?;
+        link.load(&scripts.all()).await?;
+        check_layout(&link, &scripts, &keys).await?;
+        Ok::<_, OpenError>(Inner {
+            link,
+            keys,
+            scripts,
+            marks: Marks::new(),
+            merges: (0..MERGE_QUEUES)
+                .map(|_| tokio::sync::Mutex::new(()))
+                .collect(),
+            server: server.clone(),
+            expiry_margin: options.expiry_margin,
+            heartbeat: options.heartbeat,
+            response_timeout: options.response_timeout,
+            connect_timeout: options.connect_timeout,
+        })
+    };
+    let inner = ready.await.map_err(|error| error.at(&server))?;
+    Ok(RedisStore::new(inner, runtime))
+}
+
+/// In how many queues the merges of this process wait for each other.
+const MERGE_QUEUES: usize = 256;
+
+fn connection_info(url: &str, options: &RedisOptions) -> Result<ConnectionInfo, OpenError> {
+    // The driver's error says nothing of use, and may repeat the URL.
+    let info = url
+        .into_connection_info()
+        .map_err(|_| OpenError::new(OpenErrorKind::InvalidUrl))?;
+    // The newer protocol tells when a connection is lost, before the next verb finds out.
+    let redis = info
+        .redis_settings()
+        .clone()
+        .set_protocol(ProtocolVersion::RESP3)
+        .set_lib_name("supersession-redis", env!("CARGO_PKG_VERSION"));
+    Ok(info
+        .set_redis_settings(redis)
+        .set_tcp_settings(tcp_settings(options.response_timeout)))
+}
+
+fn tcp_settings(response_timeout: Duration) -> TcpSettings {
+    let settings = TcpSettings::default().set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let settings = settings.set_user_timeout(response_timeout * 4);
+    #[cfg(not(target_os = "linux"))]
+    let _ = response_timeout;
+    settings
+}
+
+async fn connect(options: &RedisOptions, infos: Vec<ConnectionInfo>) -> Result<Link, OpenError> {
+    #[cfg(feature = "tls")]
+    // If the program has chosen a provider already, that one stays.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let clients = infos
+        .iter()
+        .map(|info| Client::open(info.clone()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| {
+            OpenError::new(OpenErrorKind::InvalidUrl).with_source(Fault::from(error))
+        })?;
+    if matches!(options.servers, Servers::Cluster(_)) {
+        if options.confirmations.is_some() {
+            return Err(OpenError::new(OpenErrorKind::Unsupported));
+        }
+        let client = ClusterClient::builder(infos)
+            .use_protocol(ProtocolVersion::RESP3)
+            .connection_timeout(options.connect_timeout)
+            .response_timeout(options.response_timeout)
+            .overall_response_timeout(Some(options.response_timeout))
+            .tcp_settings(tcp_settings(options.response_timeout))
+            .retries(0)
+            .build()
+            .map_err(|error| {
+                OpenError::new(OpenErrorKind::InvalidUrl).with_source(Fault::from(error))
+            })?;
+        let connecting = client.get_async_connection();
+        let connection = timeout(options.connect_timeout * 2, connecting)
+            .await
+            .map_err(|_| Fault::TimedOut)?
+            .map_err(no_cluster)?;
+        return Ok(Link::Cluster {
+            connection,
+            seeds: clients,
+        });
+    }
+    let client = clients
+        .into_iter()
+        .next()
+        .ok_or_else(|| OpenError::new(OpenErrorKind::NoServer))?;
+    let node = |waiting| {
+        Node::new(
+            client.clone(),
+            options.connect_timeout,
+            options.response_timeout + waiting,
+        )
+    };
+    let confirming = options.confirmations.map(|(replicas, within)| Confirming {
+        node: node(within),
+        replicas,
+        within,
+    });
+    Ok(Link::Node {
+        node: Box::new(node(Duration::ZERO)),
+        confirming: confirming.map(Box::new),
+    })
+}
+
+/// The driver says that it found no connection, and why only in the text.
+fn no_cluster(error: redis::RedisError) -> OpenError {
+    let text = error.to_string();
+    if text.contains("cluster support disabled") {
+        OpenError::new(OpenErrorKind::NotAsDescribed)
+    } else {
+        Fault::from(error).into()
+    }
+}
+
+/// What `INFO` says of one server.
+struct Info(String);
+
+impl Info {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.lines().find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            (found == name).then_some(value.trim_end())
+        })
+    }
+}
+
+async fn inspect(link: &Link, options: &RedisOptions, server: &str) -> Result<(), OpenError> {
+    for answer in link.send_to_masters(&cmd("INFO")).await? {
+        let info = match answer {
+            Value::VerbatimString { text, .. } => Info(text),
+            answer => Info(reply::text(answer, "the answer to INFO")?),
+        };
+        fitness(&info, link, options, server)?;
+    }
+    let mut ask = cmd("CONFIG");
+    ask.arg("GET").arg("appendfsync");
+    match link.send_to_masters(&ask).await {
+        Ok(answers) => {
+            for answer in answers {
+                let flushes_always = reply::pairs(answer, "the answer to CONFIG GET")?
+                    .iter()
+                    .any(|(_, value)| value == "always");
+                if !flushes_always {
+                    tracing::warn!(
+                        server,
+                        "Redis flushes its log once a second at most: up to a second of answered writes, revocations among them, is lost when it stops; set `appendfsync always` to lose none"
+                    );
+                    break;
+                }
+            }
+        }
+        Err(fault) => {
+            tracing::warn!(
+                server,
+                error = &fault as &dyn std::error::Error,
+                "Redis does not show its configuration: whether answered writes are on disk is not known"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn fitness(
+    info: &Info,
+    link: &Link,
+    options: &RedisOptions,
+    server: &str,
+) -> Result<(), OpenError> {
+    let refuse = |kind| Err(OpenError::new(kind));
+    // Valkey says 7.2.4 here, for those who look for Redis.
+    let mut version = info
+        .get("redis_version")
+        .unwrap_or("0")
+        .split('.')
+        .map(|part| part.parse::<u32>().unwrap_or(0));
+    let version = (version.next().unwrap_or(0), version.next().unwrap_or(0));
+    if version < (6, 2) {
+        return refuse(OpenErrorKind::TooOld);
+    }
+    let is_cluster = info.get("cluster_enabled") == Some("1");
+    if is_cluster == link.shares_slots() {
+        return refuse(OpenErrorKind::NotAsDescribed);
+    }
+    if info.get("role") == Some("slave") {
+        return refuse(OpenErrorKind::Replica);
+    }
+    match info.get("maxmemory_policy") {
+        Some(policy) if policy != "noeviction" => {
+            if !options.allow_eviction {
+                let found = format!("`maxmemory-policy` is `{policy}`");
+                return Err(OpenError::new(OpenErrorKind::Evicts).with_source(found));
+            }
+            tracing::warn!(
+                server,
+                policy,
+                "Redis throws sessions and keys away when its memory is full"
+            );
+        }
+        Some(_) => {}
+        None => tracing::warn!(
+            server,
+            "Redis does not say what it does when its memory is full; make sure that it evicts nothing"
+        ),
+    }
+    if info.get("aof_enabled") != Some("1") {
+        tracing::warn!(
+            server,
+            "Redis keeps no log of its writes: whatever was answered since its last snapshot, revocations among it, is lost when it stops; set `appendonly yes`"
+        );
+    }
+    Ok(())
+}
+
+async fn check_layout(link: &Link, scripts: &Scripts, keys: &Keyspace) -> Result<(), OpenError> {
+    let answer = link
+        .call(&scripts.first, &[keys.layout()], &[LAYOUT.to_string()])
+        .await?;
+    let found = reply::text(answer, "the version of the layout")?;
+    match found.parse::<u32>() {
+        Ok(LAYOUT) => Ok(()),
+        _ => Err(
+            OpenError::new(OpenErrorKind::NewerLayout).with_source(format!(
+                "its layout is version {found}, this program knows {LAYOUT}"
+            )),
+        ),
+    }
+}

@@ -1,0 +1,142 @@
+//! What can be chosen when a store is opened.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::OpenError;
+use crate::open;
+use crate::store::RedisStore;
+
+/// Options for opening a store; see [`RedisStore::options`].
+#[derive(Clone)]
+#[must_use = "options do nothing until `open` is called"]
+pub struct RedisOptions {
+    pub(crate) servers: Servers,
+    pub(crate) prefix: String,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Duration,
+    pub(crate) expiry_margin: Duration,
+    pub(crate) heartbeat: Duration,
+    pub(crate) allow_eviction: bool,
+    pub(crate) confirmations: Option<(u32, Duration)>,
+}
+
+/// URLs, which may hold passwords.
+#[derive(Clone)]
+pub(crate) enum Servers {
+    None,
+    One(String),
+    Cluster(Vec<String>),
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self {
+            servers: Servers::None,
+            prefix: "supersession".to_owned(),
+            connect_timeout: Duration::from_secs(2),
+            response_timeout: Duration::from_secs(2),
+            expiry_margin: Duration::from_secs(24 * 3_600),
+            heartbeat: Duration::from_secs(5),
+            allow_eviction: false,
+            confirmations: None,
+        }
+    }
+}
+
+impl RedisOptions {
+    /// Keeps everything on this server: `redis://user:password@host:port/database`, with `rediss`
+    /// for TLS.
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.servers = Servers::One(url.into());
+        self
+    }
+
+    /// Keeps everything in the cluster that these nodes belong to. The others are found by
+    /// themselves; several are good for the case that one is down.
+    pub fn cluster<U: Into<String>>(mut self, urls: impl IntoIterator<Item = U>) -> Self {
+        self.servers = Servers::Cluster(urls.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// What all keys and channels start with. Defaults to `supersession`. Stores of different
+    /// prefixes share nothing.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// How long to wait for a connection. Defaults to 2 seconds, because a request waits.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long to wait for each answer of the server. Defaults to 2 seconds, because a request
+    /// waits; a flush of a slow disk takes tenths of one.
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
+        self
+    }
+
+    /// How long after its end the server keeps a session that nobody has cleaned up. Defaults to a
+    /// day, because a clock of the server that jumps must not end sessions.
+    pub fn expiry_margin(mut self, margin: Duration) -> Self {
+        self.expiry_margin = margin;
+        self
+    }
+
+    /// How often a feed of endings makes sure that it still hears. Defaults to 5 seconds: this, and
+    /// the response timeout, is how long the silent loss of a connection stays unnoticed.
+    pub fn feed_heartbeat(mut self, interval: Duration) -> Self {
+        self.heartbeat = interval.max(Duration::from_millis(1));
+        self
+    }
+
+    /// Opens a store on a server that throws keys away when its memory is full. By default such a
+    /// server is refused: users would be logged out at random, and if a signing key goes, all of
+    /// them.
+    pub fn allow_eviction(mut self) -> Self {
+        self.allow_eviction = true;
+        self
+    }
+
+    /// Answers a revocation only after that many replicas have it (`WAIT`), so that a failover to one
+    /// of them does not bring the session back. By default none has to. If they do not confirm it in
+    /// time the verb fails with `Unavailable`, although the session is gone from the master. Costs
+    /// one more connection, and each revocation the way to the replicas and back. Replicas confirm
+    /// what is in their memory, not what is on their disk. Not for clusters.
+    pub fn confirm_revocations(mut self, replicas: u32, within: Duration) -> Self {
+        self.confirmations = Some((replicas, within));
+        self
+    }
+
+    /// Connects, and checks that the server fits. Call it in the tokio runtime that is to do the
+    /// work; afterwards the store may be used from anywhere.
+    ///
+    /// # Errors
+    /// When there is no usable server; the text names it and what to do.
+    pub async fn open(self) -> Result<RedisStore, OpenError> {
+        open::open(&self).await.inspect_err(|error| {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "the session store could not be opened"
+            );
+        })
+    }
+}
+
+/// Without the URLs, which may hold passwords.
+impl fmt::Debug for RedisOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisOptions")
+            .field("prefix", &self.prefix)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .field("expiry_margin", &self.expiry_margin)
+            .field("heartbeat", &self.heartbeat)
+            .field("allow_eviction", &self.allow_eviction)
+            .field("confirmations", &self.confirmations)
+            .finish_non_exhaustive()
+    }
+}

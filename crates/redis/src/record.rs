@@ -1,0 +1,194 @@
+//! Sessions as hashes. The fields have the names of SuperTokens' columns.
+
+use std::time::Duration;
+
+use supersession::store::{
+    Device, KeyKind, Lineage, PreviousRefresh, SessionDocument, SessionKey, SessionRecord,
+};
+use supersession::{JsonObject, RefreshHash2, UnixMillis, UserId};
+
+use crate::fault::Fault;
+
+/// What is read of a session, in the order in which [`record`] takes it.
+pub(crate) const FIELDS: [&str; 14] = [
+    ENTRY,
+    EXPIRES_AT,
+    CREATED_AT,
+    "user_id",
+    "refresh_token_hash_2",
+    "prev_refresh_token_hash_2",
+    "refresh_token_rotated_at",
+    SESSION_DATA,
+    PAYLOAD,
+    "use_static_key",
+    "device_user_agent",
+    "device_ip",
+    "device_label",
+    "last_seen_at",
+];
+
+/// The first of [`FIELDS`]: enough for a list of handles.
+pub(crate) const HEAD: [&str; 3] = [ENTRY, EXPIRES_AT, CREATED_AT];
+
+const ENTRY: &str = "entry";
+pub(crate) const EXPIRES_AT: &str = "expires_at";
+const CREATED_AT: &str = "created_at_time";
+const SESSION_DATA: &str = "session_data";
+const PAYLOAD: &str = "jwt_user_payload";
+
+/// Up to here doubles, in which scripts and sorted sets count, are exact; the year 287396.
+const LAST_MILLISECOND: u64 = (1 << 53) - 1;
+
+pub(crate) fn document_field(document: SessionDocument) -> &'static str {
+    match document {
+        SessionDocument::SessionData => SESSION_DATA,
+        SessionDocument::Payload => PAYLOAD,
+    }
+}
+
+/// An instant as it is stored.
+pub(crate) fn millis(instant: UnixMillis) -> u64 {
+    instant.get().min(LAST_MILLISECOND)
+}
+
+/// How long the server is to keep what ends at `end`. Counted from `now`, so the server's own clock
+/// says nothing about the end of a session.
+pub(crate) fn time_to_live(end: UnixMillis, now: UnixMillis, margin: Duration) -> u64 {
+    let left = u64::try_from(end.since(now).saturating_add(margin).as_millis());
+    left.unwrap_or(u64::MAX).clamp(1, LAST_MILLISECOND)
+}
+
+pub(crate) fn static_flag(kind: KeyKind) -> u8 {
+    u8::from(kind == KeyKind::Static)
+}
+
+/// Fields and values of a new session; the entry aside, and without what is absent.
+pub(crate) fn fields(session: &SessionRecord) -> Vec<(&'static str, String)> {
+    let text = |text: &str| Some(text.to_owned());
+    let previous = session.lineage.previous.as_ref();
+    let device = &session.device;
+    [
+        (EXPIRES_AT, Some(millis(session.expires_at).to_string())),
+        (CREATED_AT, Some(millis(session.created_at).to_string())),
+        ("user_id", text(&session.user_id)),
+        (
+            "refresh_token_hash_2",
+            text(session.lineage.current.as_str()),
+        ),
+        (
+            "prev_refresh_token_hash_2",
+            previous.map(|previous| previous.hash.as_str().to_owned()),
+        ),
+        (
+            "refresh_token_rotated_at",
+            previous.map(|previous| millis(previous.rotated_at).to_string()),
+        ),
+        (SESSION_DATA, text(session.session_data.as_str())),
+        (PAYLOAD, text(session.payload.as_str())),
+        (
+            "use_static_key",
+            Some(static_flag(session.key_kind).to_string()),
+        ),
+        ("device_user_agent", device.user_agent.clone()),
+        ("device_ip", device.ip.map(|ip| ip.to_string())),
+        ("device_label", device.label.clone()),
+        (
+            "last_seen_at",
+            device.last_seen_at.map(|at| millis(at).to_string()),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(field, value)| Some((field, value?)))
+    .collect()
+}
+
+/// The first fields of a session.
+pub(crate) struct Head {
+    pub(crate) entry: String,
+    pub(crate) expires_at: UnixMillis,
+    pub(crate) created_at: UnixMillis,
+}
+
+/// Reads [`HEAD`]; nothing if there is no such session.
+pub(crate) fn head(values: &mut Values) -> Result<Option<Head>, Fault> {
+    let Some(entry) = values.optional() else {
+        return Ok(None);
+    };
+    Ok(Some(Head {
+        entry,
+        expires_at: values.instant(EXPIRES_AT)?,
+        created_at: values.instant(CREATED_AT)?,
+    }))
+}
+
+/// Reads the rest of [`FIELDS`].
+pub(crate) fn record(
+    key: SessionKey,
+    head: &Head,
+    values: &mut Values,
+) -> Result<SessionRecord, Fault> {
+    let user_id = UserId::from(values.required("user_id")?);
+    let current = RefreshHash2::from_hex(values.required("refresh_token_hash_2")?);
+    let previous = match (values.optional(), values.optional()) {
+        (None, None) => None,
+        (Some(hash), Some(rotated_at)) => Some(PreviousRefresh {
+            hash: RefreshHash2::from_hex(hash),
+            rotated_at: instant(&rotated_at, "refresh_token_rotated_at")?,
+        }),
+        _ => return Err(Fault::Damaged("the previous refresh token of a session")),
+    };
+    Ok(SessionRecord {
+        key,
+        user_id,
+        lineage: Lineage { current, previous },
+        session_data: document(&values.required(SESSION_DATA)?, SESSION_DATA)?,
+        payload: document(&values.required(PAYLOAD)?, PAYLOAD)?,
+        expires_at: head.expires_at,
+        created_at: head.created_at,
+        key_kind: match values.required("use_static_key")?.as_str() {
+            "0" => KeyKind::Dynamic,
+            "1" => KeyKind::Static,
+            _ => return Err(Fault::Damaged("use_static_key")),
+        },
+        device: Device {
+            user_agent: values.optional(),
+            // An address that another program wrote in its own way is no reason to lose a session.
+            ip: values.optional().and_then(|ip| ip.parse().ok()),
+            label: values.optional(),
+            last_seen_at: values
+                .optional()
+                .map(|at| instant(&at, "last_seen_at"))
+                .transpose()?,
+        },
+    })
+}
+
+pub(crate) fn document(text: &str, field: &'static str) -> Result<JsonObject, Fault> {
+    text.parse().map_err(|error| Fault::document(field, &error))
+}
+
+pub(crate) fn instant(text: &str, what: &'static str) -> Result<UnixMillis, Fault> {
+    let millis = text.parse().map_err(|_| Fault::Damaged(what))?;
+    Ok(UnixMillis::new(millis))
+}
+
+/// The values of a hash, in the order in which they were asked for.
+pub(crate) struct Values(std::vec::IntoIter<Option<String>>);
+
+impl Values {
+    pub(crate) fn new(values: Vec<Option<String>>) -> Self {
+        Self(values.into_iter())
+    }
+
+    fn optional(&mut self) -> Option<String> {
+        self.0.next().flatten()
+    }
+
+    fn required(&mut self, field: &'static str) -> Result<String, Fault> {
+        self.optional().ok_or(Fault::Damaged(field))
+    }
+
+    fn instant(&mut self, field: &'static str) -> Result<UnixMillis, Fault> {
+        instant(&self.required(field)?, field)
+    }
+}

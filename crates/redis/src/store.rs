@@ -1,0 +1,363 @@
+//! The store: runs each verb of the contract on the runtime in which it was opened.
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use supersession::store::{
+    DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
+    SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, UserSessions, WriteOutcome,
+};
+use supersession::{AppId, JsonObject, SecretText, SessionHandle, Store, UnixMillis, UserId};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::error::OpenError;
+use crate::fault::Fault;
+use crate::feed;
+use crate::keys::{Keyspace, Marks};
+use crate::link::Link;
+use crate::options::RedisOptions;
+use crate::scripts::Scripts;
+use crate::verbs::{devices, documents, expiry, metadata, sessions, signing_keys, user_sessions};
+
+/// Sessions, metadata and keys in Redis or Valkey. See the [crate documentation](crate).
+///
+/// Clones share one connection, or one for each node of a cluster.
+#[derive(Clone)]
+pub struct RedisStore {
+    inner: Arc<Inner>,
+    runtime: Handle,
+}
+
+pub(crate) struct Inner {
+    pub(crate) link: Link,
+    pub(crate) keys: Keyspace,
+    pub(crate) scripts: Scripts,
+    pub(crate) marks: Marks,
+    pub(crate) merges: Box<[Mutex<()>]>,
+    pub(crate) server: String,
+    pub(crate) expiry_margin: Duration,
+    pub(crate) heartbeat: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Duration,
+}
+
+impl RedisStore {
+    /// Opens a store on this server with the default options. Call it in the tokio runtime that is
+    /// to do the work.
+    ///
+    /// # Errors
+    /// When there is no usable server; the text names it and what to do.
+    pub async fn open(url: impl Into<String>) -> Result<Self, OpenError> {
+        Self::options().url(url).open().await
+    }
+
+    /// Options for opening a store. One of [`RedisOptions::url`] and [`RedisOptions::cluster`] is
+    /// needed.
+    pub fn options() -> RedisOptions {
+        RedisOptions::default()
+    }
+
+    pub(crate) fn new(inner: Inner, runtime: Handle) -> Self {
+        Self {
+            inner: Arc::new(inner),
+            runtime,
+        }
+    }
+
+    fn inner(&self) -> Arc<Inner> {
+        Arc::clone(&self.inner)
+    }
+
+    /// Does the work on the store's own runtime, to its end: whoever waits may do so anywhere, and
+    /// may stop waiting at any time.
+    async fn run<T: Send + 'static>(
+        &self,
+        verb: &'static str,
+        work: impl Future<Output = Result<T, Fault>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let answer = match self.runtime.spawn(work).await {
+            Ok(answer) => answer,
+            Err(error) if error.is_panic() => Err(Fault::Panicked),
+            Err(_) => Err(Fault::RuntimeEnded),
+        };
+        answer.map_err(|fault| fault.into_store_error(verb))
+    }
+}
+
+impl Inner {
+    /// Waits until no other merge of this document is under way in this process.
+    pub(crate) async fn merge_turn(&self, name: &str) -> Option<MutexGuard<'_, ()>> {
+        let queues = self.merges.len().max(1) as u64;
+        let queue = usize::try_from(hasher().hash_one(name) % queues).unwrap_or(0);
+        Some(self.merges.get(queue)?.lock().await)
+    }
+
+    /// Lets others go first: a random while, longer with each try.
+    pub(crate) async fn back_off(&self, tried: u32) {
+        let longest = 1_u64 << tried.min(5);
+        let millis = RandomState::new().hash_one(tried) % longest;
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+}
+
+fn hasher() -> &'static RandomState {
+    static HASHER: OnceLock<RandomState> = OnceLock::new();
+    HASHER.get_or_init(RandomState::new)
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("server", &self.inner.server)
+            .finish_non_exhaustive()
+    }
+}
+
+// Cloning what a job needs is cheap: ids and documents are shared, and rotations hold a few short
+// texts.
+#[async_trait]
+impl Store for RedisStore {
+    async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
+        let session = session.clone();
+        let store = self.inner();
+        self.run("insert_session", async move {
+            sessions::insert(&store, &session).await
+        })
+        .await
+    }
+
+    async fn session(
+        &self,
+        key: &SessionKey,
+        now: UnixMillis,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        let key = key.clone();
+        let store = self.inner();
+        self.run(
+            "session",
+            async move { sessions::find(&store, &key, now).await },
+        )
+        .await
+    }
+
+    async fn rotate(
+        &self,
+        key: &SessionKey,
+        expected: &Lineage,
+        expected_payload: &JsonObject,
+        next: &Rotation,
+        now: UnixMillis,
+    ) -> Result<RotateOutcome, StoreError> {
+        let (key, expected) = (key.clone(), expected.clone());
+        let (expected_payload, next) = (expected_payload.clone(), next.clone());
+        let store = self.inner();
+        self.run("rotate", async move {
+            sessions::rotate(&store, &key, &expected, &expected_payload, &next, now).await
+        })
+        .await
+    }
+
+    async fn write_document(
+        &self,
+        key: &SessionKey,
+        document: SessionDocument,
+        write: &DocumentWrite,
+        now: UnixMillis,
+    ) -> Result<WriteOutcome, StoreError> {
+        let (key, write) = (key.clone(), write.clone());
+        let store = self.inner();
+        self.run("write_document", async move {
+            documents::write(&store, &key, document, &write, now).await
+        })
+        .await
+    }
+
+    async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
+        let keys = keys.to_vec();
+        let store = self.inner();
+        self.run("delete_sessions", async move {
+            sessions::delete(&store, &keys).await
+        })
+        .await
+    }
+
+    async fn delete_user_sessions(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, StoreError> {
+        let selection = selection.clone();
+        let store = self.inner();
+        self.run("delete_user_sessions", async move {
+            user_sessions::delete(&store, &selection, now).await
+        })
+        .await
+    }
+
+    async fn user_sessions(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let selection = selection.clone();
+        let store = self.inner();
+        self.run("user_sessions", async move {
+            user_sessions::records(&store, &selection, now).await
+        })
+        .await
+    }
+
+    async fn user_session_handles(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, StoreError> {
+        let selection = selection.clone();
+        let store = self.inner();
+        self.run("user_session_handles", async move {
+            user_sessions::handles(&store, &selection, now).await
+        })
+        .await
+    }
+
+    async fn record_uses(&self, uses: &[SessionUse], now: UnixMillis) -> Result<(), StoreError> {
+        let uses = uses.to_vec();
+        let store = self.inner();
+        self.run("record_uses", async move {
+            devices::record_uses(&store, &uses, now).await
+        })
+        .await
+    }
+
+    async fn set_device_label(
+        &self,
+        key: &SessionKey,
+        label: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let (key, label) = (key.clone(), label.map(str::to_owned));
+        let store = self.inner();
+        self.run("set_device_label", async move {
+            devices::set_label(&store, &key, label.as_deref(), now).await
+        })
+        .await
+    }
+
+    async fn endings(&self) -> Result<Option<Endings>, StoreError> {
+        let store = self.inner();
+        self.run("endings", async move { feed::open(store).await.map(Some) })
+            .await
+    }
+
+    async fn delete_expired_sessions(
+        &self,
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let store = self.inner();
+        self.run("delete_expired_sessions", async move {
+            expiry::delete_expired(&store, now, limit).await
+        })
+        .await
+    }
+
+    async fn user_metadata(
+        &self,
+        app: &AppId,
+        user: &UserId,
+    ) -> Result<Option<JsonObject>, StoreError> {
+        let (app, user) = (app.clone(), user.clone());
+        let store = self.inner();
+        self.run("user_metadata", async move {
+            metadata::find(&store, &app, &user).await
+        })
+        .await
+    }
+
+    async fn write_user_metadata(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        write: &DocumentWrite,
+    ) -> Result<WriteOutcome, StoreError> {
+        let (app, user, write) = (app.clone(), user.clone(), write.clone());
+        let store = self.inner();
+        self.run("write_user_metadata", async move {
+            metadata::write(&store, &app, &user, &write).await
+        })
+        .await
+    }
+
+    async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError> {
+        let (app, user) = (app.clone(), user.clone());
+        let store = self.inner();
+        self.run("delete_user_metadata", async move {
+            metadata::delete(&store, &app, &user).await
+        })
+        .await
+    }
+
+    async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError> {
+        let app = app.clone();
+        let store = self.inner();
+        self.run("signing_keys", async move {
+            signing_keys::all(&store, &app).await
+        })
+        .await
+    }
+
+    async fn add_dynamic_key(
+        &self,
+        app: &AppId,
+        candidate: &StoredKey,
+        not_if_since: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let (app, candidate) = (app.clone(), candidate.clone());
+        let store = self.inner();
+        self.run("add_dynamic_key", async move {
+            signing_keys::add_dynamic(&store, &app, &candidate, not_if_since).await
+        })
+        .await
+    }
+
+    async fn add_static_key(&self, app: &AppId, candidate: &StoredKey) -> Result<bool, StoreError> {
+        let (app, candidate) = (app.clone(), candidate.clone());
+        let store = self.inner();
+        self.run("add_static_key", async move {
+            signing_keys::add_static(&store, &app, &candidate).await
+        })
+        .await
+    }
+
+    async fn delete_dynamic_keys(
+        &self,
+        app: &AppId,
+        created_before: UnixMillis,
+    ) -> Result<u64, StoreError> {
+        let app = app.clone();
+        let store = self.inner();
+        self.run("delete_dynamic_keys", async move {
+            signing_keys::delete_dynamic(&store, &app, created_before).await
+        })
+        .await
+    }
+
+    async fn refresh_token_key(
+        &self,
+        app: &AppId,
+        candidate: &SecretText,
+        _now: UnixMillis,
+    ) -> Result<SecretText, StoreError> {
+        let (app, candidate) = (app.clone(), candidate.clone());
+        let store = self.inner();
+        self.run("refresh_token_key", async move {
+            signing_keys::refresh_token_key(&store, &app, &candidate).await
+        })
+        .await
+    }
+}

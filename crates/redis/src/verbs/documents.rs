@@ -1,0 +1,96 @@
+//! Changes of a session's documents.
+
+use redis::{Value, cmd};
+use supersession::store::{DocumentWrite, SessionDocument, SessionKey, WriteOutcome};
+use supersession::{JsonObject, UnixMillis};
+
+use crate::fault::Fault;
+use crate::record::{EXPIRES_AT, document, document_field, instant, millis};
+use crate::reply;
+use crate::store::Inner;
+
+/// How often a merge starts over because other processes changed the document meanwhile. Each time
+/// one of them has got its change in.
+pub(crate) const TRIES: u32 = 256;
+
+pub(crate) async fn write(
+    store: &Inner,
+    key: &SessionKey,
+    which: SessionDocument,
+    write: &DocumentWrite,
+    now: UnixMillis,
+) -> Result<WriteOutcome, Fault> {
+    let name = store.keys.session(key).session;
+    let field = document_field(which);
+    match write {
+        DocumentWrite::Overwrite(document) => send(store, &name, field, document, None, now).await,
+        DocumentWrite::CompareAndSwap {
+            expected,
+            replacement,
+        } => send(store, &name, field, replacement, Some(expected), now).await,
+        DocumentWrite::Merge(_) => {
+            // In this process merges of one document queue instead of racing.
+            let _turn = store.merge_turn(&name).await;
+            let Some(mut stored) = read(store, &name, field, now).await? else {
+                return Ok(WriteOutcome::Gone);
+            };
+            for tried in 1..=TRIES {
+                let Ok(merged) = write.apply_to(&stored) else {
+                    return Ok(WriteOutcome::Conflict(stored));
+                };
+                match send(store, &name, field, &merged, Some(&stored), now).await? {
+                    WriteOutcome::Conflict(found) => stored = found,
+                    outcome => return Ok(outcome),
+                }
+                store.back_off(tried).await;
+            }
+            Err(Fault::Contended(TRIES))
+        }
+    }
+}
+
+async fn send(
+    store: &Inner,
+    name: &str,
+    field: &'static str,
+    replacement: &JsonObject,
+    expected: Option<&JsonObject>,
+    now: UnixMillis,
+) -> Result<WriteOutcome, Fault> {
+    let now = millis(now).to_string();
+    let mut arguments = vec![now.as_str(), field, replacement.as_str()];
+    arguments.extend(expected.map(JsonObject::as_str));
+    match store
+        .link
+        .call(&store.scripts.write, &[name], &arguments)
+        .await?
+    {
+        Value::Int(0) => Ok(WriteOutcome::Gone),
+        Value::Int(_) => Ok(WriteOutcome::Written(replacement.clone())),
+        found => Ok(WriteOutcome::Conflict(document(
+            &reply::text(found, field)?,
+            field,
+        )?)),
+    }
+}
+
+async fn read(
+    store: &Inner,
+    name: &str,
+    field: &'static str,
+    now: UnixMillis,
+) -> Result<Option<JsonObject>, Fault> {
+    let mut read = cmd("HMGET");
+    read.arg(name).arg(EXPIRES_AT).arg(field);
+    let answer = store.link.send(&read).await?;
+    let [expires_at, text] = reply::optional_texts(answer, "a session")?
+        .try_into()
+        .map_err(|_| Fault::Damaged("a session"))?;
+    let Some(expires_at) = expires_at else {
+        return Ok(None);
+    };
+    if now >= instant(&expires_at, EXPIRES_AT)? {
+        return Ok(None);
+    }
+    document(&text.ok_or(Fault::Damaged(field))?, field).map(Some)
+}

@@ -1,0 +1,10 @@
+//! What each verb of the contract sends to the server.
+
+pub(crate) mod devices;
+pub(crate) mod documents;
+pub(crate) mod expiry;
+pub(crate) mod metadata;
+pub(crate) mod sessions;
+pub(crate) mod signing_keys;
+pub(crate) mod user_index;
+pub(crate) mod user_sessions;

@@ -1,0 +1,67 @@
+//! The index of a user's sessions. The session key alone says whether a session is there; the index
+//! says where to look.
+
+use std::collections::HashMap;
+
+use futures_util::future::join_all;
+use redis::cmd;
+use supersession::{AppId, UnixMillis, UserId};
+
+use crate::fault::Fault;
+use crate::keys::Entry;
+use crate::record::millis;
+use crate::reply;
+use crate::store::Inner;
+
+pub(crate) async fn add(
+    store: &Inner,
+    app: &AppId,
+    user: &UserId,
+    created_at: UnixMillis,
+    entry: &str,
+) -> Result<(), Fault> {
+    let mut add = cmd("ZADD");
+    add.arg(store.keys.user(app, user))
+        .arg(millis(created_at))
+        .arg(entry);
+    store.link.send(&add).await?;
+    Ok(())
+}
+
+/// The entries of a user, those included whose sessions have ended.
+pub(crate) async fn entries(
+    store: &Inner,
+    app: &AppId,
+    user: &UserId,
+) -> Result<Vec<(String, Entry)>, Fault> {
+    let mut read = cmd("ZRANGE");
+    read.arg(store.keys.user(app, user)).arg(0).arg(-1);
+    let texts = reply::texts(store.link.send(&read).await?, "an index entry")?;
+    texts
+        .into_iter()
+        .map(|text| Entry::parse(&text).map(|entry| (text, entry)))
+        .collect()
+}
+
+/// Takes the entries of sessions that have ended out of the indexes of their users. An entry that
+/// stays is harmless, and the next reader takes it out; so a failure changes no answer.
+pub(crate) async fn tidy(store: &Inner, ended: &[String]) {
+    let mut of_user: HashMap<String, Vec<&String>> = HashMap::new();
+    for text in ended {
+        if let Ok(entry) = Entry::parse(text) {
+            let index = store.keys.user(&entry.key.app, &entry.user);
+            of_user.entry(index).or_default().push(text);
+        }
+    }
+    let removals = of_user.iter().map(|(index, entries)| async move {
+        let mut remove = cmd("ZREM");
+        remove.arg(index).arg(entries);
+        if let Err(fault) = store.link.send(&remove).await {
+            tracing::debug!(
+                error = &fault as &dyn std::error::Error,
+                "entries of ended sessions stay in an index until it is read"
+            );
+        }
+    });
+    join_all(removals).await;
+}

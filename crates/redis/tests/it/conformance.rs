@@ -1,0 +1,31 @@
+//! The suite that every store must pass, on one server and on a cluster of three.
+
+use supersession_redis::RedisStore;
+use supersession_testkit::servers::{RedisCluster, RedisServer};
+
+use crate::{options, prefix};
+
+async fn on_one_server() -> Option<(RedisStore, ())> {
+    let store = options(RedisServer::shared()?).open().await.unwrap();
+    Some((store, ()))
+}
+
+async fn on_a_cluster() -> Option<(RedisStore, ())> {
+    let urls = RedisCluster::shared()?.urls();
+    let options = RedisStore::options().cluster(urls).prefix(prefix());
+    Some((options.open().await.unwrap(), ()))
+}
+
+supersession_testkit::store_conformance!(on_one_server);
+
+mod endings {
+    supersession_testkit::store_endings_conformance!(super::on_one_server);
+}
+
+mod cluster {
+    supersession_testkit::store_conformance!(super::on_a_cluster);
+
+    mod endings {
+        supersession_testkit::store_endings_conformance!(super::super::on_a_cluster);
+    }
+}

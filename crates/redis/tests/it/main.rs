@@ -1,0 +1,95 @@
+//! The Redis store: the suite of all stores, on a server and on a cluster, and what is particular to
+//! Redis.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod conformance;
+mod costs;
+mod durability;
+mod faults;
+mod feed;
+mod indexes;
+mod opening;
+mod proxy;
+mod runtimes;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use supersession::store::{
+    Device, InsertOutcome, KeyKind, Lineage, SessionKey, SessionRecord, UserSessions,
+};
+use supersession::{
+    AppId, JsonObject, RefreshHash2, RefreshToken, SessionHandle, Store, UnixMillis, UserId,
+};
+use supersession_redis::{RedisOptions, RedisStore};
+use supersession_testkit::servers::RedisServer;
+
+const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
+
+/// A prefix that no other test has.
+fn prefix() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("case-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn options(server: &RedisServer) -> RedisOptions {
+    RedisStore::options().url(server.url()).prefix(prefix())
+}
+
+/// Runs the rest of a test on a fresh store on the shared server; returns if there is none.
+macro_rules! on_server {
+    () => {
+        match supersession_testkit::servers::RedisServer::shared() {
+            Some(server) => server,
+            None => return,
+        }
+    };
+    ($($setting:literal),+) => {
+        match supersession_testkit::servers::RedisServer::start(&[$($setting),+]) {
+            Some(server) => server,
+            None => return,
+        }
+    };
+}
+use on_server;
+
+fn key(handle: &str) -> SessionKey {
+    SessionKey::new(&AppId::default(), SessionHandle::from(handle))
+}
+
+fn session(handle: &str) -> SessionRecord {
+    SessionRecord {
+        key: key(handle),
+        user_id: UserId::from("user"),
+        lineage: Lineage {
+            current: RefreshHash2::of(&RefreshToken::new(handle)),
+            previous: None,
+        },
+        session_data: JsonObject::empty(),
+        payload: JsonObject::empty(),
+        expires_at: UnixMillis::new(NOW.get() + 1_000),
+        created_at: NOW,
+        key_kind: KeyKind::Dynamic,
+        device: Device::default(),
+    }
+}
+
+fn of_user() -> UserSessions {
+    UserSessions {
+        app: AppId::default(),
+        user_id: UserId::from("user"),
+        tenant: None,
+        except: None,
+    }
+}
+
+fn object(text: &str) -> JsonObject {
+    text.parse().unwrap()
+}
+
+async fn insert(store: &RedisStore, handle: &str) {
+    assert_eq!(
+        store.insert_session(&session(handle)).await.unwrap(),
+        InsertOutcome::Inserted
+    );
+}
