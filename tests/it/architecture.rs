@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Which of our crates each of our crates may use, tests aside.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("supersession", &[]),
     ("supersession-actix", &["supersession"]),
     ("supersession-axum", &["supersession"]),
+    ("supersession-postgres", &["supersession"]),
     ("supersession-redis", &["supersession"]),
     ("supersession-sqlite", &["supersession"]),
     ("supersession-testkit", &["supersession"]),

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use supersession::store::MemoryStore;
 use supersession::{AntiCsrfInput, Sessions, Store};
+use supersession_postgres::PostgresStore;
 use supersession_redis::RedisStore;
 use supersession_sqlite::SqliteStore;
-use supersession_testkit::servers::RedisServer;
+use supersession_testkit::servers::{PostgresServer, RedisServer};
 use tokio::task::JoinSet;
 
 use crate::support::{START, capture, default_config, seed_keys};
@@ -43,6 +44,12 @@ async fn redis(prefix: &str) -> Option<RedisStore> {
     Some(options.prefix(prefix).open().await.unwrap())
 }
 
+/// In a schema of its own; `None` if PostgreSQL is not installed, which was said.
+async fn postgres(schema: &str) -> Option<PostgresStore> {
+    let options = PostgresStore::options().url(PostgresServer::shared()?.url());
+    Some(options.schema(schema).open().await.unwrap())
+}
+
 /// Runs one test body on each store.
 macro_rules! on_each_store {
     ($($name:ident => $body:path;)*) => {
@@ -68,6 +75,16 @@ macro_rules! on_each_store {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $name() {
                     if let Some(store) = super::redis(stringify!($name)).await {
+                        $body(super::sessions(store).await).await;
+                    }
+                }
+            )*
+        }
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $name() {
+                    if let Some(store) = super::postgres(stringify!($name)).await {
                         $body(super::sessions(store).await).await;
                     }
                 }

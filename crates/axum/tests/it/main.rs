@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod cors;
+mod on_postgres;
 mod on_redis;
 mod sensitive;
 

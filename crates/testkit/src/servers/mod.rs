@@ -7,22 +7,27 @@
     reason = "for tests, which fail by panicking"
 )]
 
+mod postgres;
+mod process;
 mod redis;
 
+use std::io::Write as _;
+
+pub use postgres::PostgresServer;
 pub use redis::{RedisCluster, RedisServer};
 
-/// Says that a program is missing: a failure under `CI=true`, otherwise a line that no test harness
-/// hides.
-fn missing(program: &str, install: &str) {
-    use std::io::Write;
-    let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    assert!(!ci, "{program} is missing: {install}");
-    let line = format!("SKIPPED: {program} is missing: {install}\n");
+/// Says that a test is left out because `what` is missing, past the harness, which keeps what
+/// passing tests print.
+///
+/// # Panics
+/// Under `CI=true`, where nothing may be missing.
+pub fn skip(what: &str, install: &str) {
+    let test = std::thread::current();
+    let test = test.name().unwrap_or("a test").to_owned();
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "{test} needs {what}: {install}"
+    );
+    let line = format!("SKIPPED: {test} needs {what}: {install}\n");
     let _ = std::io::stderr().write_all(line.as_bytes());
-}
-
-/// A port that nobody uses at this moment.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }

@@ -54,7 +54,7 @@ impl RedisServer {
     pub fn start(settings: &[&str]) -> Option<Self> {
         let installed = Command::new("redis-server").arg("--version").output();
         if installed.is_err() {
-            super::missing("redis-server", "apt-get install redis-server");
+            super::skip("redis-server", "apt-get install redis-server");
             return None;
         }
         // Somebody may take the port before the server does.
@@ -62,7 +62,7 @@ impl RedisServer {
             let mut server = Self {
                 settings: settings.iter().map(ToString::to_string).collect(),
                 directory: new_directory(),
-                port: super::free_port(),
+                port: super::process::free_port(),
                 running: None,
             };
             if server.run() {
@@ -189,7 +189,7 @@ impl RedisCluster {
     pub fn start() -> Option<Self> {
         let mut nodes = Vec::new();
         for _ in 0..3 {
-            let bus = super::free_port().to_string();
+            let bus = super::process::free_port().to_string();
             let node = ["--cluster-enabled", "yes", "--cluster-port", &bus];
             nodes.push((RedisServer::start(&node)?, bus));
         }

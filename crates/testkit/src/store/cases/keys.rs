@@ -73,6 +73,8 @@ pub async fn a_rotating_key_is_refused_if_its_millisecond_is_taken(store: Shared
 }
 
 pub async fn of_racing_rotating_keys_one_is_added(store: SharedStore) {
+    // The app is known already: what registers it may have a lock of its own.
+    insert(&store, &session("h")).await;
     let added = race(16, |number| {
         let store = store.clone();
         let key = dynamic_key(at(number as u64), &number.to_string());
@@ -96,6 +98,7 @@ pub async fn a_second_static_key_is_refused(store: SharedStore) {
 }
 
 pub async fn of_racing_static_keys_one_is_added(store: SharedStore) {
+    insert(&store, &session("h")).await;
     let added = race(16, |number| {
         let store = store.clone();
         async move { add_static(&store, &static_key(&number.to_string(), NOW)).await }

@@ -1,0 +1,223 @@
+//! What can go wrong with one verb, and what the caller is told.
+
+use std::error::Error as _;
+use std::io;
+
+use deadpool_postgres::PoolError;
+use supersession::JsonObjectError;
+use supersession::store::{StoreError, StoreErrorKind};
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+
+/// Why a verb brought no answer. Holds no document, no key and no hash: of what PostgreSQL says only
+/// the message is kept, because its details quote rows.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("PostgreSQL refused: {message} (SQLSTATE {})", code.code())]
+    Refused { code: SqlState, message: String },
+    #[error("the connection was lost")]
+    Lost { source: Error },
+    #[error("cannot connect")]
+    Connect { source: Error },
+    #[error("no answer within the time limit of a verb")]
+    TimedOut,
+    #[error(
+        "no connection came free or could be made in time; is the pool too small for the load?"
+    )]
+    PoolTimedOut,
+    #[error("the pool was closed")]
+    PoolClosed,
+    #[error("the driver refused")]
+    Driver { source: Error },
+    #[error("column `{column}` is not of its type")]
+    Column { column: String, source: Error },
+    #[error("column `{column}` does not hold a JSON object")]
+    Document {
+        column: String,
+        source: JsonObjectError,
+    },
+    #[error("{0}")]
+    Row(&'static str),
+    #[error("a verb of the store panicked; this is a bug")]
+    Panicked,
+    #[error("the tokio runtime that the store was opened in has ended")]
+    RuntimeEnded,
+    #[error("the pool has no runtime")]
+    NoRuntime,
+}
+
+/// What a verb does. Decides what trouble with the disk means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        if let Some(refusal) = error.as_db_error() {
+            return Self::Refused {
+                code: refusal.code().clone(),
+                message: refusal.message().to_owned(),
+            };
+        }
+        let is_io = matches!(error.source(), Some(source) if source.is::<io::Error>());
+        if error.is_closed() || is_io {
+            Self::Lost { source: error }
+        } else {
+            Self::Driver { source: error }
+        }
+    }
+}
+
+impl From<PoolError> for Fault {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Timeout(_) => Self::PoolTimedOut,
+            PoolError::Backend(error) => match Self::from(error) {
+                // Nothing was asked yet, so this is no lost answer.
+                Self::Lost { source } | Self::Driver { source } => Self::Connect { source },
+                refused => refused,
+            },
+            PoolError::Closed => Self::PoolClosed,
+            PoolError::NoRuntimeSpecified => Self::NoRuntime,
+            PoolError::PostCreateHook(_) => Self::Row("a hook of the pool refused a connection"),
+        }
+    }
+}
+
+impl Fault {
+    /// Nothing was done: PostgreSQL has rolled back, or never began.
+    pub(crate) fn left_no_trace(&self) -> bool {
+        let Self::Refused { code, .. } = self else {
+            return false;
+        };
+        (code.code().starts_with("40") && *code != SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN)
+            || *code == SqlState::INVALID_SQL_STATEMENT_NAME
+    }
+
+    /// The connection went away under a statement, which may have been done or not.
+    pub(crate) fn is_loss(&self) -> bool {
+        match self {
+            Self::Lost { .. } => true,
+            Self::Refused { code, .. } => is_connection_trouble(code),
+            _ => false,
+        }
+    }
+
+    /// The connection cannot serve another verb.
+    pub(crate) fn spoils_the_connection(&self) -> bool {
+        match self {
+            Self::TimedOut => true,
+            Self::Refused { code, .. } => *code == SqlState::INVALID_SQL_STATEMENT_NAME,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn is_missing_parent(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if *code == SqlState::FOREIGN_KEY_VIOLATION)
+    }
+
+    /// What the caller of the verb `operation` is told.
+    pub(crate) fn into_store_error(self, operation: &'static str, access: Access) -> StoreError {
+        StoreError::new(operation, self.kind(access)).with_source(self)
+    }
+
+    pub(crate) fn kind(&self, access: Access) -> StoreErrorKind {
+        match self {
+            Self::Refused { code, .. } => refusal_kind(code, access),
+            Self::Lost { .. }
+            | Self::Connect { .. }
+            | Self::TimedOut
+            | Self::PoolTimedOut
+            | Self::PoolClosed
+            | Self::RuntimeEnded => StoreErrorKind::Unavailable,
+            Self::Column { .. } | Self::Document { .. } | Self::Row(_) => StoreErrorKind::Corrupt,
+            Self::Driver { .. } | Self::Panicked | Self::NoRuntime => StoreErrorKind::Internal,
+        }
+    }
+}
+
+fn is_connection_trouble(code: &SqlState) -> bool {
+    code.code().starts_with("08")
+        || [
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::CANNOT_CONNECT_NOW,
+        ]
+        .contains(code)
+}
+
+fn refusal_kind(code: &SqlState, access: Access) -> StoreErrorKind {
+    let code_text = code.code();
+    let disk = match access {
+        Access::Read => StoreErrorKind::Unavailable,
+        Access::Write => StoreErrorKind::NotWritable,
+    };
+    if [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED].contains(code) {
+        return StoreErrorKind::Corrupt;
+    }
+    if [
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+        SqlState::INSUFFICIENT_PRIVILEGE,
+        SqlState::DISK_FULL,
+        SqlState::IO_ERROR,
+    ]
+    .contains(code)
+    {
+        return disk;
+    }
+    // Classes: rolled back, out of resources, operator intervention.
+    let transient = ["40", "53", "57"]
+        .iter()
+        .any(|class| code_text.starts_with(class));
+    if transient || is_connection_trouble(code) || *code == SqlState::LOCK_NOT_AVAILABLE {
+        return StoreErrorKind::Unavailable;
+    }
+    StoreErrorKind::Internal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: &str) -> Fault {
+        Fault::Refused {
+            code: SqlState::from_code(code),
+            message: String::new(),
+        }
+    }
+
+    #[track_caller]
+    fn check(code: &str, read: StoreErrorKind, write: StoreErrorKind) {
+        assert_eq!(refused(code).kind(Access::Read), read, "{code}");
+        assert_eq!(refused(code).kind(Access::Write), write, "{code}");
+    }
+
+    #[test]
+    fn refusals_become_kinds_that_an_operator_can_act_on() {
+        use StoreErrorKind::{Corrupt, Internal, NotWritable, Unavailable};
+        for code in [
+            "08006", "40001", "40P01", "53300", "55P03", "57014", "57P01", "57P03",
+        ] {
+            check(code, Unavailable, Unavailable);
+        }
+        for code in ["25006", "42501", "53100", "58030"] {
+            check(code, Unavailable, NotWritable);
+        }
+        check("XX001", Corrupt, Corrupt);
+        check("42P01", Internal, Internal);
+        check("22001", Internal, Internal);
+    }
+
+    #[test]
+    fn only_what_was_rolled_back_left_no_trace() {
+        for code in ["40001", "40P01", "26000"] {
+            assert!(refused(code).left_no_trace(), "{code}");
+        }
+        for code in ["40003", "57P01", "08006", "23503"] {
+            assert!(!refused(code).left_no_trace(), "{code}");
+        }
+        assert!(refused("57P01").is_loss() && !refused("40001").is_loss());
+    }
+}

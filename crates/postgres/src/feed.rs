@@ -1,0 +1,158 @@
+//! The feed of endings: one connection that listens, for all who are told.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use supersession::store::{Endings, EndingsSender, SessionKey};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex as AsyncMutex, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::{AsyncMessage, Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::fault::Fault;
+use crate::sql::heard;
+
+/// How to listen, and who is being told.
+pub(crate) struct Feed {
+    pub(crate) config: Config,
+    pub(crate) tls: MakeRustlsConnect,
+    pub(crate) channel: String,
+    /// How often the connection is asked whether it still is one, and how long it may take.
+    pub(crate) check_interval: Duration,
+    pub(crate) runtime: Handle,
+    pub(crate) current: AsyncMutex<Option<Listening>>,
+}
+
+/// A connection that listens. Ends with its last owner.
+pub(crate) struct Listening {
+    listeners: Arc<Listeners>,
+    task: AbortHandle,
+}
+
+/// Those who are told; `None` once the connection is lost.
+struct Listeners(Mutex<Option<Vec<EndingsSender>>>);
+
+impl Feed {
+    /// A feed that tells everything from now on.
+    pub(crate) async fn subscribe(&self) -> Result<Endings, Fault> {
+        let mut current = self.current.lock().await;
+        if let Some(endings) = current.as_ref().and_then(Listening::subscribe) {
+            return Ok(endings);
+        }
+        let listening = self.listen().await?;
+        let endings = listening.subscribe().ok_or(Fault::TimedOut)?;
+        *current = Some(listening);
+        Ok(endings)
+    }
+
+    /// Connects, and answers when the server has confirmed that it will notify.
+    async fn listen(&self) -> Result<Listening, Fault> {
+        let connecting = self.config.connect(self.tls.clone()).await;
+        let (client, mut connection) = connecting.map_err(|error| match Fault::from(error) {
+            Fault::Lost { source } | Fault::Driver { source } => Fault::Connect { source },
+            refused => refused,
+        })?;
+        let listeners = Arc::new(Listeners(Mutex::new(Some(Vec::new()))));
+        let (confirm, confirmed) = oneshot::channel();
+        let listen = format!("LISTEN \"{}\"", self.channel);
+        let (told, interval) = (Arc::clone(&listeners), self.check_interval);
+        let task = self.runtime.spawn(async move {
+            // Both run at once: the client has its answers through the connection.
+            let receiving = async {
+                while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+                    if let AsyncMessage::Notification(notice) = message {
+                        told.tell(notice.payload());
+                    }
+                }
+            };
+            tokio::select! {
+                () = receiving => {}
+                () = stay(client, &listen, confirm, interval) => {}
+            }
+            told.lose();
+        });
+        let listening = Listening {
+            listeners,
+            task: task.abort_handle(),
+        };
+        confirmed.await.unwrap_or(Err(Fault::TimedOut))?;
+        Ok(listening)
+    }
+}
+
+/// Listens, and comes back when the server does not answer any more. A peer that has gone without
+/// a word is noticed only by asking.
+async fn stay(
+    client: Client,
+    listen: &str,
+    confirm: oneshot::Sender<Result<(), Fault>>,
+    interval: Duration,
+) {
+    let answer = client.batch_execute(listen).await;
+    let is_listening = answer.is_ok();
+    let is_awaited = confirm.send(answer.map_err(Fault::from)).is_ok();
+    if !is_listening || !is_awaited {
+        return;
+    }
+    loop {
+        sleep(interval).await;
+        if !matches!(
+            timeout(interval, client.batch_execute("")).await,
+            Ok(Ok(()))
+        ) {
+            tracing::warn!("the connection that listens for ended sessions is lost");
+            return;
+        }
+    }
+}
+
+impl Listening {
+    fn subscribe(&self) -> Option<Endings> {
+        let (sender, endings) = Endings::channel();
+        self.listeners.lock().as_mut()?.push(sender);
+        Some(endings)
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.listeners.lose();
+    }
+}
+
+impl Listeners {
+    fn tell(&self, payload: &str) {
+        let Some(keys) = heard(payload) else {
+            // Anybody who may connect may notify. What cannot be read may have been an ending.
+            tracing::warn!("a notice of ended sessions could not be read");
+            self.restart();
+            return;
+        };
+        if let Some(listeners) = self.lock().as_mut() {
+            for key in keys {
+                let told = |listener: &EndingsSender| listener.tell(SessionKey::clone(&key));
+                listeners.retain(told);
+            }
+        }
+    }
+
+    /// Ends every feed, so that the listeners learn of the gap; new ones may come.
+    fn restart(&self) {
+        if let Some(listeners) = self.lock().as_mut() {
+            listeners.clear();
+        }
+    }
+
+    fn lose(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Vec<EndingsSender>>> {
+        // Each critical section is one step, so a poisoned lock is still sound.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,179 @@
+//! From options to a store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::error::{OpenError, OpenErrorKind};
+use crate::fault::Fault;
+use crate::feed::Feed;
+use crate::names::{Names, is_schema};
+use crate::options::PostgresOptions;
+use crate::run::{Runner, Turns};
+use crate::schema;
+use crate::sql::Statements;
+use crate::store::{Inner, PostgresStore};
+use crate::tls;
+
+/// How long opening may take beyond connecting: a migration may make an index of a large table.
+const OPENING: Duration = Duration::from_secs(600);
+/// A connection that is silent for this long is probed, so that one whose peer has gone is noticed
+/// within half a minute.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, OpenError> {
+    options.check_names()?;
+    let runtime =
+        Handle::try_current().map_err(|_| OpenError::new(None, OpenErrorKind::NoRuntime))?;
+    let server = options.url.as_deref().map(|url| Server::new(url, &options));
+    let server = server.transpose()?;
+    let pool = match (options.pool.clone(), &server) {
+        (Some(pool), _) => pool,
+        (None, Some(server)) => server.pool(&options)?,
+        (None, None) => return Err(OpenError::new(None, OpenErrorKind::NoLocation)),
+    };
+    let database = server.as_ref().map(|server| server.address.clone());
+    let names = timeout(OPENING, prepare(&pool, &options, database.as_deref()));
+    let names = names
+        .await
+        .unwrap_or_else(|_| Err(OpenError::from_fault(database.as_deref(), Fault::TimedOut)))?;
+    let feed = match server {
+        Some(server) if options.tells_endings => Some(Arc::new(Feed {
+            config: server.config,
+            tls: server.tls,
+            channel: names.channel(),
+            check_interval: options.feed_check_interval,
+            runtime: runtime.clone(),
+            current: Mutex::new(None),
+        })),
+        _ => None,
+    };
+    let runner = Runner {
+        pool,
+        runtime,
+        sql: Arc::new(Statements::new(&names, options.tells_endings)),
+        time_limit: options.verb_timeout,
+        turns: Turns::default(),
+    };
+    Ok(PostgresStore::new(Inner {
+        database,
+        runner: Arc::new(runner),
+        feed,
+    }))
+}
+
+/// Finds the schema and migrates its tables.
+async fn prepare(
+    pool: &Pool,
+    options: &PostgresOptions,
+    database: Option<&str>,
+) -> Result<Names, OpenError> {
+    let in_fault = |fault| OpenError::from_fault(database, fault);
+    let client = pool.get().await.map_err(|error| in_fault(error.into()))?;
+    // A connection that was left in the middle of a migration is not to be lent to anybody.
+    let mut client = deadpool_postgres::Object::take(client);
+    let schema = match &options.schema {
+        Some(schema) => schema.clone(),
+        None => {
+            let row = client.query_one("SELECT current_schema()::text", &[]);
+            let row = row.await.map_err(|error| in_fault(error.into()))?;
+            let found: Option<String> = row.get(0);
+            found
+                .filter(|schema| is_schema(schema))
+                .ok_or_else(|| OpenError::new(database, OpenErrorKind::InvalidName))?
+        }
+    };
+    let names = Names::new(&schema, &options.table_prefix);
+    schema::migrate(&mut client, &names)
+        .await
+        .map_err(|problem| OpenError::from_schema(database, problem))?;
+    Ok(names)
+}
+
+/// Where the server is, and how to speak with it.
+struct Server {
+    config: Config,
+    tls: MakeRustlsConnect,
+    /// Without the password.
+    address: String,
+}
+
+impl Server {
+    fn new(url: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
+        // What the driver says of a URL that it cannot read may quote a piece of the password.
+        let mut config: Config = url
+            .parse()
+            .map_err(|_| OpenError::new(None, OpenErrorKind::InvalidUrl))?;
+        let address = address(&config);
+        let limit = options.verb_timeout.as_millis().max(1);
+        let own = config.get_options().unwrap_or_default();
+        // For the case that this program cannot: no statement goes on that nobody waits for, and no
+        // transaction is held open by a node that has stalled.
+        let settings = format!(
+            "-c statement_timeout={limit} -c idle_in_transaction_session_timeout={limit} {own}"
+        );
+        config.options(settings.trim_end());
+        if config.get_application_name().is_none() {
+            config.application_name("supersession");
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(options.connect_timeout);
+        }
+        if config.get_keepalives_idle() > KEEPALIVE {
+            config.keepalives_idle(KEEPALIVE);
+            config.keepalives_interval(KEEPALIVE / 3);
+            config.keepalives_retries(3);
+        }
+        let roots = options.root_certificates.as_deref();
+        let tls = tls::connector(config.get_ssl_mode(), roots, &address)?;
+        Ok(Self {
+            config,
+            tls,
+            address,
+        })
+    }
+
+    fn pool(&self, options: &PostgresOptions) -> Result<Pool, OpenError> {
+        let manager = ManagerConfig {
+            // Verbs leave nothing behind on a connection that would have to be cleaned up.
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let manager = Manager::from_config(self.config.clone(), self.tls.clone(), manager);
+        let limit = Some(options.connect_timeout);
+        Pool::builder(manager)
+            .max_size(options.pool_size)
+            .wait_timeout(limit)
+            .create_timeout(limit)
+            .recycle_timeout(limit)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| {
+                OpenError::new(Some(&self.address), OpenErrorKind::Internal).with_source(error)
+            })
+    }
+}
+
+/// The URL that an error may show.
+fn address(config: &Config) -> String {
+    let user = config.get_user().unwrap_or_default();
+    let at = if user.is_empty() { "" } else { "@" };
+    let ports = config.get_ports();
+    let hosts = config.get_hosts().iter().enumerate().map(|(number, host)| {
+        let port = ports.get(number).or(ports.first()).copied().unwrap_or(5432);
+        match host {
+            Host::Tcp(host) => format!("{host}:{port}"),
+            #[cfg(unix)]
+            Host::Unix(path) => format!("{}:{port}", path.display()),
+        }
+    });
+    let hosts: Vec<_> = hosts.collect();
+    let database = config.get_dbname().unwrap_or(user);
+    format!("postgres://{user}{at}{}/{database}", hosts.join(","))
+}

@@ -1,0 +1,243 @@
+//! Runs verbs: each on a task of the runtime that the store was opened in, on one connection, in
+//! bounded time, again where that is safe.
+
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Pool};
+use supersession::store::StoreError;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use crate::fault::{Access, Fault};
+use crate::quiet::Quiet;
+use crate::sql::Statements;
+
+/// How often a verb is tried at most.
+const MAX_TRIES: u32 = 5;
+/// The longest pause before the second try; it doubles each time.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What a verb is, for the decision whether it may be tried again after its connection was lost.
+/// What PostgreSQL has rolled back is always tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// Changes nothing.
+    Read,
+    /// Done twice it leaves and answers what it does once.
+    Repeatable,
+    /// Done twice it would answer something else than once, that what it did itself was there already
+    /// or no more; or it would undo what somebody else wrote in between.
+    Once,
+}
+
+/// Runs verbs on the connections of a pool.
+pub(crate) struct Runner {
+    pub(crate) pool: Pool,
+    pub(crate) runtime: Handle,
+    pub(crate) sql: Arc<Statements>,
+    pub(crate) time_limit: Duration,
+    pub(crate) turns: Turns,
+}
+
+/// Queues for those who change the same document conditionally, so that those of this process do
+/// not race each other, and wait without a connection. Races with other nodes are decided by the
+/// database.
+pub(crate) struct Turns {
+    hasher: RandomState,
+    queues: Vec<Mutex<()>>,
+}
+
+const QUEUES: usize = 256;
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            queues: (0..QUEUES).map(|_| Mutex::new(())).collect(),
+        }
+    }
+}
+
+impl Turns {
+    /// The queue of this document; another one may share it.
+    pub(crate) fn of(&self, document: impl Hash) -> Turn {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "any bits of the hash will do"
+        )]
+        let hash = self.hasher.hash_one(document) as usize;
+        Turn(hash % self.queues.len())
+    }
+
+    async fn take(&self, turn: Option<Turn>) -> Option<MutexGuard<'_, ()>> {
+        match turn.and_then(|Turn(queue)| self.queues.get(queue)) {
+            Some(queue) => Some(queue.lock().await),
+            None => None,
+        }
+    }
+}
+
+/// A place in a queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn(usize);
+
+/// One connection, for the time of a verb.
+#[derive(Clone)]
+pub(crate) struct Db {
+    client: Arc<Object>,
+    pub(crate) sql: Arc<Statements>,
+}
+
+pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+impl Runner {
+    /// Runs a verb to its end, even if the caller stops waiting: so it is done or not done, never
+    /// half, and its connection goes back to the pool with nothing left to say.
+    ///
+    /// The task makes the caller's own runtime irrelevant, or its absence.
+    pub(crate) async fn run<T, F, Fut>(
+        self: &Arc<Self>,
+        operation: &'static str,
+        verb: Verb,
+        job: F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(Db) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, Fault>> + Send + 'static,
+    {
+        self.run_in_turn(operation, verb, None, job).await
+    }
+
+    /// [`run`](Self::run), after those that were in the queue before.
+    pub(crate) async fn run_in_turn<T, F, Fut>(
+        self: &Arc<Self>,
+        operation: &'static str,
+        verb: Verb,
+        turn: Option<Turn>,
+        job: F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(Db) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, Fault>> + Send + 'static,
+    {
+        let runner = Arc::clone(self);
+        let task = self
+            .runtime
+            .spawn(async move { runner.tries(operation, verb, turn, job).await });
+        let access = match verb {
+            Verb::Read => Access::Read,
+            Verb::Repeatable | Verb::Once => Access::Write,
+        };
+        let outcome = task.await.unwrap_or_else(|error| {
+            Err(if error.is_panic() {
+                Fault::Panicked
+            } else {
+                Fault::RuntimeEnded
+            })
+        });
+        outcome.map_err(|fault| fault.into_store_error(operation, access))
+    }
+
+    async fn tries<T, F, Fut>(
+        &self,
+        operation: &str,
+        verb: Verb,
+        turn: Option<Turn>,
+        job: F,
+    ) -> Result<T, Fault>
+    where
+        F: Fn(Db) -> Fut,
+        Fut: Future<Output = Result<T, Fault>>,
+    {
+        let deadline = Instant::now() + self.time_limit;
+        let turn = timeout_at(deadline, self.turns.take(turn)).await;
+        let _turn = turn.map_err(|_| Fault::TimedOut)?;
+        let mut pause = PAUSE;
+        for _ in 1..MAX_TRIES {
+            match self.attempt(deadline, &job).await {
+                Err(fault) if fault.left_no_trace() || (verb != Verb::Once && fault.is_loss()) => {
+                    tracing::debug!(operation, %fault, "the store tries again");
+                }
+                outcome => return outcome,
+            }
+            sleep(jitter(pause)).await;
+            pause *= 2;
+        }
+        self.attempt(deadline, &job).await
+    }
+
+    async fn attempt<T, F, Fut>(&self, deadline: Instant, job: &F) -> Result<T, Fault>
+    where
+        F: Fn(Db) -> Fut,
+        Fut: Future<Output = Result<T, Fault>>,
+    {
+        let client = timeout_at(deadline, self.pool.get());
+        let client = Arc::new(client.await.map_err(|_| Fault::PoolTimedOut)??);
+        let db = Db {
+            client: Arc::clone(&client),
+            sql: Arc::clone(&self.sql),
+        };
+        let outcome = timeout_at(deadline, job(db)).await;
+        let outcome = outcome.unwrap_or(Err(Fault::TimedOut));
+        // An answer may still be on its way, or the statements are gone that were prepared on this
+        // connection: it is of no use to anybody.
+        if outcome.as_ref().is_err_and(Fault::spoils_the_connection)
+            && let Some(client) = Arc::into_inner(client)
+        {
+            drop(Object::take(client));
+        }
+        outcome
+    }
+}
+
+impl Db {
+    pub(crate) async fn rows(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {
+        let statement = self.client.prepare_cached(sql).await?;
+        let quiet = Quiet::all(params);
+        let params = Quiet::params(&quiet);
+        Ok(self.client.query(&statement, &params).await?)
+    }
+
+    pub(crate) async fn row(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>, Fault> {
+        let statement = self.client.prepare_cached(sql).await?;
+        let quiet = Quiet::all(params);
+        let params = Quiet::params(&quiet);
+        Ok(self.client.query_opt(&statement, &params).await?)
+    }
+
+    pub(crate) async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, Fault> {
+        let statement = self.client.prepare_cached(sql).await?;
+        let quiet = Quiet::all(params);
+        let params = Quiet::params(&quiet);
+        Ok(self.client.execute(&statement, &params).await?)
+    }
+
+    /// Does `work` in one transaction.
+    pub(crate) async fn in_transaction<T>(
+        &self,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        self.client.batch_execute("BEGIN").await?;
+        let outcome = work.await;
+        let end = if outcome.is_ok() {
+            "COMMIT"
+        } else {
+            "ROLLBACK"
+        };
+        self.client.batch_execute(end).await?;
+        outcome
+    }
+}
+
+/// Between half of it and all of it.
+fn jitter(pause: Duration) -> Duration {
+    let random = RandomState::new().hash_one(()) % 1_000;
+    pause / 2 + pause.mul_f64(random as f64 / 2_000.0)
+}

@@ -1,0 +1,241 @@
+//! The tables, and how an empty database or one of SuperTokens becomes one of this program.
+
+use std::collections::HashSet;
+
+use tokio_postgres::Client;
+
+use crate::fault::Fault;
+use crate::names::Names;
+
+/// The version that this program writes. Older ones are brought up to it.
+pub(crate) const VERSION: i32 = 1;
+
+const TABLES: &str = include_str!("tables.sql");
+
+/// The columns without which a table is not the one of its name. All are in SuperTokens' schema
+/// since its core 4, the first that knows apps and tenants.
+const NEEDED: [(&str, &[&str]); 7] = [
+    ("apps", &["app_id", "created_at_time"]),
+    ("tenants", &["app_id", "tenant_id", "created_at_time"]),
+    (
+        "key_value",
+        &["app_id", "tenant_id", "name", "value", "created_at_time"],
+    ),
+    (
+        "session_info",
+        &[
+            "app_id",
+            "tenant_id",
+            "session_handle",
+            "user_id",
+            "refresh_token_hash_2",
+            "session_data",
+            "expires_at",
+            "created_at_time",
+            "jwt_user_payload",
+            "use_static_key",
+        ],
+    ),
+    (
+        "session_access_token_signing_keys",
+        &["app_id", "created_at_time", "value"],
+    ),
+    (
+        "jwt_signing_keys",
+        &["app_id", "key_id", "key_string", "algorithm", "created_at"],
+    ),
+    ("user_metadata", &["app_id", "user_id", "user_metadata"]),
+];
+
+/// Columns that `session_info` may lack: those of SuperTokens' core 12.1, then ours. All nullable,
+/// so that a core which does not know them goes on writing beside us.
+const ADDED: [(&str, &str); 6] = [
+    ("prev_refresh_token_hash_2", "VARCHAR(128)"),
+    ("refresh_token_rotated_at", "BIGINT"),
+    ("device_user_agent", "TEXT"),
+    ("device_ip", "VARCHAR(45)"),
+    ("device_label", "TEXT"),
+    ("last_seen_at", "BIGINT"),
+];
+
+const INDEXES: [(&str, &str, &str); 8] = [
+    ("tenants", "tenants_app_id_index", "app_id"),
+    (
+        "key_value",
+        "key_value_tenant_id_index",
+        "app_id, tenant_id",
+    ),
+    ("session_info", "session_expiry_index", "expires_at"),
+    (
+        "session_info",
+        "session_info_user_id_app_id_index",
+        "user_id, app_id",
+    ),
+    (
+        "session_info",
+        "session_info_tenant_id_index",
+        "app_id, tenant_id",
+    ),
+    (
+        "session_access_token_signing_keys",
+        "access_token_signing_keys_app_id_index",
+        "app_id",
+    ),
+    (
+        "jwt_signing_keys",
+        "jwt_signing_keys_app_id_index",
+        "app_id",
+    ),
+    ("user_metadata", "user_metadata_app_id_index", "app_id"),
+];
+
+/// Before core 4 had its own table for them, SuperTokens kept the one rotating key in `key_value`;
+/// its core moves it just so when it starts.
+const MOVE_LEGACY_KEYS: &str = "WITH legacy AS (
+        DELETE FROM @key_value WHERE name = 'access_token_signing_key' AND tenant_id = 'public'
+            AND value IS NOT NULL AND created_at_time IS NOT NULL
+        RETURNING app_id, created_at_time, value)
+    INSERT INTO @session_access_token_signing_keys (app_id, created_at_time, value)
+    SELECT app_id, created_at_time, value FROM legacy ON CONFLICT DO NOTHING";
+
+/// Why the tables are not fit for use.
+#[derive(Debug)]
+pub(crate) enum SchemaProblem {
+    /// There is a table of that name, and it is another one.
+    OtherProgram { table: String, column: &'static str },
+    /// A newer program has migrated the tables.
+    Newer,
+    /// PostgreSQL could not tell.
+    Fault(Fault),
+}
+
+impl From<tokio_postgres::Error> for SchemaProblem {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Brings the tables to the newest version, in one transaction. Of several nodes that try at once
+/// the first does it, and the others find it done. Where there is nothing to do, no right to change
+/// tables is needed.
+pub(crate) async fn migrate(client: &mut Client, names: &Names) -> Result<(), SchemaProblem> {
+    if version(client, names).await? == Some(VERSION) {
+        return Ok(());
+    }
+    let transaction = client.transaction().await?;
+    // Another node may be at it, and an index of a large table may take its time.
+    let patient = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
+    transaction.batch_execute(patient).await?;
+    transaction
+        .execute(
+            "SELECT pg_advisory_xact_lock($1)",
+            &[&names.migration_lock()],
+        )
+        .await?;
+    // Adding a column waits for everybody who uses the table, and everybody else waits behind it:
+    // rather give up than stall an application that is running.
+    let considerate = "SET LOCAL lock_timeout = '10s'";
+    transaction.batch_execute(considerate).await?;
+    let seen = version(transaction.client(), names).await?;
+    if seen != Some(VERSION) {
+        create(transaction.client(), names).await?;
+        let version = names.statement(
+            "INSERT INTO @supersession_schema (version) VALUES ($1) ON CONFLICT DO NOTHING",
+        );
+        transaction.execute(&version, &[&VERSION]).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// How far the tables were migrated; `None` if there are none of ours.
+async fn version(client: &Client, names: &Names) -> Result<Option<i32>, SchemaProblem> {
+    let marker = names.statement("@supersession_schema");
+    let exists = "SELECT to_regclass($1) IS NOT NULL";
+    let exists = client.query_one(exists, &[&marker]).await?;
+    if !exists.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let newest = names.statement("SELECT max(version) FROM @supersession_schema");
+    let found: Option<i32> = client.query_one(&newest, &[]).await?.get(0);
+    match found {
+        Some(version) if version > VERSION => Err(SchemaProblem::Newer),
+        found => Ok(found),
+    }
+}
+
+async fn create(client: &Client, names: &Names) -> Result<(), SchemaProblem> {
+    let schema = "SELECT FROM pg_namespace WHERE nspname = $1";
+    let schema = client.query_opt(schema, &[&names.schema()]).await?;
+    if schema.is_none() {
+        let create = format!("CREATE SCHEMA \"{}\"", names.schema());
+        client.batch_execute(&create).await?;
+    }
+    let there = columns(client, names).await?;
+    for (table, needed) in NEEDED {
+        let table = names.table(table);
+        let is_there = there.iter().any(|(found, _)| *found == table);
+        let missing = needed
+            .iter()
+            .find(|column| !there.contains(&(table.clone(), (**column).to_owned())));
+        if let (true, Some(column)) = (is_there, missing) {
+            return Err(SchemaProblem::OtherProgram { table, column });
+        }
+    }
+    client.batch_execute(&names.statement(TABLES)).await?;
+    let there = columns(client, names).await?;
+    for (column, kind) in ADDED {
+        if !there.contains(&(names.table("session_info"), column.to_owned())) {
+            let add = names.statement("ALTER TABLE @session_info ADD COLUMN ");
+            client
+                .batch_execute(&format!("{add}{column} {kind}"))
+                .await?;
+        }
+    }
+    let there = indexes(client, names).await?;
+    for (table, index, columns) in INDEXES {
+        // SuperTokens does not give its indexes the prefix of their tables.
+        let names_of_it = [index.to_owned(), names.table(index)];
+        if !names_of_it
+            .into_iter()
+            .any(|name| there.contains(&(names.table(table), name)))
+        {
+            let create = names.statement(&format!("CREATE INDEX %{index} ON @{table} ({columns})"));
+            client.batch_execute(&create).await?;
+        }
+    }
+    client
+        .batch_execute(&names.statement(MOVE_LEGACY_KEYS))
+        .await?;
+    Ok(())
+}
+
+/// Table and column of all that is in the schema.
+async fn columns(
+    client: &Client,
+    names: &Names,
+) -> Result<HashSet<(String, String)>, tokio_postgres::Error> {
+    let sql = "SELECT c.relname::text, a.attname::text FROM pg_attribute a
+        JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+            AND a.attnum > 0 AND NOT a.attisdropped";
+    pairs(client, sql, names).await
+}
+
+/// Table and index of all that is in the schema.
+async fn indexes(
+    client: &Client,
+    names: &Names,
+) -> Result<HashSet<(String, String)>, tokio_postgres::Error> {
+    let sql = "SELECT tablename::text, indexname::text FROM pg_indexes WHERE schemaname = $1";
+    pairs(client, sql, names).await
+}
+
+async fn pairs(
+    client: &Client,
+    sql: &str,
+    names: &Names,
+) -> Result<HashSet<(String, String)>, tokio_postgres::Error> {
+    let rows = client.query(sql, &[&names.schema()]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}

@@ -1,0 +1,80 @@
+-- Names and types are those of SuperTokens' PostgreSQL plugin, so that its core and its tools find their way.
+-- `@` stands for schema and prefix, `%` for the prefix. Times are milliseconds since the Unix epoch;
+-- documents are the text of JSON objects, kept to the letter, which jsonb would not do.
+
+CREATE TABLE IF NOT EXISTS @apps (
+    app_id VARCHAR(64) NOT NULL DEFAULT 'public',
+    created_at_time BIGINT,
+    CONSTRAINT %apps_pkey PRIMARY KEY (app_id)
+);
+
+CREATE TABLE IF NOT EXISTS @tenants (
+    app_id VARCHAR(64) NOT NULL DEFAULT 'public',
+    tenant_id VARCHAR(64) NOT NULL DEFAULT 'public',
+    created_at_time BIGINT,
+    CONSTRAINT %tenants_pkey PRIMARY KEY (app_id, tenant_id),
+    CONSTRAINT %tenants_app_id_fkey FOREIGN KEY (app_id) REFERENCES @apps (app_id) ON DELETE CASCADE
+);
+
+CREATE TABLE IF NOT EXISTS @key_value (
+    app_id VARCHAR(64) NOT NULL DEFAULT 'public',
+    tenant_id VARCHAR(64) NOT NULL DEFAULT 'public',
+    name VARCHAR(128) NOT NULL,
+    value TEXT,
+    created_at_time BIGINT,
+    CONSTRAINT %key_value_pkey PRIMARY KEY (app_id, tenant_id, name),
+    CONSTRAINT %key_value_tenant_id_fkey FOREIGN KEY (app_id, tenant_id)
+        REFERENCES @tenants (app_id, tenant_id) ON DELETE CASCADE
+);
+
+-- Room on each page lets PostgreSQL update a document in place, without touching the indexes.
+CREATE TABLE IF NOT EXISTS @session_info (
+    app_id VARCHAR(64) NOT NULL DEFAULT 'public',
+    tenant_id VARCHAR(64) NOT NULL DEFAULT 'public',
+    session_handle VARCHAR(255) NOT NULL,
+    user_id VARCHAR(128) NOT NULL,
+    refresh_token_hash_2 VARCHAR(128) NOT NULL,
+    session_data TEXT,
+    expires_at BIGINT NOT NULL,
+    created_at_time BIGINT NOT NULL,
+    jwt_user_payload TEXT,
+    use_static_key BOOLEAN NOT NULL,
+    prev_refresh_token_hash_2 VARCHAR(128),
+    refresh_token_rotated_at BIGINT,
+    CONSTRAINT %session_info_pkey PRIMARY KEY (app_id, tenant_id, session_handle),
+    CONSTRAINT %session_info_tenant_id_fkey FOREIGN KEY (app_id, tenant_id)
+        REFERENCES @tenants (app_id, tenant_id) ON DELETE CASCADE
+) WITH (fillfactor = 70);
+
+CREATE TABLE IF NOT EXISTS @session_access_token_signing_keys (
+    app_id VARCHAR(64) NOT NULL DEFAULT 'public',
+    created_at_time BIGINT NOT NULL,
+    value TEXT,
+    CONSTRAINT %session_access_token_signing_keys_pkey PRIMARY KEY (app_id, created_at_time),
+    CONSTRAINT %session_access_token_signing_keys_app_id_fkey FOREIGN KEY (app_id)
+        REFERENCES @apps (app_id) ON DELETE CASCADE
+);
+
+CREATE TABLE IF NOT EXISTS @jwt_signing_keys (
+    app_id VARCHAR(64) NOT NULL DEFAULT 'public',
+    key_id VARCHAR(255) NOT NULL,
+    key_string TEXT NOT NULL,
+    algorithm VARCHAR(10) NOT NULL,
+    created_at BIGINT,
+    CONSTRAINT %jwt_signing_keys_pkey PRIMARY KEY (app_id, key_id),
+    CONSTRAINT %jwt_signing_keys_app_id_fkey FOREIGN KEY (app_id) REFERENCES @apps (app_id) ON DELETE CASCADE
+);
+
+CREATE TABLE IF NOT EXISTS @user_metadata (
+    app_id VARCHAR(64) NOT NULL DEFAULT 'public',
+    user_id VARCHAR(128) NOT NULL,
+    user_metadata TEXT NOT NULL,
+    CONSTRAINT %user_metadata_pkey PRIMARY KEY (app_id, user_id),
+    CONSTRAINT %user_metadata_app_id_fkey FOREIGN KEY (app_id) REFERENCES @apps (app_id) ON DELETE CASCADE
+);
+
+-- Not SuperTokens': how far this schema has been migrated.
+CREATE TABLE IF NOT EXISTS @supersession_schema (
+    version INTEGER NOT NULL,
+    CONSTRAINT %supersession_schema_pkey PRIMARY KEY (version)
+);

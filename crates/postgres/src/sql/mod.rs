@@ -1,0 +1,78 @@
+//! The verbs as SQL. Each function is one verb on a connection.
+//!
+//! Statements are prepared once per connection. Every instant comes from the caller; no statement
+//! asks the database for the time. All of it is correct under READ COMMITTED, PostgreSQL's default:
+//! where that is not plain, it is argued at the statement.
+
+pub(crate) mod devices;
+pub(crate) mod documents;
+pub(crate) mod keys;
+pub(crate) mod metadata;
+mod row;
+mod scope;
+pub(crate) mod sessions;
+mod telling;
+#[cfg(test)]
+mod tests;
+pub(crate) use telling::heard;
+pub(crate) mod user_sessions;
+
+use supersession::store::SessionDocument;
+
+use crate::names::Names;
+
+macro_rules! statements {
+    ($($name:ident = $template:expr;)*) => {
+        /// All statements, with the names of the tables in place.
+        pub(crate) struct Statements {
+            $(pub(crate) $name: String,)*
+            pub(crate) session_data: documents::DocumentStatements,
+            pub(crate) payload: documents::DocumentStatements,
+            /// Where endings are told; absent if they are not.
+            pub(crate) channel: Option<String>,
+        }
+
+        impl Statements {
+            pub(crate) fn new(names: &Names, tells_endings: bool) -> Self {
+                let document = |which| documents::DocumentStatements::new(names, which);
+                Self {
+                    $($name: names.statement($template),)*
+                    session_data: document(SessionDocument::SessionData),
+                    payload: document(SessionDocument::Payload),
+                    channel: tells_endings.then(|| names.channel()),
+                }
+            }
+        }
+    };
+}
+
+statements! {
+    insert_session = sessions::INSERT;
+    find_session = sessions::FIND;
+    rotate = sessions::ROTATE;
+    delete_sessions = sessions::DELETE;
+    delete_expired = sessions::DELETE_EXPIRED;
+    user_records = user_sessions::RECORDS;
+    user_handles = user_sessions::HANDLES;
+    delete_of_user = user_sessions::DELETE;
+    record_uses = devices::RECORD_USES;
+    set_label = devices::SET_LABEL;
+    find_metadata = metadata::FIND;
+    set_metadata = metadata::SET;
+    add_metadata = metadata::ADD;
+    swap_metadata = metadata::SWAP;
+    delete_metadata = metadata::DELETE;
+    all_keys = keys::ALL;
+    lock_app = keys::LOCK_APP;
+    add_dynamic_key = keys::ADD_DYNAMIC;
+    add_static_key = keys::ADD_STATIC;
+    delete_dynamic_keys = keys::DELETE_DYNAMIC;
+    find_value = keys::FIND_VALUE;
+    add_value = keys::ADD_VALUE;
+    register = scope::REGISTER;
+}
+
+/// Whether PostgreSQL can hold this text. What it cannot hold is in no row.
+fn can_be_stored(text: &str) -> bool {
+    !text.contains('\0')
+}

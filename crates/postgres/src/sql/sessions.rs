@@ -1,0 +1,224 @@
+//! The verbs on single sessions, and the removal of those that are over.
+
+use std::collections::HashSet;
+
+use supersession::store::{
+    InsertOutcome, Lineage, RotateOutcome, Rotation, SessionKey, SessionRecord,
+};
+use supersession::{AppId, JsonObject, SessionHandle, TenantId, UnixMillis, UserId};
+use tokio_postgres::Row;
+
+use super::can_be_stored;
+use super::devices::device;
+use super::row::{column, document, instant, key_kind, lineage, use_static_key};
+use super::scope::Scope;
+use super::telling::delete_doomed_and_tell;
+use crate::fault::Fault;
+use crate::run::Db;
+
+pub(super) const INSERT: &str = "INSERT INTO @session_info
+    (app_id, tenant_id, session_handle, user_id, refresh_token_hash_2, prev_refresh_token_hash_2,
+     refresh_token_rotated_at, session_data, jwt_user_payload, expires_at, created_at_time,
+     use_static_key, device_user_agent, device_ip, device_label, last_seen_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    ON CONFLICT (app_id, tenant_id, session_handle) DO NOTHING";
+
+pub(super) const FIND: &str = "SELECT user_id, refresh_token_hash_2, prev_refresh_token_hash_2,
+    refresh_token_rotated_at, session_data, jwt_user_payload, expires_at, created_at_time,
+    use_static_key, device_user_agent, device_ip, device_label, last_seen_at
+    FROM @session_info
+    WHERE app_id = $1 AND tenant_id = $2 AND session_handle = $3 AND expires_at > $4";
+
+/// Answers with no row if the session is gone, else whether it was rotated.
+///
+/// The lock waits for whoever changes the row, and then sees the row as it became: so of several
+/// callers that expect the same lineage the first rotates, and the others find another lineage, or
+/// no row. `UPDATE` then reads the row as it was when the statement began, finds that it has
+/// changed since, and goes on to the newest version, which is the one that is locked here.
+pub(super) const ROTATE: &str = "WITH found AS MATERIALIZED (
+        SELECT app_id, tenant_id, session_handle, (refresh_token_hash_2 = $5
+            AND prev_refresh_token_hash_2 IS NOT DISTINCT FROM $6
+            AND refresh_token_rotated_at IS NOT DISTINCT FROM $7
+            AND btrim(coalesce(jwt_user_payload, '{}'), E' \\t\\n\\r') = $8) AS expected
+        FROM @session_info
+        WHERE app_id = $1 AND tenant_id = $2 AND session_handle = $3 AND expires_at > $4
+        FOR NO KEY UPDATE),
+    rotated AS (
+        UPDATE @session_info s SET refresh_token_hash_2 = $9, prev_refresh_token_hash_2 = $10,
+            refresh_token_rotated_at = $11, expires_at = $12, use_static_key = $13
+        FROM found f WHERE f.expected AND s.app_id = f.app_id AND s.tenant_id = f.tenant_id
+            AND s.session_handle = f.session_handle
+        RETURNING 1)
+    SELECT EXISTS (SELECT FROM rotated) FROM found";
+
+/// Rows are locked in the order of their keys, so two callers never wait for each other.
+pub(super) const DELETE: &str = concat!(
+    "WITH doomed AS MATERIALIZED (
+        SELECT s.app_id, s.tenant_id, s.session_handle
+        FROM unnest($1::text[], $2::text[], $3::text[]) AS k (app_id, tenant_id, session_handle)
+        JOIN @session_info s ON s.app_id = k.app_id AND s.tenant_id = k.tenant_id
+            AND s.session_handle = k.session_handle
+        ORDER BY s.app_id, s.tenant_id, s.session_handle FOR UPDATE OF s),
+    ",
+    delete_doomed_and_tell!("$4"),
+    " SELECT app_id, tenant_id, session_handle FROM deleted WHERE (SELECT count(*) FROM told) >= 0"
+);
+
+/// Takes what nobody holds, the oldest first, and waits for nobody. A row that is changed meanwhile
+/// has another place, and is left for the next time.
+pub(super) const DELETE_EXPIRED: &str = "DELETE FROM @session_info WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM @session_info WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
+    FOR UPDATE SKIP LOCKED))";
+
+pub(crate) async fn insert(db: Db, session: SessionRecord) -> Result<InsertOutcome, Fault> {
+    let SessionRecord {
+        key,
+        lineage,
+        device,
+        ..
+    } = &session;
+    let previous = lineage.previous.as_ref();
+    let scope = Scope {
+        app: &key.app,
+        tenant: &key.tenant,
+        at: Some(session.created_at),
+    };
+    let inserted = scope
+        .execute(
+            &db,
+            &db.sql.insert_session,
+            &[
+                &key.app.as_str(),
+                &key.tenant.as_str(),
+                &key.handle.as_str(),
+                &session.user_id.as_str(),
+                &lineage.current.as_str(),
+                &previous.map(|previous| previous.hash.as_str()),
+                &previous.map(|previous| previous.rotated_at.as_i64()),
+                &session.session_data.as_str(),
+                &session.payload.as_str(),
+                &session.expires_at.as_i64(),
+                &session.created_at.as_i64(),
+                &use_static_key(session.key_kind),
+                &device.user_agent,
+                &device.ip.map(|ip| ip.to_string()),
+                &device.label,
+                &device.last_seen_at.map(UnixMillis::as_i64),
+            ],
+        )
+        .await?;
+    Ok(if inserted == 1 {
+        InsertOutcome::Inserted
+    } else {
+        InsertOutcome::HandleTaken
+    })
+}
+
+pub(crate) async fn find(
+    db: Db,
+    key: SessionKey,
+    now: UnixMillis,
+) -> Result<Option<SessionRecord>, Fault> {
+    if !can_be_stored(&key.handle) {
+        return Ok(None);
+    }
+    let row = db
+        .row(
+            &db.sql.find_session,
+            &[
+                &key.app.as_str(),
+                &key.tenant.as_str(),
+                &key.handle.as_str(),
+                &now.as_i64(),
+            ],
+        )
+        .await?;
+    row.map(|row| record(&row, key)).transpose()
+}
+
+pub(crate) async fn rotate(
+    db: Db,
+    key: SessionKey,
+    expected: Lineage,
+    expected_payload: JsonObject,
+    next: Rotation,
+    now: UnixMillis,
+) -> Result<RotateOutcome, Fault> {
+    if !can_be_stored(&key.handle) {
+        return Ok(RotateOutcome::Gone);
+    }
+    let [old, new] = [&expected, &next.lineage].map(|lineage| lineage.previous.as_ref());
+    let row = db
+        .row(
+            &db.sql.rotate,
+            &[
+                &key.app.as_str(),
+                &key.tenant.as_str(),
+                &key.handle.as_str(),
+                &now.as_i64(),
+                &expected.current.as_str(),
+                &old.map(|previous| previous.hash.as_str()),
+                &old.map(|previous| previous.rotated_at.as_i64()),
+                &expected_payload.as_str(),
+                &next.lineage.current.as_str(),
+                &new.map(|previous| previous.hash.as_str()),
+                &new.map(|previous| previous.rotated_at.as_i64()),
+                &next.expires_at.as_i64(),
+                &use_static_key(next.key_kind),
+            ],
+        )
+        .await?;
+    match row {
+        None => Ok(RotateOutcome::Gone),
+        Some(row) if column(&row, 0)? => Ok(RotateOutcome::Rotated),
+        Some(_) => Ok(RotateOutcome::Changed),
+    }
+}
+
+pub(crate) async fn delete(db: Db, keys: Vec<SessionKey>) -> Result<Vec<SessionKey>, Fault> {
+    let storable: Vec<_> = keys
+        .iter()
+        .filter(|key| can_be_stored(&key.handle))
+        .collect();
+    if storable.is_empty() {
+        return Ok(Vec::new());
+    }
+    let apps: Vec<_> = storable.iter().map(|key| key.app.as_str()).collect();
+    let tenants: Vec<_> = storable.iter().map(|key| key.tenant.as_str()).collect();
+    let handles: Vec<_> = storable.iter().map(|key| key.handle.as_str()).collect();
+    let rows = db
+        .rows(
+            &db.sql.delete_sessions,
+            &[&apps, &tenants, &handles, &db.sql.channel],
+        )
+        .await?;
+    let mut deleted = HashSet::with_capacity(rows.len());
+    for row in &rows {
+        deleted.insert(SessionKey {
+            app: AppId::from_stored(column::<&str>(row, 0)?),
+            tenant: TenantId::from_stored(column::<&str>(row, 1)?),
+            handle: SessionHandle::from(column::<&str>(row, 2)?),
+        });
+    }
+    Ok(keys.into_iter().filter(|key| deleted.remove(key)).collect())
+}
+
+pub(crate) async fn delete_expired(db: Db, now: UnixMillis, limit: u32) -> Result<u64, Fault> {
+    let params: &[&(dyn tokio_postgres::types::ToSql + Sync)] = &[&now.as_i64(), &i64::from(limit)];
+    db.execute(&db.sql.delete_expired, params).await
+}
+
+/// The columns of [`FIND`]; lists have further ones behind them.
+pub(super) fn record(row: &Row, key: SessionKey) -> Result<SessionRecord, Fault> {
+    Ok(SessionRecord {
+        key,
+        user_id: UserId::from(column::<&str>(row, 0)?),
+        lineage: lineage(row, 1)?,
+        session_data: document(row, 4)?,
+        payload: document(row, 5)?,
+        expires_at: instant(row, 6)?,
+        created_at: instant(row, 7)?,
+        key_kind: key_kind(row, 8)?,
+        device: device(row, 9)?,
+    })
+}

@@ -1,0 +1,124 @@
+//! What `sslmode` means.
+
+use std::path::Path;
+use std::process::Command;
+
+use supersession_postgres::{OpenErrorKind, PostgresOptions, PostgresStore};
+use supersession_testkit::servers::{PostgresServer, skip};
+
+use crate::{chain, connect, insert};
+
+fn openssl(folder: &Path, arguments: &str) {
+    let done = Command::new("openssl")
+        .args(arguments.split(' '))
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "openssl {arguments}: {said}");
+}
+
+/// Certificates for 127.0.0.1, by an authority that no system knows.
+fn certificates(folder: &Path) -> Vec<u8> {
+    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1").unwrap();
+    for step in [
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem",
+        "req -newkey rsa:2048 -nodes -subj /CN=server -keyout server.key -out server.csr",
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem",
+    ] {
+        openssl(folder, step);
+    }
+    std::fs::read(folder.join("ca.pem")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sslmode_says_whether_to_encrypt_and_whom_to_trust() {
+    if Command::new("openssl").arg("version").output().is_err() {
+        skip("openssl", "apt-get install openssl");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let authority = certificates(folder.path());
+    let other = tempfile::tempdir().unwrap();
+    let other_authority = certificates(other.path());
+    let Some(server) = PostgresServer::start_encrypted(
+        &folder.path().join("server.pem"),
+        &folder.path().join("server.key"),
+    ) else {
+        return;
+    };
+    let with = |mode: &str| -> PostgresOptions {
+        PostgresStore::options().url(format!("{}?sslmode={mode}", server.url()))
+    };
+    // Whether all connections of the store are.
+    let is_encrypted = async |options: PostgresOptions| {
+        let store = options.open().await.unwrap();
+        insert(&store, &format!("{:?}", std::time::Instant::now())).await;
+        let other = connect(&server.socket_url()).await;
+        let ssl = "SELECT bool_and(s.ssl) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid)
+            WHERE a.application_name = 'supersession'";
+        let row = other.query_one(ssl, &[]).await.unwrap();
+        drop(store);
+        while other
+            .query_one(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'supersession'",
+                &[],
+            )
+            .await
+            .unwrap()
+            .get::<_, i64>(0)
+            > 0
+        {
+            tokio::task::yield_now().await;
+        }
+        row.get::<_, bool>(0)
+    };
+    assert!(!is_encrypted(with("disable")).await);
+    assert!(is_encrypted(with("prefer")).await);
+    let verified = with("require").root_certificates(authority.clone());
+    assert!(is_encrypted(verified).await);
+    // An authority that is not trusted, by the system or by what was given.
+    for options in [
+        with("require"),
+        with("require").root_certificates(other_authority.clone()),
+        with("prefer").root_certificates(other_authority),
+    ] {
+        let error = options.open().await.unwrap_err();
+        assert_eq!(error.kind(), OpenErrorKind::Unreachable);
+        let text = chain(&error);
+        assert!(text.contains("certificate"), "{text}");
+    }
+    // A certificate for another name.
+    let url = with("require").url(
+        server
+            .url()
+            .replace("127.0.0.1", "localhost")
+            .replace("/postgres", "/postgres?sslmode=require"),
+    );
+    let error = url.root_certificates(authority).open().await.unwrap_err();
+    assert!(chain(&error).contains("certificate"), "{}", chain(&error));
+    for none in ["", "nonsense"] {
+        let options = with("require").root_certificates(none);
+        let error = options.open().await.unwrap_err();
+        assert_eq!(error.kind(), OpenErrorKind::Certificates);
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_preferred_plain_and_required_not_at_all() {
+    let Some(server) = crate::server() else {
+        return;
+    };
+    let with = |mode: &str| format!("{}?sslmode={mode}", server.url());
+    let place = crate::Place::new(server);
+    let plain = place.options().url(with("prefer")).open().await.unwrap();
+    insert(&plain, "h").await;
+    let error = place
+        .options()
+        .url(with("require"))
+        .open()
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), OpenErrorKind::Unreachable);
+    assert!(error.to_string().contains("sslmode"));
+}
