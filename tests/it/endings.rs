@@ -6,8 +6,11 @@ use serde_json::json;
 use supersession::store::{MemoryStore, StoreErrorKind};
 use supersession::{
     AccessToken, AntiCsrfInput, Session, SessionEnd, SessionError, Sessions, SessionsBuilder,
-    Strictness, VerifyOptions,
+    Store, Strictness, VerifyOptions,
 };
+use supersession_postgres::PostgresStore;
+use supersession_redis::RedisStore;
+use supersession_testkit::servers::{PostgresServer, RedisServer};
 use supersession_testkit::{FaultStore, ManualClock, PlannedFault, Verb};
 
 use crate::support::{App, Req, START, capture, default_config, seed_keys};
@@ -381,7 +384,7 @@ async fn endings_of_another_app_are_none_of_ours() {
     let ended = tokio::spawn(session.ended());
     let app = supersession::AppId::from_stored("another");
     let key = supersession::store::SessionKey::new(&app, session.handle().clone());
-    let store: &dyn supersession::Store = nodes.store.inner();
+    let store: &dyn Store = nodes.store.inner();
     let mut listener = store.endings().await.unwrap().unwrap();
     let record = store
         .session(
@@ -416,4 +419,64 @@ async fn endings_of_another_app_are_none_of_ours() {
         .unwrap();
     in_time(marked).await;
     assert!(!ended.is_finished());
+}
+
+/// Two nodes, each with connections of its own.
+async fn a_revocation_reaches_the_other_node<S: Store>(first: S, second: S) {
+    capture::install();
+    seed_keys(&first, START).await;
+    let asked = FaultStore::new(second);
+    let there = default_config(Sessions::builder(first)).build().await;
+    let here = default_config(Sessions::builder(asked.clone()))
+        .ending_poll_interval(NEVER)
+        .build()
+        .await;
+    let (there, here) = (there.unwrap(), here.unwrap());
+    let session = there.create("alice").await.unwrap();
+    let token = session.access_token();
+    let asks = async || {
+        let before = asked.count(Verb::Session);
+        assert!(passes(&here, &token).await);
+        asked.count(Verb::Session) - before
+    };
+    while asks().await > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(asks().await, 0, "the feed stands in for the store");
+    let options = VerifyOptions::new();
+    let known = here.verify_access_token(&token, None, &options).await;
+    let ended = known.unwrap().unwrap().ended();
+    there.revoke_all_for_user("alice").await.unwrap();
+    assert_eq!(in_time(ended).await, SessionEnd::Revoked);
+    assert!(!passes(&here, &token).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgres_a_revocation_reaches_the_other_node() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let open = || {
+        PostgresStore::options()
+            .url(server.url())
+            .schema("endings")
+            .open()
+    };
+    let (first, second) = (open().await.unwrap(), open().await.unwrap());
+    a_revocation_reaches_the_other_node(first, second).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_redis_a_revocation_reaches_the_other_node() {
+    let Some(server) = RedisServer::shared() else {
+        return;
+    };
+    let open = || {
+        RedisStore::options()
+            .url(server.url())
+            .prefix("endings")
+            .open()
+    };
+    let (first, second) = (open().await.unwrap(), open().await.unwrap());
+    a_revocation_reaches_the_other_node(first, second).await;
 }

@@ -89,6 +89,7 @@ async fn listen(
                 let servers = store.link.send_to_masters(&publish).await?.len();
                 outstanding.expect(servers, store.response_timeout);
             }
+            () = sender.closed() => return Ok(()),
             () = sleep_until(deadline), if outstanding.due.is_some() => return Err(Fault::TimedOut),
         }
     }

@@ -58,4 +58,9 @@ impl EndingsSender {
     pub fn tell(&self, key: SessionKey) -> bool {
         self.keys.try_send(key).is_ok()
     }
+
+    /// Resolves when nobody listens any more, so that what feeds this can be given up.
+    pub async fn closed(&self) {
+        self.keys.closed().await;
+    }
 }
