@@ -10,5 +10,7 @@ mod doctor;
 mod errors;
 mod extractors;
 mod guards;
+mod on_postgres;
+mod on_redis;
 mod support;
 mod transcripts;

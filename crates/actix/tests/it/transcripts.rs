@@ -15,7 +15,7 @@ use supersession_testkit::adapter::{Driver, WireRequest, WireResponse, app};
 
 supersession_testkit::adapter_conformance!(Actix);
 
-struct Actix;
+pub(crate) struct Actix;
 
 type Answer = Result<Json<Value>, SessionRejection>;
 

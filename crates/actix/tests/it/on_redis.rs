@@ -1,0 +1,43 @@
+//! The same answers, to the byte, with Redis behind them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use supersession::{Sessions, Store};
+use supersession_redis::RedisStore;
+use supersession_testkit::adapter::{Driver, WireRequest, WireResponse};
+use supersession_testkit::servers::RedisServer;
+
+use crate::transcripts::Actix;
+
+supersession_testkit::adapter_conformance!(OnRedis);
+
+struct OnRedis;
+
+impl Driver for OnRedis {
+    type App = Option<Sessions>;
+
+    fn is_ready(&self) -> bool {
+        RedisServer::shared().is_some()
+    }
+
+    async fn store(&self) -> Arc<dyn Store> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let url = RedisServer::shared().unwrap().url();
+        let prefix = format!("world-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let options = RedisStore::options().url(url).prefix(prefix);
+        Arc::new(options.open().await.unwrap())
+    }
+
+    fn layer_name(&self) -> &'static str {
+        Actix.layer_name()
+    }
+
+    async fn app(&self, sessions: Option<Sessions>) -> Option<Sessions> {
+        Actix.app(sessions).await
+    }
+
+    async fn send(&self, app: &Option<Sessions>, request: WireRequest) -> WireResponse {
+        Actix.send(app, request).await
+    }
+}
