@@ -151,6 +151,11 @@
 //! many as it is told, and the entries of those that the server has dropped count among them.
 //! Metadata and keys are kept until they are deleted.
 //!
+//! Of a million sessions, half of them over, on one server with `appendfsync always` and two cores
+//! that other work shared: 500 batches of 1000 took 53 s, 83 ms each at the median; reads took
+//! 0.16 ms at the median and 4 ms at the 99th percentile with nothing else going on, and 0.25 ms and
+//! 36 ms beside the removal, which takes twice as much in one batch as the background does.
+//!
 //! # The feed of endings
 //! Each delete publishes the session in the same script. A feed listens on a connection of its own,
 //! and ends when that is lost. Each heartbeat is published by every server that takes writes, and

@@ -281,7 +281,7 @@ impl SessionsBuilder {
     }
 
     /// How often expired sessions and retired keys are deleted in the background; `None` leaves it
-    /// to [`Sessions::delete_expired_sessions`]. Defaults to every hour, with jitter.
+    /// to [`Sessions::delete_expired_sessions`](crate::Sessions::delete_expired_sessions). Defaults to every hour, with jitter.
     pub fn cleanup_interval(mut self, interval: Option<Duration>) -> Self {
         self.cleanup_interval = interval;
         self

@@ -9,6 +9,7 @@ mod durability;
 mod faults;
 mod feed;
 mod indexes;
+mod load;
 mod opening;
 mod proxy;
 mod runtimes;

@@ -12,6 +12,7 @@ mod closing;
 mod conformance;
 mod damage;
 mod kill;
+mod load;
 mod locking;
 mod opening;
 mod schema;

@@ -27,6 +27,7 @@
 pub mod cases;
 #[doc(hidden)]
 pub mod fixtures;
+pub mod load;
 
 use std::sync::Arc;
 
