@@ -8,6 +8,8 @@
 //! * [`ManualClock`] stands still until a test moves it, [`SeededEntropy`] gives the same bytes in
 //!   every run.
 //! * [`servers`] starts database servers for tests that need real ones.
+//! * [`history`] notes what several nodes were asked and answered, and finds what contradicts the
+//!   promises.
 //! * [`FaultStore`] wraps a store, fails on demand, and remembers which verbs were called.
 //!
 //! For tests only: the randomness is predictable, and assertions panic.
@@ -38,6 +40,7 @@ pub mod adapter;
 mod clock;
 mod entropy;
 mod fault;
+pub mod history;
 pub mod servers;
 pub mod store;
 

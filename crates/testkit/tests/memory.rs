@@ -48,3 +48,14 @@ fn the_list_has_every_case() {
         assert_eq!(written, listed, "the cases of {module}, in their order");
     }
 }
+
+/// The reference agrees with itself: that histories are played to their end.
+mod model {
+    use supersession::store::MemoryStore;
+
+    async fn fresh() -> (MemoryStore, ()) {
+        (MemoryStore::new(), ())
+    }
+
+    supersession_testkit::store_model!(fresh, 256);
+}

@@ -39,3 +39,8 @@ mod in_a_pool {
 
     supersession_testkit::store_conformance!(in_a_pool);
 }
+
+/// The contract as a state machine.
+mod model {
+    supersession_testkit::store_model!(super::in_a_schema, 12);
+}

@@ -29,3 +29,8 @@ mod cluster {
         supersession_testkit::store_endings_conformance!(super::super::on_a_cluster);
     }
 }
+
+/// The contract as a state machine.
+mod model {
+    supersession_testkit::store_model!(super::on_one_server, 12);
+}

@@ -22,3 +22,14 @@ mod memory {
 
     supersession_testkit::store_conformance!(in_memory);
 }
+
+/// The contract as a state machine, where a step costs least.
+mod model {
+    use supersession_sqlite::SqliteStore;
+
+    async fn in_memory() -> (SqliteStore, ()) {
+        (SqliteStore::options().in_memory().open().await.unwrap(), ())
+    }
+
+    supersession_testkit::store_model!(in_memory, 256);
+}

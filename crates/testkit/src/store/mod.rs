@@ -28,6 +28,8 @@ pub mod cases;
 #[doc(hidden)]
 pub mod fixtures;
 pub mod load;
+#[doc(hidden)]
+pub mod model;
 
 use std::sync::Arc;
 
@@ -162,6 +164,19 @@ macro_rules! store_endings_conformance {
             endings::every_feed_tells_everything
             endings::a_feed_tells_the_scope
             endings::a_feed_keeps_up_with_many_endings
+        }
+    };
+}
+
+/// Compares a store with [`MemoryStore`](supersession::store::MemoryStore), verb by verb, on so many
+/// random histories. Called as [`store_conformance!`](crate::store_conformance) is, and beside it.
+/// `PROPTEST_CASES` overrides the number.
+#[macro_export]
+macro_rules! store_model {
+    ($fresh:expr, $histories:expr) => {
+        #[test]
+        fn any_history_agrees_with_the_reference() {
+            $crate::store::model::run($fresh, $histories);
         }
     };
 }

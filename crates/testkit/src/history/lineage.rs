@@ -1,0 +1,55 @@
+//! The refresh tokens of a session form a line.
+
+use std::collections::BTreeMap;
+
+use super::judge::Story;
+use super::{Answer, Call, Operation, Rule, TokenId, Violation};
+
+pub(super) fn check(story: &Story<'_>) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut found = |rule, operations: &[&Operation]| {
+        violations.push(Violation::new(rule, story.handle, operations));
+    };
+    let mut exchanges: Vec<(TokenId, TokenId, &Operation)> = Vec::new();
+    for &operation in &story.own {
+        match (&operation.call, &operation.answer) {
+            (Call::Refresh(_, token), Answer::Refreshed(next)) => {
+                exchanges.push((*token, *next, operation));
+            }
+            (Call::Replay(..), Answer::Refreshed(_)) => {
+                found(Rule::StaleTokenAccepted, &[operation]);
+            }
+            // The token was good. Had the session ended, it would be gone.
+            (Call::Refresh(..), Answer::Theft) => found(Rule::LoggedOut, &[operation]),
+            _ => {}
+        }
+    }
+    let mut successors = BTreeMap::new();
+    let mut predecessors = BTreeMap::new();
+    for &(token, next, operation) in &exchanges {
+        let (successor, first) = *successors.entry(token).or_insert((next, operation));
+        if successor != next {
+            found(Rule::TwoSuccessors, &[first, operation]);
+        }
+        let (predecessor, first) = *predecessors.entry(next).or_insert((token, operation));
+        if predecessor != token {
+            found(Rule::TwoSuccessors, &[first, operation]);
+        }
+    }
+    // By when each token had certainly been exchanged.
+    let mut exchanged: BTreeMap<TokenId, &Operation> = BTreeMap::new();
+    for &(token, _, operation) in &exchanges {
+        let earliest = exchanged.entry(token).or_insert(operation);
+        if operation.end < earliest.end {
+            *earliest = operation;
+        }
+    }
+    for &(_, next, operation) in &exchanges {
+        if let Some(later) = exchanged.get(&next)
+            && later.is_before(operation)
+        {
+            found(Rule::StaleTokenAccepted, &[later, operation]);
+        }
+    }
+    violations
+}

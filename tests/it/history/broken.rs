@@ -1,0 +1,405 @@
+//! Stores that break a promise each. The judge must see it from outside.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use supersession::store::{
+    DocumentWrite, Endings, InsertOutcome, Lineage, MemoryStore, RotateOutcome, Rotation,
+    SessionDocument, SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, UserSessions,
+    WriteOutcome,
+};
+use supersession::{AppId, JsonObject, SecretText, SessionHandle, Store, UnixMillis, UserId};
+use supersession_testkit::history::Rule;
+
+use super::workload::Run;
+
+/// What is wrong with a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flaw {
+    /// None.
+    Sound,
+    /// Every 20th write is answered, and not written.
+    LosesWrites,
+    /// A merge reads, and overwrites with the result.
+    MergesInTwoSteps,
+    /// A compare-and-swap compares, and overwrites.
+    SwapsInTwoSteps,
+    /// Every 20th compare-and-swap is tried again, although it took place.
+    CountsTwice,
+    /// A write on a session that is gone brings it back.
+    WriteRecreates,
+    /// A rotation of a session that is gone brings it back.
+    RotationRecreates,
+    /// A rotation takes place whatever the lineage is.
+    RotatesBlindly,
+    /// After a rotation the previous token stays the one before.
+    KeepsOldPrevious,
+    /// A rotation forgets the previous token.
+    ForgetsPrevious,
+    /// Each node has its own key of refresh tokens.
+    KeyOfItsOwn,
+    /// Every third deletion is answered, and not done.
+    KeepsDeleted,
+    /// The deletion of all sessions of a user leaves the newest.
+    LeavesOne,
+    /// Two deletions of the same session both say that it was theirs.
+    ClaimsDeletions,
+    /// Every fifth list lacks the oldest session.
+    ListForgets,
+    /// Every other read comes from a cache that nobody tells of writes.
+    ReadsStale,
+    /// Every 50th read finds nothing.
+    LosesSight,
+}
+
+struct Broken {
+    flaw: Flaw,
+    node: usize,
+    inner: Arc<MemoryStore>,
+    calls: AtomicU64,
+    last_known: Arc<Mutex<HashMap<SessionKey, SessionRecord>>>,
+}
+
+impl Broken {
+    /// Whether this call is the one in `times` that goes wrong.
+    fn strikes(&self, flaw: Flaw, times: u64) -> bool {
+        self.flaw == flaw
+            && self
+                .calls
+                .fetch_add(1, Ordering::SeqCst)
+                .is_multiple_of(times)
+    }
+
+    fn known(&self, key: &SessionKey) -> Option<SessionRecord> {
+        self.last_known.lock().unwrap().get(key).cloned()
+    }
+
+    fn note(&self, record: &SessionRecord) {
+        let mut known = self.last_known.lock().unwrap();
+        known.insert(record.key.clone(), record.clone());
+    }
+
+    async fn bring_back(&self, key: &SessionKey) {
+        let record = self.known(key).unwrap();
+        self.inner.insert_session(&record).await.unwrap();
+    }
+
+    /// What a write would answer, and what it would store, worked out from what is there now.
+    async fn look(
+        &self,
+        key: &SessionKey,
+        write: &DocumentWrite,
+        now: UnixMillis,
+    ) -> Result<WriteOutcome, StoreError> {
+        let Some(stored) = self.inner.session(key, now).await? else {
+            return Ok(WriteOutcome::Gone);
+        };
+        // Whoever does two steps can be overtaken between them.
+        for _ in 0..4 {
+            tokio::task::yield_now().await;
+        }
+        Ok(match write.apply_to(&stored.session_data) {
+            Ok(document) => WriteOutcome::Written(document),
+            Err(_) => WriteOutcome::Conflict(stored.session_data),
+        })
+    }
+}
+
+#[async_trait]
+impl Store for Broken {
+    async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
+        self.note(session);
+        self.inner.insert_session(session).await
+    }
+
+    async fn session(
+        &self,
+        key: &SessionKey,
+        now: UnixMillis,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        if self.strikes(Flaw::LosesSight, 50) {
+            return Ok(None);
+        }
+        if self.strikes(Flaw::ReadsStale, 2) {
+            return Ok(self.known(key));
+        }
+        let found = self.inner.session(key, now).await?;
+        if let Some(record) = &found {
+            self.note(record);
+        }
+        Ok(found)
+    }
+
+    async fn rotate(
+        &self,
+        key: &SessionKey,
+        expected: &Lineage,
+        expected_payload: &JsonObject,
+        next: &Rotation,
+        now: UnixMillis,
+    ) -> Result<RotateOutcome, StoreError> {
+        let mut next = next.clone();
+        let mut expected = expected.clone();
+        match self.flaw {
+            Flaw::KeepsOldPrevious => {
+                next.lineage.previous = expected.previous.clone().or(next.lineage.previous);
+            }
+            Flaw::ForgetsPrevious => next.lineage.previous = None,
+            Flaw::RotatesBlindly => {
+                tokio::task::yield_now().await;
+                if let Some(stored) = self.inner.session(key, now).await? {
+                    expected = stored.lineage;
+                }
+            }
+            _ => {}
+        }
+        let rotate = || {
+            self.inner
+                .rotate(key, &expected, expected_payload, &next, now)
+        };
+        let outcome = rotate().await?;
+        if outcome == RotateOutcome::Gone && self.flaw == Flaw::RotationRecreates {
+            self.bring_back(key).await;
+            return rotate().await;
+        }
+        Ok(outcome)
+    }
+
+    async fn write_document(
+        &self,
+        key: &SessionKey,
+        document: SessionDocument,
+        write: &DocumentWrite,
+        now: UnixMillis,
+    ) -> Result<WriteOutcome, StoreError> {
+        let is_merge = matches!(write, DocumentWrite::Merge(_));
+        let in_two_steps = match self.flaw {
+            Flaw::MergesInTwoSteps => is_merge,
+            Flaw::SwapsInTwoSteps => !is_merge,
+            _ => false,
+        };
+        let looks = in_two_steps || self.strikes(Flaw::LosesWrites, 20);
+        if looks {
+            let outcome = self.look(key, write, now).await?;
+            if let (true, WriteOutcome::Written(result)) = (in_two_steps, &outcome) {
+                let overwrite = DocumentWrite::Overwrite(result.clone());
+                return self
+                    .inner
+                    .write_document(key, document, &overwrite, now)
+                    .await;
+            }
+            return Ok(outcome);
+        }
+        let outcome = self.inner.write_document(key, document, write, now).await?;
+        match &outcome {
+            WriteOutcome::Gone if self.flaw == Flaw::WriteRecreates => {
+                self.bring_back(key).await;
+                self.inner.write_document(key, document, write, now).await
+            }
+            WriteOutcome::Written(result) if !is_merge && self.strikes(Flaw::CountsTwice, 20) => {
+                Ok(WriteOutcome::Conflict(result.clone()))
+            }
+            _ => Ok(outcome),
+        }
+    }
+
+    async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
+        if self.strikes(Flaw::KeepsDeleted, 3) {
+            return Ok(keys.to_vec());
+        }
+        let deleted = self.inner.delete_sessions(keys).await?;
+        if self.flaw == Flaw::ClaimsDeletions {
+            return Ok(keys.to_vec());
+        }
+        Ok(deleted)
+    }
+
+    async fn delete_user_sessions(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, StoreError> {
+        let mut selection = selection.clone();
+        if self.flaw == Flaw::LeavesOne {
+            let handles = self.inner.user_session_handles(&selection, now).await?;
+            selection.except = handles.last().cloned();
+        }
+        self.inner.delete_user_sessions(&selection, now).await
+    }
+
+    async fn user_sessions(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        self.inner.user_sessions(selection, now).await
+    }
+
+    async fn user_session_handles(
+        &self,
+        selection: &UserSessions,
+        now: UnixMillis,
+    ) -> Result<Vec<SessionHandle>, StoreError> {
+        let mut handles = self.inner.user_session_handles(selection, now).await?;
+        if self.strikes(Flaw::ListForgets, 5) && !handles.is_empty() {
+            handles.remove(0);
+        }
+        Ok(handles)
+    }
+
+    async fn record_uses(&self, uses: &[SessionUse], now: UnixMillis) -> Result<(), StoreError> {
+        self.inner.record_uses(uses, now).await
+    }
+
+    async fn set_device_label(
+        &self,
+        key: &SessionKey,
+        label: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        self.inner.set_device_label(key, label, now).await
+    }
+
+    async fn endings(&self) -> Result<Option<Endings>, StoreError> {
+        self.inner.endings().await
+    }
+
+    async fn delete_expired_sessions(
+        &self,
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        self.inner.delete_expired_sessions(now, limit).await
+    }
+
+    async fn user_metadata(
+        &self,
+        app: &AppId,
+        user: &UserId,
+    ) -> Result<Option<JsonObject>, StoreError> {
+        self.inner.user_metadata(app, user).await
+    }
+
+    async fn write_user_metadata(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        write: &DocumentWrite,
+    ) -> Result<WriteOutcome, StoreError> {
+        self.inner.write_user_metadata(app, user, write).await
+    }
+
+    async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError> {
+        self.inner.delete_user_metadata(app, user).await
+    }
+
+    async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError> {
+        self.inner.signing_keys(app).await
+    }
+
+    async fn add_dynamic_key(
+        &self,
+        app: &AppId,
+        candidate: &StoredKey,
+        not_if_since: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        self.inner
+            .add_dynamic_key(app, candidate, not_if_since)
+            .await
+    }
+
+    async fn add_static_key(&self, app: &AppId, candidate: &StoredKey) -> Result<bool, StoreError> {
+        self.inner.add_static_key(app, candidate).await
+    }
+
+    async fn delete_dynamic_keys(
+        &self,
+        app: &AppId,
+        created_before: UnixMillis,
+    ) -> Result<u64, StoreError> {
+        self.inner.delete_dynamic_keys(app, created_before).await
+    }
+
+    async fn refresh_token_key(
+        &self,
+        app: &AppId,
+        candidate: &SecretText,
+        now: UnixMillis,
+    ) -> Result<SecretText, StoreError> {
+        if self.flaw == Flaw::KeyOfItsOwn && self.node > 0 {
+            return Ok(candidate.clone());
+        }
+        self.inner.refresh_token_key(app, candidate, now).await
+    }
+}
+
+const OPERATIONS: usize = 2_000;
+
+/// The rules that a run with three nodes on such a store breaks.
+#[expect(clippy::print_stdout, reason = "for whoever reads the run")]
+async fn broken_by(flaw: Flaw) -> BTreeSet<Rule> {
+    let (inner, last_known) = (Arc::new(MemoryStore::new()), Arc::default());
+    let stores = (0..3)
+        .map(|node| {
+            Arc::new(Broken {
+                flaw,
+                node,
+                inner: Arc::clone(&inner),
+                calls: AtomicU64::new(1),
+                last_known: Arc::clone(&last_known),
+            }) as Arc<dyn Store>
+        })
+        .collect();
+    let mut run = Run::on(stores).await;
+    if flaw == Flaw::KeepsOldPrevious {
+        // A second tab would log the session out before the old token is tried.
+        run.most_tabs = 1;
+    }
+    let report = run.until(OPERATIONS, 1, async {}).await;
+    assert!(
+        report.judged >= OPERATIONS && report.unknown == 0,
+        "{report}"
+    );
+    println!("{flaw:?}: {:?}", report.broken());
+    report.broken()
+}
+
+macro_rules! caught {
+    ($($name:ident: $flaw:ident => $rule:ident;)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                let broken = broken_by(Flaw::$flaw).await;
+                assert!(broken.contains(&Rule::$rule), "{broken:?}");
+            }
+        )*
+    };
+}
+
+caught! {
+    a_store_that_loses_counts_is_caught: LosesWrites => LostUpdate;
+    a_store_that_loses_merges_is_caught: LosesWrites => LostWrite;
+    a_merge_in_two_steps_is_caught: MergesInTwoSteps => LostWrite;
+    a_swap_in_two_steps_is_caught: SwapsInTwoSteps => LostUpdate;
+    a_swap_that_is_tried_again_is_caught: CountsTwice => PhantomWrite;
+    a_write_that_brings_a_session_back_is_caught: WriteRecreates => Resurrected;
+    a_rotation_that_brings_a_session_back_is_caught: RotationRecreates => Resurrected;
+    a_rotation_without_condition_is_caught: RotatesBlindly => TwoSuccessors;
+    a_rotation_that_keeps_an_old_token_is_caught: KeepsOldPrevious => StaleTokenAccepted;
+    a_rotation_that_forgets_the_previous_token_is_caught: ForgetsPrevious => LoggedOut;
+    a_node_with_a_key_of_its_own_is_caught: KeyOfItsOwn => LoggedOut;
+    a_deletion_that_is_not_done_is_caught: KeepsDeleted => Resurrected;
+    a_deletion_of_all_that_leaves_one_is_caught: LeavesOne => Resurrected;
+    two_that_claim_the_same_deletion_are_caught: ClaimsDeletions => EndedTwice;
+    a_list_that_forgets_is_caught: ListForgets => ForgottenInList;
+    a_read_from_a_stale_cache_is_caught: ReadsStale => StaleRead;
+    a_cache_that_keeps_the_dead_is_caught: ReadsStale => Resurrected;
+    a_session_that_vanishes_is_caught: LosesSight => EndedForNoReason;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_sound_store_is_not_blamed() {
+    assert_eq!(broken_by(Flaw::Sound).await, BTreeSet::new());
+}

@@ -1,0 +1,273 @@
+//! Whatever strikes, no store breaks a promise that a client can see: many clients on several
+//! nodes, faults while they work, and a judge that reads afterwards what everybody was told.
+
+mod broken;
+mod cutter;
+mod workload;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use supersession::store::{MemoryStore, StoreErrorKind};
+use supersession::{Store, UnixMillis};
+use supersession_postgres::PostgresStore;
+use supersession_redis::RedisStore;
+use supersession_sqlite::SqliteStore;
+use supersession_testkit::history::Report;
+use supersession_testkit::servers::{PostgresServer, RedisServer};
+use supersession_testkit::{Moment, PlannedFault};
+
+use crate::support::START;
+use cutter::Cutter;
+use workload::Run;
+
+/// What a run must have judged at least.
+const ANSWERS: usize = 2_000;
+const TIMEOUT: Duration = Duration::from_millis(400);
+
+#[expect(clippy::print_stdout, reason = "for whoever reads the run")]
+fn sound(run: &Run, store: &str, faults: &str, report: &Report) {
+    println!(
+        "history: {store}, {} nodes, {faults}: {} operations judged, {} answers unknown",
+        run.clocks.len(),
+        report.judged,
+        report.unknown
+    );
+    assert!(report.violations.is_empty(), "{store}, {faults}: {report}");
+    assert!(report.judged >= ANSWERS, "{report}");
+}
+
+/// Answers that are lost, and calls that never arrive, on every node in turn.
+async fn lose_answers(run: &Run) {
+    for number in 0..60 {
+        let moment = match number % 3 {
+            0 => Moment::Before,
+            _ => Moment::After,
+        };
+        let fault = PlannedFault::new(StoreErrorKind::Unavailable).at(moment);
+        run.stores[number % run.stores.len()].plan(fault);
+        run.more_answers(20).await;
+    }
+}
+
+/// The clocks of the nodes disagree, and step back and forth by less than the grace window.
+async fn step_clocks(run: &Run) {
+    for step in 0..40_u64 {
+        for (number, clock) in run.clocks.iter().enumerate() {
+            let offset = (step * 37 + number as u64 * 53) % 240;
+            clock.set(UnixMillis::new(START.get() + 120_000 - offset * 1_000));
+        }
+        run.more_answers(30).await;
+    }
+}
+
+async fn with_lost_answers(store: &str, stores: Vec<Arc<dyn Store>>, seed: u64) {
+    let run = Run::on(stores).await;
+    let report = run.until(ANSWERS, seed, lose_answers(&run)).await;
+    assert!(report.unknown > 0, "{report}");
+    sound(&run, store, "60 lost calls and answers", &report);
+}
+
+async fn with_clocks_that_step(store: &str, stores: Vec<Arc<dyn Store>>, seed: u64) {
+    let run = Run::on(stores).await;
+    let report = run.until(ANSWERS, seed, step_clocks(&run)).await;
+    sound(&run, store, "40 steps of the clocks", &report);
+}
+
+fn memory(nodes: usize) -> Vec<Arc<dyn Store>> {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    vec![store; nodes]
+}
+
+/// Stores of their own on one file.
+async fn sqlite(folder: &tempfile::TempDir, nodes: usize) -> Vec<Arc<dyn Store>> {
+    let mut stores: Vec<Arc<dyn Store>> = Vec::new();
+    for _ in 0..nodes {
+        let path = folder.path().join("sessions.db");
+        stores.push(Arc::new(SqliteStore::open(path).await.unwrap()));
+    }
+    stores
+}
+
+async fn postgres(url: &str, schema: &str, nodes: usize) -> Vec<Arc<dyn Store>> {
+    let mut stores: Vec<Arc<dyn Store>> = Vec::new();
+    for _ in 0..nodes {
+        let options = PostgresStore::options().url(url).schema(schema);
+        let options = options.connect_timeout(TIMEOUT).verb_timeout(TIMEOUT);
+        stores.push(Arc::new(options.open().await.unwrap()));
+    }
+    stores
+}
+
+async fn redis(url: &str, prefix: &str, nodes: usize) -> Vec<Arc<dyn Store>> {
+    let mut stores: Vec<Arc<dyn Store>> = Vec::new();
+    for _ in 0..nodes {
+        let options = RedisStore::options().url(url).prefix(prefix);
+        let options = options.connect_timeout(TIMEOUT).response_timeout(TIMEOUT);
+        stores.push(Arc::new(options.open().await.unwrap()));
+    }
+    stores
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn memory_keeps_its_promises_when_answers_are_lost() {
+    with_lost_answers("memory", memory(3), 11).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn memory_keeps_its_promises_when_clocks_step() {
+    with_clocks_that_step("memory", memory(2), 12).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sqlite_keeps_its_promises_when_answers_are_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    with_lost_answers("SQLite", sqlite(&folder, 2).await, 21).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sqlite_keeps_its_promises_when_clocks_step() {
+    let folder = tempfile::tempdir().unwrap();
+    with_clocks_that_step("SQLite", sqlite(&folder, 3).await, 22).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgres_keeps_its_promises_when_answers_are_lost() {
+    if let Some(server) = PostgresServer::shared() {
+        let stores = postgres(&server.url(), "history_lost", 3).await;
+        with_lost_answers("PostgreSQL", stores, 31).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgres_keeps_its_promises_when_clocks_step() {
+    if let Some(server) = PostgresServer::shared() {
+        let stores = postgres(&server.url(), "history_clocks", 2).await;
+        with_clocks_that_step("PostgreSQL", stores, 32).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgres_keeps_its_promises_when_it_is_killed() {
+    let Some(server) = PostgresServer::start() else {
+        return;
+    };
+    let run = Run::on(postgres(&server.url(), "history", 3).await).await;
+    let faults = async {
+        for _ in 0..3 {
+            run.more_answers(400).await;
+            run.strike(|| server.kill(), 8, || server.resume()).await;
+        }
+        run.more_answers(400).await;
+    };
+    let report = run.until(ANSWERS, 33, faults).await;
+    sound(&run, "PostgreSQL", "killed 3 times", &report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgres_keeps_its_promises_when_it_freezes() {
+    let Some(server) = PostgresServer::start() else {
+        return;
+    };
+    let run = Run::on(postgres(&server.url(), "history", 2).await).await;
+    let faults = async {
+        for _ in 0..3 {
+            run.more_answers(400).await;
+            run.strike(|| server.freeze(), 8, || server.thaw()).await;
+        }
+        run.more_answers(400).await;
+    };
+    let report = run.until(ANSWERS, 34, faults).await;
+    sound(&run, "PostgreSQL", "frozen 3 times", &report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgres_keeps_its_promises_when_connections_are_cut() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let cutter = Cutter::before(server.port()).await;
+    let url = server.url_at(cutter.port());
+    let run = Run::on(postgres(&url, "history_cut", 3).await).await;
+    let faults = async {
+        for _ in 0..30 {
+            run.more_answers(60).await;
+            cutter.cut();
+        }
+    };
+    let report = run.until(ANSWERS, 35, faults).await;
+    sound(&run, "PostgreSQL", "connections cut 30 times", &report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn redis_keeps_its_promises_when_answers_are_lost() {
+    if let Some(server) = RedisServer::shared() {
+        let stores = redis(&server.url(), "history_lost", 3).await;
+        with_lost_answers("Redis", stores, 41).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn redis_keeps_its_promises_when_clocks_step() {
+    if let Some(server) = RedisServer::shared() {
+        let stores = redis(&server.url(), "history_clocks", 2).await;
+        with_clocks_that_step("Redis", stores, 42).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn redis_keeps_its_promises_when_it_is_killed() {
+    let durable = ["--appendonly", "yes", "--appendfsync", "always"];
+    let Some(server) = RedisServer::start(&durable) else {
+        return;
+    };
+    let run = Run::on(redis(&server.url(), "history", 3).await).await;
+    let server = std::sync::Mutex::new(server);
+    let faults = async {
+        for _ in 0..3 {
+            run.more_answers(400).await;
+            let kill = || server.lock().unwrap().kill();
+            run.strike(kill, 8, || server.lock().unwrap().restart())
+                .await;
+        }
+        run.more_answers(400).await;
+    };
+    let report = run.until(ANSWERS, 43, faults).await;
+    sound(&run, "Redis", "killed 3 times", &report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn redis_keeps_its_promises_when_connections_are_cut() {
+    let Some(server) = RedisServer::shared() else {
+        return;
+    };
+    let cutter = Cutter::before(server.port()).await;
+    let url = format!("redis://127.0.0.1:{}", cutter.port());
+    let run = Run::on(redis(&url, "history_cut", 2).await).await;
+    let faults = async {
+        for _ in 0..30 {
+            run.more_answers(60).await;
+            cutter.cut();
+        }
+    };
+    let report = run.until(ANSWERS, 44, faults).await;
+    sound(&run, "Redis", "connections cut 30 times", &report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn redis_keeps_its_promises_when_it_freezes() {
+    let Some(server) = RedisServer::start(&[]) else {
+        return;
+    };
+    let run = Run::on(redis(&server.url(), "history", 2).await).await;
+    let faults = async {
+        for _ in 0..3 {
+            run.more_answers(400).await;
+            let thaw = || server.signal("CONT");
+            run.strike(|| server.signal("STOP"), 8, thaw).await;
+        }
+        run.more_answers(400).await;
+    };
+    let report = run.until(ANSWERS, 45, faults).await;
+    sound(&run, "Redis", "frozen 3 times", &report);
+}
