@@ -3,12 +3,13 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
+use pin_project_lite::pin_project;
 use supersession::claims::ClaimValidator;
-use supersession::{Session, Strictness, VerifyOptions};
+use supersession::{Session, SessionError, Strictness, Verification, VerifyOptions};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -96,41 +97,125 @@ pub struct VerifySessionService<S> {
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for VerifySessionService<S>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone + Send + 'static,
-    S::Future: Send,
-    ReqBody: Send + 'static,
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     ResBody: From<Vec<u8>>,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+    type Future = GuardFuture<S, ReqBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        // The service that was polled ready must be the one that is called; a fresh clone need not
-        // be.
-        let next = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, next);
-        let options = Arc::clone(&self.options);
         let (mut parts, body) = request.into_parts();
-        let sessions = sessions_of(&parts);
-        Box::pin(async move {
-            let verified = match sessions {
-                Ok(sessions) => sessions.verify(&options).await,
-                Err(error) => Err(error),
-            };
-            match verified {
-                Ok(session) => {
-                    if let Some(session) = session {
-                        parts.extensions.insert(session);
-                    }
-                    inner.call(Request::from_parts(parts, body)).await
+        let verification = match sessions_of(&parts) {
+            Ok(sessions) => sessions.begin_verification(&self.options),
+            Err(error) => Verification::Done(Err(error)),
+        };
+        let state = match verification {
+            Verification::Done(Ok(session)) => {
+                insert(&mut parts.extensions, session);
+                State::Inner {
+                    response: self.inner.call(Request::from_parts(parts, body)),
                 }
-                Err(error) => Ok(SessionRejection::from(error).into_response_with()),
             }
-        })
+            Verification::Done(Err(error)) => State::Rejected { error: Some(error) },
+            Verification::Pending(pending) => {
+                // The service that was polled ready must be the one that is called; a fresh clone
+                // need not be.
+                let next = self.inner.clone();
+                let inner = std::mem::replace(&mut self.inner, next);
+                let options = Arc::clone(&self.options);
+                State::Verifying {
+                    verdict: Box::pin(async move { pending.finish(&options).await }),
+                    then: Some((inner, Request::from_parts(parts, body))),
+                }
+            }
+        };
+        GuardFuture { state }
+    }
+}
+
+fn insert(extensions: &mut Extensions, session: Option<Session>) {
+    if let Some(session) = session {
+        extensions.insert(session);
+    }
+}
+
+type Verdict = Pin<Box<dyn Future<Output = Result<Option<Session>, SessionError>> + Send>>;
+
+pin_project! {
+    /// The future of [`VerifySessionService`]. Holds nothing on the heap unless the guard has to
+    /// wait.
+    pub struct GuardFuture<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>>,
+    {
+        #[pin]
+        state: State<S, ReqBody>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>>,
+    {
+        Verifying {
+            verdict: Verdict,
+            then: Option<(S, Request<ReqBody>)>,
+        },
+        Inner { #[pin] response: S::Future },
+        Rejected { error: Option<SessionError> },
+    }
+}
+
+impl<S, ReqBody, ResBody> Future for GuardFuture<S, ReqBody>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: From<Vec<u8>>,
+{
+    type Output = Result<Response<ResBody>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProjection::Inner { response } => return response.poll(cx),
+                StateProjection::Rejected { error } => match error.take() {
+                    Some(error) => {
+                        let rejection = SessionRejection::from(error);
+                        return Poll::Ready(Ok(rejection.into_response_with()));
+                    }
+                    // Polled again after it was ready, which nobody may do.
+                    None => return Poll::Pending,
+                },
+                StateProjection::Verifying { verdict, then } => {
+                    match (ready!(verdict.as_mut().poll(cx)), then.take()) {
+                        (Ok(session), Some((mut inner, mut request))) => {
+                            insert(request.extensions_mut(), session);
+                            State::Inner {
+                                response: inner.call(request),
+                            }
+                        }
+                        (Ok(_), None) => return Poll::Pending,
+                        (Err(error), _) => State::Rejected { error: Some(error) },
+                    }
+                }
+            };
+            state.set(next);
+        }
+    }
+}
+
+impl<S, ReqBody> std::fmt::Debug for GuardFuture<S, ReqBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GuardFuture").finish_non_exhaustive()
     }
 }

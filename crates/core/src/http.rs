@@ -2,6 +2,7 @@
 //!
 //! An adapter decides nothing: it implements the two traits, and hands over.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// A request, as far as sessions look at it. Read in one go, before anything is awaited.
@@ -25,11 +26,29 @@ impl dyn RequestView + '_ {
     /// The first value of a header, if it is there.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {
+        self.first(name, str::to_owned)
+    }
+
+    /// What `read` makes of the first value of a header, if it is there.
+    pub(crate) fn first<T>(&self, name: &str, read: impl Fn(&str) -> T) -> Option<T> {
         let mut first = None;
         self.header_values(name, &mut |value| {
-            first.get_or_insert_with(|| String::from_utf8_lossy(value).into_owned());
+            first.get_or_insert_with(|| read(&text(value)));
         });
         first
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.first(name, |_| ()).is_some()
+    }
+}
+
+/// The value of a header as text; what is no UTF-8 is replaced.
+pub(crate) fn text(value: &[u8]) -> Cow<'_, str> {
+    // The lossy reader goes byte by byte.
+    match std::str::from_utf8(value) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(value),
     }
 }
 

@@ -108,8 +108,10 @@ pub use error::{Fault, FaultKind, ReuseClass, SessionError, TokenTheft, Unauthor
 pub use hooks::Hooks;
 pub use ids::{AppId, InvalidScopeId, MAX_USER_ID_LENGTH, SessionHandle, TenantId, UserId};
 pub use json::{JsonObject, JsonObjectError};
-pub use keys::{Jwk, JwkSet};
-pub use request::{Guard, RequestSessions, Route, Strictness, VerifyOptions};
+pub use keys::{Jwk, JwkSet, SigningAlgorithm};
+pub use request::{
+    Guard, PendingVerification, RequestSessions, Route, Strictness, Verification, VerifyOptions,
+};
 pub use secret::{
     AccessToken, AntiCsrfToken, FrontToken, RefreshHash1, RefreshHash2, RefreshToken, SecretText,
 };

@@ -1,5 +1,6 @@
 //! Claims, configuration, key sets and the engine's rules, case by case.
 
+mod algorithms;
 mod claim_verbs;
 mod claims;
 mod configuration;
@@ -16,6 +17,7 @@ mod refresh;
 mod refresh_token;
 mod reissue;
 mod rotation;
+mod seen_tokens;
 mod staleness;
 mod verification;
 

@@ -19,13 +19,12 @@ use supersession_sqlite::SqliteStore;
 /// How many steps a history has at most.
 const LONGEST: usize = 60;
 
-/// What every run must have met, or the histories are not worth much.
-const MET: [&str; 13] = [
+/// What a run must have met, or the histories are not worth much.
+const MET: [&str; 12] = [
     "created",
     "refreshed",
     "replayed",
     "RECENT_PREV",
-    "ORPHANED_BRANCH",
     "STALE_LINEAGE",
     "unauthorised",
     "rotated out",
@@ -35,6 +34,11 @@ const MET: [&str; 13] = [
     "gone",
     "fault",
 ];
+
+/// What is rare, so that only many histories meet it for certain.
+const RARELY_MET: [&str; 1] = ["ORPHANED_BRANCH"];
+/// With fewer, one run in fifty meets nothing rare.
+const MANY: u32 = 1_000;
 
 fn run(histories: u32, store: impl Fn() -> Arc<dyn Store>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -65,7 +69,12 @@ fn run(histories: u32, store: impl Fn() -> Arc<dyn Store>) {
         })
         .unwrap_or_else(|error| panic!("{error}"));
     let met = met.into_inner().unwrap();
-    let missed: Vec<_> = MET.iter().filter(|name| !met.contains_key(*name)).collect();
+    let rare = RARELY_MET.iter().filter(|_| histories >= MANY);
+    let missed: Vec<_> = MET
+        .iter()
+        .chain(rare)
+        .filter(|name| !met.contains_key(*name))
+        .collect();
     assert!(missed.is_empty(), "never met: {missed:?}, of {met:?}");
 }
 

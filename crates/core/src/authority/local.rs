@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::error::Fault;
 use crate::ids::{SessionHandle, UserId};
 use crate::json::JsonObject;
-use crate::keys::{JwkSet, SigningKey};
+use crate::keys::{JwkSet, VerifyingKey};
 use crate::store::{
     DocumentWrite, Endings, KeyKind, SessionDocument, SessionKey, SessionRecord, SessionUse,
     UserSessions, WriteOutcome,
@@ -63,11 +63,23 @@ impl From<SessionRecord> for SessionInformation {
 
 #[async_trait]
 impl Authority for Local {
-    fn known_key(&self, kid: &str, now: UnixMillis) -> Option<Arc<SigningKey>> {
+    fn known_key(&self, kid: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>> {
         self.engine.keys.known_verifier(kid, now)
     }
 
-    async fn find_key(&self, kid: &str, now: UnixMillis) -> Result<Option<Arc<SigningKey>>, Fault> {
+    fn known_by_header(&self, header: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>> {
+        self.engine.keys.known_by_header(header, now)
+    }
+
+    fn key_generation(&self) -> u64 {
+        self.engine.keys.generation()
+    }
+
+    async fn find_key(
+        &self,
+        kid: &str,
+        now: UnixMillis,
+    ) -> Result<Option<Arc<VerifyingKey>>, Fault> {
         Ok(self.engine.keys.verifier(kid, now).await?)
     }
 

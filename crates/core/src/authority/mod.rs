@@ -14,7 +14,7 @@ use crate::devices::Use;
 use crate::error::{Fault, ReuseClass};
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
-use crate::keys::{JwkSet, SigningKey};
+use crate::keys::{JwkSet, VerifyingKey};
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
 use crate::store::{Device, DocumentWrite, Endings, KeyKind, SessionDocument, WriteOutcome};
 use crate::token::access::AccessClaims;
@@ -25,9 +25,18 @@ pub(crate) use local::Local;
 #[async_trait]
 pub(crate) trait Authority: Send + Sync + 'static {
     /// The key of this id, if it is known and verifies now. Never waits.
-    fn known_key(&self, kid: &str, now: UnixMillis) -> Option<Arc<SigningKey>>;
+    fn known_key(&self, kid: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>>;
+    /// The key whose session tokens have this encoded header, if it is known and verifies now. Never
+    /// waits.
+    fn known_by_header(&self, header: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>>;
+    /// Changes whenever a known key is gone or replaced.
+    fn key_generation(&self) -> u64;
     /// The key of this id, looked for where keys come from.
-    async fn find_key(&self, kid: &str, now: UnixMillis) -> Result<Option<Arc<SigningKey>>, Fault>;
+    async fn find_key(
+        &self,
+        kid: &str,
+        now: UnixMillis,
+    ) -> Result<Option<Arc<VerifyingKey>>, Fault>;
     /// The key set to publish.
     async fn jwks(&self, now: UnixMillis) -> Result<JwkSet, Fault>;
     /// When the newest signing key was made, as its maker's clock says. Asks where keys come from.
@@ -145,6 +154,8 @@ pub(crate) struct RefreshRequest {
 pub(crate) struct IssuedAccess {
     pub(crate) token: AccessToken,
     pub(crate) claims: AccessClaims,
+    /// The whole payload, the claims included.
+    pub(crate) payload: JsonObject,
 }
 
 /// All tokens of a session.

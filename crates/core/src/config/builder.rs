@@ -15,7 +15,7 @@ use crate::error::Fault;
 use crate::hooks::Hooks;
 
 use crate::ids::AppId;
-use crate::keys::{KeyPolicy, KeyRing};
+use crate::keys::{KeyPolicy, KeyRing, SigningAlgorithm};
 use crate::request::Strictness;
 use crate::sessions::Sessions;
 use crate::store::{Endings, KeyKind, Store};
@@ -69,6 +69,8 @@ pub struct SessionsBuilder {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) signing_threads: usize,
+    pub(super) signing_algorithm: SigningAlgorithm,
+    pub(super) verified_token_cache: usize,
 }
 
 /// `Sessions` could not be built.
@@ -139,12 +141,16 @@ pub(crate) struct Built {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) cleanup_interval: Option<Duration>,
+    /// How many bytes of verified tokens are kept.
+    pub(crate) cached_token_bytes: usize,
     pub(crate) endings: Option<Endings>,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
+/// Room for about 16,000 tokens of a common length.
+const DEFAULT_CACHED_TOKEN_BYTES: usize = 32 * 1024 * 1024;
 const KEY_OVERLAP: Duration = MINUTE;
 
 impl SessionsBuilder {
@@ -205,6 +211,8 @@ impl SessionsBuilder {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             signing_threads: std::thread::available_parallelism().map_or(2, NonZero::get),
+            signing_algorithm: SigningAlgorithm::default(),
+            verified_token_cache: DEFAULT_CACHED_TOKEN_BYTES,
         }
     }
 
@@ -221,6 +229,7 @@ impl SessionsBuilder {
             Arc::clone(&self.entropy),
         );
         let (lifetimes, signing_threads) = (self.lifetimes, self.signing_threads);
+        let (algorithm, cached_token_bytes) = (self.signing_algorithm, self.verified_token_cache);
         let (key_policy, cleanup_interval) = (self.key_policy(), self.cleanup_interval);
         let strictness = self.strictness;
         let mut config = self.check()?;
@@ -232,6 +241,7 @@ impl SessionsBuilder {
         let keys = KeyRing::new(
             app_id.clone(),
             key_policy,
+            algorithm,
             Arc::clone(&store),
             Arc::clone(&entropy),
             workers.clone(),
@@ -262,6 +272,7 @@ impl SessionsBuilder {
             clock,
             entropy,
             cleanup_interval,
+            cached_token_bytes,
             endings,
         })?)
     }

@@ -7,7 +7,9 @@ use super::builder::{BuildError, ConfigProblem, SessionsBuilder};
 use super::domain::{self, Domain};
 use super::{Api, Config, Website};
 use crate::engine::Lifetimes;
+use crate::keys::SigningAlgorithm;
 use crate::request::Strictness;
+use crate::store::KeyKind;
 use crate::transfer::{CookieNames, CookiePrefix, CookieSettings};
 use crate::wire;
 
@@ -59,6 +61,13 @@ impl SessionsBuilder {
                     "give the claim another key",
                 );
             }
+        }
+        if self.key_kind == KeyKind::Static && self.signing_algorithm != SigningAlgorithm::Rs256 {
+            problems.add(
+                "access_token_signing_algorithm",
+                "is for rotating keys, which are turned off; the static key is always RS256",
+                "leave it out, or use rotating keys",
+            );
         }
         let api = self.check_api_domain(&mut problems);
         let website = self.check_website(api.as_ref(), &mut problems);

@@ -18,8 +18,9 @@ use crate::hooks::Hooks;
 use crate::http::{Reply, RequestView};
 use crate::request::Strictness;
 use crate::store::KeyKind;
-use crate::transfer::SiteOfRequest;
-use crate::transfer::{AntiCsrf, CookieSettings, SameSite, TokenTransferMethod};
+use crate::transfer::{
+    AntiCsrf, CookieSettings, SameSite, SiteOfRequest, TokenTransferMethod, Transport,
+};
 use crate::wire;
 
 pub(crate) use builder::Built;
@@ -104,27 +105,32 @@ enum Website {
 }
 
 impl Config {
-    /// Which tokens of a request count, or how a session that is created by it travels (session
-    /// specification, 3.1).
-    pub(crate) fn transfer_method(
-        &self,
-        view: &dyn RequestView,
-        creating: bool,
-    ) -> TokenTransferMethod {
-        if let Some(decide) = &self.transfer_method {
-            return decide(view, creating);
+    /// Which tokens of a request count (session specification, 3.1).
+    pub(crate) fn allowed_method(&self, view: &dyn RequestView) -> TokenTransferMethod {
+        match &self.transfer_method {
+            Some(decide) => decide(view, false),
+            None => TokenTransferMethod::Any,
         }
-        if !creating {
-            return TokenTransferMethod::Any;
-        }
-        match view
-            .header(wire::AUTH_MODE_HEADER)
-            .map(|mode| mode.to_ascii_lowercase())
-            .as_deref()
+    }
+
+    /// How a session that is created by a request travels (session specification, 3.1).
+    pub(crate) fn transport_for_creation(&self, view: &dyn RequestView) -> Transport {
+        let asks_for_cookies = |accepts: fn(&str) -> bool| {
+            if view.first(wire::AUTH_MODE_HEADER, accepts) == Some(true) {
+                Transport::Cookie
+            } else {
+                Transport::Header
+            }
+        };
+        match self
+            .transfer_method
+            .as_ref()
+            .map(|decide| decide(view, true))
         {
-            Some("cookie") => TokenTransferMethod::Cookie,
-            Some("header") => TokenTransferMethod::Header,
-            _ => TokenTransferMethod::Any,
+            None => asks_for_cookies(|mode| mode.eq_ignore_ascii_case("cookie")),
+            Some(TokenTransferMethod::Any) => asks_for_cookies(|mode| mode == "cookie"),
+            Some(TokenTransferMethod::Cookie) => Transport::Cookie,
+            Some(TokenTransferMethod::Header) => Transport::Header,
         }
     }
 

@@ -13,6 +13,7 @@ use crate::error::SessionError;
 use crate::hooks::Hooks;
 use crate::http::{Reply, RequestView};
 use crate::ids::AppId;
+use crate::keys::SigningAlgorithm;
 use crate::request::Strictness;
 use crate::store::KeyKind;
 use crate::transfer::{AntiCsrf, CookiePrefix, SameSite, TokenTransferMethod};
@@ -380,6 +381,24 @@ impl SessionsBuilder {
     /// Where randomness comes from. Defaults to the system's generator; tests inject a seeded one.
     pub fn entropy(mut self, entropy: impl Entropy) -> Self {
         self.entropy = Arc::new(entropy);
+        self
+    }
+
+    /// What new rotating keys are made for. Takes effect with the next key, so that tokens of the
+    /// present one go on; [`SigningAlgorithm`] says what each is good for. Defaults to RS256, which
+    /// is the only one that SuperTokens' own core can read in a shared database. The static key is
+    /// always RS256.
+    pub fn access_token_signing_algorithm(mut self, algorithm: SigningAlgorithm) -> Self {
+        self.signing_algorithm = algorithm;
+        self
+    }
+
+    /// How many bytes of verified access tokens are kept in memory, so that a token that comes again
+    /// costs a look-up in place of a signature; 0 keeps none. Defaults to 32 MiB, about 16,000
+    /// tokens. What is kept is wiped when it leaves the cache, and counts only while the token
+    /// and its key are good; revocation, anti-CSRF and claims are checked as without it.
+    pub fn verified_token_cache(mut self, bytes: usize) -> Self {
+        self.verified_token_cache = bytes;
         self
     }
 

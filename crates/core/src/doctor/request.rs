@@ -15,7 +15,7 @@ pub(crate) fn findings(config: &Config, view: &dyn RequestView) -> Vec<Finding> 
     check_host(api, view, &mut findings);
     check_prefix(config, view, &mut findings);
     check_origin(config, view, &mut findings);
-    let presented = Presented::read(view, config);
+    let presented = Presented::read(view, config, |_| None);
     if presented.has_duplicate_access_cookie() || presented.has_duplicate_refresh_cookie() {
         findings.push(Finding::error(
             "older_cookie_domain",

@@ -6,7 +6,6 @@ use crate::clock::UnixMillis;
 use crate::entropy::random_uuid;
 use crate::error::Fault;
 use crate::ids::SessionHandle;
-use crate::json::JsonObject;
 use crate::secret::{RefreshHash1, RefreshHash2};
 use crate::store::{InsertOutcome, Lineage, SessionKey, SessionRecord};
 use crate::token::access::AccessClaims;
@@ -38,7 +37,6 @@ impl Engine {
             anti_csrf: refresh.anti_csrf.clone(),
             issued_at: now.floor_seconds(),
             expires_at: self.access_expiry(now, expires_at)?,
-            payload: JsonObject::empty(),
         };
         let access = self
             .mint_access(claims, &new.payload, new.key_kind, now)

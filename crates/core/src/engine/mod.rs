@@ -131,18 +131,19 @@ impl Engine {
     /// Signs an access token that says `claims`, with the application's `custom` payload.
     async fn mint_access(
         &self,
-        mut claims: AccessClaims,
+        claims: AccessClaims,
         custom: &JsonObject,
         kind: KeyKind,
         now: UnixMillis,
     ) -> Result<IssuedAccess, MintFailure> {
-        claims.payload = access::payload(&claims, custom)?;
+        let payload = access::payload(&claims, custom)?;
         let key = self.keys.signer(kind, now).await?;
-        let signing_input = access::signing_input(key.session_header(), &claims.payload);
+        let signing_input = access::signing_input(key.public().session_header(), &payload);
         let token = self.sign(key, signing_input).await?;
         Ok(IssuedAccess {
             token: AccessToken::new(token),
             claims,
+            payload,
         })
     }
 

@@ -18,7 +18,6 @@ use crate::authority::{IssuedSession, RefreshOutcome, RefreshRequest};
 use crate::clock::UnixMillis;
 use crate::error::{Fault, FaultKind, ReuseClass};
 use crate::ids::UserId;
-use crate::json::JsonObject;
 use crate::secret::{AntiCsrfToken, RefreshHash1, RefreshHash2};
 use crate::store::{Lineage, PreviousRefresh, RotateOutcome, Rotation, SessionKey, SessionRecord};
 use crate::token::access::AccessClaims;
@@ -223,7 +222,6 @@ impl Engine {
             anti_csrf: plan.successor.anti_csrf.clone(),
             issued_at: now.floor_seconds(),
             expires_at: self.access_expiry(now, plan.next.expires_at)?,
-            payload: JsonObject::empty(),
         };
         let access = self
             .mint_access(claims, &record.payload, request.key_kind, now)

@@ -1,33 +1,41 @@
 //! One signing key, parsed once.
 
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
-    KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
 };
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::Jwk;
+use super::{Jwk, SigningAlgorithm, VerifyingKey};
 use crate::clock::UnixMillis;
 use crate::secret::SecretText;
 use crate::store::{KeyKind, StoredKey};
 use crate::token::access;
 use crate::wire;
 
-/// An RSA-2048 key pair with everything about it that is needed more than once.
+/// A key pair with everything about it that is needed more than once.
 pub(crate) struct SigningKey {
-    pub(crate) kid: String,
-    pub(crate) kind: KeyKind,
     pub(crate) created_at: UnixMillis,
-    pair: KeyPair,
-    public: ParsedPublicKey,
-    session_header: String,
+    public: Arc<VerifyingKey>,
+    pair: Pair,
     jwt_header: String,
     jwk: Jwk,
+    /// SHA-256 of the text that it was parsed from.
+    fingerprint: [u8; digest::SHA256_OUTPUT_LEN],
+}
+
+enum Pair {
+    Rsa(RsaKeyPair),
+    Ecdsa(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
 }
 
 /// A stored key that cannot be used, or a key that cannot be made.
@@ -39,7 +47,8 @@ pub(crate) struct KeyError {
 }
 
 impl SigningKey {
-    pub(crate) fn parse(stored: &StoredKey) -> Result<Self, KeyError> {
+    /// Which algorithm it is for, the key says itself (PKCS#8 names it).
+    pub(crate) fn parse(stored: &StoredKey, verifies_until: UnixMillis) -> Result<Self, KeyError> {
         let fail = |problem| KeyError {
             kid: stored.kid.clone(),
             problem,
@@ -55,42 +64,34 @@ impl SigningKey {
                 .decode(private)
                 .map_err(|_| fail("the private part is not base64"))?,
         );
-        let pair = KeyPair::from_pkcs8(&private)
-            .map_err(|_| fail("the private part is not an RSA key"))?;
-        let public: PublicKeyX509Der<'_> = pair
-            .public_key()
-            .as_der()
-            .map_err(|_| fail("the public part cannot be derived"))?;
-        let public = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public.as_ref())
-            .map_err(|_| fail("the public part cannot be parsed"))?;
-        let jwk = Jwk::rsa(
+        let pair = Pair::parse(&private).ok_or_else(|| {
+            fail("the private part is not a key of RS256, ES256 or EdDSA in PKCS#8")
+        })?;
+        let public = pair
+            .public_der()
+            .ok_or_else(|| fail("the public part cannot be derived"))?;
+        let public = VerifyingKey::new(
             &stored.kid,
-            URL_SAFE_NO_PAD.encode(
-                pair.public_key()
-                    .modulus()
-                    .big_endian_without_leading_zero(),
-            ),
-            URL_SAFE_NO_PAD.encode(
-                pair.public_key()
-                    .exponent()
-                    .big_endian_without_leading_zero(),
-            ),
-        );
+            stored.kind,
+            verifies_until,
+            pair.algorithm(),
+            public.as_ref(),
+        )
+        .map_err(|_| fail("the public part cannot be parsed"))?;
         Ok(Self {
-            kid: stored.kid.clone(),
-            kind: stored.kind,
             created_at: stored.created_at,
-            session_header: access::header(&stored.kid, Some(wire::ACCESS_TOKEN_VERSION)),
-            jwt_header: access::header(&stored.kid, None),
+            jwt_header: access::header(&stored.kid, pair.algorithm(), None),
+            jwk: pair.jwk(&stored.kid),
+            public: Arc::new(public),
             pair,
-            public,
-            jwk,
+            fingerprint: fingerprint(stored),
         })
     }
 
-    /// Makes a key pair; takes a good part of a second of processor time.
+    /// Makes a key pair; takes a good part of a second of processor time for RSA.
     pub(crate) fn generate(
         kind: KeyKind,
+        algorithm: SigningAlgorithm,
         created_at: UnixMillis,
         static_id: Uuid,
     ) -> Result<StoredKey, KeyError> {
@@ -98,19 +99,12 @@ impl SigningKey {
             KeyKind::Dynamic => format!("{}{created_at}", wire::DYNAMIC_KID_PREFIX),
             KeyKind::Static => format!("{}{static_id}", wire::STATIC_KID_PREFIX),
         };
-        let fail = |problem| KeyError {
-            kid: kid.clone(),
-            problem,
+        let Some((public, private)) = generated(algorithm) else {
+            let problem = "generation failed";
+            return Err(KeyError { kid, problem });
         };
-        let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| fail("generation failed"))?;
-        let private: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| fail("encoding failed"))?;
-        let public: PublicKeyX509Der<'_> = pair
-            .public_key()
-            .as_der()
-            .map_err(|_| fail("encoding failed"))?;
-        let private = Zeroizing::new(STANDARD.encode(private.as_ref()));
-        let key_pair =
-            SecretText::new(format!("{}|{}", STANDARD.encode(public.as_ref()), *private));
+        let private = Zeroizing::new(STANDARD.encode(&private));
+        let key_pair = SecretText::new(format!("{}|{}", STANDARD.encode(public), *private));
         Ok(StoredKey {
             kid,
             kind,
@@ -119,33 +113,33 @@ impl SigningKey {
         })
     }
 
-    /// Signs with PKCS#1 v1.5 and SHA-256. Takes most of a millisecond.
+    /// Signs. Takes most of a millisecond with RSA.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let mut signature = vec![0; self.pair.public_modulus_len()];
-        self.pair
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                message,
-                &mut signature,
-            )
-            .map_err(|_| KeyError {
-                kid: self.kid.clone(),
-                problem: "signing failed",
-            })?;
-        Ok(signature)
+        self.pair.sign(message).ok_or_else(|| KeyError {
+            kid: self.kid().to_owned(),
+            problem: "signing failed",
+        })
     }
 
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.public.verify_sig(message, signature).is_ok()
+    pub(crate) fn kid(&self) -> &str {
+        &self.public.kid
     }
 
-    /// The encoded header of the session tokens that this key signs.
-    pub(crate) fn session_header(&self) -> &str {
-        &self.session_header
+    pub(crate) fn kind(&self) -> KeyKind {
+        self.public.kind
     }
 
-    /// The encoded header of other JWTs that this key signs.
+    /// Whether it was parsed from just this.
+    pub(crate) fn is(&self, stored: &StoredKey) -> bool {
+        self.fingerprint == fingerprint(stored)
+    }
+
+    /// What verifies its signatures.
+    pub(crate) fn public(&self) -> &Arc<VerifyingKey> {
+        &self.public
+    }
+
+    /// The encoded header of JWTs that this key signs and that are no session tokens.
     pub(crate) fn jwt_header(&self) -> &str {
         &self.jwt_header
     }
@@ -155,9 +149,103 @@ impl SigningKey {
     }
 }
 
+fn fingerprint(stored: &StoredKey) -> [u8; digest::SHA256_OUTPUT_LEN] {
+    let mut fingerprint = [0; digest::SHA256_OUTPUT_LEN];
+    let digest = digest::digest(&digest::SHA256, stored.key_pair.expose().as_bytes());
+    fingerprint.copy_from_slice(digest.as_ref());
+    fingerprint
+}
+
+impl Pair {
+    fn parse(private: &[u8]) -> Option<Self> {
+        if let Ok(pair) = RsaKeyPair::from_pkcs8(private) {
+            return Some(Self::Rsa(pair));
+        }
+        if let Ok(pair) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, private) {
+            return Some(Self::Ecdsa(pair));
+        }
+        Some(Self::Ed25519(Ed25519KeyPair::from_pkcs8(private).ok()?))
+    }
+
+    fn algorithm(&self) -> SigningAlgorithm {
+        match self {
+            Self::Rsa(_) => SigningAlgorithm::Rs256,
+            Self::Ecdsa(_) => SigningAlgorithm::Es256,
+            Self::Ed25519(_) => SigningAlgorithm::EdDsa,
+        }
+    }
+
+    fn public_der(&self) -> Option<PublicKeyX509Der<'static>> {
+        match self {
+            Self::Rsa(pair) => pair.public_key().as_der().ok(),
+            Self::Ecdsa(pair) => pair.public_key().as_der().ok(),
+            Self::Ed25519(pair) => pair.public_key().as_der().ok(),
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let random = SystemRandom::new();
+        match self {
+            Self::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+                    .ok()?;
+                Some(signature)
+            }
+            Self::Ecdsa(pair) => Some(pair.sign(&random, message).ok()?.as_ref().to_vec()),
+            Self::Ed25519(pair) => Some(pair.sign(message).as_ref().to_vec()),
+        }
+    }
+
+    fn jwk(&self, kid: &str) -> Jwk {
+        match self {
+            Self::Rsa(pair) => Jwk::rsa(
+                kid,
+                pair.public_key()
+                    .modulus()
+                    .big_endian_without_leading_zero(),
+                pair.public_key()
+                    .exponent()
+                    .big_endian_without_leading_zero(),
+            ),
+            // An uncompressed point: one byte that says so, then both coordinates.
+            Self::Ecdsa(pair) => {
+                let point = pair.public_key().as_ref();
+                let (x, y) = point.get(1..).unwrap_or_default().split_at(point.len() / 2);
+                Jwk::p256(kid, x, y)
+            }
+            Self::Ed25519(pair) => Jwk::ed25519(kid, pair.public_key().as_ref()),
+        }
+    }
+}
+
+/// The public key (SPKI) and the private key (PKCS#8), both in DER.
+fn generated(algorithm: SigningAlgorithm) -> Option<(Vec<u8>, Zeroizing<Vec<u8>>)> {
+    let (pair, private) = match algorithm {
+        SigningAlgorithm::Rs256 => {
+            let pair = RsaKeyPair::generate(KeySize::Rsa2048).ok()?;
+            let der: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+            let private = Zeroizing::new(der.as_ref().to_vec());
+            (Pair::Rsa(pair), private)
+        }
+        SigningAlgorithm::Es256 => {
+            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).ok()?;
+            let private = Zeroizing::new(pair.to_pkcs8v1().ok()?.as_ref().to_vec());
+            (Pair::Ecdsa(pair), private)
+        }
+        SigningAlgorithm::EdDsa => {
+            let pair = Ed25519KeyPair::generate().ok()?;
+            let der: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+            let private = Zeroizing::new(der.as_ref().to_vec());
+            (Pair::Ed25519(pair), private)
+        }
+    };
+    Some((pair.public_der()?.as_ref().to_vec(), private))
+}
+
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("SigningKey").field(&self.kid).finish()
+        f.debug_tuple("SigningKey").field(&self.kid()).finish()
     }
 }
 
@@ -165,25 +253,72 @@ impl std::fmt::Debug for SigningKey {
 mod tests {
     use super::*;
 
+    const FOREVER: UnixMillis = UnixMillis::new(u64::MAX);
+
+    fn generated(algorithm: SigningAlgorithm) -> StoredKey {
+        let at = UnixMillis::new(42);
+        SigningKey::generate(KeyKind::Dynamic, algorithm, at, Uuid::nil()).unwrap()
+    }
+
     #[test]
     fn a_generated_key_signs_and_verifies_after_a_round_trip() {
-        let stored =
-            SigningKey::generate(KeyKind::Dynamic, UnixMillis::new(42), Uuid::nil()).unwrap();
-        assert_eq!(stored.kid, "d-42");
-        let key = SigningKey::parse(&stored).unwrap();
-        let signature = key.sign(b"message").unwrap();
-        assert!(key.verifies(b"message", &signature));
-        assert!(!key.verifies(b"massage", &signature));
-        assert!(!key.verifies(b"message", &signature[1..]));
-        let older = StoredKey {
-            key_pair: SecretText::new(stored.key_pair.expose().replace('|', ";")),
-            ..stored.clone()
+        for algorithm in [
+            SigningAlgorithm::Rs256,
+            SigningAlgorithm::Es256,
+            SigningAlgorithm::EdDsa,
+        ] {
+            let stored = generated(algorithm);
+            assert_eq!(stored.kid, "d-42");
+            let key = SigningKey::parse(&stored, FOREVER).unwrap();
+            assert_eq!(key.public().algorithm(), algorithm);
+            let signature = key.sign(b"message").unwrap();
+            assert!(key.public().verifies(b"message", &signature));
+            assert!(!key.public().verifies(b"massage", &signature));
+            assert!(!key.public().verifies(b"message", &signature[1..]));
+            let older = StoredKey {
+                key_pair: SecretText::new(stored.key_pair.expose().replace('|', ";")),
+                ..stored.clone()
+            };
+            assert!(SigningKey::parse(&older, FOREVER).is_ok());
+            assert!(key.is(&stored) && !key.is(&older));
+            let private = stored.key_pair.expose().split_once('|').unwrap().1;
+            assert!(!format!("{key:?} {stored:?}").contains(&private[30..60]));
+        }
+    }
+
+    #[test]
+    fn a_published_key_has_the_members_of_its_type() {
+        let published = |algorithm| {
+            let key = SigningKey::parse(&generated(algorithm), FOREVER).unwrap();
+            serde_json::to_value(key.jwk()).unwrap()
         };
-        assert!(SigningKey::parse(&older).is_ok());
-        let modulus = URL_SAFE_NO_PAD.decode(&key.jwk().n).unwrap();
-        assert_eq!((modulus.len(), modulus[0] == 0), (256, false));
-        let private = stored.key_pair.expose().split_once('|').unwrap().1;
-        assert!(!format!("{key:?} {stored:?}").contains(&private[100..200]));
+        let bytes = |value: &serde_json::Value| {
+            use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+            URL_SAFE_NO_PAD.decode(value.as_str().unwrap()).unwrap()
+        };
+        let rsa = published(SigningAlgorithm::Rs256);
+        assert_eq!(
+            (rsa["kty"].as_str(), bytes(&rsa["n"]).len()),
+            (Some("RSA"), 256)
+        );
+        assert_ne!(bytes(&rsa["n"])[0], 0);
+        let p256 = published(SigningAlgorithm::Es256);
+        assert_eq!(
+            (p256["kty"].as_str(), p256["crv"].as_str()),
+            (Some("EC"), Some("P-256"))
+        );
+        assert_eq!((bytes(&p256["x"]).len(), bytes(&p256["y"]).len()), (32, 32));
+        let ed25519 = published(SigningAlgorithm::EdDsa);
+        assert_eq!(
+            (
+                ed25519["kty"].as_str(),
+                ed25519["crv"].as_str(),
+                ed25519["alg"].as_str()
+            ),
+            (Some("OKP"), Some("Ed25519"), Some("EdDSA"))
+        );
+        assert_eq!(bytes(&ed25519["x"]).len(), 32);
+        assert!(ed25519.get("n").is_none() && rsa.get("x").is_none());
     }
 
     #[test]
@@ -195,7 +330,7 @@ mod tests {
                 created_at: UnixMillis::new(1),
                 key_pair: SecretText::new(text),
             };
-            assert!(SigningKey::parse(&stored).is_err(), "{text}");
+            assert!(SigningKey::parse(&stored, FOREVER).is_err(), "{text}");
         }
     }
 }

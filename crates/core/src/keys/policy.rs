@@ -18,10 +18,17 @@ pub(crate) struct KeyPolicy {
 impl KeyPolicy {
     /// A key made at or after this time verifies, and is published.
     pub(crate) fn verifies_since(&self, now: UnixMillis) -> UnixMillis {
-        now.before(
-            self.update_interval
-                .saturating_add(self.access_token_validity.saturating_mul(2)),
-        )
+        now.before(self.verifying_span())
+    }
+
+    fn verifying_span(&self) -> Duration {
+        let validity = self.access_token_validity.saturating_mul(2);
+        self.update_interval.saturating_add(validity)
+    }
+
+    /// The last moment at which a key made at this time verifies.
+    pub(crate) fn verifies_until(&self, created_at: UnixMillis) -> UnixMillis {
+        created_at.after(self.verifying_span())
     }
 
     /// While there is a key made at or after this time, no new one is due.
@@ -77,6 +84,7 @@ mod tests {
     #[test]
     fn a_key_verifies_for_the_interval_and_twice_the_validity() {
         assert_eq!(POLICY.verifies_since(at(10_000)), at(10_000 - 3_800));
+        assert_eq!(POLICY.verifies_until(at(10_000 - 3_800)), at(10_000));
         assert_eq!(POLICY.young_since(at(10_000)), at(10_000 - 3_540));
     }
 

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
 use super::key::KeyError;
-use super::{JwkSet, KeyPolicy, SigningKey};
+use super::{JwkSet, KeyPolicy, SigningAlgorithm, SigningKey, VerifyingKey};
 use crate::clock::UnixMillis;
 use crate::entropy::{Entropy, EntropyError, random_uuid};
 use crate::ids::AppId;
@@ -21,10 +21,14 @@ use crate::workers::{WorkerLost, Workers};
 pub(crate) struct KeyRing {
     app: AppId,
     policy: KeyPolicy,
+    /// What rotating keys are made for.
+    algorithm: SigningAlgorithm,
     store: Arc<dyn Store>,
     entropy: Arc<dyn Entropy>,
     workers: Workers,
     snapshot: ArcSwap<KeySnapshot>,
+    /// Counts the snapshots that lack a key of the one before.
+    generation: AtomicU64,
     loading: Mutex<()>,
     unknown_kid_reload_at: AtomicU64,
     unknown_kid_reload_failed: AtomicBool,
@@ -72,6 +76,7 @@ impl KeyRing {
     pub(crate) fn new(
         app: AppId,
         policy: KeyPolicy,
+        algorithm: SigningAlgorithm,
         store: Arc<dyn Store>,
         entropy: Arc<dyn Entropy>,
         workers: Workers,
@@ -79,10 +84,12 @@ impl KeyRing {
         Self {
             app,
             policy,
+            algorithm,
             store,
             entropy,
             workers,
             snapshot: ArcSwap::default(),
+            generation: AtomicU64::new(0),
             loading: Mutex::new(()),
             unknown_kid_reload_at: AtomicU64::new(0),
             unknown_kid_reload_failed: AtomicBool::new(false),
@@ -90,8 +97,23 @@ impl KeyRing {
     }
 
     /// The key of this id, if it is loaded and verifies now. Never waits.
-    pub(crate) fn known_verifier(&self, kid: &str, now: UnixMillis) -> Option<Arc<SigningKey>> {
-        self.snapshot.load().verifier(kid, &self.policy, now)
+    pub(crate) fn known_verifier(&self, kid: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>> {
+        self.snapshot.load().verifier(kid, now)
+    }
+
+    /// The key whose session tokens have this encoded header, if it is loaded and verifies now.
+    pub(crate) fn known_by_header(
+        &self,
+        header: &str,
+        now: UnixMillis,
+    ) -> Option<Arc<VerifyingKey>> {
+        self.snapshot.load().by_header(header, now)
+    }
+
+    /// Changes whenever a key that was loaded is gone or replaced. What was verified before counts
+    /// no more.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
     }
 
     /// The key that signs new tokens of this kind; makes one if none is fit.
@@ -134,7 +156,7 @@ impl KeyRing {
         &self,
         kid: &str,
         now: UnixMillis,
-    ) -> Result<Option<Arc<SigningKey>>, KeyFault> {
+    ) -> Result<Option<Arc<VerifyingKey>>, KeyFault> {
         if let Some(key) = self.known_verifier(kid, now) {
             return Ok(Some(key));
         }
@@ -158,7 +180,7 @@ impl KeyRing {
         let snapshot = self.load(now).await?;
         self.unknown_kid_reload_failed
             .store(false, Ordering::Relaxed);
-        Ok(snapshot.verifier(kid, &self.policy, now))
+        Ok(snapshot.verifier(kid, now))
     }
 
     /// Deletes keys whose last token is dead.
@@ -213,17 +235,31 @@ impl KeyRing {
     async fn load(&self, now: UnixMillis) -> Result<Arc<KeySnapshot>, KeyFault> {
         let stored = self.store.signing_keys(&self.app).await?;
         let known = self.snapshot.load_full();
-        let keys = self.workers.run(move || parse(&stored, &known)).await?;
+        let policy = self.policy;
+        let parsing = Arc::clone(&known);
+        let keys = self
+            .workers
+            .run(move || parse(&stored, &parsing, &policy))
+            .await?;
         let snapshot = Arc::new(KeySnapshot::new(keys, now));
+        let lacks_a_key = !known.keys().all(|key| snapshot.holds(key));
         self.snapshot.store(Arc::clone(&snapshot));
+        if lacks_a_key {
+            self.generation.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(snapshot)
     }
 
     async fn generate(&self, kind: KeyKind, now: UnixMillis) -> Result<StoredKey, KeyFault> {
         let id = random_uuid(&*self.entropy)?;
+        // Static keys serve verifiers of all sorts, and their table is shared with SuperTokens.
+        let algorithm = match kind {
+            KeyKind::Dynamic => self.algorithm,
+            KeyKind::Static => SigningAlgorithm::Rs256,
+        };
         Ok(self
             .workers
-            .run(move || SigningKey::generate(kind, now, id))
+            .run(move || SigningKey::generate(kind, algorithm, now, id))
             .await??)
     }
 
@@ -245,13 +281,20 @@ impl KeyRing {
 }
 
 /// Parses what is new and keeps what is known. One damaged key must not take the others with it.
-fn parse(stored: &[StoredKey], known: &KeySnapshot) -> Vec<Arc<SigningKey>> {
-    let parsed = |stored: &StoredKey| match known.by_kid.get(&stored.kid) {
-        Some(key) => Some(Arc::clone(key)),
-        None => SigningKey::parse(stored)
+fn parse(stored: &[StoredKey], known: &KeySnapshot, policy: &KeyPolicy) -> Vec<Arc<SigningKey>> {
+    let parsed = |stored: &StoredKey| {
+        let known = known.by_kid.get(&stored.kid);
+        if let Some(key) = known.filter(|key| key.is(stored)) {
+            return Some(Arc::clone(key));
+        }
+        let verifies_until = match stored.kind {
+            KeyKind::Dynamic => policy.verifies_until(stored.created_at),
+            KeyKind::Static => UnixMillis::new(u64::MAX),
+        };
+        SigningKey::parse(stored, verifies_until)
             .map(Arc::new)
             .map_err(|error| tracing::error!(%error, "a stored signing key is left out"))
-            .ok(),
+            .ok()
     };
     stored.iter().filter_map(parsed).collect()
 }
@@ -260,11 +303,11 @@ impl KeySnapshot {
     fn new(newest_first: Vec<Arc<SigningKey>>, loaded_at: UnixMillis) -> Self {
         let by_kid = newest_first
             .iter()
-            .map(|key| (key.kid.clone(), Arc::clone(key)))
+            .map(|key| (key.kid().to_owned(), Arc::clone(key)))
             .collect();
         let (dynamic, statics) = newest_first
             .into_iter()
-            .partition(|key| key.kind == KeyKind::Dynamic);
+            .partition(|key| key.kind() == KeyKind::Dynamic);
         Self {
             dynamic,
             statics,
@@ -273,11 +316,27 @@ impl KeySnapshot {
         }
     }
 
+    fn keys(&self) -> impl Iterator<Item = &Arc<SigningKey>> {
+        self.dynamic.iter().chain(&self.statics)
+    }
+
+    fn holds(&self, key: &Arc<SigningKey>) -> bool {
+        let own = self.by_kid.get(key.kid());
+        own.is_some_and(|own| Arc::ptr_eq(own, key))
+    }
+
     /// The key of this id, if it verifies now.
-    fn verifier(&self, kid: &str, policy: &KeyPolicy, now: UnixMillis) -> Option<Arc<SigningKey>> {
-        let key = self.by_kid.get(kid)?;
-        let verifies = key.kind == KeyKind::Static || key.created_at >= policy.verifies_since(now);
-        verifies.then(|| Arc::clone(key))
+    fn verifier(&self, kid: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>> {
+        let key = self.by_kid.get(kid)?.public();
+        key.verifies_at(now).then(|| Arc::clone(key))
+    }
+
+    /// The key that writes this header, if it verifies now. There are few keys.
+    fn by_header(&self, header: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>> {
+        self.keys()
+            .map(|key| key.public())
+            .find(|key| key.session_header() == header && key.verifies_at(now))
+            .map(Arc::clone)
     }
 
     fn signer(

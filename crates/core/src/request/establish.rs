@@ -3,16 +3,16 @@
 
 use serde_json::json;
 
-use crate::authority::{CheckOutcome, IssuedAccess, SessionInformation};
+use crate::authority::{CheckOutcome, SessionInformation};
 use crate::claims::ClaimFailure;
 use crate::error::SessionError;
 use crate::json::JsonObject;
 use crate::request::{Strictness, VerifyOptions};
-use crate::secret::{AccessToken, AntiCsrfToken};
+use crate::secret::AntiCsrfToken;
 use crate::session::{Attachment, Session, SessionParts};
 use crate::sessions::Sessions;
-use crate::token::access::{self, AccessClaims};
-use crate::verify::verify;
+use crate::token::access::custom_payload;
+use crate::verify::Verified;
 
 /// What remains of the anti-CSRF check once the token is known.
 #[derive(Clone, Copy, Debug)]
@@ -26,65 +26,66 @@ pub(crate) enum AntiCsrfCheck<'a> {
 /// The id under which a session that is too old is reported.
 const SESSION_AGE: &str = "session-age";
 
-/// Verifies, checks what the options demand, and makes the session. A new access token stays in the
-/// handle; delivering it is the caller's, after everything else went well.
-pub(crate) async fn session(
+/// Makes the session of a verified token, as far as that needs no waiting. Tells how sure it is that
+/// the session has not been revoked, if that is all that the options demand.
+pub(crate) fn begin(
     sessions: &Sessions,
-    token: &AccessToken,
+    verified: Verified,
     anti_csrf: AntiCsrfCheck<'_>,
     attachment: Option<Attachment>,
     options: &VerifyOptions,
-) -> Result<Option<(Session, Strictness)>, SessionError> {
-    let parsed = match access::parse(token.expose()) {
-        Ok(parsed) => parsed,
-        Err(_) if options.is_optional() => return Ok(None),
-        Err(foreign) => {
-            return Err(SessionError::unauthorised_keeping_tokens(
-                foreign.to_string(),
-            ));
-        }
-    };
-    let now = sessions.now();
-    let key = match sessions.authority().known_key(&parsed.kid, now) {
-        Some(key) => Some(key),
-        None => sessions.authority().find_key(&parsed.kid, now).await?,
-    };
-    let claims = verify(parsed, key.as_deref(), sessions.config().key_kind, now)
-        .map_err(|refusal| SessionError::try_refresh(refusal.to_string()))?
-        .into_claims();
-    check_anti_csrf(&claims, anti_csrf)?;
-    let parts = SessionParts {
-        access: IssuedAccess {
-            token: token.clone(),
-            claims,
-        },
-        refresh: None,
-        anti_csrf: None,
-        updated: false,
-        attachment,
-    };
+) -> Result<(Session, Option<Strictness>), SessionError> {
+    check_anti_csrf(verified.anti_csrf(), anti_csrf)?;
+    let parts = SessionParts::verified(verified, attachment);
     let session = Session::new(sessions.clone(), parts);
     let demanded = options.demanded_strictness(sessions.config());
-    let strictness = check_live(&session, demanded, options).await?;
+    let settled =
+        known_live(&session, demanded).filter(|_| !options.demands_claims(sessions.config()));
+    Ok((session, settled))
+}
+
+/// Checks what the options demand beyond that. A new access token stays in the handle; delivering it
+/// is the caller's, after everything else went well.
+pub(crate) async fn complete(
+    session: &Session,
+    options: &VerifyOptions,
+) -> Result<Strictness, SessionError> {
+    let config = session.sessions().config();
+    let demanded = options.demanded_strictness(config);
+    let strictness = check_live(session, demanded, options).await?;
     session
-        .check_claims(&options.validators(sessions.config(), &session))
+        .check_claims(&options.validators(config, session))
         .await?;
-    Ok(Some((session, strictness)))
+    Ok(strictness)
 }
 
 pub(crate) fn check_anti_csrf(
-    claims: &AccessClaims,
+    own: Option<&str>,
     check: AntiCsrfCheck<'_>,
 ) -> Result<(), SessionError> {
     let AntiCsrfCheck::Token(sent) = check else {
         return Ok(());
     };
-    match (&claims.anti_csrf, sent) {
-        (Some(own), Some(sent)) if own.ct_eq(sent.expose()) => Ok(()),
+    match (own, sent) {
+        (Some(own), Some(sent)) if sent.ct_eq(own) => Ok(()),
         (None, _) => Err(SessionError::try_refresh(
             "the access token has no anti-CSRF token; a refresh makes one",
         )),
         (Some(_), _) => Err(SessionError::try_refresh("anti-csrf check failed")),
+    }
+}
+
+/// How sure it is that the session is live, if that is as sure as demanded without asking the store.
+pub(crate) fn known_live(session: &Session, demanded: Strictness) -> Option<Strictness> {
+    match demanded {
+        Strictness::TokenOnly => Some(Strictness::TokenOnly),
+        Strictness::Feed => {
+            let confirmed = &session.sessions().watch().confirmed;
+            confirmed
+                .holds(session.handle())
+                .then_some(Strictness::Feed)
+        }
+        Strictness::Database => None,
     }
 }
 
@@ -94,12 +95,10 @@ pub(crate) async fn check_live(
     demanded: Strictness,
     options: &VerifyOptions,
 ) -> Result<Strictness, SessionError> {
-    let confirmed = &session.sessions().watch().confirmed;
-    match demanded {
-        Strictness::TokenOnly => return Ok(Strictness::TokenOnly),
-        Strictness::Feed if confirmed.holds(session.handle()) => return Ok(Strictness::Feed),
-        Strictness::Feed | Strictness::Database => {}
+    if let Some(strictness) = known_live(session, demanded) {
+        return Ok(strictness);
     }
+    let confirmed = &session.sessions().watch().confirmed;
     let ticket = confirmed.ticket();
     check_database(session, options).await?;
     confirmed.confirm(session.handle(), ticket);
@@ -110,7 +109,8 @@ pub(crate) async fn check_live(
 /// has changed since the token was minted, the session gets a new token with the stored one.
 async fn check_database(session: &Session, options: &VerifyOptions) -> Result<(), SessionError> {
     let sessions = session.sessions();
-    let claims = session.live().claims();
+    let access = session.live().access();
+    let claims = access.claims();
     let stored = match sessions.authority().check(&claims, sessions.now()).await? {
         CheckOutcome::Live(stored) => stored,
         CheckOutcome::Gone => {
@@ -127,8 +127,8 @@ async fn check_database(session: &Session, options: &VerifyOptions) -> Result<()
         }
     };
     check_age(session, &stored, options)?;
-    let current: JsonObject = access::custom_payload(&stored.custom_claims_in_access_token_payload);
-    if !current.same_json(&access::custom_payload(&claims.payload)) {
+    let current: JsonObject = custom_payload(&stored.custom_claims_in_access_token_payload);
+    if !current.same_json(&custom_payload(&access.payload())) {
         session.reissue(&current).await?;
     }
     Ok(())

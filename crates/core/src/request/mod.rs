@@ -1,5 +1,6 @@
 //! Sessions of one request: what it carries, what was verified, and what its response must carry.
 
+mod candidate;
 pub(crate) mod establish;
 mod options;
 mod refresh;
@@ -9,9 +10,11 @@ mod verify;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+pub(crate) use candidate::Candidate;
 pub(crate) use establish::AntiCsrfCheck;
 pub use options::{Guard, Strictness, VerifyOptions};
 pub use routes::Route;
+pub use verify::{PendingVerification, Verification};
 
 use crate::clock::UnixMillis;
 use crate::config::Config;
@@ -41,11 +44,11 @@ struct Inner {
     /// What the doctor says of the request, if it asks for that.
     findings: OnceLock<Vec<Finding>>,
     verified: Mutex<Option<Verified>>,
-    effects: Arc<Effects>,
+    effects: OnceLock<Arc<Effects>>,
 }
 
 /// The session of the request, and what has been checked of it so far.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Verified {
     session: Session,
     /// How sure it is that it has not been revoked.
@@ -62,7 +65,7 @@ impl RequestSessions {
                 presented: OnceLock::new(),
                 findings: OnceLock::new(),
                 verified: Mutex::new(None),
-                effects: Arc::default(),
+                effects: OnceLock::new(),
             }),
         }
     }
@@ -75,9 +78,9 @@ impl RequestSessions {
 
     /// Looks at the request, once; later calls do nothing.
     pub fn read(&self, view: &dyn RequestView) {
-        self.inner
-            .presented
-            .get_or_init(|| Presented::read(view, self.config()));
+        self.inner.presented.get_or_init(|| {
+            Presented::read(view, self.config(), |token| self.sessions().seen(token))
+        });
         if self.route() == Some(Route::Doctor) {
             self.inner
                 .findings
@@ -118,7 +121,11 @@ impl RequestSessions {
     /// once, for every response; what happens to sessions afterwards is stored but no longer
     /// travels with it.
     pub fn finish(&self, head: &mut dyn ResponseHead) {
-        self.inner.effects.finish(self.config(), head);
+        self.effects().finish(self.config(), head);
+    }
+
+    fn effects(&self) -> &Arc<Effects> {
+        self.inner.effects.get_or_init(Arc::default)
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -133,7 +140,7 @@ impl RequestSessions {
 
     fn attachment(&self, transport: Transport) -> Result<Attachment, Fault> {
         Ok(Attachment {
-            effects: Arc::clone(&self.inner.effects),
+            effects: Arc::clone(self.effects()),
             transport,
             site: self.presented()?.site()?,
         })

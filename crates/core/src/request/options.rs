@@ -152,6 +152,12 @@ impl VerifyOptions {
         self.max_session_age
     }
 
+    /// Whether there may be claims to check.
+    pub(crate) fn demands_claims(&self, config: &Config) -> bool {
+        let by_default = !config.validators.is_empty();
+        by_default || !self.required.is_empty() || self.override_validators.is_some()
+    }
+
     pub(crate) fn validators(&self, config: &Config, session: &Session) -> Vec<ClaimValidator> {
         let mut validators = match &self.override_validators {
             Some(choose) => choose(&config.validators, session),

@@ -49,12 +49,11 @@ impl RequestSessions {
         let session = self.sessions().exchange(request, Some(attachment)).await?;
         let other = selected.transport.other();
         if presented.carries_refresh_token(other) {
-            self.inner.effects.plan(|plan| plan.clear(other, same_site));
+            self.effects().plan(|plan| plan.clear(other, same_site));
         }
         session.live().deliver();
         if presented.has_legacy_cookie {
-            self.inner
-                .effects
+            self.effects()
                 .plan(|plan| plan.clear_legacy_cookie(same_site));
         }
         self.note_use(&session);
@@ -95,8 +94,7 @@ impl RequestSessions {
             .into());
         }
         let same_site = presented.site()?.same_site;
-        self.inner
-            .effects
+        self.effects()
             .plan(|plan| plan.clear_older_cookies(access, refresh, same_site));
         Err(SessionError::ClearDuplicateSessionCookies)
     }

@@ -21,7 +21,7 @@ impl RequestSessions {
             let site = presented.and_then(|presented| presented.site().ok());
             let same_site =
                 site.map_or_else(|| self.config().likely_same_site(), |site| site.same_site);
-            self.inner.effects.plan(|plan| {
+            self.effects().plan(|plan| {
                 plan.clear_all(same_site);
                 if presented.is_some_and(|presented| presented.has_legacy_cookie) {
                     plan.clear_legacy_cookie(same_site);

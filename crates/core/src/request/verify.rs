@@ -3,9 +3,8 @@
 use tracing::Instrument as _;
 
 use super::establish::{self, AntiCsrfCheck};
-use super::{RequestSessions, Route, VerifyOptions};
+use super::{Candidate, RequestSessions, Route, Strictness, VerifyOptions};
 use crate::error::SessionError;
-use crate::secret::AccessToken;
 use crate::session::Session;
 use crate::transfer::{
     AntiCsrf, DuplicateCookies, Presented, RequestMethod, SelectedToken, Transport,
@@ -22,8 +21,26 @@ impl RequestSessions {
     /// [`SessionError`]: what the client must do, or that we are broken. Give it to [`Self::answer`].
     #[doc(alias = "getSession")]
     pub async fn verify(&self, options: &VerifyOptions) -> Result<Option<Session>, SessionError> {
-        let span = tracing::debug_span!(target: "supersession", "verify_session");
-        self.verify_now(options).instrument(span).await
+        match self.begin_verification(options) {
+            Verification::Done(result) => result,
+            // On the heap, so that the futures of guards and handlers stay small.
+            Verification::Pending(pending) => Box::pin(pending.finish(options)).await,
+        }
+    }
+
+    /// As [`Self::verify`], up to where it would have to wait: a token that was seen before, or whose
+    /// key is known, needs no more unless the store must be asked or claims are to be checked. For
+    /// adapters, which can do without a future then.
+    pub fn begin_verification(&self, options: &VerifyOptions) -> Verification {
+        let _span = tracing::debug_span!(target: "supersession", "verify_session").entered();
+        match self.begin(options) {
+            Ok(Begun::Done(session)) => Verification::Done(Ok(session)),
+            Ok(Begun::Waits(next)) => Verification::Pending(PendingVerification {
+                sessions: self.clone(),
+                next,
+            }),
+            Err(error) => Verification::Done(Err(error)),
+        }
     }
 
     /// As [`Self::verify`], for callers that cannot go on without a session, whatever the options
@@ -62,64 +79,106 @@ impl RequestSessions {
         }
     }
 
-    async fn verify_now(&self, options: &VerifyOptions) -> Result<Option<Session>, SessionError> {
+    fn begin(&self, options: &VerifyOptions) -> Result<Begun, SessionError> {
+        let selected = match self.select(options)? {
+            Selection::None => return Ok(Begun::Done(None)),
+            Selection::Refresh => {
+                return Ok(match self.verified() {
+                    Some(verified) => Begun::Done(Some(verified.session)),
+                    None => Begun::Waits(Next::Everything),
+                });
+            }
+            Selection::Token(selected) => selected,
+        };
+        if let Some(verified) = self.verified() {
+            return self.begin_further(verified, selected.anti_csrf, options);
+        }
+        let attachment = Some(self.attachment(selected.transport)?);
+        let Some(proof) = selected.candidate.verify_at_once(self.sessions())? else {
+            return Ok(Begun::Waits(Next::Everything));
+        };
+        let (session, settled) = establish::begin(
+            self.sessions(),
+            proof,
+            selected.anti_csrf,
+            attachment,
+            options,
+        )?;
+        Ok(match settled {
+            Some(strictness) => Begun::Done(Some(self.established(session, strictness))),
+            None => Begun::Waits(Next::Checks(session)),
+        })
+    }
+
+    /// What a second guard asks beyond the first.
+    fn begin_further(
+        &self,
+        verified: super::Verified,
+        anti_csrf: AntiCsrfCheck<'_>,
+        options: &VerifyOptions,
+    ) -> Result<Begun, SessionError> {
+        let session = &verified.session;
+        establish::check_anti_csrf(session.live().access().anti_csrf(), anti_csrf)?;
+        let asks_store = verified.strictness < options.demanded_strictness(self.config())
+            || options.session_age_limit().is_some();
+        if asks_store || options.demands_claims(self.config()) {
+            return Ok(Begun::Waits(Next::Further {
+                verified,
+                asks_store,
+            }));
+        }
+        session.live().deliver();
+        Ok(Begun::Done(Some(verified.session)))
+    }
+
+    /// Which token counts, and what is left to check of it.
+    fn select(&self, options: &VerifyOptions) -> Result<Selection<'_>, SessionError> {
         let presented = self.presented()?;
         if presented.method == RequestMethod::Sessionless {
-            return Ok(None);
+            return Ok(Selection::None);
         }
         if self.inner.route == Some(Route::Refresh) {
-            return match self.verified() {
-                Some(verified) => Ok(Some(verified.session)),
-                None => self.refresh().await.map(Some),
-            };
+            return Ok(Selection::Refresh);
         }
         if presented.has_legacy_cookie {
             return Err(SessionError::try_refresh(
                 "the request carries the cookie of a legacy session",
             ));
         }
-        let selected = match presented.access_token() {
+        let find = |carried| Candidate::of(self.sessions(), carried).ok();
+        let selected = match presented.access_token(find) {
             Ok(selected) => selected,
             Err(DuplicateCookies) => return Err(self.heal_duplicates(presented)?),
         };
-        let anti_csrf = self.anti_csrf_check(presented, selected.as_ref(), options)?;
-        let Some(selected) = selected else {
-            return if options.is_optional() {
-                Ok(None)
-            } else {
-                // Without clearing: a response on its way may just be establishing the session.
-                Err(SessionError::unauthorised_keeping_tokens(
-                    "the request carries no access token",
-                ))
-            };
-        };
-        if let Some(verified) = self.verified() {
-            self.check_further(&verified, anti_csrf, options).await?;
-            return Ok(Some(verified.session));
+        let transport = selected.as_ref().map(|selected| selected.transport);
+        let anti_csrf = self.anti_csrf_check(presented, transport, options)?;
+        match selected {
+            Some(SelectedToken { token, transport }) => Ok(Selection::Token(Selected {
+                candidate: token,
+                transport,
+                anti_csrf,
+            })),
+            None if options.is_optional() => Ok(Selection::None),
+            // Without clearing: a response on its way may just be establishing the session.
+            None => Err(SessionError::unauthorised_keeping_tokens(
+                "the request carries no access token",
+            )),
         }
-        let attachment = Some(self.attachment(selected.transport)?);
-        let established = establish::session(
-            self.sessions(),
-            selected.token,
-            anti_csrf,
-            attachment,
-            options,
-        )
-        .await?;
-        Ok(established.map(|(session, strictness)| {
-            session.live().deliver();
-            self.note_use(&session);
-            self.remember(&session, strictness);
-            session
-        }))
+    }
+
+    /// The session is as it must be: it counts for the rest of the request.
+    fn established(&self, session: Session, strictness: Strictness) -> Session {
+        session.live().deliver();
+        self.note_use(&session);
+        self.remember(&session, strictness);
+        session
     }
 
     /// Two cookies of one name: the client is to refresh, and loses the one for an older path.
     fn heal_duplicates(&self, presented: &Presented) -> Result<SessionError, SessionError> {
         if self.config().cookies.older_access_path.is_some() {
             let same_site = presented.site()?.same_site;
-            self.inner
-                .effects
+            self.effects()
                 .plan(|plan| plan.clear_older_access_path(same_site));
         }
         Ok(SessionError::try_refresh(
@@ -127,35 +186,14 @@ impl RequestSessions {
         ))
     }
 
-    /// What a second guard asks beyond the first.
-    async fn check_further(
-        &self,
-        verified: &super::Verified,
-        anti_csrf: AntiCsrfCheck<'_>,
-        options: &VerifyOptions,
-    ) -> Result<(), SessionError> {
-        let session = &verified.session;
-        establish::check_anti_csrf(&session.live().claims(), anti_csrf)?;
-        let demanded = options.demanded_strictness(self.config());
-        if verified.strictness < demanded || options.session_age_limit().is_some() {
-            let strictness = establish::check_live(session, demanded, options).await?;
-            self.remember(session, strictness);
-        }
-        session
-            .check_claims(&options.validators(self.config(), session))
-            .await?;
-        session.live().deliver();
-        Ok(())
-    }
-
     /// The part of the anti-CSRF check that needs the request (session specification, 5.3 step 3).
     fn anti_csrf_check<'a>(
         &self,
         presented: &'a Presented,
-        selected: Option<&SelectedToken<&AccessToken>>,
+        transport: Option<Transport>,
         options: &VerifyOptions,
     ) -> Result<AntiCsrfCheck<'a>, SessionError> {
-        let by_cookie = selected.is_some_and(|selected| selected.transport == Transport::Cookie);
+        let by_cookie = transport == Some(Transport::Cookie);
         let due = options.checks_anti_csrf(presented.method != RequestMethod::Get);
         if !by_cookie || !due {
             return Ok(AntiCsrfCheck::Passed);
@@ -169,4 +207,118 @@ impl RequestSessions {
             AntiCsrf::ViaToken => Ok(AntiCsrfCheck::Token(presented.anti_csrf.as_ref())),
         }
     }
+}
+
+/// A verification, as far as it needs no waiting.
+#[derive(Debug)]
+pub enum Verification {
+    /// It is decided.
+    Done(Result<Option<Session>, SessionError>),
+    /// Somebody must be asked.
+    Pending(PendingVerification),
+}
+
+/// The rest of a verification.
+#[derive(Debug)]
+#[must_use = "what is pending is not verified"]
+pub struct PendingVerification {
+    sessions: RequestSessions,
+    next: Next,
+}
+
+impl PendingVerification {
+    /// Finishes it, with the options that it was begun with.
+    ///
+    /// # Errors
+    /// As [`RequestSessions::verify`].
+    pub async fn finish(self, options: &VerifyOptions) -> Result<Option<Session>, SessionError> {
+        let span = tracing::debug_span!(target: "supersession", "verify_session");
+        self.finish_now(options).instrument(span).await
+    }
+
+    async fn finish_now(self, options: &VerifyOptions) -> Result<Option<Session>, SessionError> {
+        let Self { sessions, next } = self;
+        match next {
+            Next::Everything => sessions.verify_waiting(options).await,
+            Next::Checks(session) => {
+                let strictness = establish::complete(&session, options).await?;
+                Ok(Some(sessions.established(session, strictness)))
+            }
+            Next::Further {
+                verified,
+                asks_store,
+            } => {
+                let session = verified.session;
+                if asks_store {
+                    let demanded = options.demanded_strictness(sessions.config());
+                    let strictness = establish::check_live(&session, demanded, options).await?;
+                    sessions.remember(&session, strictness);
+                }
+                session
+                    .check_claims(&options.validators(sessions.config(), &session))
+                    .await?;
+                session.live().deliver();
+                Ok(Some(session))
+            }
+        }
+    }
+}
+
+impl RequestSessions {
+    /// The whole of it, for a refresh, and for a token whose key has to be looked for.
+    async fn verify_waiting(
+        &self,
+        options: &VerifyOptions,
+    ) -> Result<Option<Session>, SessionError> {
+        let selected = match self.select(options)? {
+            Selection::None => return Ok(None),
+            Selection::Refresh => return self.refresh().await.map(Some),
+            Selection::Token(selected) => selected,
+        };
+        let attachment = Some(self.attachment(selected.transport)?);
+        let proof = selected.candidate.verify(self.sessions()).await?;
+        let (session, settled) = establish::begin(
+            self.sessions(),
+            proof,
+            selected.anti_csrf,
+            attachment,
+            options,
+        )?;
+        let strictness = match settled {
+            Some(strictness) => strictness,
+            None => establish::complete(&session, options).await?,
+        };
+        Ok(Some(self.established(session, strictness)))
+    }
+}
+
+enum Begun {
+    Done(Option<Session>),
+    Waits(Next),
+}
+
+/// What is left to do.
+#[derive(Debug)]
+enum Next {
+    Everything,
+    Checks(Session),
+    Further {
+        verified: super::Verified,
+        asks_store: bool,
+    },
+}
+
+#[expect(clippy::large_enum_variant, reason = "lives on the stack for a moment")]
+enum Selection<'a> {
+    /// The request carries no session, and need not.
+    None,
+    /// The request is for the refresh path, whose session is made by refreshing.
+    Refresh,
+    Token(Selected<'a>),
+}
+
+struct Selected<'a> {
+    candidate: Candidate<'a>,
+    transport: Transport,
+    anti_csrf: AntiCsrfCheck<'a>,
 }

@@ -119,7 +119,7 @@ impl Session {
     /// it yet.
     pub(crate) async fn reissue(&self, custom: &JsonObject) -> Result<(), SessionError> {
         let sessions = self.sessions();
-        let claims = self.live().claims();
+        let claims = self.live().access().claims();
         // A payload of an older format may hold names that are protected today; they cannot be
         // minted.
         let custom = access::custom_payload(custom);
@@ -137,7 +137,7 @@ impl Session {
     }
 
     pub(crate) fn deliver(&self) -> Delivery {
-        let expired = self.live().claims().expires_at <= self.sessions().now().floor_seconds();
+        let expired = self.live().access().expires_at() <= self.sessions().now().floor_seconds();
         if !expired && self.live().deliver() {
             Delivery::InThisResponse
         } else {

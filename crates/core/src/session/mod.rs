@@ -18,8 +18,8 @@ use crate::secret::{AccessToken, AntiCsrfToken, FrontToken, RefreshToken};
 use crate::sessions::Sessions;
 use crate::watch::SessionEnd;
 
+use state::Live;
 pub(crate) use state::{Attachment, Effects, SessionParts};
-use state::{Facts, Live};
 
 /// A verified session. Cheap to clone; may move into tasks and streams.
 ///
@@ -70,10 +70,6 @@ impl Session {
         }
     }
 
-    fn facts(&self) -> &Facts {
-        &self.inner.facts
-    }
-
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.inner.sessions
     }
@@ -87,7 +83,7 @@ impl Session {
     #[doc(alias = "getUserId")]
     #[doc(alias = "get_user_id")]
     pub fn user_id(&self) -> &UserId {
-        &self.facts().user_id
+        self.inner.first.user_id()
     }
 
     /// The login method of the user. The same as the user, unless a core with linked accounts made
@@ -95,27 +91,27 @@ impl Session {
     #[must_use]
     #[doc(alias = "getRecipeUserId")]
     pub fn recipe_user_id(&self) -> &UserId {
-        &self.facts().recipe_user_id
+        self.inner.first.recipe_user_id()
     }
 
     /// The tenant.
     #[must_use]
     #[doc(alias = "getTenantId")]
     pub fn tenant_id(&self) -> &TenantId {
-        &self.facts().tenant_id
+        self.inner.first.tenant_id()
     }
 
     /// The name of the session, which survives refreshes.
     #[must_use]
     #[doc(alias = "getHandle")]
     pub fn handle(&self) -> &SessionHandle {
-        &self.facts().handle
+        self.inner.first.handle()
     }
 
     /// When the access token expires.
     #[must_use]
     pub fn access_token_expires_at(&self) -> UnixMillis {
-        self.inner.claims().expires_at.into()
+        self.inner.access().expires_at().into()
     }
 
     /// The whole access token payload, the token's own claims included. Follows changes made
@@ -123,7 +119,7 @@ impl Session {
     #[must_use]
     #[doc(alias = "getAccessTokenPayload")]
     pub fn access_token_payload(&self) -> JsonObject {
-        self.inner.claims().payload
+        self.inner.access().payload()
     }
 
     /// The access token payload, read into `T`.

@@ -5,16 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::SessionTokens;
 use crate::authority::{IssuedAccess, IssuedSession};
-use crate::clock::UnixMillis;
+use crate::clock::{UnixMillis, UnixSeconds};
 use crate::config::Config;
 use crate::http::ResponseHead;
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
-use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
+use crate::secret::{AccessToken, AntiCsrfToken, FrontToken, RefreshToken};
 use crate::sessions::Sessions;
 use crate::token::access::AccessClaims;
 use crate::token::front;
 use crate::transfer::{ResponsePlan, SiteOfRequest, TokensOut, Transport};
+use crate::verify::Verified;
 
 /// The token effects of one response, shared by the request and its sessions.
 #[derive(Debug, Default)]
@@ -54,10 +55,88 @@ pub(crate) struct Attachment {
     pub(crate) site: SiteOfRequest,
 }
 
+/// The access token of a session, and what it says.
+#[derive(Clone, Debug)]
+pub(crate) enum Access {
+    /// The client sent it.
+    Verified(Verified),
+    /// It was made here.
+    Issued(Arc<IssuedAccess>),
+}
+
+impl Access {
+    fn token(&self) -> AccessToken {
+        match self {
+            Self::Verified(verified) => AccessToken::new(verified.token()),
+            Self::Issued(issued) => issued.token.clone(),
+        }
+    }
+
+    pub(crate) fn expires_at(&self) -> UnixSeconds {
+        match self {
+            Self::Verified(verified) => verified.expires_at(),
+            Self::Issued(issued) => issued.claims.expires_at,
+        }
+    }
+
+    pub(crate) fn anti_csrf(&self) -> Option<&str> {
+        match self {
+            Self::Verified(verified) => verified.anti_csrf(),
+            Self::Issued(issued) => issued.claims.anti_csrf.as_ref().map(AntiCsrfToken::expose),
+        }
+    }
+
+    pub(crate) fn payload(&self) -> JsonObject {
+        match self {
+            Self::Verified(verified) => verified.payload(),
+            Self::Issued(issued) => issued.payload.clone(),
+        }
+    }
+
+    pub(crate) fn claims(&self) -> AccessClaims {
+        match self {
+            Self::Verified(verified) => verified.to_claims(),
+            Self::Issued(issued) => issued.claims.clone(),
+        }
+    }
+
+    pub(super) fn user_id(&self) -> &UserId {
+        match self {
+            Self::Verified(verified) => &verified.ids().user_id,
+            Self::Issued(issued) => &issued.claims.user_id,
+        }
+    }
+
+    pub(super) fn recipe_user_id(&self) -> &UserId {
+        match self {
+            Self::Verified(verified) => &verified.ids().recipe_user_id,
+            Self::Issued(issued) => &issued.claims.recipe_user_id,
+        }
+    }
+
+    pub(super) fn tenant_id(&self) -> &TenantId {
+        match self {
+            Self::Verified(verified) => &verified.ids().tenant_id,
+            Self::Issued(issued) => &issued.claims.tenant_id,
+        }
+    }
+
+    pub(super) fn handle(&self) -> &SessionHandle {
+        match self {
+            Self::Verified(verified) => &verified.ids().handle,
+            Self::Issued(issued) => &issued.claims.handle,
+        }
+    }
+
+    fn front_token(&self) -> FrontToken {
+        front::mint(self.user_id(), self.expires_at(), &self.payload())
+    }
+}
+
 /// What a session is made of.
 #[derive(Debug)]
 pub(crate) struct SessionParts {
-    pub(crate) access: IssuedAccess,
+    pub(crate) access: Access,
     pub(crate) refresh: Option<(RefreshToken, UnixMillis)>,
     pub(crate) anti_csrf: Option<AntiCsrfToken>,
     /// Whether the access token is newer than what the client has.
@@ -69,33 +148,37 @@ impl SessionParts {
     /// The parts of a session that was created or refreshed.
     pub(crate) fn issued(session: IssuedSession, attachment: Option<Attachment>) -> Self {
         Self {
-            access: session.access,
+            access: Access::Issued(Arc::new(session.access)),
             refresh: Some((session.refresh_token, session.refresh_expires_at)),
             anti_csrf: session.anti_csrf,
             updated: true,
             attachment,
         }
     }
-}
 
-pub(super) struct Facts {
-    pub(super) user_id: UserId,
-    pub(super) recipe_user_id: UserId,
-    pub(super) tenant_id: TenantId,
-    pub(super) handle: SessionHandle,
+    /// The parts of a session whose token the client has sent.
+    pub(crate) fn verified(verified: Verified, attachment: Option<Attachment>) -> Self {
+        Self {
+            access: Access::Verified(verified),
+            refresh: None,
+            anti_csrf: None,
+            updated: false,
+            attachment,
+        }
+    }
 }
 
 /// A session as long as somebody holds it.
 pub(crate) struct Live {
     pub(super) sessions: Sessions,
-    pub(super) facts: Facts,
+    /// The access token that the handle was made with. Whose session it is does not change.
+    pub(super) first: Access,
     attachment: Option<Attachment>,
     tokens: Mutex<Tokens>,
 }
 
 struct Tokens {
-    access_token: AccessToken,
-    claims: AccessClaims,
+    access: Access,
     refresh: Option<(RefreshToken, UnixMillis)>,
     anti_csrf: Option<AntiCsrfToken>,
     updated: bool,
@@ -103,20 +186,12 @@ struct Tokens {
 
 impl Live {
     pub(super) fn new(sessions: Sessions, parts: SessionParts) -> Self {
-        let claims = &parts.access.claims;
-        let facts = Facts {
-            user_id: claims.user_id.clone(),
-            recipe_user_id: claims.recipe_user_id.clone(),
-            tenant_id: claims.tenant_id.clone(),
-            handle: claims.handle.clone(),
-        };
         Self {
             sessions,
-            facts,
+            first: parts.access.clone(),
             attachment: parts.attachment,
             tokens: Mutex::new(Tokens {
-                access_token: parts.access.token,
-                claims: parts.access.claims,
+                access: parts.access,
                 refresh: parts.refresh,
                 anti_csrf: parts.anti_csrf,
                 updated: parts.updated,
@@ -124,18 +199,19 @@ impl Live {
         }
     }
 
-    pub(crate) fn claims(&self) -> AccessClaims {
-        lock(&self.tokens).claims.clone()
+    /// The access token as it is now.
+    pub(crate) fn access(&self) -> Access {
+        lock(&self.tokens).access.clone()
     }
 
     pub(super) fn tokens(&self) -> SessionTokens {
         let tokens = lock(&self.tokens);
         SessionTokens {
-            access_token: tokens.access_token.clone(),
-            front_token: front::mint(&tokens.claims),
+            access_token: tokens.access.token(),
+            front_token: tokens.access.front_token(),
             refresh_token: tokens.refresh.as_ref().map(|(token, _)| token.clone()),
             refresh_token_expires_at: tokens.refresh.as_ref().map(|(_, expires_at)| *expires_at),
-            anti_csrf_token: tokens.claims.anti_csrf.clone(),
+            anti_csrf_token: tokens.access.anti_csrf().map(AntiCsrfToken::new),
             access_and_front_token_updated: tokens.updated,
         }
     }
@@ -143,14 +219,18 @@ impl Live {
     /// Takes a new access token. Does not give it to the client.
     pub(crate) fn adopt(&self, access: IssuedAccess) {
         let mut tokens = lock(&self.tokens);
-        tokens.access_token = access.token;
-        tokens.claims = access.claims;
+        tokens.access = Access::Issued(Arc::new(access));
         tokens.updated = true;
     }
 
     /// Takes a new payload without a token, because the token has expired in the meantime.
     pub(crate) fn adopt_payload(&self, payload: JsonObject) {
-        lock(&self.tokens).claims.payload = payload;
+        let mut tokens = lock(&self.tokens);
+        tokens.access = Access::Issued(Arc::new(IssuedAccess {
+            token: tokens.access.token(),
+            claims: tokens.access.claims(),
+            payload,
+        }));
     }
 
     /// Gives the access token to the client, if it is newer than the client's; false if there is no
@@ -164,8 +244,8 @@ impl Live {
             return true;
         }
         let out = TokensOut {
-            access: tokens.access_token.clone(),
-            front_token: front::mint(&tokens.claims),
+            access: tokens.access.token(),
+            front_token: tokens.access.front_token(),
             refresh: tokens.refresh.clone(),
             anti_csrf: tokens.anti_csrf.clone(),
         };
@@ -196,10 +276,7 @@ impl Live {
     pub(crate) fn parts_for(&self, attachment: Attachment) -> SessionParts {
         let tokens = lock(&self.tokens);
         SessionParts {
-            access: IssuedAccess {
-                token: tokens.access_token.clone(),
-                claims: tokens.claims.clone(),
-            },
+            access: tokens.access.clone(),
             refresh: tokens.refresh.clone(),
             anti_csrf: tokens.anti_csrf.clone(),
             updated: tokens.updated,

@@ -24,6 +24,7 @@ use crate::keys::JwkSet;
 use crate::request::RequestSessions;
 use crate::store::{KeyKind, Store};
 use crate::telemetry;
+use crate::verify::{SeenTokens, Verified};
 use crate::watch::{FeedReader, Watch};
 
 pub(crate) use claims::removal_of;
@@ -67,6 +68,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     queues: ModifyQueues,
     watch: Watch,
+    seen: Option<SeenTokens>,
     /// Set where it is noted where sessions are used.
     devices: Option<Arc<Devices>>,
     _background: Vec<Background>,
@@ -97,6 +99,7 @@ impl Sessions {
             clock,
             entropy,
             cleanup_interval,
+            cached_token_bytes,
             endings,
         } = built;
         let app = engine.app.clone();
@@ -124,6 +127,7 @@ impl Sessions {
                 clock,
                 queues,
                 watch: Watch::default(),
+                seen: (cached_token_bytes > 0).then(|| SeenTokens::new(cached_token_bytes)),
                 devices,
                 _background: background,
                 feed: OnceLock::new(),
@@ -146,6 +150,25 @@ impl Sessions {
 
     pub(crate) fn watch(&self) -> &Watch {
         &self.inner.watch
+    }
+
+    /// The token, if it was verified before and would be again.
+    pub(crate) fn seen(&self, token: &str) -> Option<Verified> {
+        let seen = self.inner.seen.as_ref()?;
+        seen.get(token, self.authority().key_generation(), self.now())
+    }
+
+    /// Tokens that were verified before, unless that is turned off.
+    pub(crate) fn seen_tokens(&self) -> Option<&SeenTokens> {
+        self.inner.seen.as_ref()
+    }
+
+    /// Tells everybody whom it concerns that sessions were revoked.
+    pub(crate) fn tell_revoked(&self, handles: &[SessionHandle]) {
+        if let Some(seen) = self.seen_tokens() {
+            handles.iter().for_each(|handle| seen.forget(handle));
+        }
+        self.watch().revoked(handles);
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -265,7 +288,7 @@ impl Sessions {
         handles: &[SessionHandle],
     ) -> Result<Vec<SessionHandle>, SessionError> {
         let revoked = self.authority().revoke(handles).await?;
-        self.watch().revoked(&revoked);
+        self.tell_revoked(&revoked);
         telemetry::sessions_revoked(revoked.len());
         Ok(revoked)
     }
@@ -364,7 +387,7 @@ impl Sessions {
         selection: Selection,
     ) -> Result<Vec<SessionHandle>, SessionError> {
         let revoked = self.authority().revoke_user(&selection, self.now()).await?;
-        self.watch().revoked(&revoked);
+        self.tell_revoked(&revoked);
         telemetry::sessions_revoked(revoked.len());
         Ok(revoked)
     }

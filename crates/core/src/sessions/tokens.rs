@@ -4,7 +4,7 @@ use super::Sessions;
 use crate::authority::{RefreshOutcome, RefreshRequest};
 use crate::error::{Fault, SessionError, TokenTheft};
 use crate::hooks::SessionEvent;
-use crate::request::{AntiCsrfCheck, VerifyOptions, establish};
+use crate::request::{AntiCsrfCheck, Candidate, VerifyOptions, establish};
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
 use crate::session::{Attachment, Session, SessionParts};
 use crate::telemetry;
@@ -39,8 +39,21 @@ impl Sessions {
         } else {
             AntiCsrfCheck::Passed
         };
-        let established = establish::session(self, access_token, check, None, options).await?;
-        Ok(established.map(|(session, _)| session))
+        let candidate = match Candidate::find(self, access_token.expose()) {
+            Ok(candidate) => candidate,
+            Err(_) if options.is_optional() => return Ok(None),
+            Err(foreign) => {
+                return Err(SessionError::unauthorised_keeping_tokens(
+                    foreign.to_string(),
+                ));
+            }
+        };
+        let verified = candidate.verify(self).await?;
+        let (session, settled) = establish::begin(self, verified, check, None, options)?;
+        if settled.is_none() {
+            establish::complete(&session, options).await?;
+        }
+        Ok(Some(session))
     }
 
     /// Exchanges a refresh token that came by other means than a request of ours. The caller gives
@@ -107,7 +120,7 @@ impl Sessions {
                     class,
                 };
                 telemetry::session_stolen(&theft);
-                self.watch().revoked(std::slice::from_ref(&theft.handle));
+                self.tell_revoked(std::slice::from_ref(&theft.handle));
                 if !report_as_theft {
                     return Err(SessionError::unauthorised("refresh token reuse detected"));
                 }

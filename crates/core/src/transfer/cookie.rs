@@ -9,6 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use super::{CookiePrefix, SameSite};
 use crate::clock::UnixMillis;
+use crate::secret::RefreshToken;
 use crate::wire;
 
 /// What all our cookies have in common (session specification, 3.7).
@@ -38,8 +39,8 @@ pub(crate) struct CookieNames {
 
 /// A cookie that was found in a request.
 #[derive(Clone, Debug)]
-pub(crate) struct FoundCookie {
-    pub(crate) value: String,
+pub(crate) struct FoundCookie<T> {
+    pub(crate) value: T,
     /// It comes more than once, in whatever spelling of its name (session specification, 3.11).
     pub(crate) is_duplicated: bool,
 }
@@ -66,16 +67,6 @@ impl CookieNames {
     pub(crate) fn others(&self) -> impl Iterator<Item = &str> {
         let read = self.read.iter().map(String::as_str);
         read.filter(|name| *name != self.written)
-    }
-
-    /// The cookie in a `Cookie` header.
-    pub(crate) fn find(&self, header: &str) -> Option<FoundCookie> {
-        self.read.iter().find_map(|name| {
-            Some(FoundCookie {
-                value: value(header, name)?,
-                is_duplicated: is_duplicated(header, name),
-            })
-        })
     }
 }
 
@@ -155,27 +146,94 @@ fn http_date(at: UnixMillis) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// The value of a cookie in a `Cookie` header; the first one, if there are several. Quotes around a
-/// value go; a value that is not well encoded is taken as it is. What is no cookie at all is passed
-/// over.
+/// The cookies of a request, as far as they are ours: collected in one pass, field by field, since
+/// HTTP/2 may split them over several.
 ///
-/// The name is compared as it stands. A browser guards names such as `__Host-x` by their letters,
-/// so an encoded spelling of one may come from another host, and must not be taken for it.
-pub(crate) fn value(header: &str, name: &str) -> Option<String> {
-    Cookie::split_parse(header)
-        .flatten()
-        .find(|cookie| cookie.name() == name)
-        .map(|cookie| decoded(cookie.value_trimmed()).into_owned())
+/// Of several cookies of one name the first counts. Quotes around a value go; a value that is not
+/// well encoded is taken as it is. What is no cookie at all is passed over.
+#[derive(Debug)]
+pub(crate) struct CookieReader<'n, A> {
+    access: Candidates<'n, A>,
+    refresh: Candidates<'n, RefreshToken>,
+    pub(crate) has_legacy: bool,
 }
 
-fn is_duplicated(header: &str, name: &str) -> bool {
-    let mut spellings = Cookie::split_parse(header)
-        .flatten()
-        .filter(|cookie| decoded(cookie.name()) == name);
-    spellings.nth(1).is_some()
+/// The most names under which one cookie is read.
+const MOST_NAMES: usize = 2;
+
+#[derive(Debug)]
+struct Candidates<'n, T> {
+    names: &'n [String],
+    values: [Option<T>; MOST_NAMES],
+    spellings: [usize; MOST_NAMES],
+}
+
+impl<'n, A> CookieReader<'n, A> {
+    pub(crate) fn new(settings: &'n CookieSettings) -> Self {
+        Self {
+            access: Candidates::new(&settings.access.read),
+            refresh: Candidates::new(&settings.refresh.read),
+            has_legacy: false,
+        }
+    }
+
+    /// Takes the value of one `Cookie` field. `access` makes what is kept of an access token.
+    pub(crate) fn read(&mut self, field: &str, access: impl Fn(&str) -> A) {
+        for cookie in Cookie::split_parse(field).flatten() {
+            self.access.see(&cookie, &access);
+            self.refresh
+                .see(&cookie, &|token: &str| RefreshToken::new(token));
+            self.has_legacy |= cookie.name() == wire::LEGACY_ID_REFRESH_COOKIE;
+        }
+    }
+
+    pub(crate) fn access(&mut self) -> Option<FoundCookie<A>> {
+        self.access.take()
+    }
+
+    pub(crate) fn refresh(&mut self) -> Option<FoundCookie<RefreshToken>> {
+        self.refresh.take()
+    }
+}
+
+impl<'n, T> Candidates<'n, T> {
+    fn new(names: &'n [String]) -> Self {
+        Self {
+            names,
+            values: [const { None }; MOST_NAMES],
+            spellings: [0; MOST_NAMES],
+        }
+    }
+
+    /// The name is compared as it stands. A browser guards names such as `__Host-x` by their
+    /// letters, so an encoded spelling of one may come from another host, and must not be taken for
+    /// it.
+    fn see(&mut self, cookie: &Cookie<'_>, keep: &impl Fn(&str) -> T) {
+        let slots = self.values.iter_mut().zip(&mut self.spellings);
+        for (name, (value, spellings)) in self.names.iter().zip(slots) {
+            if decoded(cookie.name()) == name.as_str() {
+                *spellings += 1;
+            }
+            if cookie.name() == name && value.is_none() {
+                *value = Some(keep(&decoded(cookie.value_trimmed())));
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<FoundCookie<T>> {
+        let at = self.values.iter().position(Option::is_some)?;
+        Some(FoundCookie {
+            value: self.values.get_mut(at)?.take()?,
+            is_duplicated: *self.spellings.get(at)? > 1,
+        })
+    }
 }
 
 fn decoded(text: &str) -> Cow<'_, str> {
+    // Which a search finds out far sooner than the decoder does.
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
     percent_decode_str(text)
         .decode_utf8()
         .unwrap_or(Cow::Borrowed(text))
@@ -241,22 +299,61 @@ mod tests {
         assert!(http_date(UnixMillis::new(u64::MAX)).ends_with("9999 23:59:59 GMT"));
     }
 
+    fn settings(prefix: CookiePrefix) -> CookieSettings {
+        CookieSettings {
+            access: CookieNames::new("sAccess".into(), prefix, true),
+            refresh: CookieNames::new("r".into(), prefix, false),
+            access_path: "/".into(),
+            refresh_path: "/refresh".into(),
+            domain: None,
+            older_domain: None,
+            older_access_path: None,
+            secure: true,
+            partitioned: false,
+        }
+    }
+
+    /// The value, and whether the cookie is there twice.
+    fn read(prefix: CookiePrefix, fields: &[&str]) -> Option<(String, bool)> {
+        let settings = settings(prefix);
+        let mut reader = CookieReader::new(&settings);
+        fields
+            .iter()
+            .for_each(|field| reader.read(field, str::to_owned));
+        let found = reader.access()?;
+        Some((found.value, found.is_duplicated))
+    }
+
     #[test]
     fn cookies_are_found_among_odd_neighbours() {
-        let header = r#"x="q\"; 100%; y=%; sAccessToken=one; =v; sAccessToken="two"; %73AccessToken=a%2Bb; z"#;
-        let found = |header| value(header, "sAccessToken");
-        let duplicated = |header| is_duplicated(header, "sAccessToken");
-        assert_eq!(found(header).as_deref(), Some("one"));
-        assert!(duplicated(header));
-        assert_eq!(found("z; sAccessToken=\"two\"").as_deref(), Some("two"));
-        let spelled_otherwise = "%73AccessToken=1; sAccessToken=a%2Bb";
-        assert_eq!(found(spelled_otherwise).as_deref(), Some("a+b"));
-        assert!(duplicated(spelled_otherwise));
-        assert_eq!(found("%73AccessToken=1"), None);
-        assert!(!duplicated("%73AccessToken=1; x=2"));
-        assert_eq!(found("sAccessToken=%E0%A4%A").as_deref(), Some("%E0%A4%A"));
-        assert_eq!(found("sAccessToken=").as_deref(), Some(""));
-        assert_eq!(found("xsAccessToken=1; sAccessTokenx=2"), None);
+        let found = |field| read(CookiePrefix::Off, &[field]);
+        let one = |value: &str, twice| Some((value.to_owned(), twice));
+        let odd = r#"x="q\"; 100%; y=%; sAccess=one; =v; sAccess="two"; %73Access=a%2Bb; z"#;
+        assert_eq!(found(odd), one("one", true));
+        assert_eq!(found("z; sAccess=\"two\""), one("two", false));
+        assert_eq!(found("%73Access=1; sAccess=a%2Bb"), one("a+b", true));
+        assert_eq!(found("%73Access=1"), None);
+        assert_eq!(found("sAccess=1; x=2"), one("1", false));
+        assert_eq!(found("sAccess=%E0%A4%A"), one("%E0%A4%A", false));
+        assert_eq!(found("sAccess="), one("", false));
+        assert_eq!(found("xsAccess=1; sAccessx=2"), None);
+    }
+
+    #[test]
+    fn cookies_may_come_in_several_fields() {
+        let found = read(CookiePrefix::Off, &["a=1", "sAccess=2; b=3", "c=4"]);
+        assert_eq!(found, Some(("2".to_owned(), false)));
+        let found = read(CookiePrefix::Off, &["sAccess=2", "sAccess=2"]);
+        assert_eq!(found, Some(("2".to_owned(), true)));
+    }
+
+    #[test]
+    fn of_several_names_the_guarded_one_counts_wherever_it_stands() {
+        for field in ["sAccess=1; __Host-sAccess=2", "__Host-sAccess=2; sAccess=1"] {
+            let found = read(CookiePrefix::Accept, &[field]);
+            assert_eq!(found, Some(("2".to_owned(), false)));
+        }
+        assert_eq!(read(CookiePrefix::Require, &["sAccess=1"]), None);
     }
 
     #[test]

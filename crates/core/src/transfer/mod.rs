@@ -13,7 +13,9 @@ use std::str::FromStr;
 pub(crate) use cookie::{CookieNames, CookieSettings};
 pub(crate) use plan::ResponsePlan;
 pub(crate) use plan::TokensOut;
-pub(crate) use read::{DuplicateCookies, Presented, RequestMethod, SelectedToken, SiteOfRequest};
+pub(crate) use read::{
+    Carried, DuplicateCookies, Presented, RequestMethod, SelectedToken, SiteOfRequest,
+};
 
 /// How tokens travel between the client and us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,13 +1,13 @@
 //! What a request carries: read once, synchronously, into owned value.
 
-use super::cookie::{CookieNames, value};
+use super::cookie::CookieReader;
 use super::{AntiCsrf, SameSite, TokenTransferMethod, Transport};
 use crate::config::Config;
 use crate::devices::Client;
 use crate::error::Fault;
-use crate::http::RequestView;
+use crate::http::{RequestView, text};
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
-use crate::token::access;
+use crate::verify::Verified;
 use crate::wire;
 
 /// The methods that sessions tell apart.
@@ -23,12 +23,12 @@ pub(crate) enum RequestMethod {
 #[derive(Debug)]
 pub(crate) struct Presented {
     pub(crate) method: RequestMethod,
-    access_cookie: Option<AccessToken>,
+    access_cookie: Option<Carried>,
     refresh_cookie: Option<RefreshToken>,
     has_duplicate_access_cookie: bool,
     has_duplicate_refresh_cookie: bool,
     /// The text behind `Bearer `: an access or a refresh token, or somebody else's.
-    bearer: Option<AccessToken>,
+    bearer: Option<Carried>,
     pub(crate) has_legacy_cookie: bool,
     pub(crate) has_rid: bool,
     pub(crate) anti_csrf: Option<AntiCsrfToken>,
@@ -39,6 +39,29 @@ pub(crate) struct Presented {
     site: Result<SiteOfRequest, String>,
     /// Who sends it, if that is to be noted.
     pub(crate) client: Option<Client>,
+}
+
+/// A value that may be an access token. One that was verified before need not be copied.
+#[derive(Debug)]
+pub(crate) enum Carried {
+    Seen(Verified),
+    Unknown(AccessToken),
+}
+
+impl Carried {
+    fn of(token: &str, seen: impl Fn(&str) -> Option<Verified>) -> Self {
+        match seen(token) {
+            Some(verified) => Self::Seen(verified),
+            None => Self::Unknown(AccessToken::new(token)),
+        }
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        match self {
+            Self::Seen(verified) => verified.token(),
+            Self::Unknown(token) => token.expose(),
+        }
+    }
 }
 
 /// What the website's origin means for cookies.
@@ -61,19 +84,17 @@ pub(crate) struct SelectedToken<T> {
 pub(crate) struct DuplicateCookies;
 
 impl Presented {
-    pub(crate) fn read(view: &dyn RequestView, config: &Config) -> Self {
-        let cookies = joined_cookies(view);
-        let find = |names: &CookieNames| names.find(cookies.as_deref()?);
-        let (access, refresh) = (find(&config.cookies.access), find(&config.cookies.refresh));
-        let has_legacy_cookie = cookies
-            .as_deref()
-            .is_some_and(|header| value(header, wire::LEGACY_ID_REFRESH_COOKIE).is_some());
-        let auth_mode = view.header(wire::AUTH_MODE_HEADER);
-        let for_creation = match config.transfer_method(view, true) {
-            TokenTransferMethod::Cookie => Transport::Cookie,
-            TokenTransferMethod::Any if auth_mode.as_deref() == Some("cookie") => Transport::Cookie,
-            TokenTransferMethod::Any | TokenTransferMethod::Header => Transport::Header,
-        };
+    /// `seen` knows the access tokens that were verified before.
+    pub(crate) fn read(
+        view: &dyn RequestView,
+        config: &Config,
+        seen: impl Fn(&str) -> Option<Verified>,
+    ) -> Self {
+        let mut cookies = CookieReader::new(&config.cookies);
+        view.header_values(wire::COOKIE_HEADER, &mut |field| {
+            cookies.read(&text(field), |token| Carried::of(token, &seen));
+        });
+        let (access, refresh) = (cookies.access(), cookies.refresh());
         Self {
             method: match view.method() {
                 "GET" => RequestMethod::Get,
@@ -82,14 +103,14 @@ impl Presented {
             },
             has_duplicate_access_cookie: access.as_ref().is_some_and(|found| found.is_duplicated),
             has_duplicate_refresh_cookie: refresh.as_ref().is_some_and(|found| found.is_duplicated),
-            access_cookie: access.map(|found| AccessToken::new(found.value)),
-            refresh_cookie: refresh.map(|found| RefreshToken::new(found.value)),
-            bearer: bearer(view).map(AccessToken::new),
-            has_legacy_cookie,
-            has_rid: view.header(wire::RID_HEADER).is_some(),
-            anti_csrf: view.header(wire::ANTI_CSRF_HEADER).map(AntiCsrfToken::new),
-            allowed: config.transfer_method(view, false),
-            for_creation,
+            access_cookie: access.map(|found| found.value),
+            refresh_cookie: refresh.map(|found| found.value),
+            bearer: bearer(view, seen),
+            has_legacy_cookie: cookies.has_legacy,
+            has_rid: view.has(wire::RID_HEADER),
+            anti_csrf: view.first(wire::ANTI_CSRF_HEADER, |token| AntiCsrfToken::new(token)),
+            allowed: config.allowed_method(view),
+            for_creation: config.transport_for_creation(view),
             site: config.site_of(view),
             client: config.client_of(view),
         }
@@ -97,12 +118,15 @@ impl Presented {
 
     /// The access token that counts, if any (session specification, 3.4): foreign value are passed
     /// over, a header beats a cookie, and there is no second choice.
-    pub(crate) fn access_token(
-        &self,
-    ) -> Result<Option<SelectedToken<&AccessToken>>, DuplicateCookies> {
-        let ours = |token: &&AccessToken| access::parse(token.expose()).is_ok();
+    ///
+    /// `ours` looks at a value, and gives something if it is not foreign.
+    pub(crate) fn access_token<'a, T>(
+        &'a self,
+        ours: impl Fn(&'a Carried) -> Option<T>,
+    ) -> Result<Option<SelectedToken<T>>, DuplicateCookies> {
         if self.allowed.allows(Transport::Header)
-            && let Some(token) = self.bearer.as_ref().filter(ours)
+            && let Some(bearer) = &self.bearer
+            && let Some(token) = ours(bearer)
         {
             return Ok(Some(SelectedToken {
                 token,
@@ -110,7 +134,8 @@ impl Presented {
             }));
         }
         if self.allowed.allows(Transport::Cookie)
-            && let Some(token) = self.access_cookie.as_ref().filter(ours)
+            && let Some(cookie) = &self.access_cookie
+            && let Some(token) = ours(cookie)
         {
             return if self.has_duplicate_access_cookie {
                 Err(DuplicateCookies)
@@ -193,24 +218,10 @@ impl Presented {
     }
 }
 
-/// HTTP/2 may split the cookies over several fields.
-fn joined_cookies(view: &dyn RequestView) -> Option<String> {
-    let mut joined: Option<String> = None;
-    view.header_values(wire::COOKIE_HEADER, &mut |value| {
-        let value = String::from_utf8_lossy(value);
-        match &mut joined {
-            Some(joined) => {
-                joined.push_str("; ");
-                joined.push_str(&value);
-            }
-            None => joined = Some(value.into_owned()),
-        }
-    });
-    joined
-}
-
 /// The scheme is matched as it is written, with one space (session specification, 3.4).
-fn bearer(view: &dyn RequestView) -> Option<String> {
-    let header = view.header(wire::AUTHORIZATION_HEADER)?;
-    Some(header.strip_prefix("Bearer ")?.trim().to_owned())
+fn bearer(view: &dyn RequestView, seen: impl Fn(&str) -> Option<Verified>) -> Option<Carried> {
+    view.first(wire::AUTHORIZATION_HEADER, |value| {
+        let token = value.strip_prefix("Bearer ")?.trim();
+        Some(Carried::of(token, &seen))
+    })?
 }

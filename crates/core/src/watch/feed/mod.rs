@@ -148,7 +148,7 @@ fn read(
                 return;
             };
             if key.app == *app {
-                sessions.watch().revoked(&[key.handle]);
+                sessions.tell_revoked(&[key.handle]);
             }
         }
         if let Some(sessions) = sessions.upgrade() {

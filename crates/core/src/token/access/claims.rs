@@ -1,0 +1,181 @@
+//! What an access token says.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use crate::clock::UnixSeconds;
+use crate::ids::{SessionHandle, TenantId, UserId};
+use crate::json::JsonObject;
+use crate::secret::{AntiCsrfToken, RefreshHash1};
+
+/// What an access token says, beside the application's own payload.
+#[derive(Clone, Debug)]
+pub(crate) struct AccessClaims {
+    pub(crate) user_id: UserId,
+    pub(crate) recipe_user_id: UserId,
+    pub(crate) tenant_id: TenantId,
+    pub(crate) handle: SessionHandle,
+    pub(crate) refresh_hash1: RefreshHash1,
+    /// Set on tokens of a foreign core that has not confirmed the refresh yet.
+    pub(crate) parent_refresh_hash1: Option<RefreshHash1>,
+    pub(crate) anti_csrf: Option<AntiCsrfToken>,
+    pub(crate) issued_at: UnixSeconds,
+    pub(crate) expires_at: UnixSeconds,
+}
+
+/// A token and its claims in one allocation, which is wiped when dropped: what is kept of a token
+/// that was verified. The payload is decoded again when somebody wants it.
+pub(crate) struct CompactClaims {
+    /// The token, then the text of its claims.
+    text: Zeroizing<Box<str>>,
+    token: Span,
+    user_id: Span,
+    recipe_user_id: Span,
+    tenant_id: Span,
+    handle: Span,
+    refresh_hash1: Span,
+    parent_refresh_hash1: Option<Span>,
+    anti_csrf: Option<Span>,
+    issued_at: UnixSeconds,
+    expires_at: UnixSeconds,
+}
+
+/// What [`CompactClaims`] are made of.
+pub(super) struct Parts<'a> {
+    pub(super) token: &'a str,
+    pub(super) user_id: &'a str,
+    pub(super) recipe_user_id: &'a str,
+    pub(super) tenant_id: &'a str,
+    pub(super) handle: &'a str,
+    pub(super) refresh_hash1: &'a str,
+    pub(super) parent_refresh_hash1: Option<&'a str>,
+    pub(super) anti_csrf: Option<&'a str>,
+    pub(super) issued_at: UnixSeconds,
+    pub(super) expires_at: UnixSeconds,
+}
+
+/// A piece of a text.
+#[derive(Clone, Copy)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl CompactClaims {
+    pub(super) fn new(parts: &Parts<'_>) -> Self {
+        let optional = |text: Option<&str>| text.map_or(0, str::len);
+        let has_recipe_user = parts.recipe_user_id != parts.user_id;
+        let mut text = Collected(String::with_capacity(
+            parts.token.len()
+                + parts.user_id.len()
+                + optional(has_recipe_user.then_some(parts.recipe_user_id))
+                + parts.tenant_id.len()
+                + parts.handle.len()
+                + parts.refresh_hash1.len()
+                + optional(parts.parent_refresh_hash1)
+                + optional(parts.anti_csrf),
+        ));
+        let token = text.add(parts.token);
+        let user_id = text.add(parts.user_id);
+        let recipe_user_id = if has_recipe_user {
+            text.add(parts.recipe_user_id)
+        } else {
+            user_id
+        };
+        Self {
+            token,
+            user_id,
+            recipe_user_id,
+            tenant_id: text.add(parts.tenant_id),
+            handle: text.add(parts.handle),
+            refresh_hash1: text.add(parts.refresh_hash1),
+            parent_refresh_hash1: parts.parent_refresh_hash1.map(|hash| text.add(hash)),
+            anti_csrf: parts.anti_csrf.map(|token| text.add(token)),
+            issued_at: parts.issued_at,
+            expires_at: parts.expires_at,
+            text: Zeroizing::new(text.0.into_boxed_str()),
+        }
+    }
+
+    fn get(&self, span: Span) -> &str {
+        let range = span.start as usize..span.end as usize;
+        // Invariant: every span was made where its text was added.
+        self.text.get(range).unwrap_or_default()
+    }
+
+    /// The token itself.
+    pub(crate) fn token(&self) -> &str {
+        self.get(self.token)
+    }
+
+    pub(crate) fn handle(&self) -> &str {
+        self.get(self.handle)
+    }
+
+    pub(crate) fn anti_csrf(&self) -> Option<&str> {
+        Some(self.get(self.anti_csrf?))
+    }
+
+    pub(crate) fn expires_at(&self) -> UnixSeconds {
+        self.expires_at
+    }
+
+    /// How many bytes it takes, roughly.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Self>() + self.text.len()
+    }
+
+    /// The whole payload, the claims included.
+    pub(crate) fn payload(&self) -> JsonObject {
+        let segment = self.token().split('.').nth(1).unwrap_or_default();
+        let decoded = URL_SAFE_NO_PAD.decode(segment).unwrap_or_default();
+        // Invariant: it was an object when the token was parsed.
+        JsonObject::from_checked(&String::from_utf8(decoded).unwrap_or_default())
+    }
+
+    pub(crate) fn to_claims(&self) -> AccessClaims {
+        let user_id = UserId::from(self.get(self.user_id));
+        let recipe_user_id = if self.get(self.recipe_user_id) == &*user_id {
+            user_id.clone()
+        } else {
+            UserId::from(self.get(self.recipe_user_id))
+        };
+        AccessClaims {
+            user_id,
+            recipe_user_id,
+            tenant_id: TenantId::from_stored(self.get(self.tenant_id)),
+            handle: SessionHandle::from(self.handle()),
+            refresh_hash1: RefreshHash1::from_hex(self.get(self.refresh_hash1)),
+            parent_refresh_hash1: self
+                .parent_refresh_hash1
+                .map(|hash| RefreshHash1::from_hex(self.get(hash))),
+            anti_csrf: self.anti_csrf().map(AntiCsrfToken::new),
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
+        }
+    }
+}
+
+impl std::fmt::Debug for CompactClaims {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CompactClaims")
+            .field("handle", &self.handle())
+            .finish_non_exhaustive()
+    }
+}
+
+struct Collected(String);
+
+impl Collected {
+    fn add(&mut self, text: &str) -> Span {
+        // A token is part of a request's head, so it is far from 4 GiB.
+        let at = |text: &String| u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let start = at(&self.0);
+        self.0.push_str(text);
+        Span {
+            start,
+            end: at(&self.0),
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! Taking an access token apart, in one pass.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::claims::{CompactClaims, Parts};
+use crate::clock::UnixSeconds;
+use crate::keys::{SigningAlgorithm, VerifyingKey};
+use crate::wire;
+
+/// A token that has the shape of ours. Its signature has not been looked at.
+#[derive(Debug)]
+pub(crate) struct ParsedAccessToken<'a> {
+    pub(crate) named: NamedKey,
+    pub(crate) not_before: Option<f64>,
+    pub(crate) claims: CompactClaims,
+    pub(crate) signing_input: &'a str,
+    pub(crate) signature: Bytes<SIGNATURE_ROOM>,
+}
+
+/// What the header says of the key.
+#[derive(Debug)]
+pub(crate) enum NamedKey {
+    /// It is, to the letter, the header that this key of ours writes.
+    Known(Arc<VerifyingKey>),
+    Other {
+        algorithm: String,
+        kid: String,
+    },
+}
+
+/// Not one of our access tokens: to be ignored, as if it were not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an access token of this system: {0}")]
+pub(crate) struct ForeignToken(&'static str);
+
+/// A signature of RSA with 4096 bits.
+const SIGNATURE_ROOM: usize = 512;
+/// Larger payloads are decoded on the heap.
+const PAYLOAD_ROOM: usize = 2_048;
+
+/// Takes a token apart and checks its structure (session specification, 1.3 and 1.6). `by_header`
+/// knows the headers that our own keys write; others are read.
+///
+/// Base64url must be unpadded and canonical, so that a token has one spelling only.
+pub(crate) fn parse(
+    token: &str,
+    by_header: impl FnOnce(&str) -> Option<Arc<VerifyingKey>>,
+) -> Result<ParsedAccessToken<'_>, ForeignToken> {
+    let (signing_input, signature) = token
+        .rsplit_once('.')
+        .ok_or(ForeignToken("not three segments"))?;
+    let (header, payload) = signing_input
+        .split_once('.')
+        .ok_or(ForeignToken("not three segments"))?;
+    if payload.contains('.') {
+        return Err(ForeignToken("not three segments"));
+    }
+    let (named, version) = match by_header(header) {
+        Some(key) => (
+            NamedKey::Known(key),
+            leading_integer(wire::ACCESS_TOKEN_VERSION).unwrap_or_default(),
+        ),
+        None => read_header(header)?,
+    };
+    let payload = Bytes::<PAYLOAD_ROOM>::decode(payload)?;
+    let payload = std::str::from_utf8(payload.get()).map_err(|_| ForeignToken("payload"))?;
+    // A derived `Deserialize` would take an array for the object, member by member.
+    if !payload.trim_start().starts_with('{') {
+        return Err(ForeignToken("payload"));
+    }
+    let raw: RawClaims<'_> = serde_json::from_str(payload).map_err(|_| ForeignToken("payload"))?;
+    Ok(ParsedAccessToken {
+        named,
+        // A time that is no number never comes.
+        not_before: raw
+            .nbf
+            .map(|nbf| number(Some(nbf)).unwrap_or(f64::INFINITY)),
+        claims: raw.check(version, token)?,
+        signing_input,
+        signature: Bytes::decode(signature)?,
+    })
+}
+
+fn read_header(header: &str) -> Result<(NamedKey, u32), ForeignToken> {
+    let header = Bytes::<SIGNATURE_ROOM>::decode(header)?;
+    let header: Header<'_> =
+        serde_json::from_slice(header.get()).map_err(|_| ForeignToken("header"))?;
+    let version = header.check()?;
+    let named = NamedKey::Other {
+        algorithm: header.alg.unwrap_or_default().into_owned(),
+        // A key id that is no string names no key; verification will say so.
+        kid: header.kid.and_then(string).unwrap_or_default(),
+    };
+    Ok((named, version))
+}
+
+impl NamedKey {
+    /// The algorithm that the token names must be the key's own.
+    pub(crate) fn agrees_with(&self, algorithm: SigningAlgorithm) -> bool {
+        match self {
+            Self::Known(key) => key.algorithm() == algorithm,
+            Self::Other {
+                algorithm: named, ..
+            } => named == algorithm.name(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Header<'a> {
+    #[serde(borrow, default)]
+    alg: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    typ: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    kid: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    version: Option<&'a RawValue>,
+}
+
+impl Header<'_> {
+    fn check(&self) -> Result<u32, ForeignToken> {
+        if self.typ.and_then(string).as_deref() != Some(wire::JWT_TYP) {
+            return Err(ForeignToken("typ"));
+        }
+        if self.kid.is_none() {
+            return Err(ForeignToken("kid"));
+        }
+        let version = match self.version {
+            // Quirk: a token without a version counts as version 3 (session specification, 1.3 and
+            // 1.11).
+            None => Some(3),
+            Some(version) => string(version).and_then(|text| leading_integer(&text)),
+        };
+        version
+            .filter(|version| *version >= 3)
+            .ok_or(ForeignToken("version"))
+    }
+}
+
+/// Quirk: `"5abc"` is version 5 (session specification, 1.3).
+fn leading_integer(text: &str) -> Option<u32> {
+    let text = text.trim_start();
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .map_or(text, |end| &text[..end]);
+    digits.parse().ok()
+}
+
+/// The members that the engine reads; all others are passed over.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawClaims<'a> {
+    #[serde(borrow, default)]
+    sub: Text<'a>,
+    #[serde(borrow, default)]
+    rsub: Text<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    iat: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    exp: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    nbf: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    session_handle: Text<'a>,
+    #[serde(borrow, default)]
+    refresh_token_hash1: Text<'a>,
+    #[serde(borrow, default)]
+    parent_refresh_token_hash1: Text<'a>,
+    #[serde(borrow, default)]
+    anti_csrf_token: Text<'a>,
+    #[serde(borrow, default, rename = "tId")]
+    tenant_id: Text<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    stt: Option<&'a RawValue>,
+}
+
+impl RawClaims<'_> {
+    fn check(&self, version: u32, token: &str) -> Result<CompactClaims, ForeignToken> {
+        if self.stt.is_some() && number(self.stt) != Some(0.0) {
+            return Err(ForeignToken("stt"));
+        }
+        let user_id = self.sub.required("sub")?;
+        Ok(CompactClaims::new(&Parts {
+            token,
+            user_id,
+            recipe_user_id: if version >= 5 {
+                self.rsub.required("rsub")?
+            } else {
+                user_id
+            },
+            // A `tId` in a version 3 token is the application's own (session specification, 1.5).
+            tenant_id: if version >= 4 {
+                self.tenant_id.required("tId")?
+            } else {
+                wire::DEFAULT_TENANT_ID
+            },
+            handle: self.session_handle.required("session handle")?,
+            refresh_hash1: self.refresh_token_hash1.required("refresh token hash")?,
+            parent_refresh_hash1: self.parent_refresh_token_hash1.get(),
+            anti_csrf: self.anti_csrf_token.get(),
+            issued_at: seconds(number(self.iat).ok_or(ForeignToken("iat"))?),
+            expires_at: seconds(number(self.exp).ok_or(ForeignToken("exp"))?),
+        }))
+    }
+}
+
+/// A member that should be a string; what is none counts as absent.
+#[derive(Default)]
+struct Text<'a>(Option<Cow<'a, str>>);
+
+impl Text<'_> {
+    fn get(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
+    fn required(&self, name: &'static str) -> Result<&str, ForeignToken> {
+        self.get().ok_or(ForeignToken(name))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor).map(Self)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Option<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}
+
+/// Keeps an explicit null apart from an absent member, and a number as it is spelled.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+fn string(raw: &RawValue) -> Option<String> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+fn number(raw: Option<&RawValue>) -> Option<f64> {
+    serde_json::from_str(raw?.get()).ok()
+}
+
+/// Whole seconds; what lies before the epoch is the epoch.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates, which is what is wanted"
+)]
+fn seconds(number: f64) -> UnixSeconds {
+    UnixSeconds::new(number as u64)
+}
+
+/// Decoded bytes, without an allocation where there are few.
+#[derive(Debug)]
+pub(crate) struct Bytes<const ROOM: usize>(Room<ROOM>);
+
+#[derive(Debug)]
+enum Room<const ROOM: usize> {
+    Inline([u8; ROOM], usize),
+    Heap(Vec<u8>),
+}
+
+impl<const ROOM: usize> Bytes<ROOM> {
+    fn decode(segment: &str) -> Result<Self, ForeignToken> {
+        let failed = ForeignToken("base64url");
+        if base64::decoded_len_estimate(segment.len()) > ROOM {
+            let bytes = URL_SAFE_NO_PAD.decode(segment).map_err(|_| failed)?;
+            return Ok(Self(Room::Heap(bytes)));
+        }
+        let mut bytes = [0; ROOM];
+        let length = URL_SAFE_NO_PAD
+            .decode_slice(segment, &mut bytes)
+            .map_err(|_| failed)?;
+        Ok(Self(Room::Inline(bytes, length)))
+    }
+
+    pub(crate) fn get(&self) -> &[u8] {
+        match &self.0 {
+            Room::Inline(bytes, length) => bytes.get(..*length).unwrap_or_default(),
+            Room::Heap(bytes) => bytes,
+        }
+    }
+}

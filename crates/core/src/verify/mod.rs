@@ -1,0 +1,166 @@
+//! Verification: signature, time, kind of key. A pure function of the token, a key and the time;
+//! beside it, what was verified before.
+
+mod seen;
+
+use std::sync::{Arc, OnceLock};
+
+pub(crate) use seen::SeenTokens;
+
+use crate::clock::{UnixMillis, UnixSeconds};
+use crate::ids::{SessionHandle, TenantId, UserId};
+use crate::json::JsonObject;
+use crate::keys::VerifyingKey;
+use crate::store::KeyKind;
+use crate::token::access::{AccessClaims, CompactClaims, ParsedAccessToken};
+
+/// Proof that what is inside was signed by a live key of ours and had not expired. Only [`verify`]
+/// makes one. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Verified(Arc<Proof>);
+
+#[derive(Debug)]
+struct Proof {
+    claims: CompactClaims,
+    /// The last moment at which the key verifies.
+    key_verifies_until: UnixMillis,
+    /// That of the keys, when the token was verified.
+    key_generation: u64,
+    ids: OnceLock<Box<Ids>>,
+}
+
+/// Whose session it is, as values of their own.
+#[derive(Debug)]
+pub(crate) struct Ids {
+    pub(crate) user_id: UserId,
+    pub(crate) recipe_user_id: UserId,
+    pub(crate) tenant_id: TenantId,
+    pub(crate) handle: SessionHandle,
+}
+
+impl Verified {
+    /// Whether it would be verified again, with the keys of this generation.
+    pub(crate) fn still_holds(&self, key_generation: u64, now: UnixMillis) -> bool {
+        let proof = &*self.0;
+        proof.key_generation == key_generation
+            && proof.claims.expires_at() > now.floor_seconds()
+            && proof.key_verifies_until >= now
+    }
+
+    fn is_of(&self, token: &str) -> bool {
+        self.0.claims.token() == token
+    }
+
+    /// The token.
+    pub(crate) fn token(&self) -> &str {
+        self.0.claims.token()
+    }
+
+    fn handle(&self) -> &str {
+        self.0.claims.handle()
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Proof>() + self.0.claims.size()
+    }
+
+    pub(crate) fn anti_csrf(&self) -> Option<&str> {
+        self.0.claims.anti_csrf()
+    }
+
+    pub(crate) fn expires_at(&self) -> UnixSeconds {
+        self.0.claims.expires_at()
+    }
+
+    /// The whole payload. Decodes it each time.
+    pub(crate) fn payload(&self) -> JsonObject {
+        self.0.claims.payload()
+    }
+
+    pub(crate) fn ids(&self) -> &Ids {
+        self.0.ids.get_or_init(|| {
+            let claims = self.0.claims.to_claims();
+            Box::new(Ids {
+                user_id: claims.user_id,
+                recipe_user_id: claims.recipe_user_id,
+                tenant_id: claims.tenant_id,
+                handle: claims.handle,
+            })
+        })
+    }
+
+    pub(crate) fn to_claims(&self) -> AccessClaims {
+        let ids = self.ids();
+        AccessClaims {
+            user_id: ids.user_id.clone(),
+            recipe_user_id: ids.recipe_user_id.clone(),
+            tenant_id: ids.tenant_id.clone(),
+            handle: ids.handle.clone(),
+            ..self.0.claims.to_claims()
+        }
+    }
+}
+
+/// Why a token of the right shape is no good. The client hears "try refresh token" for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("the access token is signed by a key that is not known here, or no longer")]
+    UnknownKey,
+    #[error("the access token does not name the algorithm of its key")]
+    Algorithm,
+    #[error("the signature of the access token is wrong")]
+    Signature,
+    #[error("the access token is not valid yet")]
+    NotYetValid,
+    #[error("the access token has expired")]
+    Expired,
+    #[error("The access token doesn't match the useDynamicAccessTokenSigningKey setting")]
+    KeyKind,
+}
+
+/// Checks a parsed token (session specification, 1.7 and 5.3 steps 6 and 7). `key` is the one that
+/// the token names; `key_generation` was read before that key was looked for.
+///
+/// The algorithm comes from the key; the token may only agree with it. A token is valid while `now
+/// < exp`, in whole seconds, without leeway.
+pub(crate) fn verify(
+    token: ParsedAccessToken<'_>,
+    key: Option<&VerifyingKey>,
+    expected_kind: KeyKind,
+    key_generation: u64,
+    now: UnixMillis,
+) -> Result<Verified, Refusal> {
+    let key = key.ok_or(Refusal::UnknownKey)?;
+    if !token.named.agrees_with(key.algorithm()) {
+        return Err(Refusal::Algorithm);
+    }
+    if !key.verifies(token.signing_input.as_bytes(), token.signature.get()) {
+        return Err(Refusal::Signature);
+    }
+    let seconds = now.floor_seconds();
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds since the epoch fit a double for 285 million years"
+    )]
+    if token
+        .not_before
+        .is_some_and(|not_before| not_before > seconds.get() as f64)
+    {
+        return Err(Refusal::NotYetValid);
+    }
+    if token.claims.expires_at() <= seconds {
+        return Err(Refusal::Expired);
+    }
+    if key.kind != expected_kind {
+        return Err(Refusal::KeyKind);
+    }
+    Ok(Verified(Arc::new(Proof {
+        claims: token.claims,
+        key_verifies_until: key.verifies_until,
+        key_generation,
+        ids: OnceLock::new(),
+    })))
+}
+
+#[cfg(test)]
+mod tests;
