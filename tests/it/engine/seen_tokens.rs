@@ -1,14 +1,14 @@
 //! Tokens that were verified before: what counts again each time.
 
 use supersession::store::{KeyKind, Store as _};
-use supersession::{AppId, SecretText};
+use supersession::{AppId, Clock as _, SecretText};
 
 use super::keys::{HOUR, MINUTE};
 use crate::support::{App, Req};
 
 async fn status(app: &App, path: &str, tokens: &crate::support::Tokens) -> u16 {
     let answer = app.send(Req::get(path).access_cookie(tokens)).await;
-    answer.status.as_u16()
+    answer.status
 }
 
 #[tokio::test]
@@ -40,7 +40,8 @@ async fn a_seen_token_does_not_outlive_its_key() {
         // The operator removes the key, as after a leak.
         let store = app.store.inner();
         let far_future = app.clock.now().after(1_000 * HOUR);
-        let deleted = store.delete_dynamic_keys(&AppId::default(), far_future);
+        let public = AppId::default();
+        let deleted = store.delete_dynamic_keys(&public, far_future);
         assert_eq!(deleted.await.unwrap(), 1);
         // Whatever loads the keys next learns of it.
         app.advance(MINUTE);
@@ -58,12 +59,13 @@ async fn a_seen_token_does_not_outlive_a_key_that_is_replaced() {
     let keys = store.signing_keys(&AppId::default()).await.unwrap();
     let of = |kind| keys.iter().find(|key| key.kind == kind).unwrap().clone();
     let far_future = app.clock.now().after(1_000 * HOUR);
-    let deleted = store.delete_dynamic_keys(&AppId::default(), far_future);
+    let public = AppId::default();
+    let deleted = store.delete_dynamic_keys(&public, far_future);
     deleted.await.unwrap();
     // The same id, other material.
     let mut replacement = of(KeyKind::Dynamic);
     replacement.key_pair = SecretText::new(of(KeyKind::Static).key_pair.expose());
-    let added = store.add_dynamic_key(&AppId::default(), &replacement, far_future);
+    let added = store.add_dynamic_key(&public, &replacement, far_future);
     assert!(added.await.unwrap());
     app.advance(MINUTE);
     app.sessions.jwks().await.unwrap();
