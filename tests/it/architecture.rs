@@ -28,7 +28,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
 
 /// What core may use. No framework, no runtime, no driver, no HTTP client: adding a line here is a
 /// decision.
-const CORE_USES: [&str; 19] = [
+const CORE_USES: [&str; 20] = [
     "arc-swap",
     "async-trait",
     "aws-lc-rs",
@@ -36,6 +36,7 @@ const CORE_USES: [&str; 19] = [
     "cookie",
     "httpdate",
     "indexmap",
+    "memchr",
     "metrics",
     "percent-encoding",
     "pollster",

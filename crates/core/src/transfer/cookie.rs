@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
 
 use cookie::Cookie;
+use memchr::{memchr, memchr_iter};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::{CookiePrefix, SameSite};
@@ -179,11 +180,11 @@ impl<'n, A> CookieReader<'n, A> {
 
     /// Takes the value of one `Cookie` field. `access` makes what is kept of an access token.
     pub(crate) fn read(&mut self, field: &str, access: impl Fn(&str) -> A) {
-        for cookie in Cookie::split_parse(field).flatten() {
-            self.access.see(&cookie, &access);
+        for (name, value) in pairs(field) {
+            self.access.see(name, value, &access);
             self.refresh
-                .see(&cookie, &|token: &str| RefreshToken::new(token));
-            self.has_legacy |= cookie.name() == wire::LEGACY_ID_REFRESH_COOKIE;
+                .see(name, value, &|token: &str| RefreshToken::new(token));
+            self.has_legacy |= name == wire::LEGACY_ID_REFRESH_COOKIE;
         }
     }
 
@@ -208,14 +209,14 @@ impl<'n, T> Candidates<'n, T> {
     /// The name is compared as it stands. A browser guards names such as `__Host-x` by their
     /// letters, so an encoded spelling of one may come from another host, and must not be taken for
     /// it.
-    fn see(&mut self, cookie: &Cookie<'_>, keep: &impl Fn(&str) -> T) {
+    fn see(&mut self, found: &str, content: &str, keep: &impl Fn(&str) -> T) {
         let slots = self.values.iter_mut().zip(&mut self.spellings);
         for (name, (value, spellings)) in self.names.iter().zip(slots) {
-            if decoded(cookie.name()) == name.as_str() {
+            if decoded(found) == name.as_str() {
                 *spellings += 1;
             }
-            if cookie.name() == name && value.is_none() {
-                *value = Some(keep(&decoded(cookie.value_trimmed())));
+            if found == name && value.is_none() {
+                *value = Some(keep(&decoded(unquoted(content))));
             }
         }
     }
@@ -229,9 +230,29 @@ impl<'n, T> Candidates<'n, T> {
     }
 }
 
+/// The names and values in a `Cookie` field (RFC 6265, 4.2.1, read leniently). A value of ours is a
+/// kilobyte, on every request, which is why this searches by `memchr`.
+fn pairs(field: &str) -> impl Iterator<Item = (&str, &str)> {
+    let ends = memchr_iter(b';', field.as_bytes()).chain([field.len()]);
+    let mut start = 0;
+    ends.filter_map(move |end| {
+        let pair = field.get(start..end)?;
+        start = end + 1;
+        let (name, value) = pair.split_once('=')?;
+        let name = name.trim();
+        (!name.is_empty()).then_some((name, value.trim()))
+    })
+}
+
+fn unquoted(value: &str) -> &str {
+    let inner = value
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    inner.unwrap_or(value)
+}
+
 fn decoded(text: &str) -> Cow<'_, str> {
-    // Which a search finds out far sooner than the decoder does.
-    if !text.contains('%') {
+    if memchr(b'%', text.as_bytes()).is_none() {
         return Cow::Borrowed(text);
     }
     percent_decode_str(text)
