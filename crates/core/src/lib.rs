@@ -76,7 +76,7 @@ mod config;
 mod devices;
 pub mod doctor;
 mod documents;
-mod engine;
+pub mod engine;
 mod entropy;
 mod error;
 pub mod hooks;

@@ -112,6 +112,15 @@ pub const CLAIM_STT: &str = "stt";
 /// The issuer.
 pub const CLAIM_ISS: &str = "iss";
 
+/// User id in access tokens of the versions 1 and 2.
+pub const LEGACY_CLAIM_USER_ID: &str = "userId";
+/// Expiry in access tokens of the versions 1 and 2, in milliseconds.
+pub const LEGACY_CLAIM_EXPIRY_TIME: &str = "expiryTime";
+/// Minting time in access tokens of the versions 1 and 2, in milliseconds.
+pub const LEGACY_CLAIM_TIME_CREATED: &str = "timeCreated";
+/// The application's payload in access tokens of the versions 1 and 2.
+pub const LEGACY_CLAIM_USER_DATA: &str = "userData";
+
 /// Members of the payload that belong to the token itself; applications cannot set them.
 pub const PROTECTED_CLAIMS: [&str; 10] = [
     CLAIM_SUB,

@@ -8,15 +8,18 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use supersession::store::{
     DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, UserSessions, WriteOutcome,
+    SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, TenantRecord, TenantStore,
+    UserSessions, WriteOutcome,
 };
-use supersession::{AppId, JsonObject, SecretText, SessionHandle, Store, UnixMillis, UserId};
+use supersession::{
+    AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
+};
 
 use crate::error::OpenError;
 use crate::fault::{Access, Fault};
 use crate::job::Workers;
 use crate::options::SqliteOptions;
-use crate::sql::{devices, keys, metadata, sessions, user_sessions};
+use crate::sql::{devices, keys, metadata, sessions, tenants, user_sessions};
 
 /// Sessions, metadata and keys in a SQLite database. See the [crate documentation](crate).
 ///
@@ -296,5 +299,32 @@ impl Store for SqliteStore {
             keys::refresh_token_key(db, &app, &candidate, now)
         })
         .await
+    }
+}
+
+#[async_trait]
+impl TenantStore for SqliteStore {
+    async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
+        self.read("tenants", tenants::all).await
+    }
+
+    async fn put_tenant(&self, tenant: &TenantRecord, now: UnixMillis) -> Result<bool, StoreError> {
+        let tenant = tenant.clone();
+        self.write("put_tenant", move |db| tenants::put(db, &tenant, now))
+            .await
+    }
+
+    async fn delete_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StoreError> {
+        let (app, tenant) = (app.clone(), tenant.clone());
+        self.write("delete_tenant", move |db| {
+            tenants::delete(db, &app, &tenant)
+        })
+        .await
+    }
+
+    async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {
+        let app = app.clone();
+        self.write("delete_app", move |db| tenants::delete_app(db, &app))
+            .await
     }
 }

@@ -1,6 +1,8 @@
 //! Making a session (core specification, 1.2).
 
-use super::{Engine, MintFailure};
+use std::time::Duration;
+
+use super::{Create, CreateOutcome, Dialect, Engine, Format, Issued, MintFailure};
 use crate::authority::{IssuedSession, NewSession};
 use crate::clock::UnixMillis;
 use crate::entropy::random_uuid;
@@ -18,6 +20,40 @@ impl Engine {
         new: NewSession,
         now: UnixMillis,
     ) -> Result<IssuedSession, Fault> {
+        self.establish(new, Format::Application, None, now)
+            .await
+            .map_err(|failure| match failure {
+                MintFailure::ProtectedClaim => Fault::misuse(wire::MESSAGE_PROTECTED_FIELD),
+                MintFailure::Fault(fault) => fault,
+            })
+    }
+
+    /// Makes a session. Nothing is stored if minting fails.
+    ///
+    /// # Errors
+    /// Trouble with the store or the keys.
+    pub async fn create_session(
+        &self,
+        new: Create,
+        dialect: Dialect,
+    ) -> Result<CreateOutcome, Fault> {
+        let now = self.clock.now();
+        let format = Format::Core(dialect.version);
+        let validity = new.access_token_validity;
+        match self.establish(new.session(), format, validity, now).await {
+            Ok(issued) => Ok(CreateOutcome::Created(Box::new(Issued::new(issued, now)))),
+            Err(MintFailure::ProtectedClaim) => Ok(CreateOutcome::ProtectedClaim),
+            Err(MintFailure::Fault(fault)) => Err(fault),
+        }
+    }
+
+    async fn establish(
+        &self,
+        new: NewSession,
+        format: Format,
+        access_token_validity: Option<Duration>,
+        now: UnixMillis,
+    ) -> Result<IssuedSession, MintFailure> {
         let handle = SessionHandle::compose(random_uuid(&*self.entropy)?, &new.tenant_id);
         let expires_at = self.session_expiry(now, now);
         let refresh = self.refresh_tokens.mint_first(
@@ -36,15 +72,11 @@ impl Engine {
             parent_refresh_hash1: None,
             anti_csrf: refresh.anti_csrf.clone(),
             issued_at: now.floor_seconds(),
-            expires_at: self.access_expiry(now, expires_at)?,
+            expires_at: self.access_expiry(access_token_validity, now, expires_at)?,
         };
         let access = self
-            .mint_access(claims, &new.payload, new.key_kind, now)
-            .await
-            .map_err(|failure| match failure {
-                MintFailure::ProtectedClaim => Fault::misuse(wire::MESSAGE_PROTECTED_FIELD),
-                MintFailure::Fault(fault) => fault,
-            })?;
+            .mint_access(claims, &new.payload, format, new.key_kind, now)
+            .await?;
         let record = SessionRecord {
             key: SessionKey {
                 app: self.app.clone(),
@@ -70,9 +102,9 @@ impl Engine {
                 refresh_expires_at: expires_at,
                 anti_csrf: refresh.anti_csrf,
             }),
-            InsertOutcome::HandleTaken => Err(Fault::internal(
+            InsertOutcome::HandleTaken => Err(MintFailure::Fault(Fault::internal(
                 "a new session handle is already taken; the source of randomness repeats itself",
-            )),
+            ))),
         }
     }
 }

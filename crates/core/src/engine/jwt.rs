@@ -1,7 +1,7 @@
 //! JWTs for the application's own purposes (core specification, 4.5).
 
-use super::Engine;
-use crate::authority::JwtRequest;
+use super::{Engine, JwtOutcome};
+use crate::authority;
 use crate::clock::UnixMillis;
 use crate::error::Fault;
 use crate::json::JsonObject;
@@ -9,10 +9,33 @@ use crate::token::access;
 use crate::wire;
 
 impl Engine {
+    /// Signs a JWT for the application's own purposes, unless it would pass for a session's: SDKs
+    /// verify session tokens by their members alone.
+    ///
+    /// # Errors
+    /// Trouble with the keys.
+    pub async fn sign_jwt(&self, request: super::JwtRequest) -> Result<JwtOutcome, Fault> {
+        let session_members = [wire::CLAIM_SESSION_HANDLE, wire::CLAIM_REFRESH_TOKEN_HASH1];
+        if session_members
+            .iter()
+            .all(|name| request.payload.contains_key(name))
+        {
+            return Ok(JwtOutcome::SessionClaims);
+        }
+        let request = authority::JwtRequest {
+            payload: request.payload,
+            issuer: request.issuer,
+            validity: request.validity,
+            key_kind: request.key_kind,
+        };
+        let token = self.create_jwt(request, self.clock.now()).await?;
+        Ok(JwtOutcome::Signed(token))
+    }
+
     /// Signs `iat`, `exp` and `iss`, and the payload on top of them: its members win.
     pub(crate) async fn create_jwt(
         &self,
-        request: JwtRequest,
+        request: authority::JwtRequest,
         now: UnixMillis,
     ) -> Result<String, Fault> {
         let issued_at = now.floor_seconds().get();

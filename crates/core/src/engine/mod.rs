@@ -1,9 +1,44 @@
-//! The rules: create, rotate, reissue. Native mode is ROTATION of the core specification, 3.3, with
-//! one addition: inside the grace window a refresh token always leads to the same successor.
+//! The rules of sessions over a store, for one app: what a core is made of. **Applications want
+//! [`Sessions`](crate::Sessions)**, which has such an engine inside; this module is for programs that
+//! stand in for a SuperTokens core and answer backend SDKs, such as `supersession-server`.
+//!
+//! An engine knows no HTTP and no protocol version. Whoever speaks a protocol turns its version into
+//! a [`Dialect`], which says which of the two sets of rules apply ([`Mode`]) and which format the
+//! access tokens have ([`TokenVersion`]). Both sets of rules work on the same stored sessions, in
+//! any order.
+//!
+//! What needs no rule is the store's: reading a session, its documents, lists, revocation, metadata
+//! ([`Store`]).
+//!
+//! ```
+//! use std::sync::Arc;
+//! use supersession::engine::{Create, CreateOutcome, Dialect, EngineSettings, Engines};
+//! use supersession::store::MemoryStore;
+//! use supersession::{AppId, SystemClock, SystemEntropy, TenantId};
+//!
+//! # pollster::block_on(async {
+//! let store = Arc::new(MemoryStore::new());
+//! let engines = Engines::start(store, Arc::new(SystemClock), Arc::new(SystemEntropy), 2)?;
+//! let engine = engines.open(AppId::default(), &EngineSettings::default()).await?;
+//! let new = Create::new("alice".into(), TenantId::default());
+//! let CreateOutcome::Created(issued) = engine.create_session(new, Dialect::CURRENT).await? else {
+//!     unreachable!("the payload is empty");
+//! };
+//! assert_eq!(issued.session.user_id, "alice");
+//! # Ok::<(), supersession::Fault>(())
+//! # }).unwrap();
+//! ```
 
 mod create;
 mod jwt;
+mod legacy;
+mod open;
 mod refresh;
+mod regenerate;
+mod terms;
+mod token;
+mod verify;
+mod version;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +49,7 @@ use crate::entropy::{Entropy, EntropyError, random_unit};
 use crate::error::Fault;
 use crate::ids::AppId;
 use crate::json::JsonObject;
-use crate::keys::{KeyFault, KeyRing, SigningKey};
+use crate::keys::{JwkSet, KeyFault, KeyRing, SigningKey};
 use crate::secret::{AccessToken, SecretText};
 use crate::store::{KeyKind, Store};
 use crate::token::access::{self, AccessClaims, ProtectedClaim};
@@ -22,8 +57,15 @@ use crate::token::refresh::{MintError, RefreshTokens};
 use crate::wire;
 use crate::workers::Workers;
 
-/// The rules over one store, for one app.
-pub(crate) struct Engine {
+pub use open::{EngineSettings, Engines};
+pub use terms::{
+    Create, CreateOutcome, Dialect, Issued, IssuedToken, JwtOutcome, JwtRequest, Mode, PublicKey,
+    Refresh, RefreshOutcome, Regenerate, RegenerateOutcome, SessionFacts, Verify, VerifyOutcome,
+};
+pub use version::TokenVersion;
+
+/// The rules over one store, for one app. See the [module documentation](self).
+pub struct Engine {
     pub(crate) app: AppId,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) keys: KeyRing,
@@ -36,14 +78,28 @@ pub(crate) struct Engine {
 
 /// How long things live (core specification, 1.7).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Lifetimes {
-    pub(crate) access_token_validity: Duration,
-    pub(crate) access_token_validity_jitter: f64,
-    pub(crate) refresh_token_validity: Duration,
-    pub(crate) rotation_grace_period: Duration,
+pub struct Lifetimes {
+    /// How long an access token is valid.
+    pub access_token_validity: Duration,
+    /// The share of its validity by which an access token may be shorter, at random.
+    pub access_token_validity_jitter: f64,
+    /// How long a session lives after it was created or refreshed.
+    pub refresh_token_validity: Duration,
+    /// How long a refresh token that was exchanged may be presented again.
+    pub rotation_grace_period: Duration,
     /// The end of a session counted from its creation, however often it is refreshed.
-    pub(crate) absolute_session_lifetime: Option<Duration>,
-    pub(crate) recent_reuse_is_theft: bool,
+    pub absolute_session_lifetime: Option<Duration>,
+    /// Whether the reuse of a refresh token that was exchanged recently is reported as theft.
+    pub recent_reuse_is_theft: bool,
+}
+
+/// Whose access tokens are minted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// Those of the application in this process.
+    Application,
+    /// Those that backend SDKs ask a core for.
+    Core(TokenVersion),
 }
 
 /// Why a token could not be minted.
@@ -104,6 +160,28 @@ impl Engine {
         Ok(store.refresh_token_key(app, &candidate, now).await?)
     }
 
+    /// The app.
+    #[must_use]
+    pub fn app(&self) -> &AppId {
+        &self.app
+    }
+
+    /// The public keys to publish. Makes keys if there are none that are fit.
+    ///
+    /// # Errors
+    /// Trouble with the store.
+    pub async fn jwks(&self) -> Result<JwkSet, Fault> {
+        Ok(self.keys.jwks(self.clock.now()).await?)
+    }
+
+    /// Deletes signing keys whose last token is dead, and tells how many.
+    ///
+    /// # Errors
+    /// Trouble with the store.
+    pub async fn retire_keys(&self) -> Result<u64, Fault> {
+        Ok(self.keys.retire(self.clock.now()).await?)
+    }
+
     /// A new access token with another application payload: same session, same lineage, same
     /// expiry, fresh `iat` (core specification, 7.4). None if the token has expired.
     pub(crate) async fn reissue(
@@ -121,7 +199,10 @@ impl Engine {
             issued_at,
             ..claims.clone()
         };
-        match self.mint_access(claims, payload, kind, now).await {
+        match self
+            .mint_access(claims, payload, Format::Application, kind, now)
+            .await
+        {
             Ok(issued) => Ok(Some(issued)),
             Err(MintFailure::Fault(fault)) => Err(fault),
             Err(MintFailure::ProtectedClaim) => Err(Fault::misuse(wire::MESSAGE_PROTECTED_FIELD)),
@@ -129,17 +210,33 @@ impl Engine {
     }
 
     /// Signs an access token that says `claims`, with the application's `custom` payload.
+    ///
+    /// The payload in the answer is the whole one for an application, and `custom` for a core.
     async fn mint_access(
         &self,
         claims: AccessClaims,
         custom: &JsonObject,
+        format: Format,
         kind: KeyKind,
         now: UnixMillis,
     ) -> Result<IssuedAccess, MintFailure> {
-        let payload = access::payload(&claims, custom)?;
         let key = self.keys.signer(kind, now).await?;
-        let signing_input = access::signing_input(key.public().session_header(), &payload);
-        let token = self.sign(key, signing_input).await?;
+        let (token, payload) = match format {
+            Format::Application => {
+                let payload = access::payload(&claims, custom)?;
+                let signing_input = access::signing_input(key.public().session_header(), &payload);
+                (self.sign(key, signing_input).await?, payload)
+            }
+            Format::Core(version) => {
+                let signing_input = token::signing_input(&claims, custom, version, key.public())?;
+                let token = self
+                    .sign_as(key, signing_input, move |input, signature| {
+                        token::assemble(version, input, signature)
+                    })
+                    .await?;
+                (token, custom.clone())
+            }
+        };
         Ok(IssuedAccess {
             token: AccessToken::new(token),
             claims,
@@ -148,11 +245,20 @@ impl Engine {
     }
 
     async fn sign(&self, key: Arc<SigningKey>, signing_input: String) -> Result<String, Fault> {
+        self.sign_as(key, signing_input, access::assemble).await
+    }
+
+    async fn sign_as(
+        &self,
+        key: Arc<SigningKey>,
+        signing_input: String,
+        assemble: impl FnOnce(String, &[u8]) -> String + Send + 'static,
+    ) -> Result<String, Fault> {
         let signed = self
             .workers
             .run(move || {
                 key.sign(signing_input.as_bytes())
-                    .map(|signature| access::assemble(signing_input, &signature))
+                    .map(|signature| assemble(signing_input, &signature))
             })
             .await
             .map_err(KeyFault::from)?;
@@ -160,18 +266,34 @@ impl Engine {
     }
 
     /// When an access token that is minted now expires: its validity, shortened by the jitter, but
-    /// valid for a moment at least, and never beyond the session's own end.
+    /// valid for a moment at least, and never beyond the session's own end. What is `asked` for is
+    /// not shortened.
     fn access_expiry(
         &self,
+        asked: Option<Duration>,
         now: UnixMillis,
         session_expires_at: UnixMillis,
     ) -> Result<UnixSeconds, Fault> {
-        let jitter = self.lifetimes.access_token_validity_jitter * random_unit(&*self.entropy)?;
-        let validity = self.lifetimes.access_token_validity.mul_f64(1.0 - jitter);
+        let validity = match asked {
+            Some(validity) => validity.min(self.lifetimes.access_token_validity),
+            None => {
+                let jitter =
+                    self.lifetimes.access_token_validity_jitter * random_unit(&*self.entropy)?;
+                self.lifetimes.access_token_validity.mul_f64(1.0 - jitter)
+            }
+        };
+        Ok(Self::access_ends(validity, now, session_expires_at))
+    }
+
+    fn access_ends(
+        validity: Duration,
+        now: UnixMillis,
+        session_expires_at: UnixMillis,
+    ) -> UnixSeconds {
         // Expiry counts in whole seconds; a short validity must not be rounded down to none.
         let next_second = UnixSeconds::new(now.floor_seconds().get().saturating_add(1));
         let expires_at = now.after(validity).floor_seconds().max(next_second);
-        Ok(expires_at.min(session_expires_at.floor_seconds()))
+        expires_at.min(session_expires_at.floor_seconds())
     }
 
     /// When a session that is created or refreshed now ends.
@@ -181,6 +303,15 @@ impl Engine {
             Some(lifetime) => sliding.min(created_at.after(lifetime)),
             None => sliding,
         }
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("app", &self.app)
+            .field("lifetimes", &self.lifetimes)
+            .finish_non_exhaustive()
     }
 }
 

@@ -13,8 +13,8 @@
 //! changes: a refresh that cannot mint changes nothing, one that lost a race looks again, and one
 //! that a revocation overtook hands out nothing.
 
-use super::{Engine, MintFailure};
-use crate::authority::{IssuedSession, RefreshOutcome, RefreshRequest};
+use super::{Dialect, Engine, Format, Issued, MintFailure, Mode, Refresh, RefreshOutcome};
+use crate::authority::{self, IssuedSession, RefreshRequest};
 use crate::clock::UnixMillis;
 use crate::error::{Fault, FaultKind, ReuseClass};
 use crate::ids::UserId;
@@ -26,7 +26,10 @@ use crate::wire;
 
 /// How often a refresh that loses a race looks again. Each loss means that another request got
 /// through.
-const MAX_ATTEMPTS: usize = 64;
+pub(super) const MAX_ATTEMPTS: usize = 64;
+
+/// What a refresh of a session that is not there answers.
+pub(super) const MISSING: &str = "Session missing in db or has expired";
 
 /// What a presented token is to its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,19 +39,97 @@ enum Standing {
     Reused(ReuseClass),
 }
 
+/// What an exchange comes to.
+pub(super) enum Exchange {
+    Done(Box<IssuedSession>, UnixMillis),
+    Unauthorised(&'static str),
+    /// In LEGACY mode there is no class, and the session is still there.
+    Reused {
+        record: Box<SessionRecord>,
+        class: Option<ReuseClass>,
+        report_as_theft: bool,
+    },
+}
+
 impl Engine {
-    pub(crate) async fn refresh(&self, request: RefreshRequest) -> Result<RefreshOutcome, Fault> {
+    /// For the application in this process.
+    pub(crate) async fn refresh(
+        &self,
+        request: RefreshRequest,
+    ) -> Result<authority::RefreshOutcome, Fault> {
+        let request = Refresh {
+            token: request.token,
+            anti_csrf: request.anti_csrf,
+            use_anti_csrf: request.use_anti_csrf,
+            key_kind: Some(request.key_kind),
+            access_token_validity: None,
+        };
+        Ok(
+            match self
+                .exchange(&request, Mode::Rotation, Format::Application)
+                .await?
+            {
+                Exchange::Done(issued, _) => authority::RefreshOutcome::Refreshed(issued),
+                Exchange::Unauthorised(why) => authority::RefreshOutcome::Unauthorised(why),
+                Exchange::Reused {
+                    record,
+                    class,
+                    report_as_theft,
+                } => authority::RefreshOutcome::Reused {
+                    handle: record.key.handle,
+                    user_id: record.user_id,
+                    class: class.unwrap_or(ReuseClass::StaleLineage),
+                    report_as_theft,
+                },
+            },
+        )
+    }
+
+    /// Exchanges a refresh token.
+    ///
+    /// # Errors
+    /// Trouble with the store or the keys. The token is then as good as it was.
+    pub async fn refresh_session(
+        &self,
+        request: &Refresh,
+        dialect: Dialect,
+    ) -> Result<RefreshOutcome, Fault> {
+        let exchange = self
+            .exchange(request, dialect.mode, Format::Core(dialect.version))
+            .await?;
+        Ok(match exchange {
+            Exchange::Done(issued, at) => {
+                RefreshOutcome::Refreshed(Box::new(Issued::new(*issued, at)))
+            }
+            Exchange::Unauthorised(why) => RefreshOutcome::Unauthorised(why),
+            Exchange::Reused {
+                record,
+                class,
+                report_as_theft,
+            } => RefreshOutcome::Reused {
+                handle: record.key.handle,
+                user_id: record.user_id,
+                class,
+                report_as_theft,
+            },
+        })
+    }
+
+    async fn exchange(
+        &self,
+        request: &Refresh,
+        mode: Mode,
+        format: Format,
+    ) -> Result<Exchange, Fault> {
         let presented = match self.refresh_tokens.open(&request.token) {
             Ok(presented) => presented,
             Err(error) => {
                 tracing::debug!(reason = %error, "refresh token refused");
-                return Ok(RefreshOutcome::Unauthorised(
-                    "the refresh token cannot be read",
-                ));
+                return Ok(Exchange::Unauthorised("the refresh token cannot be read"));
             }
         };
         if request.use_anti_csrf && !anti_csrf_matches(&presented, request.anti_csrf.as_ref()) {
-            return Ok(RefreshOutcome::Unauthorised(
+            return Ok(Exchange::Unauthorised(
                 "Anti CSRF token missing, or not matching",
             ));
         }
@@ -57,16 +138,27 @@ impl Engine {
             tenant: presented.tenant_id.clone(),
             handle: presented.handle.clone(),
         };
+        match mode {
+            Mode::Rotation => self.rotating(request, &presented, &key, format).await,
+            Mode::Legacy => self.promoting(request, &presented, &key, format).await,
+        }
+    }
+
+    async fn rotating(
+        &self,
+        request: &Refresh,
+        presented: &RefreshClaims,
+        key: &SessionKey,
+        format: Format,
+    ) -> Result<Exchange, Fault> {
         for _ in 0..MAX_ATTEMPTS {
             let now = self.clock.now();
-            let Some(record) = self.store.session(&key, now).await? else {
-                return Ok(RefreshOutcome::Unauthorised(
-                    "Session missing in db or has expired",
-                ));
+            let Some(record) = self.store.session(key, now).await? else {
+                return Ok(Exchange::Unauthorised(MISSING));
             };
             // The absolute lifetime may have been shortened since the session was stored.
             if self.session_expiry(now, record.created_at) <= now {
-                return Ok(RefreshOutcome::Unauthorised(
+                return Ok(Exchange::Unauthorised(
                     "the session has reached its absolute lifetime",
                 ));
             }
@@ -74,35 +166,28 @@ impl Engine {
             let standing =
                 self.standing(&record.lineage, &hash, presented.parent_hash1.as_ref(), now);
             let plan = match standing {
-                Standing::Current => self.rotate(&request, &presented, &record, hash, now)?,
-                Standing::PreviousInGrace => self.replay(&request, &presented, &record)?,
+                Standing::Current => self.rotate(request, presented, &record, hash, now)?,
+                Standing::PreviousInGrace => self.replay(request, presented, &record)?,
                 Standing::Reused(class) => return self.end_reused(record, class).await,
             };
-            let issued = match self.issue(&request, &record, &plan, now).await {
+            let issued = match self.issue(request, &record, &plan, format, now).await {
                 Ok(issued) => issued,
                 Err(MintFailure::Fault(fault)) => return Err(fault),
                 Err(MintFailure::ProtectedClaim) => {
-                    return Ok(RefreshOutcome::Unauthorised(wire::MESSAGE_PROTECTED_FIELD));
+                    return Ok(Exchange::Unauthorised(wire::MESSAGE_PROTECTED_FIELD));
                 }
             };
             let outcome = self
                 .store
-                .rotate(&key, &record.lineage, &record.payload, &plan.next, now)
+                .rotate(key, &record.lineage, &record.payload, &plan.next, now)
                 .await?;
             match outcome {
-                RotateOutcome::Rotated => return Ok(RefreshOutcome::Refreshed(Box::new(issued))),
+                RotateOutcome::Rotated => return Ok(Exchange::Done(Box::new(issued), now)),
                 RotateOutcome::Changed => {}
-                RotateOutcome::Gone => {
-                    return Ok(RefreshOutcome::Unauthorised(
-                        "Session missing in db or has expired",
-                    ));
-                }
+                RotateOutcome::Gone => return Ok(Exchange::Unauthorised(MISSING)),
             }
         }
-        Err(Fault::new(
-            FaultKind::Unavailable,
-            "a refresh kept losing races for its session; try again",
-        ))
+        Err(lost_all_races())
     }
 
     fn standing(
@@ -137,7 +222,7 @@ impl Engine {
 
     fn rotate(
         &self,
-        request: &RefreshRequest,
+        request: &Refresh,
         presented: &RefreshClaims,
         record: &SessionRecord,
         hash: RefreshHash2,
@@ -156,14 +241,14 @@ impl Engine {
         let next = Rotation {
             lineage,
             expires_at,
-            key_kind: request.key_kind,
+            key_kind: request.key_kind.unwrap_or(record.key_kind),
         };
         Ok(Plan { successor, next })
     }
 
     fn replay(
         &self,
-        request: &RefreshRequest,
+        request: &Refresh,
         presented: &RefreshClaims,
         record: &SessionRecord,
     ) -> Result<Plan, Fault> {
@@ -184,14 +269,14 @@ impl Engine {
         let next = Rotation {
             lineage,
             expires_at: record.expires_at,
-            key_kind: request.key_kind,
+            key_kind: request.key_kind.unwrap_or(record.key_kind),
         };
         Ok(Plan { successor, next })
     }
 
-    fn successor(
+    pub(super) fn successor(
         &self,
-        request: &RefreshRequest,
+        request: &Refresh,
         presented: &RefreshClaims,
         user_id: &UserId,
         anti_csrf: bool,
@@ -207,9 +292,10 @@ impl Engine {
 
     async fn issue(
         &self,
-        request: &RefreshRequest,
+        request: &Refresh,
         record: &SessionRecord,
         plan: &Plan,
+        format: Format,
         now: UnixMillis,
     ) -> Result<IssuedSession, MintFailure> {
         let claims = AccessClaims {
@@ -221,10 +307,14 @@ impl Engine {
             parent_refresh_hash1: None,
             anti_csrf: plan.successor.anti_csrf.clone(),
             issued_at: now.floor_seconds(),
-            expires_at: self.access_expiry(now, plan.next.expires_at)?,
+            expires_at: self.access_expiry(
+                request.access_token_validity,
+                now,
+                plan.next.expires_at,
+            )?,
         };
         let access = self
-            .mint_access(claims, &record.payload, request.key_kind, now)
+            .mint_access(claims, &record.payload, format, plan.next.key_kind, now)
             .await?;
         Ok(IssuedSession {
             access,
@@ -239,7 +329,7 @@ impl Engine {
         &self,
         record: SessionRecord,
         class: ReuseClass,
-    ) -> Result<RefreshOutcome, Fault> {
+    ) -> Result<Exchange, Fault> {
         if let Err(error) = self
             .store
             .delete_sessions(std::slice::from_ref(&record.key))
@@ -255,13 +345,19 @@ impl Engine {
         }
         let report_as_theft =
             class == ReuseClass::StaleLineage || self.lifetimes.recent_reuse_is_theft;
-        Ok(RefreshOutcome::Reused {
-            handle: record.key.handle,
-            user_id: record.user_id,
-            class,
+        Ok(Exchange::Reused {
+            record: Box::new(record),
+            class: Some(class),
             report_as_theft,
         })
     }
+}
+
+pub(super) fn lost_all_races() -> Fault {
+    Fault::new(
+        FaultKind::Unavailable,
+        "a request kept losing races for its session; try again",
+    )
 }
 
 /// What a refresh is going to answer, and what must be stored before it does.

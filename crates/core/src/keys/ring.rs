@@ -183,6 +183,29 @@ impl KeyRing {
         Ok(snapshot.verifier(kid, now))
     }
 
+    /// All keys that are loaded and verify now: for tokens that do not name theirs. Never waits.
+    pub(crate) fn verifiers(&self, now: UnixMillis) -> Vec<Arc<VerifyingKey>> {
+        let snapshot = self.snapshot.load();
+        let keys = snapshot.keys().map(|key| key.public());
+        keys.filter(|key| key.verifies_at(now)).cloned().collect()
+    }
+
+    /// The same after a look into the store, of which there is at most one in
+    /// [`UNKNOWN_KID_COOLDOWN`].
+    pub(crate) async fn verifiers_looked_for(
+        &self,
+        now: UnixMillis,
+    ) -> Result<Vec<Arc<VerifyingKey>>, KeyFault> {
+        // No key has this id.
+        self.verifier("", now).await?;
+        Ok(self.verifiers(now))
+    }
+
+    /// How long a rotating key is the newest.
+    pub(crate) fn update_interval(&self) -> Duration {
+        self.policy.update_interval
+    }
+
     /// Deletes keys whose last token is dead.
     pub(crate) async fn retire(&self, now: UnixMillis) -> Result<u64, KeyFault> {
         Ok(self

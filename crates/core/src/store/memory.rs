@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use super::{
     DocumentWrite, Endings, EndingsSender, InsertOutcome, KeyKind, Lineage, RotateOutcome,
     Rotation, SessionDocument, SessionKey, SessionRecord, SessionUse, Store, StoreError, StoredKey,
-    UserSessions, WriteOutcome,
+    TenantRecord, TenantStore, UserSessions, WriteOutcome,
 };
 use crate::clock::UnixMillis;
-use crate::ids::{AppId, SessionHandle, UserId};
+use crate::ids::{AppId, SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::secret::SecretText;
 
@@ -30,6 +30,7 @@ struct Tables {
     metadata: HashMap<(AppId, UserId), JsonObject>,
     keys: HashMap<AppId, Vec<StoredKey>>,
     refresh_token_keys: HashMap<AppId, SecretText>,
+    tenants: BTreeMap<(AppId, TenantId), TenantRecord>,
     listeners: Vec<EndingsSender>,
 }
 
@@ -84,6 +85,16 @@ impl Tables {
         was_there
     }
 
+    fn delete_tenant_sessions(&mut self, app: &AppId, tenant: Option<&TenantId>) {
+        let doomed = self
+            .sessions
+            .keys()
+            .filter(|key| key.app == *app && tenant.is_none_or(|tenant| *tenant == key.tenant));
+        for key in doomed.cloned().collect::<Vec<_>>() {
+            self.remove(&key);
+        }
+    }
+
     fn selected(&self, selection: &UserSessions, now: UnixMillis) -> Vec<&SessionRecord> {
         let mut selected: Vec<_> = self
             .sessions
@@ -114,6 +125,44 @@ fn written(stored: &mut JsonObject, write: &DocumentWrite) -> WriteOutcome {
             WriteOutcome::Written(document)
         }
         Err(_) => WriteOutcome::Conflict(stored.clone()),
+    }
+}
+
+#[async_trait]
+impl TenantStore for MemoryStore {
+    async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
+        Ok(self.tables().tenants.values().cloned().collect())
+    }
+
+    async fn put_tenant(&self, tenant: &TenantRecord, _: UnixMillis) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let app = &tenant.app;
+        let root = TenantRecord::new(app.clone(), TenantId::default());
+        let place = |record: &TenantRecord| (record.app.clone(), record.tenant.clone());
+        let old = tables.tenants.insert(place(tenant), tenant.clone());
+        tables.tenants.entry(place(&root)).or_insert(root);
+        Ok(old.is_none())
+    }
+
+    async fn delete_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StoreError> {
+        if *tenant == TenantId::default() {
+            return Ok(false);
+        }
+        let mut tables = self.tables();
+        tables.delete_tenant_sessions(app, Some(tenant));
+        let place = (app.clone(), tenant.clone());
+        Ok(tables.tenants.remove(&place).is_some())
+    }
+
+    async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        tables.delete_tenant_sessions(app, None);
+        tables.metadata.retain(|(owner, _), _| owner != app);
+        tables.keys.remove(app);
+        tables.refresh_token_keys.remove(app);
+        let before = tables.tenants.len();
+        tables.tenants.retain(|(owner, _), _| owner != app);
+        Ok(tables.tenants.len() < before)
     }
 }
 

@@ -27,6 +27,7 @@ mod endings;
 mod error;
 mod memory;
 mod record;
+mod tenants;
 
 use async_trait::async_trait;
 
@@ -43,6 +44,7 @@ pub use record::{
     Rotation, SessionDocument, SessionKey, SessionRecord, SessionUse, StoredKey, UserSessions,
     WriteConflict, WriteOutcome,
 };
+pub use tenants::{TenantRecord, TenantStore};
 
 /// Where sessions, metadata and keys are kept. See the [module documentation](self) for the
 /// contract.

@@ -10,6 +10,7 @@ pub(crate) mod metadata;
 mod row;
 mod scope;
 pub(crate) mod sessions;
+pub(crate) mod tenants;
 pub(crate) mod user_sessions;
 
 #[cfg(test)]

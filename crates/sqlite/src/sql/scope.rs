@@ -29,7 +29,7 @@ fn is_missing_parent(error: &rusqlite::Error) -> bool {
         .is_some_and(|error| error.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY)
 }
 
-fn register(
+pub(super) fn register(
     connection: &Connection,
     app: &AppId,
     tenant: &TenantId,

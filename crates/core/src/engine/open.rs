@@ -1,0 +1,156 @@
+//! Making engines: one for each app, over one store.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Engine, Lifetimes, PublicKey};
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::error::Fault;
+use crate::ids::AppId;
+use crate::keys::{KeyPolicy, KeyRing, SigningAlgorithm};
+use crate::store::{KeyKind, Store};
+use crate::workers::Workers;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// What can be set for the sessions of an app.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineSettings {
+    /// How long things live.
+    pub lifetimes: Lifetimes,
+    /// How long a rotating signing key is the newest.
+    pub key_update_interval: Duration,
+    /// How long a new signing key is published before it signs.
+    pub key_overlap: Duration,
+}
+
+impl Default for EngineSettings {
+    /// The defaults of SuperTokens' core.
+    fn default() -> Self {
+        Self {
+            lifetimes: Lifetimes {
+                access_token_validity: HOUR,
+                access_token_validity_jitter: 0.05,
+                refresh_token_validity: 100 * DAY,
+                rotation_grace_period: Duration::from_secs(30),
+                absolute_session_lifetime: None,
+                recent_reuse_is_theft: true,
+            },
+            key_update_interval: 7 * DAY,
+            key_overlap: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Makes engines that share a store, and threads that sign.
+#[derive(Clone)]
+pub struct Engines {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    workers: Workers,
+}
+
+impl Engines {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        signing_threads: usize,
+    ) -> Result<Self, Fault> {
+        let workers = Workers::start(signing_threads.max(1)).map_err(|error| {
+            Fault::internal("the signing threads cannot be started").with_source(error)
+        })?;
+        Ok(Self {
+            store,
+            clock,
+            entropy,
+            workers,
+        })
+    }
+
+    /// The engine of an app. Its refresh token key is made if there is none; its signing keys are
+    /// made when they are needed.
+    ///
+    /// # Errors
+    /// Trouble with the store.
+    pub async fn open(&self, app: AppId, settings: &EngineSettings) -> Result<Engine, Fault> {
+        let policy = KeyPolicy {
+            update_interval: settings.key_update_interval,
+            access_token_validity: settings.lifetimes.access_token_validity,
+            overlap: settings.key_overlap,
+        };
+        let refresh_token_key = Engine::establish_refresh_token_key(
+            &app,
+            &*self.store,
+            &*self.entropy,
+            self.clock.now(),
+        )
+        .await?;
+        let keys = KeyRing::new(
+            app.clone(),
+            policy,
+            SigningAlgorithm::default(),
+            Arc::clone(&self.store),
+            Arc::clone(&self.entropy),
+            self.workers.clone(),
+        );
+        Ok(Engine::new(
+            app,
+            Arc::clone(&self.store),
+            keys,
+            refresh_token_key,
+            self.workers.clone(),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.entropy),
+            settings.lifetimes,
+        ))
+    }
+}
+
+impl fmt::Debug for Engines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Engines(..)")
+    }
+}
+
+impl Engine {
+    /// The public keys of a kind that verify now, newest first, for SDKs that know no key sets.
+    ///
+    /// # Errors
+    /// Trouble with the store or the keys.
+    pub async fn public_keys(&self, kind: KeyKind) -> Result<Vec<PublicKey>, Fault> {
+        const DECADE: Duration = Duration::from_secs(3_650 * 24 * 3_600);
+        let now = self.clock.now();
+        self.keys.signer(kind, now).await?;
+        let verifying: Vec<_> = self.keys.verifiers(now);
+        let stored = self.store.signing_keys(&self.app).await?;
+        let stored = stored
+            .iter()
+            .filter(|key| key.kind == kind && verifying.iter().any(|known| known.kid == key.kid));
+        Ok(stored
+            .map(|key| PublicKey {
+                // What is after the separator never leaves.
+                public_key: key
+                    .key_pair
+                    .expose()
+                    .split(['|', ';'])
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned(),
+                created_at: key.created_at,
+                expires_at: key.created_at.after(match kind {
+                    KeyKind::Dynamic => self.keys.update_interval(),
+                    KeyKind::Static => DECADE,
+                }),
+            })
+            .collect())
+    }
+}

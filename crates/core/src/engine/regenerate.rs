@@ -1,0 +1,78 @@
+//! Minting an access token anew, with another payload (core specification, 7.4).
+
+use super::token;
+use super::verify::Signature;
+use super::{Engine, MintFailure, Regenerate, RegenerateOutcome, SessionFacts};
+use crate::error::Fault;
+use crate::store::{DocumentWrite, SessionDocument, WriteOutcome};
+use crate::token::access::AccessClaims;
+
+const GONE: &str = "Session does not exist.";
+
+impl Engine {
+    /// Stores a payload and mints an access token with it: same session, same lineage, same expiry,
+    /// same version.
+    ///
+    /// The token must be one that this app signed. One whose key is gone is taken like one that has
+    /// expired, which it has: nothing is minted from it.
+    ///
+    /// # Errors
+    /// Trouble with the store or the keys.
+    pub async fn regenerate(&self, request: &Regenerate) -> Result<RegenerateOutcome, Fault> {
+        let now = self.clock.now();
+        let token = match token::parse(request.token.expose()) {
+            Ok(token) => token,
+            Err(malformed) => return Ok(RegenerateOutcome::Malformed(malformed.to_string())),
+        };
+        let (claims, _) = match token.claims() {
+            Ok(claims) => claims,
+            Err(malformed) => return Ok(RegenerateOutcome::Unauthorised(malformed.to_string())),
+        };
+        let expired = claims.expires_at <= now.floor_seconds();
+        if !expired && self.signature(&token, now).await? != Signature::Good {
+            return Ok(RegenerateOutcome::Unauthorised(
+                "the access token is not signed by a key of this app".to_owned(),
+            ));
+        }
+        let gone = || Ok(RegenerateOutcome::Unauthorised(GONE.to_owned()));
+        let key = self.key_of(&claims);
+        let record = self.store.session(&key, now).await?;
+        let Some(record) = record.filter(|record| record.user_id == claims.recipe_user_id) else {
+            return gone();
+        };
+        let payload = request.payload.as_ref().unwrap_or(&record.payload).clone();
+        if token.version.protects_member_of(&payload) {
+            return Ok(RegenerateOutcome::ProtectedClaim);
+        }
+        let minted = if expired {
+            None
+        } else {
+            let renewed = AccessClaims {
+                issued_at: now.floor_seconds(),
+                ..claims.clone()
+            };
+            match self
+                .mint_again(renewed, &payload, token.version, record.key_kind, now)
+                .await
+            {
+                Ok(minted) => Some(minted),
+                Err(MintFailure::ProtectedClaim) => return Ok(RegenerateOutcome::ProtectedClaim),
+                Err(MintFailure::Fault(fault)) => return Err(fault),
+            }
+        };
+        if request.payload.is_some() {
+            let write = DocumentWrite::Overwrite(payload.clone());
+            let outcome = self
+                .store
+                .write_document(&key, SessionDocument::Payload, &write, now)
+                .await?;
+            if outcome == WriteOutcome::Gone {
+                return gone();
+            }
+        }
+        Ok(RegenerateOutcome::Regenerated {
+            session: SessionFacts::of(&claims, payload),
+            token: minted,
+        })
+    }
+}

@@ -1,0 +1,253 @@
+//! Verifying an access token for a backend SDK (core specification, section 2).
+
+use std::sync::Arc;
+
+use super::refresh::{MAX_ATTEMPTS, lost_all_races};
+use super::token::{self, ParsedToken};
+use super::{
+    Dialect, Engine, Format, IssuedToken, MintFailure, Mode, SessionFacts, TokenVersion, Verify,
+    VerifyOutcome,
+};
+use crate::clock::UnixMillis;
+use crate::error::Fault;
+use crate::json::JsonObject;
+use crate::keys::{KeyFault, VerifyingKey};
+use crate::secret::RefreshHash1;
+use crate::store::{KeyKind, RotateOutcome, SessionKey, SessionRecord};
+use crate::token::access::AccessClaims;
+
+const ENDED: &str = "Either the session has ended or has been blacklisted";
+const MISSING: &str = "Session missing in db";
+const ROTATED_OUT: &str = "rotated-out token branch; refresh required";
+
+/// What the signature of a token is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signature {
+    Good,
+    Bad,
+    UnknownKey,
+}
+
+impl Engine {
+    /// Verifies an access token. In [`Mode::Legacy`] the first use of a token that a refresh handed
+    /// out moves the session on.
+    ///
+    /// # Errors
+    /// Trouble with the store or the keys.
+    pub async fn verify_session(
+        &self,
+        request: &Verify,
+        dialect: Dialect,
+    ) -> Result<VerifyOutcome, Fault> {
+        let now = self.clock.now();
+        let refuse = |why: &str| Ok(VerifyOutcome::TryRefreshToken(why.to_owned()));
+        let token = match token::parse(request.token.expose()) {
+            Ok(token) => token,
+            Err(malformed) => return refuse(&malformed.to_string()),
+        };
+        match self.signature(&token, now).await? {
+            Signature::Good => {}
+            Signature::UnknownKey => return refuse("Key not found"),
+            Signature::Bad => {
+                return refuse(
+                    "io.supertokens.session.jwt.JWT$JWTException: JWT verification failed",
+                );
+            }
+        }
+        let (claims, own) = match token.claims() {
+            Ok(claims) => claims,
+            Err(malformed) => return refuse(&malformed.to_string()),
+        };
+        if claims.expires_at <= now.floor_seconds() {
+            return refuse("Access token expired");
+        }
+        if request.check_anti_csrf {
+            let Some(own) = &claims.anti_csrf else {
+                return refuse(
+                    "Access token does not contain all the information. Maybe the structure has changed?",
+                );
+            };
+            let sent = request.anti_csrf.as_ref();
+            if !sent.is_some_and(|sent| own.ct_eq(sent.expose())) {
+                return refuse("anti-csrf check failed");
+            }
+        }
+        let record = if request.check_database {
+            let record = self.store.session(&self.key_of(&claims), now).await?;
+            // A signed token that names somebody else's session is none that this engine made.
+            match record.filter(|record| record.user_id == claims.recipe_user_id) {
+                Some(record) => Some(record),
+                None => return Ok(VerifyOutcome::Unauthorised(ENDED)),
+            }
+        } else {
+            None
+        };
+        match dialect.mode {
+            Mode::Rotation => Ok(branch(&claims, own, record.as_ref())),
+            Mode::Legacy => self.promote(claims, own, token.version, record).await,
+        }
+    }
+
+    /// LEGACY: the first use of a new token moves the session on, and what still names a parent, or
+    /// an older payload, is replaced.
+    async fn promote(
+        &self,
+        claims: AccessClaims,
+        own_payload: JsonObject,
+        version: TokenVersion,
+        mut record: Option<SessionRecord>,
+    ) -> Result<VerifyOutcome, Fault> {
+        let changed = record
+            .as_ref()
+            .is_some_and(|record| !record.payload.same_json(&own_payload));
+        if claims.parent_refresh_hash1.is_none() && !changed {
+            return Ok(live(&claims, own_payload.clone(), None, None));
+        }
+        let key = self.key_of(&claims);
+        let own = claims.refresh_hash1.second();
+        let parent = claims
+            .parent_refresh_hash1
+            .as_ref()
+            .map(RefreshHash1::second);
+        for _ in 0..MAX_ATTEMPTS {
+            let now = self.clock.now();
+            let found = match record.take() {
+                Some(record) => Some(record),
+                None => self.store.session(&key, now).await?,
+            };
+            let Some(stored) = found.filter(|record| record.user_id == claims.recipe_user_id)
+            else {
+                return Ok(VerifyOutcome::Unauthorised(MISSING));
+            };
+            let current = &stored.lineage.current;
+            let promotes = parent.as_ref() == Some(current);
+            if !promotes && own != *current {
+                // A token of an older branch: good until it expires, but not made any younger. What
+                // the caller learns is what is stored, if it asked for that.
+                let payload = if changed {
+                    stored.payload
+                } else {
+                    own_payload.clone()
+                };
+                return Ok(live(&claims, payload, None, None));
+            }
+            let next = promotes.then(|| self.promotion(&stored, own.clone(), now));
+            let validity = self.lifetimes.access_token_validity;
+            let renewed = AccessClaims {
+                parent_refresh_hash1: None,
+                issued_at: now.floor_seconds(),
+                // Only what a refresh has just earned is a new span of time.
+                expires_at: next.as_ref().map_or(claims.expires_at, |next| {
+                    Self::access_ends(validity, now, next.expires_at)
+                }),
+                ..claims.clone()
+            };
+            let minted = match self
+                .mint_again(renewed, &stored.payload, version, stored.key_kind, now)
+                .await
+            {
+                Ok(minted) => minted,
+                Err(MintFailure::ProtectedClaim) => return Ok(VerifyOutcome::ProtectedClaim),
+                Err(MintFailure::Fault(fault)) => return Err(fault),
+            };
+            let outcome = match &next {
+                Some(next) => {
+                    self.store
+                        .rotate(&key, &stored.lineage, &stored.payload, next, now)
+                        .await?
+                }
+                None => RotateOutcome::Rotated,
+            };
+            match outcome {
+                RotateOutcome::Rotated => {
+                    return Ok(live(&claims, stored.payload, Some(minted), None));
+                }
+                RotateOutcome::Changed => {}
+                RotateOutcome::Gone => return Ok(VerifyOutcome::Unauthorised(MISSING)),
+            }
+        }
+        Err(lost_all_races())
+    }
+
+    /// Signs a token in place of one of the same version.
+    pub(super) async fn mint_again(
+        &self,
+        claims: AccessClaims,
+        payload: &JsonObject,
+        version: TokenVersion,
+        kind: KeyKind,
+        now: UnixMillis,
+    ) -> Result<IssuedToken, MintFailure> {
+        let kind = if version == TokenVersion::V1 {
+            KeyKind::Dynamic
+        } else {
+            kind
+        };
+        self.mint_access(claims, payload, Format::Core(version), kind, now)
+            .await
+            .map(IssuedToken::from)
+    }
+
+    pub(super) async fn signature(
+        &self,
+        token: &ParsedToken<'_>,
+        now: UnixMillis,
+    ) -> Result<Signature, KeyFault> {
+        let (message, signature) = (token.signing_input.as_bytes(), token.signature.as_slice());
+        if let Some(kid) = &token.kid {
+            return Ok(match self.keys.verifier(kid, now).await? {
+                None => Signature::UnknownKey,
+                Some(key) if key.verifies(message, signature) => Signature::Good,
+                Some(_) => Signature::Bad,
+            });
+        }
+        let fits = |keys: Vec<_>| {
+            keys.iter()
+                .any(|key: &Arc<VerifyingKey>| key.verifies(message, signature))
+        };
+        if fits(self.keys.verifiers(now)) || fits(self.keys.verifiers_looked_for(now).await?) {
+            Ok(Signature::Good)
+        } else {
+            Ok(Signature::Bad)
+        }
+    }
+
+    pub(super) fn key_of(&self, claims: &AccessClaims) -> SessionKey {
+        SessionKey {
+            app: self.app.clone(),
+            tenant: claims.tenant_id.clone(),
+            handle: claims.handle.clone(),
+        }
+    }
+}
+
+/// ROTATION: a token is good if it belongs to the current or the previous refresh token. Nothing is
+/// written.
+fn branch(
+    claims: &AccessClaims,
+    own_payload: JsonObject,
+    record: Option<&SessionRecord>,
+) -> VerifyOutcome {
+    let Some(record) = record else {
+        return live(claims, own_payload, None, None);
+    };
+    let parent = claims.parent_refresh_hash1.as_ref();
+    if !record.lineage.covers(&claims.refresh_hash1, parent) {
+        return VerifyOutcome::Unauthorised(ROTATED_OUT);
+    }
+    let changed = !record.payload.same_json(&own_payload);
+    live(claims, own_payload, None, Some(changed))
+}
+
+fn live(
+    claims: &AccessClaims,
+    payload: JsonObject,
+    replacement: Option<IssuedToken>,
+    payload_update_available: Option<bool>,
+) -> VerifyOutcome {
+    VerifyOutcome::Live {
+        session: SessionFacts::of(claims, payload),
+        replacement,
+        payload_update_available,
+    }
+}

@@ -1,0 +1,61 @@
+//! Apps and tenants: which there are, and what is configured for them.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::clock::UnixMillis;
+use crate::ids::{AppId, TenantId};
+use crate::json::JsonObject;
+
+/// Where apps and tenants are kept. What every [`Store`](super::Store) of this project is too; only
+/// programs that administrate them, such as a server for backend SDKs, need it.
+///
+/// The contract is that of the [module](super): no default methods, each call is one atomic step.
+#[async_trait]
+pub trait TenantStore: Send + Sync + 'static {
+    /// All tenants of all apps that are registered, those among them that were met without ever
+    /// being configured; ordered by app, then tenant.
+    async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError>;
+
+    /// Registers a tenant, and its app, or replaces what is configured for it; tells whether it is
+    /// new. An app has the tenant `public` from the start.
+    async fn put_tenant(&self, tenant: &TenantRecord, now: UnixMillis) -> Result<bool, StoreError>;
+
+    /// Deletes a tenant with its sessions, and tells whether there was one. The tenant `public`
+    /// goes with its app only, and is left alone here.
+    async fn delete_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StoreError>;
+
+    /// Deletes an app with its tenants, sessions, metadata and keys, and tells whether there was
+    /// one.
+    async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError>;
+}
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantRecord {
+    /// Its app.
+    pub app: AppId,
+    /// Its name in the app.
+    pub tenant: TenantId,
+    /// What is configured otherwise than for its parent.
+    pub core_config: JsonObject,
+    /// The login methods to begin with, if that is configured. Kept for the SDKs, which ask for
+    /// them.
+    pub first_factors: Option<Vec<String>>,
+    /// The login methods that must follow, if that is configured.
+    pub required_secondary_factors: Option<Vec<String>>,
+}
+
+impl TenantRecord {
+    /// A tenant for which nothing is configured.
+    #[must_use]
+    pub fn new(app: AppId, tenant: TenantId) -> Self {
+        Self {
+            app,
+            tenant,
+            core_config: JsonObject::empty(),
+            first_factors: None,
+            required_secondary_factors: None,
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What is answered: JSON or a text, and errors with their status. Every body ends with a newline.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use serde::Serialize;
+use serde_json::json;
+use supersession::{Fault, FaultKind};
+
+/// A whole answer.
+pub type Answer = Response<Full<Bytes>>;
+
+/// An answer that is not the one that was asked for.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) text: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self {
+            status,
+            text: text.into(),
+        }
+    }
+
+    pub(crate) fn bad_request(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, text)
+    }
+
+    pub(crate) fn forbidden(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, text)
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Not found")
+    }
+
+    pub(crate) fn method_not_supported() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not supported")
+    }
+
+    pub(crate) fn protected_claim() -> Self {
+        Self::bad_request(supersession::wire::MESSAGE_PROTECTED_FIELD)
+    }
+}
+
+/// The causes are the operator's; the client hears that there is trouble, and whether to try again.
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        tracing::error!(kind = ?fault.kind(), error = fault.report(), "a request failed");
+        match fault.kind() {
+            FaultKind::Unavailable => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The session store is not available; try again",
+            ),
+            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
+        }
+    }
+}
+
+impl From<supersession::store::StoreError> for Refusal {
+    fn from(error: supersession::store::StoreError) -> Self {
+        Fault::from(error).into()
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        let mut answer = text(refusal.text);
+        *answer.status_mut() = refusal.status;
+        answer
+    }
+}
+
+/// A text.
+pub(crate) fn text(text: impl Into<String>) -> Answer {
+    let mut text = text.into();
+    text.push('\n');
+    with_type(text.into_bytes(), "text/html; charset=UTF-8")
+}
+
+/// JSON.
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<Answer, Refusal> {
+    let mut body = serde_json::to_vec(value).map_err(|error| {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "an answer cannot be written"
+        );
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
+    })?;
+    body.push(b'\n');
+    Ok(with_type(body, "application/json; charset=UTF-8"))
+}
+
+/// A status, and nothing else.
+pub(crate) fn status(status: &str) -> Result<Answer, Refusal> {
+    json(&json!({ "status": status }))
+}
+
+/// "Unauthorised", for a backend SDK.
+pub(crate) fn unauthorised(message: &str) -> Result<Answer, Refusal> {
+    json(&json!({ "status": "UNAUTHORISED", "message": message }))
+}
+
+pub(crate) fn with_type(body: Vec<u8>, content_type: &'static str) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    let value = HeaderValue::from_static(content_type);
+    answer.headers_mut().insert(CONTENT_TYPE, value);
+    answer
+}

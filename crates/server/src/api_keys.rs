@@ -1,0 +1,82 @@
+//! API keys: who may ask.
+
+use std::fmt;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use subtle::{Choice, ConstantTimeEq as _};
+use supersession::SecretText;
+
+use crate::core_config::BadValue;
+
+const HEADER: &str = "api-key";
+const SHORTEST: usize = 20;
+
+/// The keys of an app. Without any, everybody may ask.
+#[derive(Default)]
+pub(crate) struct ApiKeys(Vec<SecretText>);
+
+/// Reads a list that is separated by commas.
+pub(crate) fn parse(list: Option<&str>) -> Result<ApiKeys, BadValue> {
+    let Some(list) = list else {
+        return Ok(ApiKeys::default());
+    };
+    let list: String = list.chars().filter(|c| !c.is_whitespace()).collect();
+    let keys = list.split(',').map(|key| {
+        if key.len() < SHORTEST {
+            return Err(BadValue(format!(
+                "One of the API keys is too short. Please use at least {SHORTEST} characters"
+            )));
+        }
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '=' || c == '-';
+        if !key.chars().all(allowed) {
+            return Err(BadValue(
+                "Invalid characters in API key. Please only use '=', '-' and alpha-numeric (including capitals)"
+                    .to_owned(),
+            ));
+        }
+        Ok(SecretText::new(key))
+    });
+    keys.collect::<Result<_, _>>().map(ApiKeys)
+}
+
+impl ApiKeys {
+    pub(crate) fn are_needed(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Whether the request carries one of the keys. Takes the same time whichever it is, or none.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> bool {
+        if self.0.is_empty() {
+            return true;
+        }
+        let Some(sent) = sent(headers) else {
+            return false;
+        };
+        let matches = self.0.iter().fold(Choice::from(0), |found, key| {
+            found | key.expose().as_bytes().ct_eq(sent)
+        });
+        matches.into()
+    }
+}
+
+fn sent(headers: &HeaderMap) -> Option<&[u8]> {
+    if let Some(key) = headers.get(HEADER) {
+        return Some(key.as_bytes().trim_ascii());
+    }
+    let value = headers.get(AUTHORIZATION)?.as_bytes().trim_ascii();
+    let (scheme, rest) = value.split_at_checked(7).unwrap_or((b"", value));
+    if scheme.eq_ignore_ascii_case(b"bearer ") {
+        Some(rest.trim_ascii())
+    } else {
+        Some(value)
+    }
+}
+
+impl fmt::Debug for ApiKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiKeys")
+            .field("count", &self.0.len())
+            .finish()
+    }
+}

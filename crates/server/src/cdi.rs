@@ -1,0 +1,214 @@
+//! The core driver interface: which versions there are, and what each one differs in.
+//!
+//! This is the edge: below the handlers nobody knows a version, only the [`Dialect`] that it comes
+//! to.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use supersession::engine::{Dialect, Mode, TokenVersion};
+
+/// A version of the core driver interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct CdiVersion {
+    major: u16,
+    minor: u16,
+}
+
+const fn version(major: u16, minor: u16) -> CdiVersion {
+    CdiVersion { major, minor }
+}
+
+/// All versions that are spoken here, oldest first.
+pub(crate) const SUPPORTED: [CdiVersion; 25] = [
+    version(2, 7),
+    version(2, 8),
+    version(2, 9),
+    version(2, 10),
+    version(2, 11),
+    version(2, 12),
+    version(2, 13),
+    version(2, 14),
+    version(2, 15),
+    version(2, 16),
+    version(2, 17),
+    version(2, 18),
+    version(2, 19),
+    version(2, 20),
+    version(2, 21),
+    version(3, 0),
+    version(3, 1),
+    version(4, 0),
+    version(5, 0),
+    version(5, 1),
+    version(5, 2),
+    version(5, 3),
+    version(5, 4),
+    version(5, 5),
+    version(5, 6),
+];
+
+/// Why a header names no version that is spoken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unspoken {
+    /// It is no dotted number.
+    Malformed,
+    /// It is one, but not in the list.
+    Unsupported(Ordering),
+}
+
+impl CdiVersion {
+    /// The newest one.
+    pub(crate) const NEWEST: Self = version(5, 6);
+
+    /// Reads a version that is in the list.
+    ///
+    /// # Errors
+    /// When it is none. The order tells whether it is beyond the newest one.
+    pub(crate) fn parse(text: &str) -> Result<Self, Unspoken> {
+        let numbers: Option<Vec<u64>> = text
+            .split('.')
+            .map(|part| {
+                let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+                digits.then(|| part.parse().unwrap_or(u64::MAX))
+            })
+            .collect();
+        let mut numbers = numbers.ok_or(Unspoken::Malformed)?;
+        while numbers.len() > 2 && numbers.last() == Some(&0) {
+            numbers.pop();
+        }
+        numbers.resize(numbers.len().max(2), 0);
+        let newest = [u64::from(Self::NEWEST.major), u64::from(Self::NEWEST.minor)];
+        let listed = SUPPORTED
+            .into_iter()
+            .find(|known| numbers == [u64::from(known.major), u64::from(known.minor)]);
+        listed.ok_or_else(|| Unspoken::Unsupported(numbers.as_slice().cmp(&newest)))
+    }
+
+    /// What it comes to for the engine.
+    #[must_use]
+    pub(crate) fn dialect(self) -> Dialect {
+        Dialect {
+            mode: if self.is_rotation() {
+                Mode::Rotation
+            } else {
+                Mode::Legacy
+            },
+            version: if self < version(2, 21) {
+                TokenVersion::V2
+            } else if self < version(3, 0) {
+                TokenVersion::V3
+            } else if self < version(4, 0) {
+                TokenVersion::V4
+            } else {
+                TokenVersion::V5
+            },
+        }
+    }
+
+    fn is_rotation(self) -> bool {
+        self >= version(5, 6)
+    }
+
+    /// Whether verification is stateless: only on the public tenant, and with a flag where LEGACY
+    /// answers with a token.
+    #[must_use]
+    pub(crate) fn verifies_on_public_tenant_only(self) -> bool {
+        self.is_rotation()
+    }
+
+    /// Whether a request may shorten the validity of an access token.
+    #[must_use]
+    pub(crate) fn takes_access_token_validity(self) -> bool {
+        self.is_rotation()
+    }
+
+    /// Whether SDKs of this version have the public keys in answers, and no key sets.
+    #[must_use]
+    pub(crate) fn is_before_key_sets(self) -> bool {
+        self < version(2, 21)
+    }
+
+    /// Whether all public keys are in answers, not only one.
+    #[must_use]
+    pub(crate) fn lists_public_keys(self) -> bool {
+        self >= version(2, 9)
+    }
+
+    /// Whether paths may name a tenant, and answers do.
+    #[must_use]
+    pub(crate) fn knows_tenants(self) -> bool {
+        self >= version(3, 0)
+    }
+
+    /// Whether answers name the login method of a user.
+    #[must_use]
+    pub(crate) fn knows_recipe_users(self) -> bool {
+        self >= version(4, 0)
+    }
+
+    /// Whether a refresh may choose the kind of key.
+    #[must_use]
+    pub(crate) fn refresh_chooses_key(self) -> Choice {
+        if self >= version(5, 0) {
+            Choice::Mandatory
+        } else if self >= version(3, 0) {
+            Choice::Optional
+        } else {
+            Choice::Ignored
+        }
+    }
+
+    /// Whether what belongs to an app may be asked for on the public tenant only.
+    #[must_use]
+    pub(crate) fn separates_apps_from_tenants(self) -> bool {
+        self >= version(5, 0)
+    }
+}
+
+/// What becomes of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Not looked at.
+    Ignored,
+    /// Counts if it is there.
+    Optional,
+    /// Must be there.
+    Mandatory,
+}
+
+impl fmt::Display for CdiVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_numbers() {
+        assert_eq!(CdiVersion::parse("2.21"), Ok(version(2, 21)));
+        assert_eq!(CdiVersion::parse("5.0.0"), Ok(version(5, 0)));
+        assert_eq!(CdiVersion::parse("4"), Ok(version(4, 0)));
+        for bad in ["", "abc", "2.x", ".", "5.", "-1.0", "5.4 ", "+5.4"] {
+            assert_eq!(CdiVersion::parse(bad), Err(Unspoken::Malformed), "{bad}");
+        }
+        for (text, order) in [
+            ("99.0", Ordering::Greater),
+            ("5.6.1", Ordering::Greater),
+            ("99999999999999999999.1", Ordering::Greater),
+            ("4.7", Ordering::Less),
+            ("1.0", Ordering::Less),
+        ] {
+            assert_eq!(
+                CdiVersion::parse(text),
+                Err(Unspoken::Unsupported(order)),
+                "{text}"
+            );
+        }
+        assert!(SUPPORTED.is_sorted());
+        assert_eq!(SUPPORTED.last(), Some(&CdiVersion::NEWEST));
+    }
+}

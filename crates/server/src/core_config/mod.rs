@@ -1,0 +1,206 @@
+//! The configuration of an app, under the names that SuperTokens' core gives it: what the process
+//! was started with, and over it what was set for the app or the tenant.
+
+mod keys;
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use supersession::JsonObject;
+use supersession::engine::{EngineSettings, Lifetimes};
+
+use crate::api_keys::{self, ApiKeys};
+use crate::cdi::CdiVersion;
+use crate::ip_rules::IpRules;
+
+pub(crate) use keys::{Level, coerced, level};
+
+/// Values by name.
+pub type Values = Map<String, Value>;
+
+/// Limits that production systems keep, and tests must pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limits {
+    /// Keys live an hour at least, refresh tokens longer than access tokens, the grace period is
+    /// five minutes at most.
+    Kept,
+    /// For test suites, which wait for keys and tokens to get old.
+    Lifted,
+}
+
+/// A value that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadValue(pub String);
+
+/// The configuration of an app, checked.
+#[derive(Debug)]
+pub(crate) struct AppConfig {
+    pub(crate) engine: EngineSettings,
+    /// Whether SDKs from before key sets get the session looked up when they verify.
+    pub(crate) access_token_blacklisting: bool,
+    /// Whether SDKs from before key sets get tokens that are signed with a rotating key.
+    pub(crate) signing_key_dynamic: bool,
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) max_cdi: CdiVersion,
+    pub(crate) min_cdi: Option<CdiVersion>,
+    pub(crate) ip_rules: IpRules,
+}
+
+const HOUR: f64 = 3_600.0;
+/// Below it the overlap of keys would be longer than their life.
+const SHORT_INTERVAL: Duration = Duration::from_secs(60);
+const KEY_OVERLAP: Duration = Duration::from_secs(60);
+
+impl AppConfig {
+    /// Reads and checks all values.
+    pub(crate) fn read(values: &Values, limits: Limits) -> Result<Self, BadValue> {
+        let lifted = limits == Limits::Lifted;
+        let access = whole(values, "access_token_validity", 3_600, 1, 86_400_000)?;
+        let refresh_minutes = number(values, "refresh_token_validity", 144_000.0)?;
+        let access_token_validity = Duration::from_secs(access);
+        let refresh_token_validity = seconds("refresh_token_validity", refresh_minutes * 60.0)?;
+        if refresh_token_validity <= access_token_validity && !lifted {
+            return Err(bad(
+                "'refresh_token_validity' (minutes) must be longer than 'access_token_validity' (seconds)",
+            ));
+        }
+        let interval_name = "access_token_dynamic_signing_key_update_interval";
+        let interval_hours = number(values, interval_name, 168.0)?;
+        if interval_hours < 1.0 && !lifted {
+            return Err(bad(&format!("'{interval_name}' must be at least 1 hour")));
+        }
+        let key_update_interval = seconds(interval_name, interval_hours * HOUR)?;
+        let most_grace = if lifted { u64::MAX } else { 300 };
+        let grace = whole(
+            values,
+            "refresh_token_rotation_grace_period",
+            30,
+            0,
+            most_grace,
+        )?;
+        let jitter = number(values, "access_token_validity_jitter", 0.05)?;
+        if !(0.0..=0.25).contains(&jitter) {
+            return Err(bad(
+                "'access_token_validity_jitter' must be between 0 and 0.25",
+            ));
+        }
+        let reuse = text(values, "recent_token_reuse_behaviour").unwrap_or("TOKEN_THEFT");
+        let recent_reuse_is_theft = match reuse.to_ascii_uppercase().as_str() {
+            "TOKEN_THEFT" => true,
+            "UNAUTHORISED" => false,
+            _ => {
+                return Err(bad(
+                    "'recent_token_reuse_behaviour' must be TOKEN_THEFT or UNAUTHORISED",
+                ));
+            }
+        };
+        let min_cdi = cdi(values, "supertokens_min_cdi_version")?;
+        let max_cdi = cdi(values, "supertokens_max_cdi_version")?.unwrap_or(CdiVersion::NEWEST);
+        if min_cdi.is_some_and(|min| min > max_cdi) {
+            return Err(bad(
+                "'supertokens_min_cdi_version' must not be greater than 'supertokens_max_cdi_version'",
+            ));
+        }
+        Ok(Self {
+            engine: EngineSettings {
+                lifetimes: Lifetimes {
+                    access_token_validity,
+                    access_token_validity_jitter: jitter,
+                    refresh_token_validity,
+                    rotation_grace_period: Duration::from_secs(grace),
+                    absolute_session_lifetime: None,
+                    recent_reuse_is_theft,
+                },
+                key_update_interval,
+                key_overlap: if key_update_interval < SHORT_INTERVAL {
+                    key_update_interval / 5
+                } else {
+                    KEY_OVERLAP
+                },
+            },
+            access_token_blacklisting: flag(values, "access_token_blacklisting", false),
+            signing_key_dynamic: flag(values, "access_token_signing_key_dynamic", true),
+            api_keys: api_keys::parse(text(values, "api_keys"))?,
+            max_cdi,
+            min_cdi,
+            ip_rules: ip_rules(values)?,
+        })
+    }
+}
+
+/// The address rules of a tenant.
+pub(crate) fn ip_rules(values: &Values) -> Result<IpRules, BadValue> {
+    IpRules::new(
+        text(values, "ip_allow_regex"),
+        text(values, "ip_deny_regex"),
+    )
+}
+
+/// What is set over what was set before: null takes a value away.
+pub(crate) fn overlaid(base: &Values, over: &JsonObject) -> Values {
+    let mut values = base.clone();
+    for (name, value) in over.deserialize::<Values>().unwrap_or_default() {
+        let name = keys::canonical(&name).to_owned();
+        if value.is_null() {
+            values.remove(&name);
+        } else {
+            values.insert(name, value);
+        }
+    }
+    values
+}
+
+fn bad(text: &str) -> BadValue {
+    BadValue(text.to_owned())
+}
+
+fn text<'a>(values: &'a Values, name: &str) -> Option<&'a str> {
+    values.get(name).and_then(Value::as_str)
+}
+
+fn flag(values: &Values, name: &str, default: bool) -> bool {
+    values.get(name).and_then(Value::as_bool).unwrap_or(default)
+}
+
+fn number(values: &Values, name: &str, default: f64) -> Result<f64, BadValue> {
+    let number = match values.get(name) {
+        None => default,
+        Some(value) => value
+            .as_f64()
+            .ok_or_else(|| BadValue(format!("'{name}' must be of type double")))?,
+    };
+    if number.is_finite() && number >= 0.0 {
+        Ok(number)
+    } else {
+        Err(BadValue(format!("'{name}' must not be negative")))
+    }
+}
+
+fn seconds(name: &str, seconds: f64) -> Result<Duration, BadValue> {
+    // A bound, so that sums of lifetimes stay far from overflow: a thousand years.
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|span| *span <= Duration::from_secs(31_557_600_000))
+        .filter(|span| *span > Duration::ZERO)
+        .ok_or_else(|| BadValue(format!("'{name}' is out of range")))
+}
+
+fn whole(values: &Values, name: &str, default: u64, min: u64, max: u64) -> Result<u64, BadValue> {
+    let number = values
+        .get(name)
+        .map_or(Some(default), |value| value.as_u64());
+    number
+        .filter(|number| (min..=max).contains(number))
+        .ok_or_else(|| BadValue(format!("'{name}' must be between {min} and {max} seconds")))
+}
+
+fn cdi(values: &Values, name: &str) -> Result<Option<CdiVersion>, BadValue> {
+    text(values, name)
+        .map(|text| {
+            CdiVersion::parse(text).map_err(|_| {
+                BadValue(format!("'{name}' must be a version of the core driver interface that is supported, such as {}", CdiVersion::NEWEST))
+            })
+        })
+        .transpose()
+}

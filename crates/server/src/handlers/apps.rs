@@ -1,0 +1,368 @@
+//! Administration of apps and tenants.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json as value};
+use supersession::store::TenantRecord;
+use supersession::{AppId, JsonObject, TenantId};
+
+use crate::answer::{Answer, Refusal, json, status};
+use crate::core_config::{self, BadValue, Level, Values};
+use crate::input::Input;
+use crate::path::{Endpoint, RESERVED_TENANTS};
+use crate::registry::App;
+use crate::service::Call;
+
+pub(super) async fn put_app(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let input = Input::parse(&call.body)?;
+    let app = match input.optional_text("appId")? {
+        None => AppId::default(),
+        Some(id) => AppId::from_stored(&scope_id("appId", &id)?),
+    };
+    let settings = Settings::read(call, &input)?;
+    let caller = call.app_on_public_tenant().await?;
+    if caller.id != AppId::default() && caller.id != app {
+        return Err(Refusal::forbidden(
+            "You must use the public app or the same app to create or update an app",
+        ));
+    }
+    put(call, app, TenantId::default(), settings).await
+}
+
+pub(super) async fn put_tenant(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let input = Input::parse(&call.body)?;
+    let tenant = match input.optional_text("tenantId")? {
+        None => call.target.tenant.clone(),
+        Some(id) => {
+            let id = scope_id("tenantId", &id)?;
+            if RESERVED_TENANTS.contains(&id.as_str()) {
+                return Err(Refusal::bad_request(format!(
+                    "Cannot use '{id}' as a tenantId"
+                )));
+            }
+            TenantId::from_stored(&id)
+        }
+    };
+    let settings = Settings::read(call, &input)?;
+    let app = call.app().await?;
+    if call.target.tenant != TenantId::default() && call.target.tenant != tenant {
+        return Err(Refusal::forbidden(
+            "You must use the public or same tenantId to create or update a tenant",
+        ));
+    }
+    put(call, app.id.clone(), tenant, settings).await
+}
+
+pub(super) async fn put_domain(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let input = Input::parse(&call.body)?;
+    let domain = input.optional_text("connectionUriDomain")?;
+    let settings = Settings::read(call, &input)?;
+    base_app(call).await?;
+    if domain.is_some_and(|domain| !domain.trim().is_empty()) {
+        return Err(Refusal::bad_request(
+            "Connection URI domain is disallowed: this server has one domain; make an app instead",
+        ));
+    }
+    put(call, AppId::default(), TenantId::default(), settings).await
+}
+
+/// What a request sets.
+struct Settings {
+    core_config: Option<JsonObject>,
+    /// None if it is not named, `Some(None)` if it is taken away.
+    first_factors: Option<Option<Vec<String>>>,
+    required_secondary_factors: Option<Option<Vec<String>>>,
+}
+
+impl Settings {
+    fn read(call: &Call<'_>, input: &Input<'_>) -> Result<Self, Refusal> {
+        const OLD_SWITCHES: [&str; 3] = [
+            "emailPasswordEnabled",
+            "thirdPartyEnabled",
+            "passwordlessEnabled",
+        ];
+        let endpoint = call.target.endpoint;
+        let newer = matches!(
+            endpoint,
+            Endpoint::AppV2 | Endpoint::TenantV2 | Endpoint::DomainV2
+        );
+        for field in OLD_SWITCHES {
+            let set = input.optional_flag(field)?;
+            if newer && set.is_some() {
+                return Err(Refusal::bad_request(format!(
+                    "Field name '{field}' is invalid in JSON input"
+                )));
+            }
+        }
+        let factors = |field| {
+            if !input.has(field) {
+                Ok(None)
+            } else if input.is_null(field) {
+                Ok(Some(None))
+            } else {
+                input.optional_list::<String>(field).map(Some)
+            }
+        };
+        let required_secondary_factors = factors("requiredSecondaryFactors")?;
+        if matches!(&required_secondary_factors, Some(Some(list)) if list.is_empty()) {
+            return Err(Refusal::bad_request(
+                "requiredSecondaryFactors cannot be empty, set null instead to remove all required secondary factors",
+            ));
+        }
+        Ok(Self {
+            core_config: input.optional_object("coreConfig")?,
+            first_factors: factors("firstFactors")?,
+            required_secondary_factors,
+        })
+    }
+}
+
+async fn put(
+    call: &Call<'_>,
+    app: AppId,
+    tenant: TenantId,
+    settings: Settings,
+) -> Result<Answer, Refusal> {
+    let registry = &call.service.registry;
+    let change = registry.change().await?;
+    let known = registry.app(&app).await?;
+    let existing = known.as_ref().and_then(|app| app.tenants.get(&tenant));
+    let created_new = existing.is_none();
+    let mut record = existing.map_or_else(
+        || TenantRecord::new(app.clone(), tenant.clone()),
+        |tenant| tenant.record.clone(),
+    );
+    if let Some(core_config) = settings.core_config {
+        let is_base = app == AppId::default() && tenant == TenantId::default();
+        if is_base && !core_config.is_empty() {
+            return Err(Refusal::bad_request("Cannot modify base config"));
+        }
+        record.core_config = merged(&record.core_config, &core_config)?;
+    }
+    if let Some(factors) = settings.first_factors {
+        record.first_factors = factors;
+    }
+    if let Some(factors) = settings.required_secondary_factors {
+        record.required_secondary_factors = factors;
+    }
+    check(call, known.as_deref(), &record)?;
+    change.put(&record).await?;
+    json(&value!({ "status": "OK", "createdNew": created_new }))
+}
+
+/// What is stored, with what is set over it: null takes a value away.
+fn merged(stored: &JsonObject, set: &JsonObject) -> Result<JsonObject, Refusal> {
+    let mut values: Values = stored.deserialize().unwrap_or_default();
+    let set: Values = set
+        .deserialize()
+        .map_err(|_| Refusal::bad_request("Invalid Json Input"))?;
+    for (name, value) in set {
+        match core_config::level(&name) {
+            None => return Err(invalid(&BadValue(format!("Invalid config key: {name}")))),
+            Some(Level::Process) => {
+                return Err(invalid(&BadValue(format!(
+                    "{name} can only be set via the core's base config setting"
+                ))));
+            }
+            Some(Level::App | Level::Tenant) => {}
+        }
+        if value.is_null() {
+            values.remove(&name);
+        } else {
+            let value = core_config::coerced(&name, &value).map_err(|bad| invalid(&bad))?;
+            values.insert(name, value);
+        }
+    }
+    JsonObject::from_serialize(&values).map_err(|_| Refusal::bad_request("Invalid Json Input"))
+}
+
+/// Whether an app can be like this: its values are in range, and its tenants do not disagree.
+fn check(call: &Call<'_>, app: Option<&App>, changed: &TenantRecord) -> Result<(), Refusal> {
+    let public = TenantId::default();
+    let stored = app.and_then(|app| app.tenants.get(&public));
+    let root = if changed.tenant == public {
+        changed.core_config.clone()
+    } else {
+        stored.map_or_else(JsonObject::empty, |root| root.record.core_config.clone())
+    };
+    let values = call
+        .service
+        .registry
+        .check(&root)
+        .map_err(|bad| invalid(&bad))?;
+    let others = app.into_iter().flat_map(|app| app.tenants.values());
+    let others = others
+        .map(|tenant| &tenant.record)
+        .filter(|record| record.tenant != changed.tenant);
+    for record in others.chain([changed]) {
+        if record.tenant == public {
+            continue;
+        }
+        let own: Values = record.core_config.deserialize().unwrap_or_default();
+        let differs = own.iter().find(|(name, value)| {
+            core_config::level(name) == Some(Level::App) && values.get(*name) != Some(*value)
+        });
+        if let Some((name, _)) = differs {
+            return Err(invalid(&BadValue(format!(
+                "You cannot set different values for {name} for the same appId"
+            ))));
+        }
+        let overlaid = core_config::overlaid(&values, &record.core_config);
+        core_config::ip_rules(&overlaid).map_err(|bad| invalid(&bad))?;
+    }
+    Ok(())
+}
+
+fn invalid(bad: &BadValue) -> Refusal {
+    Refusal::bad_request(format!("Invalid core config: {bad}"))
+}
+
+fn scope_id(field: &str, text: &str) -> Result<String, Refusal> {
+    let id = text.trim().to_ascii_lowercase();
+    let problem = if id.is_empty() {
+        "should not be an empty String"
+    } else if id.starts_with("appid-") {
+        "must not start with 'appid-'"
+    } else if !id
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    {
+        "can only contain letters, numbers and hyphens"
+    } else if id.len() > 64 {
+        "must not be longer than 64 characters"
+    } else {
+        return Ok(id);
+    };
+    Err(Refusal::bad_request(format!("{field} {problem}")))
+}
+
+pub(super) async fn tenant(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let target = call.target;
+    let app = call
+        .service
+        .registry
+        .app_with_tenant(&target.app, &target.tenant);
+    let Some(app) = app.await? else {
+        return status("TENANT_NOT_FOUND_ERROR");
+    };
+    let newer = target.endpoint == Endpoint::TenantV2;
+    let mut shape = app
+        .tenants
+        .get(&target.tenant)
+        .map(|tenant| tenant_shape(&tenant.record, newer))
+        .unwrap_or_default();
+    shape.insert("status".to_owned(), "OK".into());
+    json(&shape)
+}
+
+pub(super) async fn tenants(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let app = call.app_on_public_tenant().await?;
+    let newer = call.target.endpoint == Endpoint::TenantListV2;
+    json(&value!({ "status": "OK", "tenants": tenant_shapes(&app, newer) }))
+}
+
+pub(super) async fn apps(call: &Call<'_>) -> Result<Answer, Refusal> {
+    base_app(call).await?;
+    let newer = call.target.endpoint == Endpoint::AppListV2;
+    json(&value!({ "status": "OK", "apps": app_shapes(call, newer) }))
+}
+
+pub(super) async fn domains(call: &Call<'_>) -> Result<Answer, Refusal> {
+    base_app(call).await?;
+    let newer = call.target.endpoint == Endpoint::DomainListV2;
+    json(&value!({
+        "status": "OK",
+        "connectionUriDomains": [{ "connectionUriDomain": "", "apps": app_shapes(call, newer) }],
+    }))
+}
+
+fn app_shapes(call: &Call<'_>, newer: bool) -> Vec<Value> {
+    let all = call.service.registry.all();
+    let mut apps: Vec<_> = all.values().collect();
+    apps.sort_by(|a, b| a.id.cmp(&b.id));
+    apps.iter()
+        .map(|app| value!({ "appId": &*app.id, "tenants": tenant_shapes(app, newer) }))
+        .collect()
+}
+
+fn tenant_shapes(app: &App, newer: bool) -> Vec<Value> {
+    app.tenants
+        .values()
+        .map(|tenant| tenant_shape(&tenant.record, newer).into())
+        .collect()
+}
+
+fn tenant_shape(record: &TenantRecord, newer: bool) -> Map<String, Value> {
+    let core_config: Values = record.core_config.deserialize().unwrap_or_default();
+    let mut shape = Map::new();
+    shape.insert("tenantId".to_owned(), record.tenant.as_str().into());
+    shape.insert("coreConfig".to_owned(), core_config.into());
+    if newer {
+        shape.insert("thirdParty".to_owned(), value!({ "providers": [] }));
+    } else {
+        let on = value!({ "enabled": true });
+        shape.insert("emailPassword".to_owned(), on.clone());
+        shape.insert("passwordless".to_owned(), on);
+        shape.insert(
+            "thirdParty".to_owned(),
+            value!({ "enabled": true, "providers": [] }),
+        );
+    }
+    for (name, factors) in [
+        ("firstFactors", &record.first_factors),
+        (
+            "requiredSecondaryFactors",
+            &record.required_secondary_factors,
+        ),
+    ] {
+        if let Some(factors) = factors {
+            shape.insert(name.to_owned(), factors.clone().into());
+        }
+    }
+    shape
+}
+
+pub(super) async fn remove_tenant(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let input = Input::parse(&call.body)?;
+    let tenant = TenantId::from_stored(&scope_id("tenantId", &input.text("tenantId")?)?);
+    let app = call.app_on_public_tenant().await?;
+    if tenant == TenantId::default() {
+        return Err(Refusal::forbidden(
+            "Cannot delete public tenant, use remove app API instead",
+        ));
+    }
+    let change = call.service.registry.change().await?;
+    let existed = change.delete_tenant(&app.id, &tenant).await?;
+    json(&value!({ "status": "OK", "didExist": existed }))
+}
+
+pub(super) async fn remove_app(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let input = Input::parse(&call.body)?;
+    let app = AppId::from_stored(&scope_id("appId", &input.text("appId")?)?);
+    base_app(call).await?;
+    if app == AppId::default() {
+        return Err(Refusal::forbidden("Cannot delete the public app"));
+    }
+    let registry = &call.service.registry;
+    let change = registry.change().await?;
+    let tenants = registry.app(&app).await?;
+    if tenants.is_some_and(|app| app.tenants.len() > 1) {
+        return Err(Refusal::forbidden(
+            "Please delete all the tenants of the app first, apart from the public one",
+        ));
+    }
+    let existed = change.delete_app(&app).await?;
+    json(&value!({ "status": "OK", "didExist": existed }))
+}
+
+/// For what only the operator of the server may do.
+async fn base_app(call: &Call<'_>) -> Result<Arc<App>, Refusal> {
+    let app = call.app_on_public_tenant().await?;
+    if app.id == AppId::default() {
+        Ok(app)
+    } else {
+        Err(Refusal::forbidden(
+            "Only the public app and tenant can call this API",
+        ))
+    }
+}

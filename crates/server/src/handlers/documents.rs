@@ -1,0 +1,84 @@
+//! Session data and payload of a session, replaced as a whole. Each write is one atomic step, and
+//! none brings back a session that is gone.
+
+use serde::Serialize;
+use supersession::JsonObject;
+use supersession::store::{DocumentWrite, SessionDocument, SessionRecord, WriteOutcome};
+
+use super::shapes::SESSION_MISSING;
+use crate::answer::{Answer, Refusal, json, status, unauthorised};
+use crate::input::Input;
+use crate::service::Call;
+
+#[derive(Serialize)]
+struct SessionData {
+    status: &'static str,
+    #[serde(rename = "userDataInDatabase")]
+    session_data: JsonObject,
+}
+
+#[derive(Serialize)]
+struct Payload {
+    status: &'static str,
+    #[serde(rename = "userDataInJWT")]
+    payload: JsonObject,
+}
+
+pub(super) async fn session_data(call: &Call<'_>) -> Result<Answer, Refusal> {
+    match asked(call).await? {
+        None => unauthorised(SESSION_MISSING),
+        Some(record) => json(&SessionData {
+            status: "OK",
+            session_data: record.session_data,
+        }),
+    }
+}
+
+pub(super) async fn payload(call: &Call<'_>) -> Result<Answer, Refusal> {
+    match asked(call).await? {
+        None => unauthorised(SESSION_MISSING),
+        Some(record) => json(&Payload {
+            status: "OK",
+            payload: record.payload,
+        }),
+    }
+}
+
+async fn asked(call: &Call<'_>) -> Result<Option<SessionRecord>, Refusal> {
+    let handle = call.query.text("sessionHandle")?;
+    call.session(handle).await
+}
+
+pub(super) async fn set_session_data(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let input = Input::parse(&call.body)?;
+    let handle = input.text("sessionHandle")?;
+    let document = input.object("userDataInDatabase")?;
+    write(call, &handle, SessionDocument::SessionData, document).await
+}
+
+pub(super) async fn set_payload(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let input = Input::parse(&call.body)?;
+    let handle = input.text("sessionHandle")?;
+    let payload = input.object("userDataInJWT")?;
+    if call.cdi.dialect().version.protects_member_of(&payload) {
+        return Err(Refusal::protected_claim());
+    }
+    write(call, &handle, SessionDocument::Payload, payload).await
+}
+
+async fn write(
+    call: &Call<'_>,
+    handle: &str,
+    which: SessionDocument,
+    document: JsonObject,
+) -> Result<Answer, Refusal> {
+    let Some(key) = call.session_key(handle).await? else {
+        return unauthorised(SESSION_MISSING);
+    };
+    let (store, now) = (&call.service.store, call.service.clock.now());
+    let write = DocumentWrite::Overwrite(document);
+    match store.write_document(&key, which, &write, now).await? {
+        WriteOutcome::Written(_) => status("OK"),
+        WriteOutcome::Gone | WriteOutcome::Conflict(_) => unauthorised(SESSION_MISSING),
+    }
+}

@@ -1,0 +1,71 @@
+//! Whether the server is there, which versions it speaks, and what it has counted.
+
+use http::{Method, StatusCode};
+use serde_json::json as value;
+use supersession::TenantId;
+
+use crate::answer::{Answer, Refusal, json, text, with_type};
+use crate::cdi::SUPPORTED;
+use crate::path::Endpoint;
+use crate::service::Call;
+
+/// Says hello if the store answers.
+pub(super) async fn hello(call: &Call<'_>) -> Result<Answer, Refusal> {
+    if call.target.endpoint == Endpoint::Root
+        && call.target.tenant != TenantId::default()
+        && call.app().await.is_err()
+    {
+        return Err(Refusal::not_found());
+    }
+    call.app().await?;
+    probe(call).await?;
+    Ok(text("Hello"))
+}
+
+/// The process is there and answers.
+pub(crate) fn live(method: &Method) -> Result<Answer, Refusal> {
+    match *method {
+        Method::GET | Method::HEAD => Ok(text("live")),
+        _ => Err(Refusal::method_not_supported()),
+    }
+}
+
+/// The store answers, and the process is to stay.
+pub(super) async fn ready(call: &Call<'_>) -> Result<Answer, Refusal> {
+    if call.service.is_draining() {
+        return Err(Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "shutting down",
+        ));
+    }
+    probe(call).await?;
+    Ok(text("ready"))
+}
+
+/// Touches the store. Bounded: it answers from a bucket that fills again.
+async fn probe(call: &Call<'_>) -> Result<(), Refusal> {
+    let now = call.service.clock.now();
+    if call.service.probes.take(&call.target.app, now) {
+        let app = &call.target.app;
+        call.service.store.signing_keys(app).await?;
+    }
+    Ok(())
+}
+
+pub(super) fn metrics(call: &Call<'_>) -> Answer {
+    with_type(
+        call.service.metrics.text().into_bytes(),
+        "text/plain; version=0.0.4; charset=utf-8",
+    )
+}
+
+pub(super) async fn api_version(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let app = call.app_on_public_tenant().await?;
+    let max = app.config.max_cdi;
+    let versions: Vec<_> = SUPPORTED
+        .iter()
+        .filter(|version| **version <= max)
+        .map(ToString::to_string)
+        .collect();
+    json(&value!({ "versions": versions }))
+}

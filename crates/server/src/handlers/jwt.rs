@@ -1,0 +1,71 @@
+//! Key sets, and JWTs for the application's own purposes.
+
+use std::time::Duration;
+
+use http::header::{CACHE_CONTROL, HeaderValue};
+use serde::Serialize;
+use serde_json::json as value;
+use supersession::Jwk;
+use supersession::engine::{JwtOutcome, JwtRequest};
+
+use super::shapes::key_kind;
+use crate::answer::{Answer, Refusal, json, status};
+use crate::input::Input;
+use crate::service::Call;
+
+pub(super) async fn public_key_set(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let app = call.app_on_public_tenant().await?;
+    let set = call.engine(&app).await?.jwks().await?;
+    let mut answer = json(&set)?;
+    if let Ok(value) = HeaderValue::from_str(&set.cache_control()) {
+        answer.headers_mut().insert(CACHE_CONTROL, value);
+    }
+    Ok(answer)
+}
+
+pub(super) async fn key_set(call: &Call<'_>) -> Result<Answer, Refusal> {
+    #[derive(Serialize)]
+    struct KeySet {
+        status: &'static str,
+        keys: Vec<Jwk>,
+    }
+    let app = call.app_from_5_0_on_public_tenant().await?;
+    let set = call.engine(&app).await?.jwks().await?;
+    json(&KeySet {
+        status: "OK",
+        keys: set.keys,
+    })
+}
+
+pub(super) async fn sign(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let input = Input::parse(&call.body)?;
+    let algorithm = input.text("algorithm")?;
+    let issuer = input.text("jwksDomain")?;
+    let payload = input.object("payload")?;
+    let validity = input.number("validity")?;
+    let use_static = if call.cdi.is_before_key_sets() {
+        None
+    } else {
+        input.optional_flag("useStaticSigningKey")?
+    };
+    let validity = u64::try_from(validity).unwrap_or(0);
+    if validity == 0 {
+        return Err(Refusal::bad_request(
+            "validity must be greater than or equal to 0",
+        ));
+    }
+    if !algorithm.eq_ignore_ascii_case("RS256") {
+        return status("UNSUPPORTED_ALGORITHM_ERROR");
+    }
+    let app = call.app_from_5_0_on_public_tenant().await?;
+    let request = JwtRequest {
+        payload,
+        issuer,
+        validity: Duration::from_secs(validity),
+        key_kind: key_kind(use_static == Some(false)),
+    };
+    match call.engine(&app).await?.sign_jwt(request).await? {
+        JwtOutcome::Signed(jwt) => json(&value!({ "status": "OK", "jwt": jwt })),
+        JwtOutcome::SessionClaims => Err(Refusal::protected_claim()),
+    }
+}

@@ -1,0 +1,67 @@
+//! What each endpoint does: fields in, engine or store asked, answer out.
+
+pub(crate) mod health;
+
+mod apps;
+mod documents;
+mod jwt;
+mod lists;
+mod metadata;
+mod older;
+mod operator;
+mod sessions;
+mod shapes;
+mod tokens;
+mod users;
+
+use http::Method;
+
+use crate::answer::{Answer, Refusal};
+use crate::path::Endpoint;
+use crate::service::Call;
+
+/// Hands a request to its handler.
+pub(crate) async fn dispatch(call: &Call<'_>, method: &Method) -> Result<Answer, Refusal> {
+    use Endpoint as E;
+    match (call.target.endpoint, method.as_str()) {
+        (E::Root | E::Hello, "GET" | "POST" | "PUT" | "DELETE") => health::hello(call).await,
+        (E::Ready, "GET" | "HEAD") => health::ready(call).await,
+        (E::Metrics, "GET") => Ok(health::metrics(call)),
+        (E::ApiVersion, "GET") => health::api_version(call).await,
+        (E::Config, "GET") => operator::config(call),
+        (E::Telemetry, "GET") => operator::telemetry(call).await,
+        (E::FeatureFlag, "GET") => operator::feature_flag(call).await,
+        (E::License, "GET" | "PUT" | "DELETE") => operator::license(call, method).await,
+        (E::UserId, "GET") => users::user(call).await,
+        (E::UserRemove, "POST") => users::remove(call).await,
+        (E::JwksPublic, "GET") => jwt::public_key_set(call).await,
+        (E::Jwks, "GET") => jwt::key_set(call).await,
+        (E::Jwt, "POST") => jwt::sign(call).await,
+        (E::Session, "POST") => sessions::create(call).await,
+        (E::Session, "GET") => sessions::information(call).await,
+        (E::Verify, "POST") => tokens::verify(call).await,
+        (E::Refresh, "POST") => tokens::refresh(call).await,
+        (E::Regenerate, "POST") => tokens::regenerate(call).await,
+        (E::Remove, "POST") => lists::remove(call).await,
+        (E::UserSessions, "GET") => lists::handles(call).await,
+        (E::SessionData, "GET") => documents::session_data(call).await,
+        (E::SessionData, "PUT") => documents::set_session_data(call).await,
+        (E::JwtData, "GET") => documents::payload(call).await,
+        (E::JwtData, "PUT") => documents::set_payload(call).await,
+        (E::Handshake, "POST") => older::handshake(call).await,
+        (E::UserMetadata, "GET") => metadata::get(call).await,
+        (E::UserMetadata, "PUT") => metadata::update(call).await,
+        (E::UserMetadataRemove, "POST") => metadata::remove(call).await,
+        (E::UserMetadataBulk, "POST") => metadata::bulk(call).await,
+        (E::App | E::AppV2, "PUT") => apps::put_app(call).await,
+        (E::Tenant | E::TenantV2, "PUT") => apps::put_tenant(call).await,
+        (E::Domain | E::DomainV2, "PUT") => apps::put_domain(call).await,
+        (E::Tenant | E::TenantV2, "GET") => apps::tenant(call).await,
+        (E::TenantList | E::TenantListV2, "GET") => apps::tenants(call).await,
+        (E::AppList | E::AppListV2, "GET") => apps::apps(call).await,
+        (E::DomainList | E::DomainListV2, "GET") => apps::domains(call).await,
+        (E::TenantRemove, "POST") => apps::remove_tenant(call).await,
+        (E::AppRemove, "POST") => apps::remove_app(call).await,
+        _ => Err(Refusal::method_not_supported()),
+    }
+}

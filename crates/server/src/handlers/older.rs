@@ -1,0 +1,76 @@
+//! What SDKs from before key sets need: the public keys in answers, and the handshake.
+
+use serde::Serialize;
+use serde_json::json as value;
+use supersession::UnixMillis;
+
+use super::shapes::key_kind;
+use crate::answer::{Answer, Refusal, json};
+use crate::registry::App;
+use crate::service::Call;
+
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PublicKeys {
+    jwt_signing_public_key: String,
+    jwt_signing_public_key_expiry_time: UnixMillis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_signing_public_key_list: Option<Vec<PublicKey>>,
+}
+
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PublicKey {
+    public_key: String,
+    expiry_time: UnixMillis,
+    created_at: UnixMillis,
+}
+
+impl PublicKeys {
+    /// The keys, if SDKs of this version have them in their answers.
+    pub(super) async fn for_answer(call: &Call<'_>, app: &App) -> Result<Option<Self>, Refusal> {
+        if !call.cdi.is_before_key_sets() {
+            return Ok(None);
+        }
+        let kind = key_kind(app.config.signing_key_dynamic);
+        let mut keys = call.engine(app).await?.public_keys(kind).await?;
+        if !app.config.signing_key_dynamic {
+            keys.truncate(1);
+        }
+        let keys: Vec<_> = keys
+            .into_iter()
+            .map(|key| PublicKey {
+                public_key: key.public_key,
+                expiry_time: key.expires_at,
+                created_at: key.created_at,
+            })
+            .collect();
+        Ok(keys.first().cloned().map(|newest| Self {
+            jwt_signing_public_key: newest.public_key,
+            jwt_signing_public_key_expiry_time: newest.expiry_time,
+            jwt_signing_public_key_list: call.cdi.lists_public_keys().then_some(keys),
+        }))
+    }
+}
+
+pub(super) async fn handshake(call: &Call<'_>) -> Result<Answer, Refusal> {
+    if !call.cdi.is_before_key_sets() {
+        return Err(Refusal::not_found());
+    }
+    let app = call.app().await?;
+    let keys = PublicKeys::for_answer(call, &app).await?;
+    let lifetimes = &app.config.engine.lifetimes;
+    let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let mut answer = value!({
+        "status": "OK",
+        "accessTokenBlacklistingEnabled": app.config.access_token_blacklisting,
+        "accessTokenValidity": millis(lifetimes.access_token_validity),
+        "refreshTokenValidity": millis(lifetimes.refresh_token_validity),
+    });
+    if let (Some(answer), Ok(serde_json::Value::Object(keys))) =
+        (answer.as_object_mut(), serde_json::to_value(keys))
+    {
+        answer.extend(keys);
+    }
+    json(&answer)
+}

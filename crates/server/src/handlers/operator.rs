@@ -1,0 +1,45 @@
+//! Endpoints that SDKs, dashboards and command lines of SuperTokens ask, and that mean little here.
+
+use http::Method;
+use serde_json::json as value;
+use supersession::{AppId, TenantId};
+
+use crate::answer::{Answer, Refusal, json, status};
+use crate::input::Input;
+use crate::service::Call;
+
+/// There is no configuration file whose path could be told, to nobody.
+pub(super) fn config(call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.query.text("pid")?;
+    if call.target.app != AppId::default() || call.target.tenant != TenantId::default() {
+        return Err(Refusal::forbidden(
+            "you can call this only from the base connection uri domain, public app and tenant",
+        ));
+    }
+    status("NOT_ALLOWED")
+}
+
+/// Nothing is reported to anybody.
+pub(super) async fn telemetry(call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.app_on_public_tenant().await?;
+    json(&value!({ "exists": false }))
+}
+
+/// All features are there for all.
+pub(super) async fn feature_flag(call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.app_on_public_tenant().await?;
+    json(&value!({ "status": "OK", "features": ["multi_tenancy"], "usageStats": {} }))
+}
+
+/// No licence is needed; one that is set is not looked at.
+pub(super) async fn license(call: &Call<'_>, method: &Method) -> Result<Answer, Refusal> {
+    if *method == Method::PUT {
+        Input::parse(&call.body)?.optional_text("licenseKey")?;
+    }
+    call.app_on_public_tenant().await?;
+    if *method == Method::GET {
+        status("NO_LICENSE_KEY_FOUND_ERROR")
+    } else {
+        status("OK")
+    }
+}

@@ -1,0 +1,137 @@
+//! JSON that several endpoints share.
+
+use serde::Serialize;
+use supersession::engine::{Issued, IssuedToken, SessionFacts};
+use supersession::store::{KeyKind, SessionKey, SessionRecord};
+use supersession::{AntiCsrfToken, JsonObject, SessionHandle, TenantId, UnixMillis};
+
+use super::older::PublicKeys;
+use crate::answer::Refusal;
+use crate::cdi::CdiVersion;
+use crate::service::Call;
+
+pub(super) const SESSION_MISSING: &str = "Session does not exist.";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Token {
+    token: String,
+    expiry: UnixMillis,
+    created_time: UnixMillis,
+}
+
+impl Token {
+    pub(super) fn access(issued: &IssuedToken) -> Self {
+        Self {
+            token: issued.token.expose().to_owned(),
+            expiry: issued.expires_at.into(),
+            created_time: issued.issued_at.into(),
+        }
+    }
+
+    pub(super) fn of(token: String, created_time: UnixMillis, expiry: UnixMillis) -> Self {
+        Self {
+            token,
+            expiry,
+            created_time,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Session {
+    handle: SessionHandle,
+    user_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipe_user_id: Option<String>,
+    #[serde(rename = "userDataInJWT")]
+    payload: JsonObject,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant_id: Option<TenantId>,
+}
+
+impl Session {
+    pub(super) fn new(facts: SessionFacts, cdi: CdiVersion) -> Self {
+        Self {
+            handle: facts.handle,
+            user_id: facts.user_id.to_string(),
+            recipe_user_id: cdi
+                .knows_recipe_users()
+                .then(|| facts.recipe_user_id.to_string()),
+            payload: facts.payload,
+            tenant_id: cdi.knows_tenants().then_some(facts.tenant_id),
+        }
+    }
+}
+
+/// A session with all its tokens.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Tokens {
+    status: &'static str,
+    session: Session,
+    access_token: Token,
+    refresh_token: Token,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anti_csrf_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_refresh_token: Option<Token>,
+    #[serde(flatten)]
+    pub(super) keys: Option<PublicKeys>,
+}
+
+impl Tokens {
+    pub(super) fn new(issued: Issued, cdi: CdiVersion) -> Self {
+        let refresh = |token| Token::of(token, issued.refresh_issued_at, issued.refresh_expires_at);
+        Self {
+            status: "OK",
+            access_token: Token::access(&issued.access_token),
+            refresh_token: refresh(issued.refresh_token.expose().to_owned()),
+            anti_csrf_token: issued
+                .anti_csrf
+                .as_ref()
+                .map(AntiCsrfToken::expose)
+                .map(str::to_owned),
+            // Nothing looks at it any more; the handle is as good a text as any, and no secret.
+            id_refresh_token: cdi
+                .is_before_key_sets()
+                .then(|| refresh(issued.session.handle.to_string())),
+            session: Session::new(issued.session, cdi),
+            keys: None,
+        }
+    }
+}
+
+impl Call<'_> {
+    /// The live session of a handle, which names its tenant itself.
+    pub(super) async fn session(&self, handle: &str) -> Result<Option<SessionRecord>, Refusal> {
+        let Some(key) = self.session_key(handle).await? else {
+            return Ok(None);
+        };
+        let now = self.service.clock.now();
+        Ok(self.service.store.session(&key, now).await?)
+    }
+
+    /// Where the session of a handle lives. None if no store keeps such a handle.
+    pub(super) async fn session_key(&self, handle: &str) -> Result<Option<SessionKey>, Refusal> {
+        let handle = SessionHandle::from(handle);
+        self.app().await?;
+        self.app_of(&handle.tenant_id()).await?;
+        Ok(is_storable(&handle).then(|| SessionKey::new(&self.target.app, handle)))
+    }
+}
+
+/// Whether a handle of this text can be in a store.
+pub(super) fn is_storable(handle: &str) -> bool {
+    handle.len() <= 255 && !handle.contains('\0')
+}
+
+/// The kind of key that a choice comes to.
+pub(super) fn key_kind(dynamic: bool) -> KeyKind {
+    if dynamic {
+        KeyKind::Dynamic
+    } else {
+        KeyKind::Static
+    }
+}

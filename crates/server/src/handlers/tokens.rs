@@ -1,0 +1,176 @@
+//! Verifying, exchanging and renewing tokens.
+
+use std::sync::atomic::Ordering;
+
+use serde::Serialize;
+use serde_json::json as value;
+use supersession::engine::{
+    Refresh, RefreshOutcome, Regenerate, RegenerateOutcome, Verify, VerifyOutcome,
+};
+use supersession::{AccessToken, AntiCsrfToken, RefreshToken, ReuseClass};
+
+use super::older::PublicKeys;
+use super::sessions::{access_token_validity, in_range};
+use super::shapes::{Session, Token, Tokens, key_kind};
+use crate::answer::{Answer, Refusal, json, unauthorised};
+use crate::cdi::Choice;
+use crate::input::Input;
+use crate::service::Call;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Live {
+    status: &'static str,
+    session: Session,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<Token>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload_update_available: Option<bool>,
+    #[serde(flatten)]
+    keys: Option<PublicKeys>,
+}
+
+#[derive(Serialize)]
+struct TryRefreshToken {
+    status: &'static str,
+    message: String,
+    #[serde(flatten)]
+    keys: Option<PublicKeys>,
+}
+
+pub(super) async fn verify(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let input = Input::parse(&call.body)?;
+    let token = AccessToken::new(input.text("accessToken")?);
+    let anti_csrf = input.optional_text("antiCsrfToken")?;
+    let (checks, enabled) = (
+        input.flag("doAntiCsrfCheck")?,
+        input.flag("enableAntiCsrf")?,
+    );
+    let asked = if call.cdi.is_before_key_sets() {
+        None
+    } else {
+        Some(input.flag("checkDatabase")?)
+    };
+    let app = if call.cdi.verifies_on_public_tenant_only() {
+        call.app_on_public_tenant().await?
+    } else {
+        call.app().await?
+    };
+    let request = Verify {
+        token,
+        anti_csrf: anti_csrf.map(AntiCsrfToken::new),
+        check_anti_csrf: checks && enabled,
+        check_database: asked.unwrap_or(app.config.access_token_blacklisting),
+    };
+    let engine = call.engine(&app).await?;
+    match engine.verify_session(&request, call.cdi.dialect()).await? {
+        VerifyOutcome::Live {
+            session,
+            replacement,
+            payload_update_available,
+        } => {
+            // A token outlives its tenant.
+            call.app_of(&session.tenant_id).await?;
+            json(&Live {
+                status: "OK",
+                session: Session::new(session, call.cdi),
+                access_token: replacement.as_ref().map(Token::access),
+                payload_update_available,
+                keys: PublicKeys::for_answer(call, &app).await?,
+            })
+        }
+        VerifyOutcome::Unauthorised(message) => unauthorised(message),
+        VerifyOutcome::TryRefreshToken(message) => json(&TryRefreshToken {
+            status: "TRY_REFRESH_TOKEN",
+            message,
+            keys: PublicKeys::for_answer(call, &app).await?,
+        }),
+        VerifyOutcome::ProtectedClaim => Err(Refusal::protected_claim()),
+    }
+}
+
+pub(super) async fn refresh(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let input = Input::parse(&call.body)?;
+    let token = RefreshToken::new(input.text("refreshToken")?);
+    let anti_csrf = input.optional_text("antiCsrfToken")?;
+    let use_anti_csrf = input.flag("enableAntiCsrf")?;
+    let dynamic = match call.cdi.refresh_chooses_key() {
+        Choice::Ignored => None,
+        Choice::Optional => input.optional_flag("useDynamicSigningKey")?,
+        Choice::Mandatory => Some(input.flag("useDynamicSigningKey")?),
+    };
+    let validity = access_token_validity(call, &input)?;
+    let app = call.app().await?;
+    let request = Refresh {
+        token,
+        anti_csrf: anti_csrf.map(AntiCsrfToken::new),
+        use_anti_csrf,
+        key_kind: dynamic.map(key_kind),
+        access_token_validity: in_range(validity, &app)?,
+    };
+    let engine = call.engine(&app).await?;
+    let metrics = &call.service.metrics;
+    match engine.refresh_session(&request, call.cdi.dialect()).await? {
+        RefreshOutcome::Refreshed(issued) => {
+            metrics.sessions_refreshed.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(handle = %issued.session.handle, "session refreshed");
+            json(&Tokens::new(*issued, call.cdi))
+        }
+        RefreshOutcome::Unauthorised(message) => unauthorised(message),
+        RefreshOutcome::Reused {
+            handle,
+            user_id,
+            class,
+            report_as_theft,
+        } => {
+            metrics
+                .refresh_tokens_reused
+                .fetch_add(1, Ordering::Relaxed);
+            let class = class.map(ReuseClass::as_str);
+            tracing::warn!(%handle, user = %user_id, class, "a refresh token was used again");
+            let mut answer = if report_as_theft {
+                let (handle, user_id) = (&*handle, &*user_id);
+                value!({
+                    "status": "TOKEN_THEFT_DETECTED",
+                    "session": { "handle": handle, "userId": user_id, "recipeUserId": user_id },
+                })
+            } else {
+                value!({ "status": "UNAUTHORISED", "message": "refresh token reuse detected" })
+            };
+            if let (Some(class), Some(answer)) = (class, answer.as_object_mut()) {
+                answer.insert("recentTokenReuseSubtype".to_owned(), class.into());
+            }
+            json(&answer)
+        }
+    }
+}
+
+pub(super) async fn regenerate(call: &Call<'_>) -> Result<Answer, Refusal> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Regenerated {
+        status: &'static str,
+        session: Session,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        access_token: Option<Token>,
+    }
+
+    let input = Input::parse(&call.body)?;
+    let request = Regenerate {
+        token: AccessToken::new(input.text("accessToken")?),
+        payload: input.optional_object("userDataInJWT")?,
+    };
+    let app = call.app().await?;
+    let engine = call.engine(&app).await?;
+    match engine.regenerate(&request).await? {
+        RegenerateOutcome::Regenerated { session, token } => json(&Regenerated {
+            status: "OK",
+            session: Session::new(session, call.cdi),
+            access_token: token.as_ref().map(Token::access),
+        }),
+        RegenerateOutcome::Unauthorised(message) => unauthorised(&message),
+        // The input is the caller's fault, so this is no 500.
+        RegenerateOutcome::Malformed(message) => Err(Refusal::bad_request(message)),
+        RegenerateOutcome::ProtectedClaim => Err(Refusal::protected_claim()),
+    }
+}

@@ -1,0 +1,32 @@
+//! Users. This core keeps none: whoever has sessions or metadata is known to the application only.
+
+use supersession::store::UserSessions;
+
+use crate::answer::{Answer, Refusal, status};
+use crate::input::Input;
+use crate::service::Call;
+
+/// SDKs ask before they make a session, and go on if the user is not known.
+pub(super) async fn user(call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.query.text("userId")?;
+    call.app_on_public_tenant().await?;
+    status("UNKNOWN_USER_ID_ERROR")
+}
+
+/// Ends all sessions of a user, and removes the metadata.
+pub(super) async fn remove(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let input = Input::parse(&call.body)?;
+    let user = input.user_id("userId")?;
+    input.optional_flag("removeAllLinkedAccounts")?;
+    let app = call.app_on_public_tenant().await?;
+    let (store, now) = (&call.service.store, call.service.clock.now());
+    let all = UserSessions {
+        app: app.id.clone(),
+        user_id: user.clone(),
+        tenant: None,
+        except: None,
+    };
+    store.delete_user_sessions(&all, now).await?;
+    store.delete_user_metadata(&app.id, &user).await?;
+    status("OK")
+}

@@ -1,0 +1,164 @@
+//! Bodies and queries, field by field.
+//!
+//! Where the reference takes one type for another by mistake (a number for a boolean, a text for a
+//! number, an array for its element), the field is refused here.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use supersession::{JsonObject, MAX_USER_ID_LENGTH, UserId};
+
+use crate::answer::Refusal;
+
+/// A body: a JSON object, of which only the root is taken apart.
+pub(crate) struct Input<'a>(HashMap<Cow<'a, str>, &'a RawValue>);
+
+impl<'a> Input<'a> {
+    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Refusal> {
+        serde_json::from_slice(body)
+            .map(Self)
+            .map_err(|_| Refusal::bad_request("Invalid Json Input"))
+    }
+
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
+    pub(crate) fn is_null(&self, field: &str) -> bool {
+        self.0.get(field).is_some_and(|raw| raw.get() == "null")
+    }
+
+    /// A field that may be absent. Null is no value of any type.
+    fn optional<T: Deserialize<'a>>(&self, field: &str) -> Result<Option<T>, Refusal> {
+        let Some(raw) = self.0.get(field) else {
+            return Ok(None);
+        };
+        if raw.get() == "null" {
+            return Err(invalid(field));
+        }
+        serde_json::from_str(raw.get())
+            .map(Some)
+            .map_err(|_| invalid(field))
+    }
+
+    fn mandatory<T>(field: &str, value: Option<T>) -> Result<T, Refusal> {
+        value.ok_or_else(|| invalid(field))
+    }
+
+    pub(crate) fn text(&self, field: &str) -> Result<String, Refusal> {
+        Self::mandatory(field, self.optional_text(field)?)
+    }
+
+    pub(crate) fn optional_text(&self, field: &str) -> Result<Option<String>, Refusal> {
+        self.optional(field)
+    }
+
+    pub(crate) fn flag(&self, field: &str) -> Result<bool, Refusal> {
+        Self::mandatory(field, self.optional_flag(field)?)
+    }
+
+    pub(crate) fn optional_flag(&self, field: &str) -> Result<Option<bool>, Refusal> {
+        self.optional(field)
+    }
+
+    /// A whole number; a fraction is dropped.
+    pub(crate) fn optional_number(&self, field: &str) -> Result<Option<i64>, Refusal> {
+        if let Ok(whole) = self.optional::<i64>(field) {
+            return Ok(whole);
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "`as` drops the fraction and saturates, which is what is wanted"
+        )]
+        let number = self.optional::<f64>(field)?.map(|number| number as i64);
+        Ok(number)
+    }
+
+    pub(crate) fn number(&self, field: &str) -> Result<i64, Refusal> {
+        Self::mandatory(field, self.optional_number(field)?)
+    }
+
+    pub(crate) fn object(&self, field: &str) -> Result<JsonObject, Refusal> {
+        Self::mandatory(field, self.optional_object(field)?)
+    }
+
+    pub(crate) fn optional_object(&self, field: &str) -> Result<Option<JsonObject>, Refusal> {
+        let Some(raw) = self.0.get(field) else {
+            return Ok(None);
+        };
+        let object = raw.get().parse().map_err(|_| invalid(field))?;
+        Ok(Some(object))
+    }
+
+    /// A list of anything.
+    pub(crate) fn optional_list<T: Deserialize<'a>>(
+        &self,
+        field: &str,
+    ) -> Result<Option<Vec<T>>, Refusal> {
+        self.optional(field)
+    }
+
+    /// The id of a user who is to be stored.
+    pub(crate) fn user_id(&self, field: &str) -> Result<UserId, Refusal> {
+        let id = self.text(field)?;
+        check_user_id(&id)?;
+        Ok(id.into())
+    }
+}
+
+/// Refuses an id that no store keeps.
+pub(crate) fn check_user_id(id: &str) -> Result<(), Refusal> {
+    if id.chars().count() > MAX_USER_ID_LENGTH || id.contains('\0') {
+        return Err(Refusal::bad_request(format!(
+            "a user id has at most {MAX_USER_ID_LENGTH} characters, and no null character"
+        )));
+    }
+    Ok(())
+}
+
+fn invalid(field: &str) -> Refusal {
+    Refusal::bad_request(format!("Field name '{field}' is invalid in JSON input"))
+}
+
+/// The query of a URL.
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(crate) fn parse(query: Option<&str>) -> Self {
+        let pairs = query.unwrap_or_default().split('&');
+        Self(
+            pairs
+                .filter(|pair| !pair.is_empty())
+                .map(|pair| {
+                    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                    (decode(name), decode(value))
+                })
+                .collect(),
+        )
+    }
+
+    pub(crate) fn optional(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Result<&str, Refusal> {
+        self.optional(name).ok_or_else(|| {
+            Refusal::bad_request(format!("Field name '{name}' is missing in GET request"))
+        })
+    }
+
+    /// `true` in any case; anything else is false.
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
+        self.optional(name)
+            .map(|value| value.eq_ignore_ascii_case("true"))
+    }
+}
+
+fn decode(text: &str) -> String {
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+}

@@ -1,0 +1,31 @@
+//! The core of Supersession as a server: it answers the core driver interface (CDI) of SuperTokens
+//! over any of our stores, so that the unmodified Node, Python and Go backend SDKs use it in place of
+//! the SuperTokens core.
+//!
+//! The program is `supersession`; its guide is `docs/server.md`. This library is what the program
+//! is made of, for tests: a [`Service`] answers requests, [`serve()`] listens. Applications in Rust
+//! need none of it: they use [`supersession`] directly.
+
+mod answer;
+mod api_keys;
+mod background;
+mod cdi;
+mod core_config;
+mod handlers;
+mod input;
+mod ip_rules;
+mod metrics;
+pub mod options;
+mod path;
+mod probes;
+mod registry;
+mod serve;
+mod service;
+mod store;
+
+pub use answer::Answer;
+pub use core_config::{BadValue, Limits, Values};
+pub use registry::OpenError;
+pub use serve::{Bound, ServeOptions, serve};
+pub use service::{Service, ServiceOptions};
+pub use store::{AnyStore, StoreUrl};

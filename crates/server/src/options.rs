@@ -1,0 +1,371 @@
+//! The command line, and the environment: for what SuperTokens' core knows, its own names.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use serde_json::Value;
+
+use crate::core_config::{self, BadValue, Limits, Values};
+use crate::serve::ServeOptions;
+use crate::service::ServiceOptions;
+use crate::store::{StoreOptions, StoreUrl};
+
+/// A session core for SuperTokens backend SDKs.
+///
+/// Point the `connectionURI` of the Node, Python or Go SDK to this server. Without options it listens
+/// on localhost:3567 and keeps everything in ./supersession.db.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "supersession", version, max_term_width = 100)]
+pub struct Options {
+    /// The name or address to listen on
+    #[arg(
+        long,
+        env = "SUPERTOKENS_HOST",
+        default_value = "localhost",
+        help_heading = "Listening"
+    )]
+    pub host: String,
+
+    /// The port to listen on; 0 for any that is free
+    #[arg(
+        long,
+        env = "SUPERTOKENS_PORT",
+        default_value_t = 3567,
+        help_heading = "Listening"
+    )]
+    pub port: u16,
+
+    /// What all paths begin with, such as /sessions
+    #[arg(
+        long,
+        env = "BASE_PATH",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Listening"
+    )]
+    pub base_path: String,
+
+    /// Listen on all addresses although everybody who reaches them may then use every session
+    #[arg(
+        long,
+        env = "SUPERSESSION_ALLOW_NO_API_KEY",
+        help_heading = "Listening"
+    )]
+    pub allow_no_api_key: bool,
+
+    /// The longest body of a request, in bytes
+    #[arg(long, env = "SUPERSESSION_MAX_BODY_BYTES", default_value_t = 1 << 20, help_heading = "Listening")]
+    pub max_body_bytes: usize,
+
+    /// How long requests may take to finish after SIGTERM or SIGINT, in seconds
+    #[arg(
+        long,
+        env = "SUPERSESSION_DRAIN_SECONDS",
+        default_value_t = 25,
+        help_heading = "Listening"
+    )]
+    pub drain_seconds: u64,
+
+    /// Threads that handle requests, and as many that sign; one for each core if absent
+    #[arg(long, env = "MAX_SERVER_POOL_SIZE", help_heading = "Listening")]
+    pub max_server_pool_size: Option<usize>,
+
+    /// Where sessions are kept: sqlite:<path>, postgres://..., redis://... or rediss://...
+    #[arg(
+        long,
+        env = "SUPERSESSION_STORE",
+        hide_env_values = true,
+        help_heading = "Storage"
+    )]
+    pub store: Option<String>,
+
+    /// The same for PostgreSQL, under the name that SuperTokens' core has for it
+    #[arg(
+        long,
+        env = "POSTGRESQL_CONNECTION_URI",
+        hide_env_values = true,
+        conflicts_with = "store",
+        help_heading = "Storage"
+    )]
+    pub postgresql_connection_uri: Option<String>,
+
+    /// The schema of the tables in PostgreSQL
+    #[arg(long, env = "POSTGRESQL_TABLE_SCHEMA", help_heading = "Storage")]
+    pub postgresql_table_schema: Option<String>,
+
+    /// What the names of the tables in PostgreSQL begin with, before an underscore
+    #[arg(
+        long,
+        env = "POSTGRESQL_TABLE_NAMES_PREFIX",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Storage"
+    )]
+    pub postgresql_table_names_prefix: String,
+
+    /// The most connections to PostgreSQL
+    #[arg(
+        long,
+        env = "POSTGRESQL_CONNECTION_POOL_SIZE",
+        help_heading = "Storage"
+    )]
+    pub postgresql_connection_pool_size: Option<usize>,
+
+    /// What all keys in Redis begin with
+    #[arg(long, env = "SUPERSESSION_REDIS_PREFIX", help_heading = "Storage")]
+    pub redis_prefix: Option<String>,
+
+    /// Keys of which a request must carry one, separated by commas; at least 20 characters each
+    #[arg(
+        long,
+        env = "API_KEYS",
+        hide_env_values = true,
+        help_heading = "Security"
+    )]
+    pub api_keys: Option<String>,
+
+    /// Addresses that may ask, as an expression that matches the whole address
+    #[arg(long, env = "IP_ALLOW_REGEX", help_heading = "Security")]
+    pub ip_allow_regex: Option<String>,
+
+    /// Addresses that may not ask
+    #[arg(long, env = "IP_DENY_REGEX", help_heading = "Security")]
+    pub ip_deny_regex: Option<String>,
+
+    /// How long an access token is valid, in seconds [default: 3600]
+    #[arg(long, env = "ACCESS_TOKEN_VALIDITY", help_heading = "Sessions")]
+    pub access_token_validity: Option<String>,
+
+    /// The share of its validity by which an access token may be shorter, at random [default: 0.05]
+    #[arg(long, env = "ACCESS_TOKEN_VALIDITY_JITTER", help_heading = "Sessions")]
+    pub access_token_validity_jitter: Option<String>,
+
+    /// How long a session lives after its last refresh, in minutes [default: 144000]
+    #[arg(long, env = "REFRESH_TOKEN_VALIDITY", help_heading = "Sessions")]
+    pub refresh_token_validity: Option<String>,
+
+    /// How long a refresh token that was exchanged is still good, in seconds [default: 30]
+    #[arg(
+        long,
+        env = "REFRESH_TOKEN_ROTATION_GRACE_PERIOD",
+        help_heading = "Sessions"
+    )]
+    pub refresh_token_rotation_grace_period: Option<String>,
+
+    /// What the late reuse of the last refresh token is reported as: TOKEN_THEFT or UNAUTHORISED
+    /// [default: TOKEN_THEFT]
+    #[arg(long, env = "RECENT_TOKEN_REUSE_BEHAVIOUR", help_heading = "Sessions")]
+    pub recent_token_reuse_behaviour: Option<String>,
+
+    /// How often the signing key changes, in hours [default: 168]
+    #[arg(
+        long,
+        env = "ACCESS_TOKEN_DYNAMIC_SIGNING_KEY_UPDATE_INTERVAL",
+        help_heading = "Sessions"
+    )]
+    pub access_token_dynamic_signing_key_update_interval: Option<String>,
+
+    /// For SDKs before CDI 2.21: look sessions up when they are verified
+    #[arg(long, env = "ACCESS_TOKEN_BLACKLISTING", help_heading = "Older SDKs")]
+    pub access_token_blacklisting: Option<String>,
+
+    /// For SDKs before CDI 2.21: sign with a key that changes [default: true]
+    #[arg(
+        long,
+        env = "ACCESS_TOKEN_SIGNING_KEY_DYNAMIC",
+        help_heading = "Older SDKs"
+    )]
+    pub access_token_signing_key_dynamic: Option<String>,
+
+    /// The version of the interface that a request without a version has, and the newest one that
+    /// is spoken
+    #[arg(long, env = "SUPERTOKENS_MAX_CDI_VERSION", help_heading = "Older SDKs")]
+    pub supertokens_max_cdi_version: Option<String>,
+
+    /// The oldest version of the interface that is spoken
+    #[arg(long, env = "SUPERTOKENS_MIN_CDI_VERSION", help_heading = "Older SDKs")]
+    pub supertokens_min_cdi_version: Option<String>,
+
+    /// Accept lifetimes that only test suites need, such as signing keys of seconds
+    #[arg(long, env = "SUPERSESSION_LIFT_LIMITS", help_heading = "Older SDKs")]
+    pub lift_limits: bool,
+
+    /// What is logged: NONE, ERROR, WARN, INFO or DEBUG
+    #[arg(
+        long,
+        env = "LOG_LEVEL",
+        default_value = "INFO",
+        ignore_case = true,
+        help_heading = "Logging"
+    )]
+    pub log_level: LogLevel,
+
+    /// How it is logged
+    #[arg(
+        long,
+        env = "SUPERSESSION_LOG_FORMAT",
+        default_value = "text",
+        help_heading = "Logging"
+    )]
+    pub log_format: LogFormat,
+}
+
+/// What is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Nothing.
+    None,
+    /// What failed.
+    Error,
+    /// And what is suspicious.
+    Warn,
+    /// And what happens to the process.
+    Info,
+    /// And what happens to each request.
+    Debug,
+}
+
+/// How it is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines to read.
+    Text,
+    /// An object in each line.
+    Json,
+}
+
+impl Options {
+    /// Where to keep sessions.
+    ///
+    /// # Errors
+    /// When the text names no store.
+    pub fn store_url(&self) -> Result<StoreUrl, BadValue> {
+        let named = self.store.as_ref().map(|store| ("--store", store));
+        let postgres = self
+            .postgresql_connection_uri
+            .as_ref()
+            .map(|uri| ("--postgresql-connection-uri", uri));
+        match named.or(postgres) {
+            None => Ok(StoreUrl::Sqlite(PathBuf::from("supersession.db"))),
+            Some((flag, url)) => url
+                .parse()
+                .map_err(|error| BadValue(format!("{flag} names no store: {error}"))),
+        }
+    }
+
+    /// What the store is told beside its URL.
+    #[must_use]
+    pub fn store_options(&self) -> StoreOptions {
+        StoreOptions {
+            postgres_schema: self.postgresql_table_schema.clone(),
+            postgres_table_prefix: self.postgresql_table_names_prefix.clone(),
+            postgres_pool_size: self.postgresql_connection_pool_size,
+            redis_prefix: self.redis_prefix.clone(),
+        }
+    }
+
+    /// What the service is made of.
+    ///
+    /// # Errors
+    /// When a value cannot be; the text names it, and what it can be.
+    pub fn service_options(&self) -> Result<ServiceOptions, BadValue> {
+        let base_path = self
+            .base_path
+            .trim()
+            .trim_end_matches('/')
+            .to_ascii_lowercase();
+        if !base_path.is_empty() && !base_path.starts_with('/') {
+            return Err(BadValue(
+                "--base-path (BASE_PATH) must begin with a slash".to_owned(),
+            ));
+        }
+        let defaults = ServiceOptions::default();
+        Ok(ServiceOptions {
+            core_config: self.core_config()?,
+            limits: if self.lift_limits {
+                Limits::Lifted
+            } else {
+                Limits::Kept
+            },
+            base_path,
+            max_body_bytes: self.max_body_bytes,
+            signing_threads: self
+                .max_server_pool_size
+                .unwrap_or(defaults.signing_threads)
+                .max(1),
+            ..defaults
+        })
+    }
+
+    fn core_config(&self) -> Result<Values, BadValue> {
+        let mut values = Values::new();
+        for (name, given) in [
+            ("api_keys", &self.api_keys),
+            ("ip_allow_regex", &self.ip_allow_regex),
+            ("ip_deny_regex", &self.ip_deny_regex),
+            ("access_token_validity", &self.access_token_validity),
+            (
+                "access_token_validity_jitter",
+                &self.access_token_validity_jitter,
+            ),
+            ("refresh_token_validity", &self.refresh_token_validity),
+            (
+                "refresh_token_rotation_grace_period",
+                &self.refresh_token_rotation_grace_period,
+            ),
+            (
+                "recent_token_reuse_behaviour",
+                &self.recent_token_reuse_behaviour,
+            ),
+            (
+                "access_token_dynamic_signing_key_update_interval",
+                &self.access_token_dynamic_signing_key_update_interval,
+            ),
+            ("access_token_blacklisting", &self.access_token_blacklisting),
+            (
+                "access_token_signing_key_dynamic",
+                &self.access_token_signing_key_dynamic,
+            ),
+            (
+                "supertokens_max_cdi_version",
+                &self.supertokens_max_cdi_version,
+            ),
+            (
+                "supertokens_min_cdi_version",
+                &self.supertokens_min_cdi_version,
+            ),
+        ] {
+            // A variable that is set to nothing is not set.
+            if let Some(given) = given.as_ref().filter(|given| !given.is_empty()) {
+                let value = Value::String(given.clone());
+                values.insert(name.to_owned(), core_config::coerced(name, &value)?);
+            }
+        }
+        Ok(values)
+    }
+
+    /// How the service is served.
+    #[must_use]
+    pub fn serve_options(&self) -> ServeOptions {
+        ServeOptions {
+            drain: Duration::from_secs(self.drain_seconds),
+            ..ServeOptions::default()
+        }
+    }
+
+    /// Refuses to let everybody in by accident.
+    ///
+    /// # Errors
+    /// When all addresses would be listened on, and no key is needed.
+    pub fn check_exposure(&self, address: IpAddr, guarded: bool) -> Result<(), BadValue> {
+        if address.to_canonical().is_unspecified() && !guarded && !self.allow_no_api_key {
+            return Err(BadValue(format!(
+                "--host {} listens on all addresses, and without an API key everybody who reaches them may use every session: set --api-keys (API_KEYS), or pass --allow-no-api-key if something else keeps others out",
+                self.host
+            )));
+        }
+        Ok(())
+    }
+}

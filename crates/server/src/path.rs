@@ -1,0 +1,250 @@
+//! The grammar of paths: `<base path>[/appid-<app>][/<tenant>]<endpoint>[/]`.
+
+use supersession::{AppId, TenantId};
+
+/// What a path may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Endpoint {
+    Root,
+    Hello,
+    Live,
+    Ready,
+    Metrics,
+    ApiVersion,
+    Config,
+    Telemetry,
+    UserId,
+    UserRemove,
+    FeatureFlag,
+    License,
+    JwksPublic,
+    Jwks,
+    Jwt,
+    Session,
+    Verify,
+    Refresh,
+    Regenerate,
+    Remove,
+    UserSessions,
+    SessionData,
+    JwtData,
+    Handshake,
+    UserMetadata,
+    UserMetadataRemove,
+    UserMetadataBulk,
+    App,
+    AppV2,
+    Tenant,
+    TenantV2,
+    Domain,
+    DomainV2,
+    AppList,
+    AppListV2,
+    TenantList,
+    TenantListV2,
+    DomainList,
+    DomainListV2,
+    AppRemove,
+    TenantRemove,
+}
+
+const ENDPOINTS: [(&str, Endpoint); 41] = [
+    ("/", Endpoint::Root),
+    ("/hello", Endpoint::Hello),
+    ("/livez", Endpoint::Live),
+    ("/readyz", Endpoint::Ready),
+    ("/metrics", Endpoint::Metrics),
+    ("/apiversion", Endpoint::ApiVersion),
+    ("/config", Endpoint::Config),
+    ("/telemetry", Endpoint::Telemetry),
+    ("/user/id", Endpoint::UserId),
+    ("/user/remove", Endpoint::UserRemove),
+    ("/ee/featureflag", Endpoint::FeatureFlag),
+    ("/ee/license", Endpoint::License),
+    ("/.well-known/jwks.json", Endpoint::JwksPublic),
+    ("/recipe/jwt/jwks", Endpoint::Jwks),
+    ("/recipe/jwt", Endpoint::Jwt),
+    ("/recipe/session", Endpoint::Session),
+    ("/recipe/session/verify", Endpoint::Verify),
+    ("/recipe/session/refresh", Endpoint::Refresh),
+    ("/recipe/session/regenerate", Endpoint::Regenerate),
+    ("/recipe/session/remove", Endpoint::Remove),
+    ("/recipe/session/user", Endpoint::UserSessions),
+    ("/recipe/session/data", Endpoint::SessionData),
+    ("/recipe/jwt/data", Endpoint::JwtData),
+    ("/recipe/handshake", Endpoint::Handshake),
+    ("/recipe/user/metadata", Endpoint::UserMetadata),
+    ("/recipe/user/metadata/remove", Endpoint::UserMetadataRemove),
+    ("/recipe/user/metadata/bulk", Endpoint::UserMetadataBulk),
+    ("/recipe/multitenancy/app", Endpoint::App),
+    ("/recipe/multitenancy/app/v2", Endpoint::AppV2),
+    ("/recipe/multitenancy/tenant", Endpoint::Tenant),
+    ("/recipe/multitenancy/tenant/v2", Endpoint::TenantV2),
+    ("/recipe/multitenancy/connectionuridomain", Endpoint::Domain),
+    (
+        "/recipe/multitenancy/connectionuridomain/v2",
+        Endpoint::DomainV2,
+    ),
+    ("/recipe/multitenancy/app/list", Endpoint::AppList),
+    ("/recipe/multitenancy/app/list/v2", Endpoint::AppListV2),
+    ("/recipe/multitenancy/tenant/list", Endpoint::TenantList),
+    (
+        "/recipe/multitenancy/tenant/list/v2",
+        Endpoint::TenantListV2,
+    ),
+    (
+        "/recipe/multitenancy/connectionuridomain/list",
+        Endpoint::DomainList,
+    ),
+    (
+        "/recipe/multitenancy/connectionuridomain/list/v2",
+        Endpoint::DomainListV2,
+    ),
+    ("/recipe/multitenancy/app/remove", Endpoint::AppRemove),
+    ("/recipe/multitenancy/tenant/remove", Endpoint::TenantRemove),
+];
+
+/// Words that cannot be the name of a tenant, because paths begin with them.
+pub(crate) const RESERVED_TENANTS: [&str; 4] = ["recipe", "config", "users", "hello"];
+
+const APP_PREFIX: &str = "appid-";
+
+impl Endpoint {
+    fn of(path: &str) -> Option<Self> {
+        let found = ENDPOINTS.iter().find(|(known, _)| *known == path);
+        found.map(|(_, endpoint)| *endpoint)
+    }
+
+    /// The path, for metrics and logs.
+    pub(crate) fn name(self) -> &'static str {
+        let found = ENDPOINTS.iter().find(|(_, endpoint)| *endpoint == self);
+        found.map_or("", |(path, _)| path)
+    }
+
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        ENDPOINTS.iter().map(|(_, endpoint)| *endpoint)
+    }
+
+    /// Whether it is this server's own, for its operator, and none of an app.
+    pub(crate) fn is_operational(self) -> bool {
+        matches!(self, Self::Live | Self::Ready | Self::Metrics)
+    }
+
+    pub(crate) fn needs_api_key(self) -> bool {
+        !matches!(
+            self,
+            Self::Root | Self::Hello | Self::Config | Self::JwksPublic | Self::Live | Self::Ready
+        )
+    }
+
+    /// Whether the version of the interface matters.
+    pub(crate) fn needs_version(self) -> bool {
+        !self.is_operational() && !matches!(self, Self::Hello | Self::ApiVersion | Self::JwksPublic)
+    }
+}
+
+/// What a path asks for, and of whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) app: AppId,
+    pub(crate) tenant: TenantId,
+}
+
+/// Reads a path.
+pub(crate) fn parse(base_path: &str, path: &str) -> Option<Target> {
+    let path = path.to_ascii_lowercase();
+    let path = path.strip_prefix(base_path)?;
+    let path = match path.strip_suffix('/') {
+        Some(shorter) if !shorter.is_empty() => shorter,
+        _ if path.is_empty() => "/",
+        _ => path,
+    };
+    let target = |endpoint, app: AppId, tenant| Target {
+        endpoint,
+        app,
+        tenant,
+    };
+    if let Some(endpoint) = Endpoint::of(path) {
+        return Some(target(endpoint, AppId::default(), TenantId::default()));
+    }
+    let (app, rest) = match split(path) {
+        Some((segment, rest)) if segment.starts_with(APP_PREFIX) => {
+            let id = segment.strip_prefix(APP_PREFIX)?;
+            if !is_scope_text(id) && !id.is_empty() {
+                return None;
+            }
+            (AppId::from_stored(id), rest)
+        }
+        _ => (AppId::default(), path),
+    };
+    let of_app = |path| Endpoint::of(path).filter(|endpoint| !endpoint.is_operational());
+    if let Some(endpoint) = of_app(rest) {
+        return Some(target(endpoint, app, TenantId::default()));
+    }
+    let (segment, rest) = split(rest)?;
+    if !is_scope_text(segment) || RESERVED_TENANTS.contains(&segment) {
+        return None;
+    }
+    let endpoint = of_app(rest)?;
+    Some(target(endpoint, app, TenantId::from_stored(segment)))
+}
+
+/// The first segment, and what follows it.
+fn split(path: &str) -> Option<(&str, &str)> {
+    let path = path.strip_prefix('/')?;
+    let end = path.find('/').unwrap_or(path.len());
+    let (segment, rest) = path.split_at(end);
+    Some((segment, if rest.is_empty() { "/" } else { rest }))
+}
+
+fn is_scope_text(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 255
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, expected: Option<(&str, &str, &str)>) {
+        let found = parse("/base", path);
+        let found = found
+            .as_ref()
+            .map(|found| (found.endpoint.name(), &*found.app, &*found.tenant));
+        assert_eq!(found, expected, "{path}");
+    }
+
+    #[test]
+    fn paths_name_app_tenant_and_endpoint() {
+        check(
+            "/base/recipe/session",
+            Some(("/recipe/session", "public", "public")),
+        );
+        check(
+            "/base/Recipe/SESSION/",
+            Some(("/recipe/session", "public", "public")),
+        );
+        check(
+            "/base/appid-a1/t1/recipe/session",
+            Some(("/recipe/session", "a1", "t1")),
+        );
+        check("/base/appid-a1/hello", Some(("/hello", "a1", "public")));
+        check("/base/t1", Some(("/", "public", "t1")));
+        check("/base", Some(("/", "public", "public")));
+        check("/base/", Some(("/", "public", "public")));
+        check("/base/metrics", Some(("/metrics", "public", "public")));
+        check("/base/appid-a1/metrics", Some(("/", "a1", "metrics")));
+        check("/base/t1/livez", None);
+        check("/base/recipe", None);
+        check("/base/a_b/recipe/session", None);
+        check("/base/appid-x_y/recipe/session", None);
+        check("/base/t1/t2/recipe/session", None);
+        check("/base//recipe/session", None);
+        check("/recipe/session", None);
+    }
+}

@@ -1,0 +1,257 @@
+//! Which apps and tenants there are, as this process knows them: read from the store when it
+//! starts, every minute, when an unknown one is asked for, and after every change made here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use supersession::engine::{Engine, Engines};
+use supersession::store::{StoreError, TenantRecord, TenantStore};
+use supersession::{AppId, Clock, Fault, JsonObject, TenantId, UnixMillis};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+
+use crate::core_config::{self, AppConfig, BadValue, Limits, Values};
+use crate::ip_rules::IpRules;
+
+/// An unknown name causes one look into the store in this time, not one a request.
+const UNKNOWN_COOLDOWN: Duration = Duration::from_secs(1);
+
+/// One app: its configuration, its tenants and its engine.
+pub(crate) struct App {
+    pub(crate) id: AppId,
+    pub(crate) config: AppConfig,
+    pub(crate) tenants: BTreeMap<TenantId, Tenant>,
+    values: Values,
+    engine: Arc<OnceCell<Engine>>,
+}
+
+/// One tenant.
+pub(crate) struct Tenant {
+    pub(crate) record: TenantRecord,
+    pub(crate) ip_rules: IpRules,
+}
+
+pub(crate) struct Registry {
+    store: Arc<dyn TenantStore>,
+    engines: Engines,
+    clock: Arc<dyn Clock>,
+    base: Values,
+    limits: Limits,
+    apps: RwLock<Arc<HashMap<AppId, Arc<App>>>>,
+    /// Held while the store is read, so that what was read last is what is known; says when that
+    /// was.
+    loading: Mutex<UnixMillis>,
+    /// Held while something is changed: changes are read, checked and written one after the other.
+    changing: Mutex<()>,
+}
+
+impl App {
+    pub(crate) fn has_tenant(&self, tenant: &TenantId) -> bool {
+        self.tenants.contains_key(tenant)
+    }
+
+    /// The address rules of a tenant; those of the app for one that is not known.
+    pub(crate) fn ip_rules(&self, tenant: &TenantId) -> &IpRules {
+        self.tenants
+            .get(tenant)
+            .map_or(&self.config.ip_rules, |tenant| &tenant.ip_rules)
+    }
+}
+
+impl Registry {
+    /// Checks what the process is configured with, and reads what is stored.
+    pub(crate) async fn open(
+        store: Arc<dyn TenantStore>,
+        engines: Engines,
+        clock: Arc<dyn Clock>,
+        base: Values,
+        limits: Limits,
+    ) -> Result<Self, OpenError> {
+        AppConfig::read(&base, limits)?;
+        let registry = Self {
+            store,
+            engines,
+            clock,
+            base,
+            limits,
+            apps: RwLock::default(),
+            loading: Mutex::new(UnixMillis::default()),
+            changing: Mutex::new(()),
+        };
+        registry.reload().await?;
+        Ok(registry)
+    }
+
+    pub(crate) fn all(&self) -> Arc<HashMap<AppId, Arc<App>>> {
+        Arc::clone(&self.apps.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The app of this name; one that is not known is looked for in the store.
+    pub(crate) async fn app(&self, id: &AppId) -> Result<Option<Arc<App>>, StoreError> {
+        self.found(|apps| apps.get(id).cloned()).await
+    }
+
+    /// The app, if it has the tenant.
+    pub(crate) async fn app_with_tenant(
+        &self,
+        id: &AppId,
+        tenant: &TenantId,
+    ) -> Result<Option<Arc<App>>, StoreError> {
+        self.found(|apps| apps.get(id).filter(|app| app.has_tenant(tenant)).cloned())
+            .await
+    }
+
+    async fn found<T>(
+        &self,
+        find: impl Fn(&HashMap<AppId, Arc<App>>) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
+        if let Some(found) = find(&self.all()) {
+            return Ok(Some(found));
+        }
+        let mut loaded_at = self.loading.lock().await;
+        if let Some(found) = find(&self.all()) {
+            return Ok(Some(found));
+        }
+        let now = self.clock.now();
+        // The second condition: a clock that stepped back must not lock the door.
+        if now.since(*loaded_at) < UNKNOWN_COOLDOWN && now >= *loaded_at {
+            return Ok(None);
+        }
+        self.load(&mut loaded_at).await?;
+        Ok(find(&self.all()))
+    }
+
+    /// Reads everything anew.
+    pub(crate) async fn reload(&self) -> Result<(), StoreError> {
+        let mut loaded_at = self.loading.lock().await;
+        self.load(&mut loaded_at).await
+    }
+
+    async fn load(&self, loaded_at: &mut UnixMillis) -> Result<(), StoreError> {
+        let records = self.store.tenants().await?;
+        *loaded_at = self.clock.now();
+        let mut by_app: BTreeMap<AppId, Vec<TenantRecord>> = BTreeMap::new();
+        let base = TenantRecord::new(AppId::default(), TenantId::default());
+        by_app.entry(base.app.clone()).or_default().push(base);
+        for record in records {
+            by_app.entry(record.app.clone()).or_default().push(record);
+        }
+        let known = self.all();
+        let apps = by_app.into_iter().filter_map(|(id, records)| {
+            let known = known.get(&id).map(Arc::as_ref);
+            match self.read(&id, records, known) {
+                Ok(app) => Some((id, Arc::new(app))),
+                Err(error) => {
+                    tracing::error!(app = %id, %error, "an app is left out: its stored configuration cannot be used");
+                    None
+                }
+            }
+        });
+        let apps = Arc::new(apps.collect());
+        *self.apps.write().unwrap_or_else(PoisonError::into_inner) = apps;
+        Ok(())
+    }
+
+    fn read(
+        &self,
+        id: &AppId,
+        records: Vec<TenantRecord>,
+        known: Option<&App>,
+    ) -> Result<App, BadValue> {
+        let records: BTreeMap<_, _> = records
+            .into_iter()
+            .map(|record| (record.tenant.clone(), record))
+            .collect();
+        let root = records.get(&TenantId::default());
+        let own = root.map_or_else(JsonObject::empty, |root| root.core_config.clone());
+        let values = core_config::overlaid(&self.base, &own);
+        let config = AppConfig::read(&values, self.limits)?;
+        let tenants = records.into_iter().map(|(tenant, record)| {
+            let ip_rules =
+                core_config::ip_rules(&core_config::overlaid(&values, &record.core_config))?;
+            Ok((tenant, Tenant { record, ip_rules }))
+        });
+        let tenants = tenants.collect::<Result<_, BadValue>>()?;
+        // An engine holds parsed keys; it goes on while what it was made with is the same.
+        let engine = match known {
+            Some(known) if known.values == values => Arc::clone(&known.engine),
+            _ => Arc::default(),
+        };
+        Ok(App {
+            id: id.clone(),
+            config,
+            tenants,
+            values,
+            engine,
+        })
+    }
+
+    /// The engine of an app, which is made when it is asked for first.
+    pub(crate) async fn engine<'a>(&self, app: &'a App) -> Result<&'a Engine, Fault> {
+        app.engine
+            .get_or_try_init(|| self.engines.open(app.id.clone(), &app.config.engine))
+            .await
+    }
+
+    /// What would come of configuring an app like this.
+    pub(crate) fn check(&self, own: &JsonObject) -> Result<Values, BadValue> {
+        let values = core_config::overlaid(&self.base, own);
+        AppConfig::read(&values, self.limits)?;
+        Ok(values)
+    }
+
+    /// A turn to change something, with what is stored now.
+    pub(crate) async fn change(&self) -> Result<Change<'_>, StoreError> {
+        let turn = self.changing.lock().await;
+        self.reload().await?;
+        Ok(Change {
+            registry: self,
+            _turn: turn,
+        })
+    }
+}
+
+/// A turn to change apps and tenants.
+pub(crate) struct Change<'a> {
+    registry: &'a Registry,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Change<'_> {
+    pub(crate) async fn put(&self, record: &TenantRecord) -> Result<bool, StoreError> {
+        let now = self.registry.clock.now();
+        let is_new = self.registry.store.put_tenant(record, now).await?;
+        self.registry.reload().await?;
+        Ok(is_new)
+    }
+
+    pub(crate) async fn delete_tenant(
+        &self,
+        app: &AppId,
+        tenant: &TenantId,
+    ) -> Result<bool, StoreError> {
+        let existed = self.registry.store.delete_tenant(app, tenant).await?;
+        self.registry.reload().await?;
+        Ok(existed)
+    }
+
+    pub(crate) async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {
+        let existed = self.registry.store.delete_app(app).await?;
+        self.registry.reload().await?;
+        Ok(existed)
+    }
+}
+
+/// Why the registry cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The configuration of the process cannot be used.
+    #[error(transparent)]
+    Config(#[from] BadValue),
+    /// The operating system gives no threads.
+    #[error("{0}")]
+    Threads(Fault),
+    /// The store is in trouble.
+    #[error("the apps and tenants cannot be read")]
+    Store(#[from] StoreError),
+}

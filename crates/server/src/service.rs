@@ -1,0 +1,333 @@
+//! From a request to its answer: path, address, key, version, body, handler; in this order, which
+//! SDKs rely on.
+
+use std::cmp::Ordering;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering as AtomicOrdering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Body;
+use supersession::engine::{Engine, Engines};
+use supersession::{AppId, Clock, Entropy, Fault, Store, TenantId};
+
+use crate::answer::{Answer, Refusal};
+use crate::cdi::{CdiVersion, Unspoken};
+use crate::core_config::{Limits, Values};
+use crate::handlers;
+use crate::input::Query;
+use crate::metrics::Metrics;
+use crate::path::{self, Endpoint, Target};
+use crate::probes::Probes;
+use crate::registry::{App, OpenError, Registry};
+use crate::store::AnyStore;
+
+/// What a service is made of.
+#[derive(Clone, Debug)]
+pub struct ServiceOptions {
+    /// What apps are configured with, unless they are configured otherwise.
+    pub core_config: Values,
+    /// Whether limits are kept that test suites must pass.
+    pub limits: Limits,
+    /// What all paths begin with: nothing, or a path without a slash at its end.
+    pub base_path: String,
+    /// The longest body of a request.
+    pub max_body_bytes: usize,
+    /// How long to wait for a body.
+    pub body_timeout: Duration,
+    /// Threads that sign.
+    pub signing_threads: usize,
+}
+
+impl Default for ServiceOptions {
+    fn default() -> Self {
+        Self {
+            core_config: Values::new(),
+            limits: Limits::Kept,
+            base_path: String::new(),
+            max_body_bytes: 1 << 20,
+            body_timeout: Duration::from_secs(30),
+            signing_threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        }
+    }
+}
+
+/// Answers requests.
+pub struct Service {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) registry: Registry,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
+    pub(crate) probes: Probes,
+    pub(crate) base_path: String,
+    max_body_bytes: usize,
+    body_timeout: Duration,
+    draining: AtomicBool,
+}
+
+/// One request, after everything that all of them go through.
+pub(crate) struct Call<'a> {
+    pub(crate) service: &'a Service,
+    pub(crate) target: &'a Target,
+    pub(crate) cdi: CdiVersion,
+    pub(crate) query: Query,
+    pub(crate) body: Bytes,
+}
+
+const VERSION_HEADER: &str = "cdi-version";
+
+impl Service {
+    /// Opens a service over a store.
+    ///
+    /// # Errors
+    /// When a value of the configuration cannot be, or the store is in trouble.
+    pub async fn open(
+        store: AnyStore,
+        options: ServiceOptions,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, OpenError> {
+        let engines = Engines::start(
+            Arc::clone(&store.sessions),
+            Arc::clone(&clock),
+            entropy,
+            options.signing_threads,
+        )
+        .map_err(OpenError::Threads)?;
+        let registry = Registry::open(
+            store.tenants,
+            engines,
+            Arc::clone(&clock),
+            options.core_config,
+            options.limits,
+        )
+        .await?;
+        Ok(Self {
+            store: store.sessions,
+            registry,
+            clock,
+            metrics: Metrics::new(),
+            probes: Probes::default(),
+            base_path: options.base_path,
+            max_body_bytes: options.max_body_bytes,
+            body_timeout: options.body_timeout,
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// Answers a request of the peer at this address.
+    pub async fn answer<B>(&self, request: Request<B>, peer: IpAddr) -> Answer
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let started = Instant::now();
+        let target = path::parse(&self.base_path, request.uri().path());
+        let endpoint = target.as_ref().map(|target| target.endpoint);
+        let method = request.method().clone();
+        let answer = match target {
+            Some(target) => self.answer_target(request, &target, peer).await,
+            None => Err(Refusal::not_found()),
+        };
+        let answer = answer.unwrap_or_else(Answer::from);
+        let (status, took) = (answer.status(), started.elapsed());
+        self.metrics.answered(endpoint, status, took);
+        tracing::debug!(
+            %method, endpoint = endpoint.map_or("unknown", Endpoint::name), status = status.as_u16(),
+            micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX), "answered"
+        );
+        answer
+    }
+
+    async fn answer_target<B>(
+        &self,
+        request: Request<B>,
+        target: &Target,
+        peer: IpAddr,
+    ) -> Result<Answer, Refusal>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (head, body) = request.into_parts();
+        let endpoint = target.endpoint;
+        // Whoever asks whether the process lives must not depend on the store.
+        if matches!(endpoint, Endpoint::Live) {
+            return handlers::health::live(&head.method);
+        }
+        // An unknown app has no rules and no keys; its handler says that there is none.
+        let app = self.registry.app(&target.app).await?;
+        let mut cdi = CdiVersion::NEWEST;
+        if let Some(app) = &app {
+            if !app.ip_rules(&target.tenant).admit(peer) {
+                return Err(Refusal::forbidden("Forbidden"));
+            }
+            if endpoint.needs_api_key() && !app.config.api_keys.admit(&head.headers) {
+                return Err(Refusal::new(StatusCode::UNAUTHORIZED, "Invalid API key"));
+            }
+            cdi = app.config.max_cdi;
+        }
+        if !endpoint.is_operational() {
+            let sent = head.headers.get(VERSION_HEADER);
+            let sent = sent.map(|value| value.to_str().unwrap_or_default());
+            cdi = version(sent, app.as_deref(), cdi, endpoint)?;
+            if endpoint.needs_version()
+                && !cdi.knows_tenants()
+                && target.tenant != TenantId::default()
+            {
+                return Err(Refusal::not_found());
+            }
+        }
+        let body = if matches!(head.method, Method::GET | Method::HEAD) {
+            Bytes::new()
+        } else {
+            self.read(body).await?
+        };
+        let call = Call {
+            service: self,
+            target,
+            cdi,
+            query: Query::parse(head.uri.query()),
+            body,
+        };
+        handlers::dispatch(&call, &head.method).await
+    }
+
+    async fn read<B>(&self, body: B) -> Result<Bytes, Refusal>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let whole = Limited::new(body, self.max_body_bytes).collect();
+        match tokio::time::timeout(self.body_timeout, whole).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!(
+                    "The body is longer than {} bytes, which is the limit of this server",
+                    self.max_body_bytes
+                ),
+            )),
+            Ok(Err(_)) => Err(Refusal::bad_request("The body cannot be read")),
+            Err(_) => Err(Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "The body did not come in time",
+            )),
+        }
+    }
+
+    /// From now on this process is not ready: whoever balances load sends nothing new.
+    pub fn drain(&self) {
+        self.draining.store(true, AtomicOrdering::Relaxed);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(AtomicOrdering::Relaxed)
+    }
+
+    /// Makes the signing keys of the default app, if there are none, so that the first session need
+    /// not wait for them.
+    ///
+    /// # Errors
+    /// Trouble with the store.
+    pub async fn warm_up(&self) -> Result<(), Fault> {
+        if let Some(app) = self.registry.app(&AppId::default()).await? {
+            self.registry.engine(&app).await?.jwks().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether somebody must name a key to ask for anything of the default app.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        self.registry
+            .all()
+            .get(&AppId::default())
+            .is_some_and(|app| app.config.api_keys.are_needed())
+    }
+}
+
+/// The version that counts, if it is one that is spoken here, and with this app.
+fn version(
+    sent: Option<&str>,
+    app: Option<&App>,
+    max: CdiVersion,
+    endpoint: Endpoint,
+) -> Result<CdiVersion, Refusal> {
+    let Some(sent) = sent else {
+        return Ok(max);
+    };
+    let shown: String = sent.chars().take(32).collect();
+    let unsupported = || Refusal::bad_request(format!("cdi-version {shown} not supported"));
+    let too_low = |min: CdiVersion| {
+        Refusal::bad_request(format!(
+            "cdi-version {shown} is lower than the minimum allowed version {min}"
+        ))
+    };
+    let min = app.and_then(|app| app.config.min_cdi);
+    match CdiVersion::parse(sent) {
+        Err(Unspoken::Malformed) => Err(Refusal::bad_request("cdi-version header is invalid")),
+        Err(Unspoken::Unsupported(Ordering::Greater)) => Err(unsupported()),
+        Err(Unspoken::Unsupported(_)) if endpoint.needs_version() => Err(unsupported()),
+        Err(Unspoken::Unsupported(_)) => Ok(max),
+        Ok(version) if version > max => Err(unsupported()),
+        Ok(version) => match min {
+            Some(min) if version < min => Err(too_low(min)),
+            _ => Ok(version),
+        },
+    }
+}
+
+impl<'a> Call<'a> {
+    /// The app that the path names, if the tenant that it names is there too.
+    pub(crate) async fn app(&self) -> Result<Arc<App>, Refusal> {
+        self.app_of(&self.target.tenant).await
+    }
+
+    /// The app that the path names, if it has this tenant.
+    pub(crate) async fn app_of(&self, tenant: &TenantId) -> Result<Arc<App>, Refusal> {
+        let app = &self.target.app;
+        let found = self.service.registry.app_with_tenant(app, tenant).await?;
+        found.ok_or_else(|| {
+            Refusal::bad_request(format!(
+                "AppId or tenantId not found => Tenant with the following connectionURIDomain, appId and tenantId combination not found: (, {app}, {tenant})"
+            ))
+        })
+    }
+
+    /// The app, for what belongs to the whole app.
+    pub(crate) async fn app_on_public_tenant(&self) -> Result<Arc<App>, Refusal> {
+        let app = self.app().await?;
+        if self.target.tenant == TenantId::default() {
+            Ok(app)
+        } else {
+            Err(Refusal::forbidden(
+                "Only public tenantId can call this app specific API",
+            ))
+        }
+    }
+
+    /// The app, for what belongs to the whole app as newer versions see it.
+    pub(crate) async fn app_from_5_0_on_public_tenant(&self) -> Result<Arc<App>, Refusal> {
+        if self.cdi.separates_apps_from_tenants() {
+            self.app_on_public_tenant().await
+        } else {
+            self.app().await
+        }
+    }
+
+    pub(crate) async fn engine<'b>(&self, app: &'b App) -> Result<&'b Engine, Refusal> {
+        Ok(self.service.registry.engine(app).await?)
+    }
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service")
+            .field("base_path", &self.base_path)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,113 @@
+//! Which store a URL names, and how it is opened.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use supersession::Store;
+use supersession::store::TenantStore;
+use supersession_sqlite::SqliteStore;
+
+/// Where sessions are kept.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server, by its URL.
+    Postgres(String),
+    /// A Redis or Valkey server, by its URL.
+    Redis(String),
+}
+
+/// The text names no store.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use sqlite:<path>, postgres://user:password@host/database or redis://host:port/database")]
+pub struct UnknownStore;
+
+impl FromStr for StoreUrl {
+    type Err = UnknownStore;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (scheme, rest) = text.split_once(':').ok_or(UnknownStore)?;
+        match scheme.to_ascii_lowercase().as_str() {
+            "sqlite" => {
+                let path = rest.strip_prefix("//").unwrap_or(rest);
+                if path.is_empty() {
+                    return Err(UnknownStore);
+                }
+                Ok(Self::Sqlite(path.into()))
+            }
+            // The second spelling is what SuperTokens' plugin takes.
+            "postgres" | "postgresql" => Ok(Self::Postgres(text.to_owned())),
+            "redis" | "rediss" => Ok(Self::Redis(text.to_owned())),
+            _ => Err(UnknownStore),
+        }
+    }
+}
+
+/// Without the URL, which may hold a password.
+impl std::fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            Self::Postgres(_) => f.write_str("Postgres(..)"),
+            Self::Redis(_) => f.write_str("Redis(..)"),
+        }
+    }
+}
+
+/// An open store of any kind.
+#[derive(Clone)]
+pub struct AnyStore {
+    pub(crate) sessions: Arc<dyn Store>,
+    pub(crate) tenants: Arc<dyn TenantStore>,
+}
+
+impl AnyStore {
+    /// Wraps a store.
+    pub fn new<S: Store + TenantStore>(store: S) -> Self {
+        let store = Arc::new(store);
+        Self {
+            sessions: Arc::clone(&store) as _,
+            tenants: store,
+        }
+    }
+}
+
+impl std::fmt::Debug for AnyStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AnyStore(..)")
+    }
+}
+
+/// What a store of a server can be told beside its URL.
+#[derive(Clone, Debug, Default)]
+pub struct StoreOptions {
+    /// The schema of the tables in PostgreSQL.
+    pub postgres_schema: Option<String>,
+    /// What the names of the tables in PostgreSQL begin with.
+    pub postgres_table_prefix: String,
+    /// The most connections to PostgreSQL.
+    pub postgres_pool_size: Option<usize>,
+    /// What all keys in Redis begin with.
+    pub redis_prefix: Option<String>,
+}
+
+impl StoreUrl {
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// What the store says, which names it and what to do.
+    pub async fn open(
+        &self,
+        options: &StoreOptions,
+    ) -> Result<AnyStore, Box<dyn std::error::Error + Send + Sync>> {
+        match self {
+            Self::Sqlite(path) => Ok(AnyStore::new(SqliteStore::open(path).await?)),
+            Self::Postgres(_) | Self::Redis(_) => {
+                let _ = options;
+                Err("not yet".into())
+            }
+        }
+    }
+}

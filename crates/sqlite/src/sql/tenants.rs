@@ -1,0 +1,125 @@
+//! Apps and tenants, and what is configured for them.
+
+use rusqlite::{Connection, params};
+use supersession::store::TenantRecord;
+use supersession::{AppId, TenantId, UnixMillis};
+
+use super::row::{document, text};
+use super::scope::register;
+use crate::fault::Fault;
+
+const ALL: &str = "SELECT t.app_id, t.tenant_id, COALESCE(c.core_config, '{}'),
+    COALESCE(c.is_first_factors_null, TRUE)
+    FROM tenants t LEFT JOIN tenant_configs c
+    ON c.connection_uri_domain = '' AND c.app_id = t.app_id AND c.tenant_id = t.tenant_id
+    ORDER BY t.app_id, t.tenant_id";
+
+const EXISTS: &str = "SELECT 1 FROM tenants WHERE app_id = ?1 AND tenant_id = ?2";
+
+const PUT: &str = "INSERT INTO tenant_configs
+    (app_id, tenant_id, core_config, email_password_enabled, passwordless_enabled,
+     third_party_enabled, is_first_factors_null)
+    VALUES (?1, ?2, ?3, TRUE, TRUE, TRUE, ?4)
+    ON CONFLICT (connection_uri_domain, app_id, tenant_id) DO UPDATE SET
+    core_config = excluded.core_config, is_first_factors_null = excluded.is_first_factors_null";
+
+const FIRST_FACTORS: FactorTable = FactorTable {
+    find: "SELECT factor_id FROM tenant_first_factors
+        WHERE connection_uri_domain = '' AND app_id = ?1 AND tenant_id = ?2 ORDER BY rowid",
+    clear: "DELETE FROM tenant_first_factors
+        WHERE connection_uri_domain = '' AND app_id = ?1 AND tenant_id = ?2",
+    add: "INSERT INTO tenant_first_factors (app_id, tenant_id, factor_id)
+        VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+};
+
+const SECONDARY_FACTORS: FactorTable = FactorTable {
+    find: "SELECT factor_id FROM tenant_required_secondary_factors
+        WHERE connection_uri_domain = '' AND app_id = ?1 AND tenant_id = ?2 ORDER BY rowid",
+    clear: "DELETE FROM tenant_required_secondary_factors
+        WHERE connection_uri_domain = '' AND app_id = ?1 AND tenant_id = ?2",
+    add: "INSERT INTO tenant_required_secondary_factors (app_id, tenant_id, factor_id)
+        VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+};
+
+// The rest goes with them, by their foreign keys.
+const DELETE_TENANT: &str =
+    "DELETE FROM tenants WHERE app_id = ?1 AND tenant_id = ?2 AND tenant_id <> 'public'";
+const DELETE_APP: &str = "DELETE FROM apps WHERE app_id = ?1";
+
+/// A table of factors of a tenant.
+struct FactorTable {
+    find: &'static str,
+    clear: &'static str,
+    add: &'static str,
+}
+
+impl FactorTable {
+    fn of(&self, db: &Connection, app: &str, tenant: &str) -> Result<Vec<String>, Fault> {
+        let mut statement = db.prepare_cached(self.find)?;
+        let mut rows = statement.query(params![app, tenant])?;
+        let mut factors = Vec::new();
+        while let Some(row) = rows.next()? {
+            factors.push(text(row, 0)?.to_owned());
+        }
+        Ok(factors)
+    }
+
+    fn set(&self, db: &Connection, of: &TenantRecord, factors: &[String]) -> Result<(), Fault> {
+        let (app, tenant) = (of.app.as_str(), of.tenant.as_str());
+        db.prepare_cached(self.clear)?
+            .execute(params![app, tenant])?;
+        let mut add = db.prepare_cached(self.add)?;
+        for factor in factors {
+            add.execute(params![app, tenant, factor])?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn all(db: &Connection) -> Result<Vec<TenantRecord>, Fault> {
+    let mut statement = db.prepare_cached(ALL)?;
+    let mut rows = statement.query([])?;
+    let mut tenants = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (app, tenant) = (text(row, 0)?, text(row, 1)?);
+        let first_factors = FIRST_FACTORS.of(db, app, tenant)?;
+        let secondary = SECONDARY_FACTORS.of(db, app, tenant)?;
+        let no_first_factors: bool = row.get(3)?;
+        tenants.push(TenantRecord {
+            app: AppId::from_stored(app),
+            tenant: TenantId::from_stored(tenant),
+            core_config: document(row, 2)?,
+            first_factors: (!no_first_factors).then_some(first_factors),
+            required_secondary_factors: (!secondary.is_empty()).then_some(secondary),
+        });
+    }
+    Ok(tenants)
+}
+
+pub(crate) fn put(db: &Connection, tenant: &TenantRecord, now: UnixMillis) -> Result<bool, Fault> {
+    let place = params![tenant.app.as_str(), tenant.tenant.as_str()];
+    let is_new = !db.prepare_cached(EXISTS)?.exists(place)?;
+    register(db, &tenant.app, &tenant.tenant, Some(now))?;
+    db.prepare_cached(PUT)?.execute(params![
+        tenant.app.as_str(),
+        tenant.tenant.as_str(),
+        tenant.core_config.as_str(),
+        tenant.first_factors.is_none(),
+    ])?;
+    let factors = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+    FIRST_FACTORS.set(db, tenant, &factors(&tenant.first_factors))?;
+    SECONDARY_FACTORS.set(db, tenant, &factors(&tenant.required_secondary_factors))?;
+    Ok(is_new)
+}
+
+pub(crate) fn delete(db: &Connection, app: &AppId, tenant: &TenantId) -> Result<bool, Fault> {
+    let place = params![app.as_str(), tenant.as_str()];
+    Ok(db.prepare_cached(DELETE_TENANT)?.execute(place)? == 1)
+}
+
+pub(crate) fn delete_app(db: &Connection, app: &AppId) -> Result<bool, Fault> {
+    let deleted = db
+        .prepare_cached(DELETE_APP)?
+        .execute(params![app.as_str()])?;
+    Ok(deleted == 1)
+}
