@@ -6,6 +6,7 @@ use std::io;
 use deadpool_postgres::PoolError;
 use supersession::JsonObjectError;
 use supersession::store::{StoreError, StoreErrorKind};
+use tokio::task::JoinError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
@@ -87,6 +88,24 @@ impl From<PoolError> for Fault {
 }
 
 impl Fault {
+    /// Of a task that brought no outcome.
+    pub(crate) fn of_task(error: &JoinError) -> Self {
+        if error.is_panic() {
+            Self::Panicked
+        } else {
+            Self::RuntimeEnded
+        }
+    }
+
+    /// The statement was refused, so nothing of it was done, and whatever stood in its way is in
+    /// the statement or the rows: parts of it may well succeed.
+    pub(crate) fn was_undone(&self) -> bool {
+        let Self::Refused { code, .. } = self else {
+            return false;
+        };
+        !self.is_loss() && *code != SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN
+    }
+
     /// Nothing was done: PostgreSQL has rolled back, or never began.
     pub(crate) fn left_no_trace(&self) -> bool {
         let Self::Refused { code, .. } = self else {
@@ -208,6 +227,17 @@ mod tests {
         check("XX001", Corrupt, Corrupt);
         check("42P01", Internal, Internal);
         check("22001", Internal, Internal);
+    }
+
+    #[test]
+    fn only_a_refusal_that_is_no_loss_was_undone() {
+        for code in ["22021", "23514", "40P01", "57014", "53100"] {
+            assert!(refused(code).was_undone(), "{code}");
+        }
+        for code in ["40003", "57P01", "08006"] {
+            assert!(!refused(code).was_undone(), "{code}");
+        }
+        assert!(!Fault::TimedOut.was_undone());
     }
 
     #[test]

@@ -51,8 +51,8 @@
 //! its connection comes back to the pool with nothing left to say.
 //!
 //! # Costs
-//! Each verb takes one connection of the pool, and at most one. Round trips and statements, once a
-//! connection has prepared them; counted by a test:
+//! Each verb takes one connection of the pool, and at most one. Round trips and statements of a verb
+//! that nobody else calls at the same time, once a connection has prepared them; counted by a test:
 //!
 //! | verb | round trips | statements |
 //! | --- | --- | --- |
@@ -70,8 +70,24 @@
 //!
 //! The first session of an app or tenant takes two more, to register it. A merge, and a
 //! compare-and-swap, that loses a race against another node over the same document takes one more
-//! for each race lost (metadata: two); within a process such writers queue, without a connection. Adding a key is a transaction that holds the app's row, so that of any number
-//! of nodes one adds it; it happens once in days.
+//! for each race lost (metadata: two). Adding a key is a transaction that holds the app's row, so
+//! that of any number of nodes one adds it; it happens once in days.
+//!
+//! # Writes that share a commit
+//! Changes of documents that come while others are written (`write_document`,
+//! `write_user_metadata`) wait for those, and then go out together: session data, payloads and
+//! metadata each in one statement for up to 256 documents, before it one that reads those that are
+//! merged into. So 64 overwrites at once cost one round trip and one flush of the disk, and 64
+//! merges two and one; a test counts that too. Several changes of one document become one write to
+//! its row, and each caller is told what it would be told one after the other. Two batches at most
+//! are under way, each on a connection of the pool; none is kept while nobody writes. A change that comes alone waits for
+//! nothing and costs what the table says.
+//!
+//! Whoever is answered is committed, in a batch as alone. A batch never waits for a row that
+//! somebody holds; that document, and one that was changed meanwhile, is gone, is larger than
+//! 64 KiB, or is new (metadata), is done alone afterwards. So is everything of a batch that
+//! PostgreSQL refuses, so that the one that was refused fails alone. Everything else, such as what
+//! makes, rotates or revokes a session, has a statement and a commit to itself.
 //!
 //! No other verb opens a transaction, so no lock is ever held while a node computes.
 //!
@@ -117,6 +133,8 @@
 //! | all deletes | `Unavailable` | would say that nothing was there |
 //! | `add_dynamic_key`, `add_static_key` | `Unavailable` | would find its own key, and say it was not added |
 //!
+//! If the connection is lost under a batch of changes, all callers in it are told so.
+//!
 //! A verb answers within [`verb_timeout`](PostgresOptions::verb_timeout), also if the server has
 //! frozen or the network swallows everything. While the server is away, verbs answer `Unavailable`,
 //! and the first one after its return works again; nothing has to be restarted.
@@ -160,6 +178,7 @@
 //!
 //! The tables hold the private keys that sign access tokens, and so does each backup.
 
+mod batch;
 mod error;
 mod fault;
 mod feed;

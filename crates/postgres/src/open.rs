@@ -11,12 +11,13 @@ use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::batch::Batcher;
 use crate::error::{OpenError, OpenErrorKind};
 use crate::fault::Fault;
 use crate::feed::Feed;
 use crate::names::{Names, is_schema};
 use crate::options::PostgresOptions;
-use crate::run::{Runner, Turns};
+use crate::run::Runner;
 use crate::schema;
 use crate::sql::Statements;
 use crate::store::{Inner, PostgresStore};
@@ -60,11 +61,12 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, Open
         runtime,
         sql: Arc::new(Statements::new(&names, options.tells_endings)),
         time_limit: options.verb_timeout,
-        turns: Turns::default(),
     };
+    let runner = Arc::new(runner);
     Ok(PostgresStore::new(Inner {
         database,
-        runner: Arc::new(runner),
+        batcher: Arc::new(Batcher::new(Arc::clone(&runner))),
+        runner,
         feed,
     }))
 }

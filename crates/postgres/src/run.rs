@@ -1,14 +1,13 @@
 //! Runs verbs: each on a task of the runtime that the store was opened in, on one connection, in
 //! bounded time, again where that is safe.
 
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
 use supersession::store::StoreError;
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -22,8 +21,10 @@ const MAX_TRIES: u32 = 5;
 /// The longest pause before the second try; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What a verb is, for the decision whether it may be tried again after its connection was lost.
-/// What PostgreSQL has rolled back is always tried again.
+/// What a verb is that has its statements to itself, for the decision whether it may be tried again
+/// after its connection was lost. What PostgreSQL has rolled back is always tried again.
+///
+/// Changes of documents may share a statement instead: see [`batch`](crate::batch).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     /// Changes nothing.
@@ -41,50 +42,7 @@ pub(crate) struct Runner {
     pub(crate) runtime: Handle,
     pub(crate) sql: Arc<Statements>,
     pub(crate) time_limit: Duration,
-    pub(crate) turns: Turns,
 }
-
-/// Queues for those who change the same document conditionally, so that those of this process do
-/// not race each other, and wait without a connection. Races with other nodes are decided by the
-/// database.
-pub(crate) struct Turns {
-    hasher: RandomState,
-    queues: Vec<Mutex<()>>,
-}
-
-const QUEUES: usize = 256;
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self {
-            hasher: RandomState::new(),
-            queues: (0..QUEUES).map(|_| Mutex::new(())).collect(),
-        }
-    }
-}
-
-impl Turns {
-    /// The queue of this document; another one may share it.
-    pub(crate) fn of(&self, document: impl Hash) -> Turn {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "any bits of the hash will do"
-        )]
-        let hash = self.hasher.hash_one(document) as usize;
-        Turn(hash % self.queues.len())
-    }
-
-    async fn take(&self, turn: Option<Turn>) -> Option<MutexGuard<'_, ()>> {
-        match turn.and_then(|Turn(queue)| self.queues.get(queue)) {
-            Some(queue) => Some(queue.lock().await),
-            None => None,
-        }
-    }
-}
-
-/// A place in a queue.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Turn(usize);
 
 /// One connection, for the time of a verb.
 #[derive(Clone)]
@@ -111,54 +69,33 @@ impl Runner {
         F: Fn(Db) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<T, Fault>> + Send + 'static,
     {
-        self.run_in_turn(operation, verb, None, job).await
-    }
-
-    /// [`run`](Self::run), after those that were in the queue before.
-    pub(crate) async fn run_in_turn<T, F, Fut>(
-        self: &Arc<Self>,
-        operation: &'static str,
-        verb: Verb,
-        turn: Option<Turn>,
-        job: F,
-    ) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: Fn(Db) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<T, Fault>> + Send + 'static,
-    {
         let runner = Arc::clone(self);
-        let task = self
-            .runtime
-            .spawn(async move { runner.tries(operation, verb, turn, job).await });
+        let task = self.runtime.spawn(async move {
+            let deadline = Instant::now() + runner.time_limit;
+            runner.tries(operation, verb, deadline, job).await
+        });
         let access = match verb {
             Verb::Read => Access::Read,
             Verb::Repeatable | Verb::Once => Access::Write,
         };
-        let outcome = task.await.unwrap_or_else(|error| {
-            Err(if error.is_panic() {
-                Fault::Panicked
-            } else {
-                Fault::RuntimeEnded
-            })
-        });
+        let outcome = task
+            .await
+            .unwrap_or_else(|error| Err(Fault::of_task(&error)));
         outcome.map_err(|fault| fault.into_store_error(operation, access))
     }
 
-    async fn tries<T, F, Fut>(
+    /// Tries as often as that is safe and there is time.
+    pub(crate) async fn tries<T, F, Fut>(
         &self,
         operation: &str,
         verb: Verb,
-        turn: Option<Turn>,
+        deadline: Instant,
         job: F,
     ) -> Result<T, Fault>
     where
         F: Fn(Db) -> Fut,
         Fut: Future<Output = Result<T, Fault>>,
     {
-        let deadline = Instant::now() + self.time_limit;
-        let turn = timeout_at(deadline, self.turns.take(turn)).await;
-        let _turn = turn.map_err(|_| Fault::TimedOut)?;
         let mut pause = PAUSE;
         for _ in 1..MAX_TRIES {
             match self.attempt(deadline, &job).await {
@@ -173,7 +110,7 @@ impl Runner {
         self.attempt(deadline, &job).await
     }
 
-    async fn attempt<T, F, Fut>(&self, deadline: Instant, job: &F) -> Result<T, Fault>
+    pub(crate) async fn attempt<T, F, Fut>(&self, deadline: Instant, job: &F) -> Result<T, Fault>
     where
         F: Fn(Db) -> Fut,
         Fut: Future<Output = Result<T, Fault>>,

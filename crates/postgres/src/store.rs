@@ -1,4 +1,5 @@
-//! The store: hands each verb of the contract to the runner, and says whether it may be done again.
+//! The store: hands each verb of the contract to the runner, and says whether it may be done again;
+//! changes of documents, which may share a commit, to the batcher.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,12 +12,13 @@ use supersession::store::{
 };
 use supersession::{AppId, JsonObject, SecretText, SessionHandle, Store, UnixMillis, UserId};
 
+use crate::batch::{Batcher, Document};
 use crate::error::OpenError;
 use crate::fault::{Access, Fault};
 use crate::feed::Feed;
 use crate::options::PostgresOptions;
 use crate::run::{Runner, Verb};
-use crate::sql::{devices, documents, keys, metadata, sessions, user_sessions};
+use crate::sql::{devices, keys, metadata, sessions, user_sessions};
 
 /// Sessions, metadata and keys in a PostgreSQL database. See the [crate documentation](crate).
 ///
@@ -30,6 +32,7 @@ pub(crate) struct Inner {
     /// Without the password; absent if only a pool was given.
     pub(crate) database: Option<String>,
     pub(crate) runner: Arc<Runner>,
+    pub(crate) batcher: Arc<Batcher>,
     pub(crate) feed: Option<Arc<Feed>>,
 }
 
@@ -71,11 +74,6 @@ impl fmt::Debug for PostgresStore {
             .field("database", &self.inner.database)
             .finish_non_exhaustive()
     }
-}
-
-/// Whether it depends on what is stored, and so on who writes at the same time.
-fn is_conditional(write: &DocumentWrite) -> bool {
-    !matches!(write, DocumentWrite::Overwrite(_))
 }
 
 // Cloning what a job needs is cheap: ids and documents are shared, and rotations hold a few short
@@ -142,14 +140,9 @@ impl Store for PostgresStore {
         write: &DocumentWrite,
         now: UnixMillis,
     ) -> Result<WriteOutcome, StoreError> {
-        let runner = &self.inner.runner;
-        let turn = is_conditional(write).then(|| runner.turns.of((key, document)));
-        let (key, write) = (key.clone(), write.clone());
-        runner
-            .run_in_turn("write_document", Verb::Once, turn, move |db| {
-                documents::write(db, key.clone(), document, write.clone(), now)
-            })
-            .await
+        let document = Document::OfSession(document, key.clone());
+        let batcher = &self.inner.batcher;
+        batcher.write(document, write.clone(), now).await
     }
 
     async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
@@ -278,13 +271,11 @@ impl Store for PostgresStore {
         user: &UserId,
         write: &DocumentWrite,
     ) -> Result<WriteOutcome, StoreError> {
-        let runner = &self.inner.runner;
-        let turn = is_conditional(write).then(|| runner.turns.of((app, user)));
-        let (app, user, write) = (app.clone(), user.clone(), write.clone());
-        runner
-            .run_in_turn("write_user_metadata", Verb::Once, turn, move |db| {
-                metadata::write(db, app.clone(), user.clone(), write.clone())
-            })
+        let document = Document::Metadata(app.clone(), user.clone());
+        let batcher = &self.inner.batcher;
+        // Metadata does not expire.
+        batcher
+            .write(document, write.clone(), UnixMillis::default())
             .await
     }
 

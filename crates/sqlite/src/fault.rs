@@ -45,6 +45,17 @@ pub(crate) enum Access {
 }
 
 impl Fault {
+    /// SQLite would have had to wait for longer than it was allowed to.
+    pub(crate) fn is_busy(&self) -> bool {
+        let Self::Sqlite(error) = self else {
+            return false;
+        };
+        matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        )
+    }
+
     /// What the caller of the verb `operation` is told.
     pub(crate) fn into_store_error(self, operation: &'static str, access: Access) -> StoreError {
         StoreError::new(operation, self.kind(access)).with_source(self)

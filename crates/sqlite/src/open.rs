@@ -12,7 +12,7 @@ use crate::checkpoint::{self, Checkpointer};
 use crate::error::{OpenError, OpenErrorKind};
 use crate::job::{Queue, Threads, Workers};
 use crate::options::{Location, SqliteOptions, Synchronous};
-use crate::readers;
+use crate::readers::Readers;
 use crate::schema::{self, SchemaProblem};
 use crate::store::{Inner, SqliteStore};
 use crate::writer::{QUEUE_CAPACITY, Writer};
@@ -65,15 +65,18 @@ impl File<'_> {
         let path = self.create()?;
         let mut writer = self.connect_writer(&path)?;
         let own = self.connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let reading = (0..self.options.readers)
-            .map(|_| self.connect_reader(&path))
-            .collect::<Result<Vec<_>, _>>()?;
+        let patience = [Duration::ZERO, self.options.busy_timeout];
+        let [in_place, on_threads] = patience.map(|patience| {
+            let readers = (0..self.options.readers).map(|_| self.connect_reader(&path, patience));
+            readers.collect::<Result<Vec<_>, _>>()
+        });
+        let (in_place, on_threads) = (in_place?, on_threads?);
 
         let checkpointer = Checkpointer::start(&mut writer, own, self.options.busy_timeout)
             .map_err(|error| self.error(OpenErrorKind::Internal).with_source(error))?;
         let writer = Writer::new(writer, Some(checkpointer));
         let writer = start_writer(writer).map_err(|error| self.io(error))?;
-        let readers = readers::start(reading).map_err(|error| self.io(error))?;
+        let readers = Readers::start(in_place, on_threads).map_err(|error| self.io(error))?;
         let path = Some(self.path.to_path_buf());
         Ok(SqliteStore::new(Inner {
             path,
@@ -132,10 +135,11 @@ impl File<'_> {
         Ok(connection)
     }
 
-    fn connect_reader(&self, path: &Path) -> Result<Connection, OpenError> {
+    fn connect_reader(&self, path: &Path, patience: Duration) -> Result<Connection, OpenError> {
         let connection = self.connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection
             .pragma_update(None, "query_only", true)
+            .and_then(|()| connection.busy_timeout(patience))
             .map_err(|error| self.sqlite(error))?;
         Ok(connection)
     }

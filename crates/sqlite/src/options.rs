@@ -79,7 +79,8 @@ impl SqliteOptions {
         self
     }
 
-    /// How many threads read, at least one. Defaults to the number of cores, but 2 to 8, because a
+    /// How many connections read in the callers' threads, and how many threads with connections
+    /// beside them; at least one of each. Defaults to the number of cores, but 2 to 8, because a
     /// read is short and mostly served from memory.
     pub fn readers(mut self, readers: usize) -> Self {
         self.readers = readers.max(1);

@@ -19,6 +19,7 @@ use crate::error::OpenError;
 use crate::fault::{Access, Fault};
 use crate::job::Workers;
 use crate::options::SqliteOptions;
+use crate::readers::Readers;
 use crate::sql::{devices, keys, metadata, sessions, tenants, user_sessions};
 
 /// Sessions, metadata and keys in a SQLite database. See the [crate documentation](crate).
@@ -32,7 +33,7 @@ pub struct SqliteStore {
 pub(crate) struct Inner {
     pub(crate) path: Option<PathBuf>,
     /// Absent for a database in memory, which belongs to the writer's connection.
-    pub(crate) readers: Option<Workers>,
+    pub(crate) readers: Option<Readers>,
     // Invariant: dropped after the readers. Its connection has to be the last to close, because one
     // that cannot write cannot empty the log.
     pub(crate) writer: Workers,
@@ -61,13 +62,29 @@ impl SqliteStore {
         }
     }
 
+    /// Reads a row or two.
     pub(crate) async fn read<T, F>(&self, verb: &'static str, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
     {
-        let workers = self.inner.readers.as_ref().unwrap_or(&self.inner.writer);
-        let answer = workers.queue().run(work).await;
+        let answer = match &self.inner.readers {
+            Some(readers) => readers.point(work).await,
+            None => self.inner.writer.queue().run(work).await,
+        };
+        answer.map_err(|fault| fault.into_store_error(verb, Access::Read))
+    }
+
+    /// Reads whatever there is of a user or an app.
+    async fn list<T, F>(&self, verb: &'static str, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        let answer = match &self.inner.readers {
+            Some(readers) => readers.list(work).await,
+            None => self.inner.writer.queue().run(work).await,
+        };
         answer.map_err(|fault| fault.into_store_error(verb, Access::Read))
     }
 
@@ -163,7 +180,7 @@ impl Store for SqliteStore {
         now: UnixMillis,
     ) -> Result<Vec<SessionRecord>, StoreError> {
         let selection = selection.clone();
-        self.read("user_sessions", move |db| {
+        self.list("user_sessions", move |db| {
             user_sessions::records(db, &selection, now)
         })
         .await
@@ -175,7 +192,7 @@ impl Store for SqliteStore {
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StoreError> {
         let selection = selection.clone();
-        self.read("user_session_handles", move |db| {
+        self.list("user_session_handles", move |db| {
             user_sessions::handles(db, &selection, now)
         })
         .await
@@ -251,7 +268,7 @@ impl Store for SqliteStore {
 
     async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError> {
         let app = app.clone();
-        self.read("signing_keys", move |db| keys::all(db, &app))
+        self.list("signing_keys", move |db| keys::all(db, &app))
             .await
     }
 

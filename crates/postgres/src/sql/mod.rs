@@ -4,6 +4,7 @@
 //! asks the database for the time. All of it is correct under READ COMMITTED, PostgreSQL's default:
 //! where that is not plain, it is argued at the statement.
 
+pub(crate) mod batches;
 pub(crate) mod devices;
 pub(crate) mod documents;
 pub(crate) mod keys;
@@ -19,6 +20,7 @@ pub(crate) mod user_sessions;
 
 use supersession::store::SessionDocument;
 
+use crate::batch::Kind;
 use crate::names::Names;
 
 macro_rules! statements {
@@ -28,6 +30,9 @@ macro_rules! statements {
             $(pub(crate) $name: String,)*
             pub(crate) session_data: documents::DocumentStatements,
             pub(crate) payload: documents::DocumentStatements,
+            pub(crate) session_data_batch: batches::BatchStatements,
+            pub(crate) payload_batch: batches::BatchStatements,
+            pub(crate) metadata_batch: batches::BatchStatements,
             /// Where endings are told; absent if they are not.
             pub(crate) channel: Option<String>,
         }
@@ -35,10 +40,14 @@ macro_rules! statements {
         impl Statements {
             pub(crate) fn new(names: &Names, tells_endings: bool) -> Self {
                 let document = |which| documents::DocumentStatements::new(names, which);
+                let batch = |kind| batches::BatchStatements::new(names, kind);
                 Self {
                     $($name: names.statement($template),)*
                     session_data: document(SessionDocument::SessionData),
                     payload: document(SessionDocument::Payload),
+                    session_data_batch: batch(Kind::OfSession(SessionDocument::SessionData)),
+                    payload_batch: batch(Kind::OfSession(SessionDocument::Payload)),
+                    metadata_batch: batch(Kind::Metadata),
                     channel: tells_endings.then(|| names.channel()),
                 }
             }
@@ -70,6 +79,16 @@ statements! {
     find_value = keys::FIND_VALUE;
     add_value = keys::ADD_VALUE;
     register = scope::REGISTER;
+}
+
+impl Statements {
+    pub(crate) fn batch(&self, kind: Kind) -> &batches::BatchStatements {
+        match kind {
+            Kind::OfSession(SessionDocument::SessionData) => &self.session_data_batch,
+            Kind::OfSession(SessionDocument::Payload) => &self.payload_batch,
+            Kind::Metadata => &self.metadata_batch,
+        }
+    }
 }
 
 /// Whether PostgreSQL can hold this text. What it cannot hold is in no row.

@@ -269,3 +269,80 @@ add_static_key: 4 4
 delete_dynamic_keys: 1 1
 refresh_token_key: 1 1
 ";
+
+/// All at once, in a runtime of one thread: so all of them wait before the first is taken.
+async fn write_all(store: &PostgresStore, writes: Vec<(String, DocumentWrite)>) {
+    let document = SessionDocument::SessionData;
+    let mut tasks = tokio::task::JoinSet::new();
+    for (handle, write) in writes {
+        let store = store.clone();
+        tasks.spawn(async move {
+            store
+                .write_document(&key(&handle), document, &write, NOW)
+                .await
+        });
+    }
+    for outcome in tasks.join_all().await {
+        let expected = matches!(
+            outcome.unwrap(),
+            supersession::store::WriteOutcome::Written(_)
+        );
+        assert!(expected);
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn writes_that_wait_together_cost_what_one_costs() {
+    let Some(server) = server() else { return };
+    let proxy = Proxy::before(server).await;
+    let options = Place::new(server).options().url(proxy.url(server));
+    let store = options.pool_size(1).open().await.unwrap();
+    for number in 0..64 {
+        insert(&store, &format!("h{number}")).await;
+    }
+    let whole = |n: u64| DocumentWrite::Overwrite(object(&format!(r#"{{"n":{n}}}"#)));
+    let patch = |n: u64| DocumentWrite::Merge(object(&format!(r#"{{"n":{n}}}"#)));
+    let each = |write: &dyn Fn(u64) -> DocumentWrite| -> Vec<_> {
+        let writes = (0..64).map(|number| (format!("h{number}"), write(number)));
+        writes.collect()
+    };
+    let one = |write: &dyn Fn(u64) -> DocumentWrite| -> Vec<_> {
+        (0..64).map(|n| ("h7".to_owned(), write(n))).collect()
+    };
+    let swaps: Vec<_> = (0..64)
+        .map(|n| (format!("h{n}"), if n == 7 { swap(63) } else { swap(n) }))
+        .collect();
+    let mut costs = String::new();
+    for (name, writes) in [
+        ("64 overwrites", each(&whole)),
+        ("64 swaps", swaps),
+        ("64 merges", each(&patch)),
+        ("64 overwrites of one", one(&whole)),
+        ("64 merges of one", one(&patch)),
+    ] {
+        if name == "64 swaps" {
+            // They find what overwrites left.
+            write_all(&store, each(&whole)).await;
+            write_all(&store, one(&whole)).await;
+        }
+        let is_prepared = name.contains("swaps") || name.contains("of one");
+        if !is_prepared {
+            write_all(&store, writes.clone()).await;
+        }
+        let before = proxy.passed();
+        write_all(&store, writes).await;
+        let after = proxy.passed();
+        let round_trips = after.round_trips - before.round_trips;
+        let statements = after.statements - before.statements;
+        costs += &format!("{name}: {round_trips} {statements}\n");
+    }
+    assert_eq!(costs, EXPECTED_TOGETHER);
+}
+
+const EXPECTED_TOGETHER: &str = "\
+64 overwrites: 1 1
+64 swaps: 1 1
+64 merges: 2 2
+64 overwrites of one: 1 1
+64 merges of one: 2 2
+";

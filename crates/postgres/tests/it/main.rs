@@ -4,6 +4,7 @@
 
 mod adopting;
 mod anywhere;
+mod batches;
 mod conformance;
 mod costs;
 mod faults;

@@ -15,8 +15,8 @@ use crate::clock::UnixSeconds;
 use crate::engine::TokenVersion;
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
-use crate::secret::{AntiCsrfToken, RefreshHash1};
 use crate::keys::SigningAlgorithm;
+use crate::secret::{AntiCsrfToken, RefreshHash1};
 use crate::token::access::AccessClaims;
 use crate::wire;
 
@@ -103,7 +103,10 @@ impl Header {
         if typ != wire::JWT_TYP {
             return Err(Malformed::Jwt("JWT header mismatch - typ"));
         }
-        if !alg.as_str().is_some_and(|alg| alg == SigningAlgorithm::Rs256.name()) {
+        if alg
+            .as_str()
+            .is_none_or(|alg| alg != SigningAlgorithm::Rs256.name())
+        {
             return Err(Malformed::Jwt("JWT header mismatch - alg"));
         }
         let Value::String(kid) = kid else {

@@ -1,0 +1,274 @@
+//! Changes of documents that share a commit.
+//!
+//! A commit costs a flush of the disk and a round trip, whatever the number of rows in it, so
+//! changes that come while others are written share the next statement. No timer: whatever waits is
+//! taken, and a change that finds nobody at work goes out at once, in the statement that it would
+//! have alone.
+//!
+//! A batch never waits for a row. What it does not decide, because somebody holds the row, or has
+//! changed it since, or because it is gone, or because the batch was refused, is done again alone,
+//! by the same code as a change that came alone. So one caller's trouble is nobody else's.
+//!
+//! No task and no connection is kept while nobody writes.
+
+mod change;
+mod fold;
+mod queue;
+
+use std::mem::take;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use supersession::UnixMillis;
+use supersession::store::{DocumentWrite, StoreError, WriteOutcome};
+use tokio::time::{Instant, timeout, timeout_at};
+
+pub(crate) use change::{Document, Kind};
+pub(crate) use fold::{Folded, Start, fold};
+
+use crate::fault::{Access, Fault};
+use crate::run::{Runner, Verb};
+use crate::sql::batches;
+use change::{Answer, Change};
+use queue::Queue;
+
+/// How many batches are under way at once, each on one connection: while one waits for the disk the
+/// other works.
+const WRITERS: usize = 2;
+/// How long a writer stays with a change that went out alone. After that it waits for a row that
+/// somebody holds, or for a server that has no answer: it goes on waiting, and the writer with
+/// others.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Takes changes of documents and writes those that wait together.
+pub(crate) struct Batcher {
+    runner: Arc<Runner>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: Queue,
+    writers: usize,
+}
+
+impl State {
+    /// Whether to start a writer, who is then counted.
+    fn hires(&mut self) -> bool {
+        let hires = self.writers < WRITERS && self.queue.has_work();
+        self.writers += usize::from(hires);
+        hires
+    }
+}
+
+impl Batcher {
+    pub(crate) fn new(runner: Arc<Runner>) -> Self {
+        Self {
+            runner,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Changes a document; answers once that is committed. It goes on to its end, even if the
+    /// caller stops waiting.
+    pub(crate) async fn write(
+        self: &Arc<Self>,
+        document: Document,
+        write: DocumentWrite,
+        now: UnixMillis,
+    ) -> Result<WriteOutcome, StoreError> {
+        let operation = document.operation();
+        let batcher = Arc::clone(self);
+        let task = self
+            .runner
+            .runtime
+            .spawn(async move { batcher.wait_for(document, write, now).await });
+        let answer = task
+            .await
+            .unwrap_or_else(|error| Err(Arc::new(Fault::of_task(&error))));
+        answer.map_err(|fault| {
+            StoreError::new(operation, fault.kind(Access::Write)).with_source(fault)
+        })
+    }
+
+    async fn wait_for(
+        self: Arc<Self>,
+        document: Document,
+        write: DocumentWrite,
+        now: UnixMillis,
+    ) -> Answer {
+        let deadline = Instant::now() + self.runner.time_limit;
+        let (change, answer) = Change::new(write, now, deadline);
+        self.with_state(|state| state.queue.push(document, change));
+        match timeout_at(deadline, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(Arc::new(Fault::Panicked)),
+            Err(_) => Err(Arc::new(Fault::TimedOut)),
+        }
+    }
+
+    /// Whatever happens to the state, afterwards as many writers are at work as there is work for.
+    fn with_state<T>(self: &Arc<Self>, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let outcome = act(&mut state);
+        let hires = state.hires();
+        drop(state);
+        if hires {
+            let batcher = Arc::clone(self);
+            self.runner.runtime.spawn(async move {
+                let writer = Writer(batcher);
+                while writer.work().await {}
+            });
+        }
+        outcome
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(self: &Arc<Self>) -> Vec<Held> {
+        let taken = self.lock().queue.take().into_iter();
+        let held = taken.map(|(document, changes)| Held {
+            batcher: Arc::clone(self),
+            document,
+            changes,
+        });
+        held.collect()
+    }
+}
+
+/// A writer at work; it stops being counted when it is dropped, also by a panic.
+struct Writer(Arc<Batcher>);
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.0.with_state(|state| state.writers -= 1);
+    }
+}
+
+impl Writer {
+    /// Whether there was anything to do.
+    async fn work(&self) -> bool {
+        let mut batch = self.0.take();
+        match batch.as_slice() {
+            [] => return false,
+            [held] if held.changes.len() == 1 => {
+                if let Some(held) = batch.pop() {
+                    self.write_alone(held).await;
+                }
+            }
+            _ => self.write_together(batch).await,
+        }
+        true
+    }
+
+    async fn write_alone(&self, held: Held) {
+        let mut alone = Box::pin(held.write_alone());
+        if timeout(PATIENCE, &mut alone).await.is_err() {
+            self.0.runner.runtime.spawn(alone);
+        }
+    }
+
+    async fn write_together(&self, mut batch: Vec<Held>) {
+        for held in &mut batch {
+            held.changes.retain(|change| !change.is_overdue());
+        }
+        batch.retain(|held| !held.changes.is_empty());
+        let deadlines = batch.iter().flat_map(|held| &held.changes);
+        let deadline = deadlines.map(|change| change.deadline).max();
+        let kind = batch.first().map(|held| held.document.kind());
+        let (Some(deadline), Some(kind)) = (deadline, kind) else {
+            return;
+        };
+        let outcome = {
+            let groups: Vec<_> = batch.iter().map(Held::group).collect();
+            let job = |db| batches::write(db, kind, &groups);
+            self.0.runner.attempt(deadline, &job).await
+        };
+        match outcome {
+            Ok(decided) => {
+                for (held, folded) in batch.into_iter().zip(decided) {
+                    match folded {
+                        Some(folded) => held.answer(folded),
+                        None => self.leave_alone(held),
+                    }
+                }
+            }
+            Err(fault) if fault.was_undone() => {
+                tracing::debug!(%fault, "a batch of changes is done again one by one");
+                batch.into_iter().for_each(|held| self.leave_alone(held));
+            }
+            Err(fault) => {
+                let fault = Arc::new(fault);
+                batch.into_iter().for_each(|held| held.refuse(&fault));
+            }
+        }
+    }
+
+    /// The writer does not wait for what a batch has not decided.
+    fn leave_alone(&self, held: Held) {
+        self.0.runner.runtime.spawn(held.write_alone());
+    }
+}
+
+/// A document in somebody's hands, with changes to do. It is released when this is dropped, also by
+/// a panic; then whoever still waits is told.
+struct Held {
+    batcher: Arc<Batcher>,
+    document: Document,
+    changes: Vec<Change>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let document = &self.document;
+        self.batcher
+            .with_state(|state| state.queue.release(document));
+    }
+}
+
+impl Held {
+    fn group(&self) -> batches::Group<'_> {
+        batches::Group {
+            document: &self.document,
+            writes: self.changes.iter().map(|change| &change.write).collect(),
+            now: self
+                .changes
+                .iter()
+                .map(|change| change.now)
+                .max()
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Does the changes one after the other, each in a commit of its own.
+    async fn write_alone(mut self) {
+        let runner = Arc::clone(&self.batcher.runner);
+        for change in take(&mut self.changes) {
+            if change.is_overdue() {
+                continue;
+            }
+            let job = |db| {
+                let document = self.document.clone();
+                document.write(db, change.write.clone(), change.now)
+            };
+            let operation = self.document.operation();
+            let outcome = runner.tries(operation, Verb::Once, change.deadline, job);
+            let outcome = outcome.await.map_err(Arc::new);
+            change.answer(outcome);
+        }
+    }
+
+    fn answer(mut self, folded: Folded) {
+        for (change, outcome) in take(&mut self.changes).into_iter().zip(folded.outcomes) {
+            change.answer(Ok(outcome));
+        }
+    }
+
+    fn refuse(mut self, fault: &Arc<Fault>) {
+        for change in take(&mut self.changes) {
+            change.answer(Err(Arc::clone(fault)));
+        }
+    }
+}
