@@ -1,7 +1,7 @@
 //! The reference implementation of the contract, for tests and for programs that need no
 //! durability.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -26,7 +26,11 @@ pub struct MemoryStore {
 
 #[derive(Default)]
 struct Tables {
-    sessions: BTreeMap<SessionKey, SessionRecord>,
+    sessions: HashMap<SessionKey, SessionRecord>,
+    /// The sessions of each user. Changes go with changes of `sessions`.
+    by_user: HashMap<(AppId, UserId), Vec<SessionKey>>,
+    /// All sessions, in the order in which they end. Changes go with changes of `sessions`.
+    by_expiry: BTreeSet<(UnixMillis, SessionKey)>,
     metadata: HashMap<(AppId, UserId), JsonObject>,
     keys: HashMap<AppId, Vec<StoredKey>>,
     refresh_token_keys: HashMap<AppId, SecretText>,
@@ -77,12 +81,36 @@ impl Tables {
             .filter(|session| now < session.expires_at)
     }
 
+    fn insert(&mut self, session: SessionRecord) {
+        let key = &session.key;
+        let user = (key.app.clone(), session.user_id.clone());
+        self.by_user.entry(user).or_default().push(key.clone());
+        self.by_expiry.insert((session.expires_at, key.clone()));
+        self.sessions.insert(key.clone(), session);
+    }
+
+    /// Revokes a session: whoever listens is told.
     fn remove(&mut self, key: &SessionKey) -> bool {
-        let was_there = self.sessions.remove(key).is_some();
+        let was_there = self.forget(key);
         if was_there {
             self.listeners.retain(|listener| listener.tell(key.clone()));
         }
         was_there
+    }
+
+    fn forget(&mut self, key: &SessionKey) -> bool {
+        let Some(session) = self.sessions.remove(key) else {
+            return false;
+        };
+        self.by_expiry.remove(&(session.expires_at, key.clone()));
+        let user = (session.key.app, session.user_id);
+        if let Some(keys) = self.by_user.get_mut(&user) {
+            keys.retain(|own| own != key);
+            if keys.is_empty() {
+                self.by_user.remove(&user);
+            }
+        }
+        true
     }
 
     fn delete_tenant_sessions(&mut self, app: &AppId, tenant: Option<&TenantId>) {
@@ -96,20 +124,15 @@ impl Tables {
     }
 
     fn selected(&self, selection: &UserSessions, now: UnixMillis) -> Vec<&SessionRecord> {
-        let mut selected: Vec<_> = self
-            .sessions
-            .values()
+        let user = (selection.app.clone(), selection.user_id.clone());
+        let keys = self.by_user.get(&user).into_iter().flatten();
+        let mut selected: Vec<_> = keys
+            .filter_map(|key| self.sessions.get(key))
             .filter(|session| {
-                session.key.app == selection.app
-                    && session.user_id == selection.user_id
-                    && selection
-                        .tenant
-                        .as_ref()
-                        .is_none_or(|tenant| *tenant == session.key.tenant)
-                    && selection
-                        .except
-                        .as_ref()
-                        .is_none_or(|handle| *handle != session.key.handle)
+                let tenant = selection.tenant.as_ref();
+                let except = selection.except.as_ref();
+                tenant.is_none_or(|tenant| *tenant == session.key.tenant)
+                    && except.is_none_or(|handle| *handle != session.key.handle)
                     && now < session.expires_at
             })
             .collect();
@@ -173,7 +196,7 @@ impl Store for MemoryStore {
         if tables.sessions.contains_key(&session.key) {
             return Ok(InsertOutcome::HandleTaken);
         }
-        tables.sessions.insert(session.key.clone(), session.clone());
+        tables.insert(session.clone());
         Ok(InsertOutcome::Inserted)
     }
 
@@ -201,8 +224,10 @@ impl Store for MemoryStore {
             return Ok(RotateOutcome::Changed);
         }
         session.lineage = next.lineage.clone();
-        session.expires_at = next.expires_at;
         session.key_kind = next.key_kind;
+        let before = std::mem::replace(&mut session.expires_at, next.expires_at);
+        tables.by_expiry.remove(&(before, key.clone()));
+        tables.by_expiry.insert((next.expires_at, key.clone()));
         Ok(RotateOutcome::Rotated)
     }
 
@@ -317,14 +342,14 @@ impl Store for MemoryStore {
     ) -> Result<u64, StoreError> {
         let mut tables = self.tables();
         let expired: Vec<_> = tables
-            .sessions
-            .values()
-            .filter(|session| session.expires_at <= now)
+            .by_expiry
+            .iter()
+            .take_while(|(expires_at, _)| *expires_at <= now)
             .take(usize::try_from(limit).unwrap_or(usize::MAX))
-            .map(|session| session.key.clone())
+            .map(|(_, key)| key.clone())
             .collect();
         for key in &expired {
-            tables.sessions.remove(key);
+            tables.forget(key);
         }
         Ok(expired.len() as u64)
     }

@@ -1,0 +1,184 @@
+//! Cases that take turns.
+
+use crate::{Turn, Worker};
+
+type TakeTurn = Box<dyn FnMut() -> anyhow::Result<Turn>>;
+
+/// One of the cases of a table.
+pub struct Racer {
+    name: String,
+    turn: TakeTurn,
+}
+
+impl Racer {
+    /// A case with any way to take a turn.
+    pub fn new(
+        name: impl Into<String>,
+        turn: impl FnMut() -> anyhow::Result<Turn> + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            turn: Box::new(turn),
+        }
+    }
+
+    /// A case in a process of its own.
+    pub fn worker(name: impl Into<String>, mut worker: Worker) -> Self {
+        Self::new(name, move || worker.turn())
+    }
+}
+
+impl std::fmt::Debug for Racer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Racer").field(&self.name).finish()
+    }
+}
+
+/// What came of it: for each case, its turns, round by round.
+#[derive(Clone, Debug)]
+pub struct Race {
+    turns: Vec<(String, Vec<Turn>)>,
+}
+
+impl Race {
+    /// Lets every case take a turn in each round. Who begins moves on by one in each round, so that
+    /// nobody always runs after the same neighbour.
+    ///
+    /// # Errors
+    /// When a case fails.
+    pub fn run(mut racers: Vec<Racer>, rounds: usize) -> anyhow::Result<Self> {
+        let mut turns: Vec<(String, Vec<Turn>)> = racers
+            .iter()
+            .map(|racer| (racer.name.clone(), Vec::with_capacity(rounds)))
+            .collect();
+        for round in 0..rounds {
+            for offset in 0..racers.len() {
+                let at = (round + offset) % racers.len();
+                let turn = (racers[at].turn)()?;
+                turns[at].1.push(turn);
+            }
+        }
+        Ok(Self { turns })
+    }
+
+    /// The names of the cases, in the order in which they were given.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.turns.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Some quantity of a case, over the rounds.
+    ///
+    /// # Panics
+    /// When there is no case of that name.
+    #[must_use]
+    pub fn spread(&self, name: &str, quantity: impl Fn(&Turn) -> f64) -> Spread {
+        Spread::of(self.of(name).iter().map(quantity).collect())
+    }
+
+    /// The quantity of a case and that of another one in the same round, put together: a ratio or a
+    /// difference.
+    ///
+    /// # Panics
+    /// As [`Self::spread`].
+    #[must_use]
+    pub fn against(
+        &self,
+        name: &str,
+        other: &str,
+        quantity: impl Fn(&Turn) -> f64,
+        together: impl Fn(f64, f64) -> f64,
+    ) -> Spread {
+        let pairs = self.of(name).iter().zip(self.of(other));
+        Spread::of(
+            pairs
+                .map(|(own, other)| together(quantity(own), quantity(other)))
+                .collect(),
+        )
+    }
+
+    /// The median of the ratios to another case.
+    ///
+    /// # Panics
+    /// As [`Self::spread`].
+    #[must_use]
+    pub fn ratio(&self, name: &str, other: &str, quantity: impl Fn(&Turn) -> f64) -> Spread {
+        self.against(name, other, quantity, |own, other| own / other)
+    }
+
+    /// The median of the differences to another case.
+    ///
+    /// # Panics
+    /// As [`Self::spread`].
+    #[must_use]
+    pub fn added(&self, name: &str, other: &str, quantity: impl Fn(&Turn) -> f64) -> Spread {
+        self.against(name, other, quantity, |own, other| own - other)
+    }
+
+    fn of(&self, name: &str) -> &[Turn] {
+        let found = self.turns.iter().find(|(own, _)| own == name);
+        let (_, turns) = found.unwrap_or_else(|| panic!("there is no case {name}"));
+        turns
+    }
+}
+
+/// A quantity over the rounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Spread {
+    /// A tenth of the rounds are below.
+    pub p10: f64,
+    /// Half of them are.
+    pub median: f64,
+    /// Nine tenths of them are.
+    pub p90: f64,
+    /// The least.
+    pub min: f64,
+}
+
+impl Spread {
+    fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        let at = |percent: usize| values[(values.len() - 1) * percent / 100];
+        Self {
+            p10: at(10),
+            median: at(50),
+            p90: at(90),
+            min: at(0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::{Race, Racer};
+    use crate::Turn;
+
+    #[test]
+    fn everybody_begins_once_and_ratios_are_of_one_round() {
+        let order = Rc::new(RefCell::new(String::new()));
+        let racer = |name: &str, nanos: u64| {
+            let (order, name) = (Rc::clone(&order), name.to_owned());
+            let mut slower = 1;
+            Racer::new(name.clone(), move || {
+                order.borrow_mut().push_str(&name);
+                // A machine that gets slower with every round.
+                slower *= 10;
+                Ok(Turn {
+                    operations: 1,
+                    nanos: nanos * slower,
+                    ..Turn::default()
+                })
+            })
+        };
+        let racers = vec![racer("a", 1), racer("b", 2), racer("c", 3)];
+        let race = Race::run(racers, 3).unwrap();
+        assert_eq!(*order.borrow(), "abcbcacab");
+        let ratio = race.ratio("b", "a", Turn::nanos_each);
+        assert!((ratio.median - 2.0).abs() < f64::EPSILON);
+        assert!((ratio.p90 - 2.0).abs() < f64::EPSILON);
+        let added = race.added("c", "a", Turn::nanos_each);
+        assert!((added.median - 200.0).abs() < f64::EPSILON);
+    }
+}

@@ -1,0 +1,54 @@
+//! Operations of several tasks at once, each measured by itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+use crate::{Latencies, Sequence};
+
+/// Lets `tasks` tasks operate for that long, one operation after the other each. `operate` is given
+/// the number of a session and a number that never comes again.
+pub fn keep_busy<F, O>(
+    runtime: &Runtime,
+    tasks: u64,
+    span: Duration,
+    sessions: u64,
+    operate: &Arc<F>,
+) -> Latencies
+where
+    F: Fn(u64, u64) -> O + Send + Sync + 'static,
+    O: Future<Output = ()> + Send + 'static,
+{
+    // Another sequence in each turn, the same in each run.
+    static TURN: AtomicU64 = AtomicU64::new(0);
+    let turn = TURN.fetch_add(1, Ordering::Relaxed);
+    runtime.block_on(async {
+        let mut working = JoinSet::new();
+        for task in 0..tasks {
+            let operate = Arc::clone(operate);
+            working.spawn(async move {
+                let mut sequence = Sequence::new(turn * 1_000 + task);
+                let mut latencies = Latencies::default();
+                let begin = Instant::now();
+                for number in 0.. {
+                    if begin.elapsed() >= span {
+                        break;
+                    }
+                    let session = sequence.below(sessions);
+                    let start = Instant::now();
+                    operate(session, turn * 100_000_000 + task * 1_000_000 + number).await;
+                    latencies.push(start.elapsed());
+                }
+                latencies
+            });
+        }
+        let mut all = Latencies::default();
+        for latencies in working.join_all().await {
+            all.append(latencies);
+        }
+        all
+    })
+}

@@ -1,0 +1,152 @@
+//! Verifies tokens, so and so many times, and nothing else: `supersession-instructions hit 1000`.
+//!
+//! `scripts/instructions` runs it under callgrind with two numbers. The difference between the two
+//! runs, divided by the difference between the numbers, is what one verification takes; setting up
+//! cancels out. Key, time and randomness are fixed, so a count is the same in every run, within a
+//! thousandth, and may be held against a bound where a time could not.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde_json::json;
+use supersession::http::RequestView;
+use supersession::store::{KeyKind, MemoryStore, StoreError, StoredKey};
+use supersession::{
+    AppId, Clock, Entropy, EntropyError, SecretText, Sessions, SessionsBuilder, Store as _,
+    UnixMillis, VerifyOptions, wire,
+};
+
+/// 2026-01-01.
+const START: UnixMillis = UnixMillis::new(1_767_225_600_000);
+const DAY: Duration = Duration::from_secs(86_400);
+/// For tests only: published, so nothing that they sign proves anything.
+const KEYS: [(KeyKind, &str); 2] = [
+    (
+        KeyKind::Dynamic,
+        include_str!("../../../crates/testkit/src/adapter/keys/test-only-dynamic.key"),
+    ),
+    (
+        KeyKind::Static,
+        include_str!("../../../crates/testkit/src/adapter/keys/test-only-static.key"),
+    ),
+];
+
+/// A clock that stands still.
+struct Standstill;
+
+impl Clock for Standstill {
+    fn now(&self) -> UnixMillis {
+        START
+    }
+}
+
+/// No randomness at all.
+struct AlwaysTheSame;
+
+impl Entropy for AlwaysTheSame {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        bytes.fill(7);
+        Ok(())
+    }
+}
+
+/// A `GET` of a page with a token.
+struct View<'a> {
+    authorization: &'a [u8],
+}
+
+impl RequestView for View<'_> {
+    fn method(&self) -> &'static str {
+        "GET"
+    }
+
+    fn path(&self) -> &'static str {
+        "/orders"
+    }
+
+    fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
+        if name == wire::AUTHORIZATION_HEADER {
+            each(self.authorization);
+        }
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let usage = "usage: supersession-instructions hit|miss COUNT";
+    let [path, count] = arguments.as_slice() else {
+        bail!(usage);
+    };
+    let caches = match path.as_str() {
+        "hit" => true,
+        "miss" => false,
+        _ => bail!(usage),
+    };
+    verify(caches, count.parse().context(usage)?)
+}
+
+/// Verifies the same token in that many requests; with a cache, all but the first one hit.
+fn verify(caches: bool, count: u32) -> anyhow::Result<()> {
+    let store = MemoryStore::new();
+    pollster::block_on(put_keys_into(&store))?;
+    let builder = Sessions::builder(store)
+        .api_domain("https://api.example.com")
+        .website_domain("https://example.com")
+        .access_token_validity(DAY)
+        .cleanup_interval(None)
+        .clock(Standstill)
+        .entropy(AlwaysTheSame);
+    let sessions = pollster::block_on(with_cache(builder, caches).build())?;
+    let payload = json!({"st-role": {"v": ["editor", "reviewer"], "t": 0}, "plan": "professional"});
+    let session = pollster::block_on(sessions.create("alice").payload(payload).into_future())?;
+    let bearer = format!("Bearer {}", session.access_token().expose());
+    let (view, options) = (
+        View {
+            authorization: bearer.as_bytes(),
+        },
+        VerifyOptions::new(),
+    );
+    for _ in 0..count {
+        let request = sessions.for_request("GET", "/orders");
+        request.read(&view);
+        let verifying = pin!(request.verify(&options));
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(verified) = verifying.poll(&mut context) else {
+            bail!("verifying in memory has nothing to wait for");
+        };
+        let session = verified?.context("the session is required")?;
+        std::hint::black_box(session.user_id());
+    }
+    Ok(())
+}
+
+/// With keys at hand, none is made, which takes another number of instructions each time.
+async fn put_keys_into(store: &MemoryStore) -> Result<(), StoreError> {
+    let app = AppId::default();
+    for (kind, key_pair) in KEYS {
+        let key = |kid: String| StoredKey {
+            kid,
+            kind,
+            created_at: START,
+            key_pair: SecretText::new(key_pair.trim_end()),
+        };
+        match kind {
+            KeyKind::Dynamic => {
+                let key = key(format!("{}{START}", wire::DYNAMIC_KID_PREFIX));
+                store.add_dynamic_key(&app, &key, START).await?;
+            }
+            KeyKind::Static => {
+                let key = key(format!("{}test-only", wire::STATIC_KID_PREFIX));
+                store.add_static_key(&app, &key).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The one place that sets the cache of verified tokens.
+fn with_cache(builder: SessionsBuilder, caches: bool) -> SessionsBuilder {
+    builder.verified_token_cache(if caches { 32 << 20 } else { 0 })
+}

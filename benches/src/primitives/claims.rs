@@ -1,0 +1,48 @@
+//! Our tokens through jsonwebtoken, as an application would write it by hand.
+
+use anyhow::Context as _;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::ours::Ours;
+
+/// Typed claims, and the rest.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Claims {
+    pub(crate) sub: String,
+    #[expect(dead_code, reason = "an application reads it; here it is only parsed")]
+    exp: u64,
+    #[expect(dead_code, reason = "as above")]
+    session_handle: String,
+    #[serde(flatten)]
+    #[expect(dead_code, reason = "as above")]
+    rest: Map<String, Value>,
+}
+
+/// A key and what is demanded.
+pub(crate) struct Decoder {
+    key: DecodingKey,
+    validation: Validation,
+}
+
+impl Decoder {
+    /// Of what these sessions publish.
+    pub(crate) async fn of(ours: &Ours) -> anyhow::Result<Self> {
+        let set = ours.sessions.jwks().await?;
+        let key = set.keys.first().context("a key")?;
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.set_issuer(&["https://api.example.com/auth"]);
+        validation.set_required_spec_claims(&["exp", "iss"]);
+        Ok(Self {
+            key: DecodingKey::from_rsa_components(&key.n, &key.e)?,
+            validation,
+        })
+    }
+
+    /// Verifies and decodes.
+    pub(crate) fn decode(&self, token: &str) -> jsonwebtoken::errors::Result<Claims> {
+        jsonwebtoken::decode(token, &self.key, &self.validation).map(|data| data.claims)
+    }
+}
