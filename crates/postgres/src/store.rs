@@ -8,9 +8,12 @@ use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use supersession::store::{
     DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, UserSessions, WriteOutcome,
+    SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, TenantRecord, TenantStore,
+    UserSessions, WriteOutcome,
 };
-use supersession::{AppId, JsonObject, SecretText, SessionHandle, Store, UnixMillis, UserId};
+use supersession::{
+    AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
+};
 
 use crate::batch::{Batcher, Document};
 use crate::error::OpenError;
@@ -18,7 +21,7 @@ use crate::fault::{Access, Fault};
 use crate::feed::Feed;
 use crate::options::PostgresOptions;
 use crate::run::{Runner, Verb};
-use crate::sql::{devices, keys, metadata, sessions, user_sessions};
+use crate::sql::{devices, keys, metadata, sessions, tenants, user_sessions};
 
 /// Sessions, metadata and keys in a PostgreSQL database. See the [crate documentation](crate).
 ///
@@ -349,6 +352,46 @@ impl Store for PostgresStore {
             .runner
             .run("refresh_token_key", Verb::Repeatable, move |db| {
                 keys::refresh_token_key(db, app.clone(), candidate.clone(), now)
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl TenantStore for PostgresStore {
+    async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
+        self.inner
+            .runner
+            .run("tenants", Verb::Read, tenants::all)
+            .await
+    }
+
+    async fn put_tenant(&self, tenant: &TenantRecord, now: UnixMillis) -> Result<bool, StoreError> {
+        let tenant = tenant.clone();
+        self.inner
+            .runner
+            .run("put_tenant", Verb::Once, move |db| {
+                tenants::put(db, tenant.clone(), now)
+            })
+            .await
+    }
+
+    async fn delete_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StoreError> {
+        let (app, tenant) = (app.clone(), tenant.clone());
+        self.inner
+            .runner
+            .run("delete_tenant", Verb::Once, move |db| {
+                tenants::delete(db, app.clone(), tenant.clone())
+            })
+            .await
+    }
+
+    async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {
+        let app = app.clone();
+        self.inner
+            .runner
+            .run("delete_app", Verb::Once, move |db| {
+                tenants::delete_app(db, app.clone())
             })
             .await
     }

@@ -97,6 +97,24 @@ impl Keyspace {
         format!("{}:refresh-token-key:{{{}}}", self.prefix, escape(app))
     }
 
+    /// The hash of all tenants of all apps.
+    pub(crate) fn tenants(&self) -> String {
+        format!("{}:tenants", self.prefix)
+    }
+
+    /// What matches the metadata of all users of an app, as `KEYS` and `SCAN` take it.
+    pub(crate) fn all_metadata(&self, app: &AppId) -> String {
+        let mut pattern = String::new();
+        // The prefix is whatever somebody chose; an app's name is escaped.
+        for character in self.prefix.chars() {
+            if matches!(character, '*' | '?' | '[' | ']' | '\\' | '^') {
+                pattern.push('\\');
+            }
+            pattern.push(character);
+        }
+        format!("{pattern}:metadata:{{{}:*", escape(app))
+    }
+
     /// The channel on which deletes are told.
     pub(crate) fn endings(&self) -> String {
         format!("{}:endings", self.prefix)
@@ -106,6 +124,25 @@ impl Keyspace {
     pub(crate) fn heartbeat(&self, mark: &str) -> String {
         format!("{}:endings:{mark}", self.prefix)
     }
+}
+
+/// The field of a tenant in the hash of all tenants.
+pub(crate) fn tenant_field(app: &AppId, tenant: &TenantId) -> String {
+    format!("{}{}", app_fields(app), escape(tenant))
+}
+
+/// What the fields of all tenants of an app begin with.
+pub(crate) fn app_fields(app: &AppId) -> String {
+    format!("{}:", escape(app))
+}
+
+/// App and tenant of a field in the hash of all tenants.
+pub(crate) fn parse_tenant_field(field: &str) -> Option<(AppId, TenantId)> {
+    let (app, tenant) = field.split_once(':')?;
+    Some((
+        AppId::from_stored(&unescape(app)?),
+        TenantId::from_stored(&unescape(tenant)?),
+    ))
 }
 
 impl Entry {
@@ -209,6 +246,14 @@ mod tests {
             "supersession:refresh-token-key:{public}"
         );
         assert_eq!(keys.endings(), "supersession:endings");
+        assert_eq!(keys.tenants(), "supersession:tenants");
+        assert_eq!(
+            Keyspace::new("a*[b]").all_metadata(&app),
+            r"a\*\[b\]:metadata:{public:*"
+        );
+        let tenant = TenantId::from_stored("t-1");
+        assert_eq!(tenant_field(&app, &tenant), "public:t-1");
+        assert_eq!(parse_tenant_field("public:t-1"), Some((app, tenant)));
     }
 
     #[test]

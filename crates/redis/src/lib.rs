@@ -100,6 +100,7 @@
 //! | `supersession:metadata:{APP:USER}` | string | user metadata |
 //! | `supersession:keys:{APP}` | hash | signing keys by id: kind, time of creation, pair |
 //! | `supersession:refresh-token-key:{APP}` | string | the key of the refresh tokens |
+//! | `supersession:tenants` | hash | apps and tenants, and what is configured for them |
 //! | `supersession:layout` | string | the version of this layout: 1 |
 //! | `supersession:endings`, `supersession:endings:MARK` | channels | deleted sessions; heartbeats of a feed |
 //!

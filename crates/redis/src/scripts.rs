@@ -27,11 +27,13 @@ scripts! {
     add_dynamic_key
     add_static_key
     delete
+    delete_app_names
     delete_dynamic_keys
     expire
     first
     insert
     label
+    put_tenant
     read
     rotate
     swap_metadata

@@ -9,9 +9,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use supersession::store::{
     DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, UserSessions, WriteOutcome,
+    SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, TenantRecord, TenantStore,
+    UserSessions, WriteOutcome,
 };
-use supersession::{AppId, JsonObject, SecretText, SessionHandle, Store, UnixMillis, UserId};
+use supersession::{
+    AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
+};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -22,7 +25,9 @@ use crate::keys::{Keyspace, Marks};
 use crate::link::Link;
 use crate::options::RedisOptions;
 use crate::scripts::Scripts;
-use crate::verbs::{devices, documents, expiry, metadata, sessions, signing_keys, user_sessions};
+use crate::verbs::{
+    devices, documents, expiry, metadata, sessions, signing_keys, tenants, user_sessions,
+};
 
 /// Sessions, metadata and keys in Redis or Valkey. See the [crate documentation](crate).
 ///
@@ -357,6 +362,43 @@ impl Store for RedisStore {
         let store = self.inner();
         self.run("refresh_token_key", async move {
             signing_keys::refresh_token_key(&store, &app, &candidate).await
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl TenantStore for RedisStore {
+    async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
+        let store = self.inner();
+        self.run("tenants", async move { tenants::all(&store).await })
+            .await
+    }
+
+    async fn put_tenant(&self, tenant: &TenantRecord, _: UnixMillis) -> Result<bool, StoreError> {
+        let tenant = tenant.clone();
+        let store = self.inner();
+        self.run(
+            "put_tenant",
+            async move { tenants::put(&store, &tenant).await },
+        )
+        .await
+    }
+
+    async fn delete_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StoreError> {
+        let (app, tenant) = (app.clone(), tenant.clone());
+        let store = self.inner();
+        self.run("delete_tenant", async move {
+            tenants::delete(&store, &app, &tenant).await
+        })
+        .await
+    }
+
+    async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {
+        let app = app.clone();
+        let store = self.inner();
+        self.run("delete_app", async move {
+            tenants::delete_app(&store, &app).await
         })
         .await
     }

@@ -75,6 +75,15 @@ impl From<Refusal> for Answer {
     }
 }
 
+/// What somebody sent, as far as it can stand in a text that a browser may take for HTML.
+pub(crate) fn shown(sent: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let characters = sent.chars().take(64);
+    characters
+        .map(|c| if harmless(c) { c } else { '?' })
+        .collect()
+}
+
 /// A text.
 pub(crate) fn text(text: impl Into<String>) -> Answer {
     let mut text = text.into();

@@ -28,4 +28,4 @@ pub use core_config::{BadValue, Limits, Values};
 pub use registry::OpenError;
 pub use serve::{Bound, ServeOptions, serve};
 pub use service::{Service, ServiceOptions};
-pub use store::{AnyStore, StoreUrl};
+pub use store::{AnyStore, StoreOptions, StoreUrl, UnknownStore};

@@ -16,6 +16,15 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if options.probe {
+        return match options.ask_readiness() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(io::stderr(), "supersession: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     log_to_stderr(&options);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = options.max_server_pool_size {

@@ -1,6 +1,8 @@
 //! The command line, and the environment: for what SuperTokens' core knows, its own names.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ use crate::store::{StoreOptions, StoreUrl};
 ///
 /// Point the `connectionURI` of the Node, Python or Go SDK to this server. Without options it listens
 /// on localhost:3567 and keeps everything in ./supersession.db.
-#[derive(Clone, Debug, Parser)]
+#[derive(Clone, Parser)]
 #[command(name = "supersession", version, max_term_width = 100)]
 pub struct Options {
     /// The name or address to listen on
@@ -55,6 +57,10 @@ pub struct Options {
     )]
     pub allow_no_api_key: bool,
 
+    /// Ask the server that listens there whether it is ready, and exit with 0 if it is
+    #[arg(long, help_heading = "Listening")]
+    pub probe: bool,
+
     /// The longest body of a request, in bytes
     #[arg(long, env = "SUPERSESSION_MAX_BODY_BYTES", default_value_t = 1 << 20, help_heading = "Listening")]
     pub max_body_bytes: usize,
@@ -72,7 +78,7 @@ pub struct Options {
     #[arg(long, env = "MAX_SERVER_POOL_SIZE", help_heading = "Listening")]
     pub max_server_pool_size: Option<usize>,
 
-    /// Where sessions are kept: sqlite:<path>, postgres://..., redis://... or rediss://...
+    /// Where sessions are kept: sqlite:PATH, postgres://..., redis://... or rediss://...
     #[arg(
         long,
         env = "SUPERSESSION_STORE",
@@ -236,6 +242,16 @@ pub enum LogFormat {
     Json,
 }
 
+/// Without keys and URLs, which are secrets or hold them.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Options {
     /// Where to keep sessions.
     ///
@@ -352,6 +368,53 @@ impl Options {
         ServeOptions {
             drain: Duration::from_secs(self.drain_seconds),
             ..ServeOptions::default()
+        }
+    }
+
+    /// Asks the server that listens where these options say whether it is ready; for health checks
+    /// in places without a client of their own. Where it listens on all addresses, this machine's
+    /// own is asked.
+    ///
+    /// # Errors
+    /// When there is none, or it is not ready.
+    pub fn ask_readiness(&self) -> io::Result<()> {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let mut last = io::Error::other(format!("--host {} has no address", self.host));
+        for mut address in (self.host.as_str(), self.port).to_socket_addrs()? {
+            match address.ip() {
+                IpAddr::V4(ip) if ip.is_unspecified() => {
+                    address.set_ip(Ipv4Addr::LOCALHOST.into());
+                }
+                IpAddr::V6(ip) if ip.is_unspecified() => {
+                    address.set_ip(Ipv6Addr::LOCALHOST.into());
+                }
+                _ => {}
+            }
+            match self.ask_readiness_at(address, PATIENCE) {
+                Ok(()) => return Ok(()),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn ask_readiness_at(&self, address: SocketAddr, patience: Duration) -> io::Result<()> {
+        let mut stream = TcpStream::connect_timeout(&address, patience)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
+        let base_path = self.base_path.trim_end_matches('/');
+        write!(
+            stream,
+            "GET {base_path}/readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+        )?;
+        let mut answer = Vec::new();
+        stream.take(64 * 1024).read_to_end(&mut answer)?;
+        if answer.starts_with(b"HTTP/1.1 200 ") {
+            Ok(())
+        } else {
+            Err(io::Error::other(format!(
+                "the server at {address} is not ready"
+            )))
         }
     }
 

@@ -50,6 +50,17 @@ impl App {
         self.tenants.contains_key(tenant)
     }
 
+    /// Whether nothing has changed.
+    fn is(&self, records: &BTreeMap<TenantId, TenantRecord>) -> bool {
+        let own = self.tenants.values().map(|tenant| &tenant.record);
+        own.eq(records.values())
+    }
+
+    /// The engine, if it was asked for already.
+    pub(crate) fn open_engine(&self) -> Option<&Engine> {
+        self.engine.get()
+    }
+
     /// The address rules of a tenant; those of the app for one that is not known.
     pub(crate) fn ip_rules(&self, tenant: &TenantId) -> &IpRules {
         self.tenants
@@ -138,8 +149,12 @@ impl Registry {
         }
         let known = self.all();
         let apps = by_app.into_iter().filter_map(|(id, records)| {
-            let known = known.get(&id).map(Arc::as_ref);
-            match self.read(&id, records, known) {
+            let records = by_name(records);
+            let known = known.get(&id);
+            if let Some(known) = known.filter(|known| known.is(&records)) {
+                return Some((id, Arc::clone(known)));
+            }
+            match self.read(&id, records, known.map(Arc::as_ref)) {
                 Ok(app) => Some((id, Arc::new(app))),
                 Err(error) => {
                     tracing::error!(app = %id, %error, "an app is left out: its stored configuration cannot be used");
@@ -155,13 +170,9 @@ impl Registry {
     fn read(
         &self,
         id: &AppId,
-        records: Vec<TenantRecord>,
+        records: BTreeMap<TenantId, TenantRecord>,
         known: Option<&App>,
     ) -> Result<App, BadValue> {
-        let records: BTreeMap<_, _> = records
-            .into_iter()
-            .map(|record| (record.tenant.clone(), record))
-            .collect();
         let root = records.get(&TenantId::default());
         let own = root.map_or_else(JsonObject::empty, |root| root.core_config.clone());
         let values = core_config::overlaid(&self.base, &own);
@@ -209,6 +220,13 @@ impl Registry {
             _turn: turn,
         })
     }
+}
+
+fn by_name(records: Vec<TenantRecord>) -> BTreeMap<TenantId, TenantRecord> {
+    records
+        .into_iter()
+        .map(|record| (record.tenant.clone(), record))
+        .collect()
 }
 
 /// A turn to change apps and tenants.

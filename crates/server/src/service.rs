@@ -14,7 +14,7 @@ use hyper::body::Body;
 use supersession::engine::{Engine, Engines};
 use supersession::{AppId, Clock, Entropy, Fault, Store, TenantId};
 
-use crate::answer::{Answer, Refusal};
+use crate::answer::{Answer, Refusal, shown};
 use crate::cdi::{CdiVersion, Unspoken};
 use crate::core_config::{Limits, Values};
 use crate::handlers;
@@ -26,7 +26,7 @@ use crate::registry::{App, OpenError, Registry};
 use crate::store::AnyStore;
 
 /// What a service is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServiceOptions {
     /// What apps are configured with, unless they are configured otherwise.
     pub core_config: Values,
@@ -52,6 +52,16 @@ impl Default for ServiceOptions {
             body_timeout: Duration::from_secs(30),
             signing_threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         }
+    }
+}
+
+/// Without values, among which are API keys.
+impl std::fmt::Debug for ServiceOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServiceOptions")
+            .field("base_path", &self.base_path)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -292,6 +302,7 @@ impl<'a> Call<'a> {
         let app = &self.target.app;
         let found = self.service.registry.app_with_tenant(app, tenant).await?;
         found.ok_or_else(|| {
+            let tenant = shown(tenant);
             Refusal::bad_request(format!(
                 "AppId or tenantId not found => Tenant with the following connectionURIDomain, appId and tenantId combination not found: (, {app}, {tenant})"
             ))

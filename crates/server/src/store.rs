@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use supersession::Store;
 use supersession::store::TenantStore;
+use supersession_postgres::PostgresStore;
+use supersession_redis::RedisStore;
 use supersession_sqlite::SqliteStore;
 
 /// Where sessions are kept.
@@ -104,9 +106,26 @@ impl StoreUrl {
     ) -> Result<AnyStore, Box<dyn std::error::Error + Send + Sync>> {
         match self {
             Self::Sqlite(path) => Ok(AnyStore::new(SqliteStore::open(path).await?)),
-            Self::Postgres(_) | Self::Redis(_) => {
-                let _ = options;
-                Err("not yet".into())
+            Self::Postgres(url) => {
+                // Nobody here waits for endings, so there is no feed of them to pay for.
+                let mut postgres = PostgresStore::options().url(url);
+                if let Some(schema) = &options.postgres_schema {
+                    postgres = postgres.schema(schema);
+                }
+                if !options.postgres_table_prefix.is_empty() {
+                    postgres = postgres.table_prefix(&options.postgres_table_prefix);
+                }
+                if let Some(size) = options.postgres_pool_size {
+                    postgres = postgres.pool_size(size);
+                }
+                Ok(AnyStore::new(postgres.open().await?))
+            }
+            Self::Redis(url) => {
+                let mut redis = RedisStore::options().url(url);
+                if let Some(prefix) = &options.redis_prefix {
+                    redis = redis.prefix(prefix);
+                }
+                Ok(AnyStore::new(redis.open().await?))
             }
         }
     }

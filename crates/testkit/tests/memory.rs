@@ -9,6 +9,7 @@ async fn fresh() -> (MemoryStore, ()) {
 }
 
 supersession_testkit::store_conformance!(fresh);
+supersession_testkit::tenant_conformance!(fresh);
 
 mod feed {
     use supersession::store::MemoryStore;

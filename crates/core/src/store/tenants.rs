@@ -10,7 +10,8 @@ use crate::json::JsonObject;
 /// Where apps and tenants are kept. What every [`Store`](super::Store) of this project is too; only
 /// programs that administrate them, such as a server for backend SDKs, need it.
 ///
-/// The contract is that of the [module](super): no default methods, each call is one atomic step.
+/// The contract is that of the [module](super), but for deletions: a store that cannot delete so
+/// much in one step takes the name away first, and a call that failed is repeated.
 #[async_trait]
 pub trait TenantStore: Send + Sync + 'static {
     /// All tenants of all apps that are registered, those among them that were met without ever
@@ -21,12 +22,12 @@ pub trait TenantStore: Send + Sync + 'static {
     /// new. An app has the tenant `public` from the start.
     async fn put_tenant(&self, tenant: &TenantRecord, now: UnixMillis) -> Result<bool, StoreError>;
 
-    /// Deletes a tenant with its sessions, and tells whether there was one. The tenant `public`
+    /// Deletes a tenant with its sessions, and tells whether it was registered. The tenant `public`
     /// goes with its app only, and is left alone here.
     async fn delete_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StoreError>;
 
-    /// Deletes an app with its tenants, sessions, metadata and keys, and tells whether there was
-    /// one.
+    /// Deletes an app with its tenants, sessions, metadata and keys, and tells whether it was
+    /// registered.
     async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError>;
 }
 
@@ -39,10 +40,10 @@ pub struct TenantRecord {
     pub tenant: TenantId,
     /// What is configured otherwise than for its parent.
     pub core_config: JsonObject,
-    /// The login methods to begin with, if that is configured. Kept for the SDKs, which ask for
-    /// them.
+    /// The login methods to begin with, if that is configured: a set, in no order. Kept for the SDKs,
+    /// which ask for them.
     pub first_factors: Option<Vec<String>>,
-    /// The login methods that must follow, if that is configured.
+    /// The login methods that must follow, if there are any: a set too.
     pub required_secondary_factors: Option<Vec<String>>,
 }
 

@@ -8,13 +8,13 @@ use crate::fault::Fault;
 use crate::names::Names;
 
 /// The version that this program writes. Older ones are brought up to it.
-pub(crate) const VERSION: i32 = 1;
+pub(crate) const VERSION: i32 = 2;
 
 const TABLES: &str = include_str!("tables.sql");
 
 /// The columns without which a table is not the one of its name. All are in SuperTokens' schema
 /// since its core 4, the first that knows apps and tenants.
-const NEEDED: [(&str, &[&str]); 7] = [
+const NEEDED: [(&str, &[&str]); 8] = [
     ("apps", &["app_id", "created_at_time"]),
     ("tenants", &["app_id", "tenant_id", "created_at_time"]),
     (
@@ -45,17 +45,30 @@ const NEEDED: [(&str, &[&str]); 7] = [
         &["app_id", "key_id", "key_string", "algorithm", "created_at"],
     ),
     ("user_metadata", &["app_id", "user_id", "user_metadata"]),
+    (
+        "tenant_configs",
+        &[
+            "connection_uri_domain",
+            "app_id",
+            "tenant_id",
+            "core_config",
+            "email_password_enabled",
+            "passwordless_enabled",
+            "third_party_enabled",
+        ],
+    ),
 ];
 
-/// Columns that `session_info` may lack: those of SuperTokens' core 12.1, then ours. All nullable,
-/// so that a core which does not know them goes on writing beside us.
-const ADDED: [(&str, &str); 6] = [
-    ("prev_refresh_token_hash_2", "VARCHAR(128)"),
-    ("refresh_token_rotated_at", "BIGINT"),
-    ("device_user_agent", "TEXT"),
-    ("device_ip", "VARCHAR(45)"),
-    ("device_label", "TEXT"),
-    ("last_seen_at", "BIGINT"),
+/// Columns that may be missing: those of SuperTokens' core 12.1, then ours, then one of its core 9.
+/// All nullable, so that a core which does not know them goes on writing beside us.
+const ADDED: [(&str, &str, &str); 7] = [
+    ("session_info", "prev_refresh_token_hash_2", "VARCHAR(128)"),
+    ("session_info", "refresh_token_rotated_at", "BIGINT"),
+    ("session_info", "device_user_agent", "TEXT"),
+    ("session_info", "device_ip", "VARCHAR(45)"),
+    ("session_info", "device_label", "TEXT"),
+    ("session_info", "last_seen_at", "BIGINT"),
+    ("tenant_configs", "is_first_factors_null", "BOOLEAN"),
 ];
 
 const INDEXES: [(&str, &str, &str); 8] = [
@@ -184,9 +197,9 @@ async fn create(client: &Client, names: &Names) -> Result<(), SchemaProblem> {
     }
     client.batch_execute(&names.statement(TABLES)).await?;
     let there = columns(client, names).await?;
-    for (column, kind) in ADDED {
-        if !there.contains(&(names.table("session_info"), column.to_owned())) {
-            let add = names.statement("ALTER TABLE @session_info ADD COLUMN ");
+    for (table, column, kind) in ADDED {
+        if !there.contains(&(names.table(table), column.to_owned())) {
+            let add = names.statement(&format!("ALTER TABLE @{table} ADD COLUMN "));
             client
                 .batch_execute(&format!("{add}{column} {kind}"))
                 .await?;

@@ -73,6 +73,38 @@ CREATE TABLE IF NOT EXISTS @user_metadata (
     CONSTRAINT %user_metadata_app_id_fkey FOREIGN KEY (app_id) REFERENCES @apps (app_id) ON DELETE CASCADE
 );
 
+CREATE TABLE IF NOT EXISTS @tenant_configs (
+    connection_uri_domain VARCHAR(256) DEFAULT '',
+    app_id VARCHAR(64) DEFAULT 'public',
+    tenant_id VARCHAR(64) DEFAULT 'public',
+    core_config TEXT,
+    email_password_enabled BOOLEAN,
+    passwordless_enabled BOOLEAN,
+    third_party_enabled BOOLEAN,
+    is_first_factors_null BOOLEAN,
+    CONSTRAINT %tenant_configs_pkey PRIMARY KEY (connection_uri_domain, app_id, tenant_id)
+);
+
+CREATE TABLE IF NOT EXISTS @tenant_first_factors (
+    connection_uri_domain VARCHAR(256) DEFAULT '',
+    app_id VARCHAR(64) DEFAULT 'public',
+    tenant_id VARCHAR(64) DEFAULT 'public',
+    factor_id VARCHAR(128),
+    CONSTRAINT %tenant_first_factors_pkey PRIMARY KEY (connection_uri_domain, app_id, tenant_id, factor_id),
+    CONSTRAINT %tenant_first_factors_tenant_id_fkey FOREIGN KEY (connection_uri_domain, app_id, tenant_id)
+        REFERENCES @tenant_configs (connection_uri_domain, app_id, tenant_id) ON DELETE CASCADE
+);
+
+CREATE TABLE IF NOT EXISTS @tenant_required_secondary_factors (
+    connection_uri_domain VARCHAR(256) DEFAULT '',
+    app_id VARCHAR(64) DEFAULT 'public',
+    tenant_id VARCHAR(64) DEFAULT 'public',
+    factor_id VARCHAR(128),
+    CONSTRAINT %tenant_secondary_factors_pkey PRIMARY KEY (connection_uri_domain, app_id, tenant_id, factor_id),
+    CONSTRAINT %tenant_secondary_factors_fkey FOREIGN KEY (connection_uri_domain, app_id, tenant_id)
+        REFERENCES @tenant_configs (connection_uri_domain, app_id, tenant_id) ON DELETE CASCADE
+);
+
 -- Not SuperTokens': how far this schema has been migrated.
 CREATE TABLE IF NOT EXISTS @supersession_schema (
     version INTEGER NOT NULL,

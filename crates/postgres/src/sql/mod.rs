@@ -13,6 +13,7 @@ mod row;
 mod scope;
 pub(crate) mod sessions;
 mod telling;
+pub(crate) mod tenants;
 #[cfg(test)]
 mod tests;
 pub(crate) use telling::heard;
@@ -79,6 +80,17 @@ statements! {
     find_value = keys::FIND_VALUE;
     add_value = keys::ADD_VALUE;
     register = scope::REGISTER;
+    all_tenants = tenants::ALL;
+    tenant_exists = tenants::EXISTS;
+    put_tenant = tenants::PUT;
+    clear_first_factors = tenants::CLEAR_FIRST_FACTORS;
+    add_first_factors = tenants::ADD_FIRST_FACTORS;
+    clear_secondary_factors = tenants::CLEAR_SECONDARY_FACTORS;
+    add_secondary_factors = tenants::ADD_SECONDARY_FACTORS;
+    delete_tenant_sessions = tenants::DELETE_SESSIONS;
+    delete_tenant_configs = tenants::DELETE_CONFIGS;
+    delete_tenant = tenants::DELETE_TENANT;
+    delete_app = tenants::DELETE_APP;
 }
 
 impl Statements {

@@ -40,10 +40,10 @@ impl Scope<'_> {
         }
     }
 
-    pub(super) async fn register(&self, db: &Db) -> Result<(), Fault> {
+    /// Tells whether a tenant was new.
+    pub(super) async fn register(&self, db: &Db) -> Result<bool, Fault> {
         let at = self.at.map(UnixMillis::as_i64);
         let params: Params<'_> = &[&self.app.as_str(), &self.tenant.as_str(), &at];
-        db.execute(&db.sql.register, params).await?;
-        Ok(())
+        Ok(db.execute(&db.sql.register, params).await? > 0)
     }
 }

@@ -10,6 +10,7 @@ async fn in_a_schema() -> Option<(PostgresStore, ())> {
 }
 
 supersession_testkit::store_conformance!(in_a_schema);
+supersession_testkit::tenant_conformance!(in_a_schema);
 
 mod endings {
     supersession_testkit::store_endings_conformance!(super::in_a_schema);
@@ -38,6 +39,7 @@ mod in_a_pool {
     }
 
     supersession_testkit::store_conformance!(in_a_pool);
+    supersession_testkit::tenant_conformance!(in_a_pool);
 }
 
 /// The contract as a state machine.

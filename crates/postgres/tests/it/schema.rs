@@ -47,6 +47,22 @@ session_info.tenant_id character varying(64) NOT NULL DEFAULT 'public'::characte
 session_info.use_static_key boolean NOT NULL
 session_info.user_id character varying(128) NOT NULL
 supersession_schema.version integer NOT NULL
+tenant_configs.app_id character varying(64) NOT NULL DEFAULT 'public'::character varying
+tenant_configs.connection_uri_domain character varying(256) NOT NULL DEFAULT ''::character varying
+tenant_configs.core_config text
+tenant_configs.email_password_enabled boolean
+tenant_configs.is_first_factors_null boolean
+tenant_configs.passwordless_enabled boolean
+tenant_configs.tenant_id character varying(64) NOT NULL DEFAULT 'public'::character varying
+tenant_configs.third_party_enabled boolean
+tenant_first_factors.app_id character varying(64) NOT NULL DEFAULT 'public'::character varying
+tenant_first_factors.connection_uri_domain character varying(256) NOT NULL DEFAULT ''::character varying
+tenant_first_factors.factor_id character varying(128) NOT NULL
+tenant_first_factors.tenant_id character varying(64) NOT NULL DEFAULT 'public'::character varying
+tenant_required_secondary_factors.app_id character varying(64) NOT NULL DEFAULT 'public'::character varying
+tenant_required_secondary_factors.connection_uri_domain character varying(256) NOT NULL DEFAULT ''::character varying
+tenant_required_secondary_factors.factor_id character varying(128) NOT NULL
+tenant_required_secondary_factors.tenant_id character varying(64) NOT NULL DEFAULT 'public'::character varying
 tenants.app_id character varying(64) NOT NULL DEFAULT 'public'::character varying
 tenants.created_at_time bigint
 tenants.tenant_id character varying(64) NOT NULL DEFAULT 'public'::character varying
@@ -66,6 +82,11 @@ session_access_token_signing_keys_pkey PRIMARY KEY (app_id, created_at_time)
 session_info_pkey PRIMARY KEY (app_id, tenant_id, session_handle)
 session_info_tenant_id_fkey FOREIGN KEY (app_id, tenant_id) REFERENCES tenants(app_id, tenant_id) ON DELETE CASCADE
 supersession_schema_pkey PRIMARY KEY (version)
+tenant_configs_pkey PRIMARY KEY (connection_uri_domain, app_id, tenant_id)
+tenant_first_factors_pkey PRIMARY KEY (connection_uri_domain, app_id, tenant_id, factor_id)
+tenant_first_factors_tenant_id_fkey FOREIGN KEY (connection_uri_domain, app_id, tenant_id) REFERENCES tenant_configs(connection_uri_domain, app_id, tenant_id) ON DELETE CASCADE
+tenant_secondary_factors_fkey FOREIGN KEY (connection_uri_domain, app_id, tenant_id) REFERENCES tenant_configs(connection_uri_domain, app_id, tenant_id) ON DELETE CASCADE
+tenant_secondary_factors_pkey PRIMARY KEY (connection_uri_domain, app_id, tenant_id, factor_id)
 tenants_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps(app_id) ON DELETE CASCADE
 tenants_pkey PRIMARY KEY (app_id, tenant_id)
 user_metadata_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps(app_id) ON DELETE CASCADE

@@ -6,5 +6,6 @@ pub(crate) mod expiry;
 pub(crate) mod metadata;
 pub(crate) mod sessions;
 pub(crate) mod signing_keys;
+pub(crate) mod tenants;
 pub(crate) mod user_index;
 pub(crate) mod user_sessions;

@@ -17,6 +17,7 @@ async fn on_a_cluster() -> Option<(RedisStore, ())> {
 }
 
 supersession_testkit::store_conformance!(on_one_server);
+supersession_testkit::tenant_conformance!(on_one_server);
 
 mod endings {
     supersession_testkit::store_endings_conformance!(super::on_one_server);
@@ -24,6 +25,7 @@ mod endings {
 
 mod cluster {
     supersession_testkit::store_conformance!(super::on_a_cluster);
+    supersession_testkit::tenant_conformance!(super::on_a_cluster);
 
     mod endings {
         supersession_testkit::store_endings_conformance!(super::super::on_a_cluster);

@@ -107,7 +107,7 @@ pub(crate) fn level(name: &str) -> Option<Level> {
 /// The value as its type; texts become what they say.
 pub(crate) fn coerced(name: &str, value: &Value) -> Result<Value, BadValue> {
     let Some((_, kind, _)) = find(name) else {
-        return Err(BadValue(format!("Invalid config key: {name}")));
+        return Err(BadValue("Invalid config key".to_owned()));
     };
     let (value, type_name) = match kind {
         Long => (whole(value), "long"),

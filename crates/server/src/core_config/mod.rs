@@ -187,9 +187,7 @@ fn seconds(name: &str, seconds: f64) -> Result<Duration, BadValue> {
 }
 
 fn whole(values: &Values, name: &str, default: u64, min: u64, max: u64) -> Result<u64, BadValue> {
-    let number = values
-        .get(name)
-        .map_or(Some(default), serde_json::Value::as_u64);
+    let number = values.get(name).map_or(Some(default), Value::as_u64);
     number
         .filter(|number| (min..=max).contains(number))
         .ok_or_else(|| BadValue(format!("'{name}' must be between {min} and {max} seconds")))

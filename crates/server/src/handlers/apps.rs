@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json as value};
 use supersession::store::TenantRecord;
 use supersession::{AppId, JsonObject, TenantId};
 
-use crate::answer::{Answer, Refusal, json, status};
+use crate::answer::{Answer, Refusal, json, shown, status};
 use crate::core_config::{self, BadValue, Level, Values};
 use crate::input::Input;
 use crate::path::{Endpoint, RESERVED_TENANTS};
@@ -96,12 +96,23 @@ impl Settings {
         }
         let factors = |field| {
             if !input.has(field) {
-                Ok(None)
-            } else if input.is_null(field) {
-                Ok(Some(None))
-            } else {
-                input.optional_list::<String>(field).map(Some)
+                return Ok(None);
             }
+            if input.is_null(field) {
+                return Ok(Some(None));
+            }
+            let mut list = input.optional_list::<String>(field)?;
+            if let Some(factors) = &mut list {
+                if factors.iter().any(|id| id.len() > 128 || id.contains('\0')) {
+                    return Err(Refusal::bad_request(format!(
+                        "Field name '{field}' is invalid in JSON input"
+                    )));
+                }
+                // A set, which every store keeps as one.
+                factors.sort();
+                factors.dedup();
+            }
+            Ok(Some(list))
         };
         let required_secondary_factors = factors("requiredSecondaryFactors")?;
         if matches!(&required_secondary_factors, Some(Some(list)) if list.is_empty()) {
@@ -158,7 +169,12 @@ fn merged(stored: &JsonObject, set: &JsonObject) -> Result<JsonObject, Refusal> 
         .map_err(|_| Refusal::bad_request("Invalid Json Input"))?;
     for (name, value) in set {
         match core_config::level(&name) {
-            None => return Err(invalid(&BadValue(format!("Invalid config key: {name}")))),
+            None => {
+                return Err(invalid(&BadValue(format!(
+                    "Invalid config key: {}",
+                    shown(&name)
+                ))));
+            }
             Some(Level::Process) => {
                 return Err(invalid(&BadValue(format!(
                     "{name} can only be set via the core's base config setting"

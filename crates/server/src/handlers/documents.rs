@@ -5,7 +5,7 @@ use serde::Serialize;
 use supersession::JsonObject;
 use supersession::store::{DocumentWrite, SessionDocument, SessionRecord, WriteOutcome};
 
-use super::shapes::SESSION_MISSING;
+use super::shapes::{SESSION_HANDLE, SESSION_MISSING};
 use crate::answer::{Answer, Refusal, json, status, unauthorised};
 use crate::input::Input;
 use crate::service::Call;
@@ -45,20 +45,20 @@ pub(super) async fn payload(call: &Call<'_>) -> Result<Answer, Refusal> {
 }
 
 async fn asked(call: &Call<'_>) -> Result<Option<SessionRecord>, Refusal> {
-    let handle = call.query.text("sessionHandle")?;
+    let handle = call.query.text(SESSION_HANDLE)?;
     call.session(handle).await
 }
 
 pub(super) async fn set_session_data(call: &Call<'_>) -> Result<Answer, Refusal> {
     let input = Input::parse(&call.body)?;
-    let handle = input.text("sessionHandle")?;
+    let handle = input.text(SESSION_HANDLE)?;
     let document = input.object("userDataInDatabase")?;
     write(call, &handle, SessionDocument::SessionData, document).await
 }
 
 pub(super) async fn set_payload(call: &Call<'_>) -> Result<Answer, Refusal> {
     let input = Input::parse(&call.body)?;
-    let handle = input.text("sessionHandle")?;
+    let handle = input.text(SESSION_HANDLE)?;
     let payload = input.object("userDataInJWT")?;
     if call.cdi.dialect().version.protects_member_of(&payload) {
         return Err(Refusal::protected_claim());

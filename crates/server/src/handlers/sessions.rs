@@ -8,7 +8,7 @@ use supersession::engine::{Create, CreateOutcome};
 use supersession::{JsonObject, SessionHandle, TenantId, UnixMillis};
 
 use super::older::PublicKeys;
-use super::shapes::{SESSION_MISSING, Tokens, key_kind};
+use super::shapes::{SESSION_HANDLE, SESSION_MISSING, Tokens, key_kind};
 use crate::answer::{Answer, Refusal, json, unauthorised};
 use crate::input::Input;
 use crate::registry::App;
@@ -97,7 +97,7 @@ struct Information {
 }
 
 pub(super) async fn information(call: &Call<'_>) -> Result<Answer, Refusal> {
-    let handle = call.query.text("sessionHandle")?;
+    let handle = call.query.text(SESSION_HANDLE)?;
     let Some(record) = call.session(handle).await? else {
         return unauthorised(SESSION_MISSING);
     };

@@ -10,6 +10,9 @@ use crate::answer::Refusal;
 use crate::cdi::CdiVersion;
 use crate::service::Call;
 
+/// The field with the handle, which has the name of the claim.
+pub(super) const SESSION_HANDLE: &str = supersession::wire::CLAIM_SESSION_HANDLE;
+
 pub(super) const SESSION_MISSING: &str = "Session does not exist.";
 
 #[derive(Serialize)]

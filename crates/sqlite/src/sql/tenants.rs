@@ -1,5 +1,7 @@
 //! Apps and tenants, and what is configured for them.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, params};
 use supersession::store::TenantRecord;
 use supersession::{AppId, TenantId, UnixMillis};
@@ -24,8 +26,8 @@ const PUT: &str = "INSERT INTO tenant_configs
     core_config = excluded.core_config, is_first_factors_null = excluded.is_first_factors_null";
 
 const FIRST_FACTORS: FactorTable = FactorTable {
-    find: "SELECT factor_id FROM tenant_first_factors
-        WHERE connection_uri_domain = '' AND app_id = ?1 AND tenant_id = ?2 ORDER BY rowid",
+    all: "SELECT app_id, tenant_id, factor_id FROM tenant_first_factors
+        WHERE connection_uri_domain = '' ORDER BY factor_id",
     clear: "DELETE FROM tenant_first_factors
         WHERE connection_uri_domain = '' AND app_id = ?1 AND tenant_id = ?2",
     add: "INSERT INTO tenant_first_factors (app_id, tenant_id, factor_id)
@@ -33,8 +35,8 @@ const FIRST_FACTORS: FactorTable = FactorTable {
 };
 
 const SECONDARY_FACTORS: FactorTable = FactorTable {
-    find: "SELECT factor_id FROM tenant_required_secondary_factors
-        WHERE connection_uri_domain = '' AND app_id = ?1 AND tenant_id = ?2 ORDER BY rowid",
+    all: "SELECT app_id, tenant_id, factor_id FROM tenant_required_secondary_factors
+        WHERE connection_uri_domain = '' ORDER BY factor_id",
     clear: "DELETE FROM tenant_required_secondary_factors
         WHERE connection_uri_domain = '' AND app_id = ?1 AND tenant_id = ?2",
     add: "INSERT INTO tenant_required_secondary_factors (app_id, tenant_id, factor_id)
@@ -46,20 +48,25 @@ const DELETE_TENANT: &str =
     "DELETE FROM tenants WHERE app_id = ?1 AND tenant_id = ?2 AND tenant_id <> 'public'";
 const DELETE_APP: &str = "DELETE FROM apps WHERE app_id = ?1";
 
-/// A table of factors of a tenant.
+/// A table of factors.
 struct FactorTable {
-    find: &'static str,
+    all: &'static str,
     clear: &'static str,
     add: &'static str,
 }
 
+type Factors = HashMap<(String, String), Vec<String>>;
+
 impl FactorTable {
-    fn of(&self, db: &Connection, app: &str, tenant: &str) -> Result<Vec<String>, Fault> {
-        let mut statement = db.prepare_cached(self.find)?;
-        let mut rows = statement.query(params![app, tenant])?;
-        let mut factors = Vec::new();
+    /// By app and tenant. Few tenants have any, so all are read at once.
+    fn all(&self, db: &Connection) -> Result<Factors, Fault> {
+        let mut statement = db.prepare_cached(self.all)?;
+        let mut rows = statement.query([])?;
+        let mut factors = Factors::new();
         while let Some(row) = rows.next()? {
-            factors.push(text(row, 0)?.to_owned());
+            let place = (text(row, 0)?.to_owned(), text(row, 1)?.to_owned());
+            let factor = text(row, 2)?.to_owned();
+            factors.entry(place).or_default().push(factor);
         }
         Ok(factors)
     }
@@ -77,20 +84,22 @@ impl FactorTable {
 }
 
 pub(crate) fn all(db: &Connection) -> Result<Vec<TenantRecord>, Fault> {
+    let mut first_factors = FIRST_FACTORS.all(db)?;
+    let mut secondary_factors = SECONDARY_FACTORS.all(db)?;
     let mut statement = db.prepare_cached(ALL)?;
     let mut rows = statement.query([])?;
     let mut tenants = Vec::new();
     while let Some(row) = rows.next()? {
         let (app, tenant) = (text(row, 0)?, text(row, 1)?);
-        let first_factors = FIRST_FACTORS.of(db, app, tenant)?;
-        let secondary = SECONDARY_FACTORS.of(db, app, tenant)?;
+        let place = (app.to_owned(), tenant.to_owned());
         let no_first_factors: bool = row.get(3)?;
+        let first = first_factors.remove(&place).unwrap_or_default();
         tenants.push(TenantRecord {
             app: AppId::from_stored(app),
             tenant: TenantId::from_stored(tenant),
             core_config: document(row, 2)?,
-            first_factors: (!no_first_factors).then_some(first_factors),
-            required_secondary_factors: (!secondary.is_empty()).then_some(secondary),
+            first_factors: (!no_first_factors).then_some(first),
+            required_secondary_factors: secondary_factors.remove(&place),
         });
     }
     Ok(tenants)

@@ -12,6 +12,7 @@ async fn in_a_file() -> (SqliteStore, TempDir) {
 }
 
 supersession_testkit::store_conformance!(in_a_file);
+supersession_testkit::tenant_conformance!(in_a_file);
 
 mod memory {
     use supersession_sqlite::SqliteStore;
@@ -21,6 +22,7 @@ mod memory {
     }
 
     supersession_testkit::store_conformance!(in_memory);
+    supersession_testkit::tenant_conformance!(in_memory);
 }
 
 /// The contract as a state machine, where a step costs least.

@@ -11,7 +11,7 @@ type Column = (&'static str, &'static str, bool, i64);
 
 const ID: &str = "VARCHAR(64)";
 
-const TABLES: [(&str, &[Column]); 7] = [
+const TABLES: [(&str, &[Column]); 10] = [
     (
         "apps",
         &[
@@ -74,6 +74,37 @@ const TABLES: [(&str, &[Column]); 7] = [
             ("key_string", "TEXT", true, 0),
             ("algorithm", "VARCHAR(10)", true, 0),
             ("created_at", "BIGINT", false, 0),
+        ],
+    ),
+    (
+        "tenant_configs",
+        &[
+            ("connection_uri_domain", "VARCHAR(256)", true, 1),
+            ("app_id", ID, true, 2),
+            ("tenant_id", ID, true, 3),
+            ("core_config", "TEXT", false, 0),
+            ("email_password_enabled", "BOOLEAN", false, 0),
+            ("passwordless_enabled", "BOOLEAN", false, 0),
+            ("third_party_enabled", "BOOLEAN", false, 0),
+            ("is_first_factors_null", "BOOLEAN", false, 0),
+        ],
+    ),
+    (
+        "tenant_first_factors",
+        &[
+            ("connection_uri_domain", "VARCHAR(256)", true, 1),
+            ("app_id", ID, true, 2),
+            ("tenant_id", ID, true, 3),
+            ("factor_id", "VARCHAR(128)", true, 4),
+        ],
+    ),
+    (
+        "tenant_required_secondary_factors",
+        &[
+            ("connection_uri_domain", "VARCHAR(256)", true, 1),
+            ("app_id", ID, true, 2),
+            ("tenant_id", ID, true, 3),
+            ("factor_id", "VARCHAR(128)", true, 4),
         ],
     ),
     (

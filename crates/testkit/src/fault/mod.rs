@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use supersession::store::{
     DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, SessionUse, StoreError, StoreErrorKind, StoredKey, UserSessions,
-    WriteOutcome,
+    SessionKey, SessionRecord, SessionUse, StoreError, StoreErrorKind, StoredKey, TenantRecord,
+    TenantStore, UserSessions, WriteOutcome,
 };
-use supersession::{AppId, JsonObject, SecretText, SessionHandle, Store, UnixMillis, UserId};
+use supersession::{
+    AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
+};
 
 pub use verb::Verb;
 
@@ -194,6 +196,26 @@ impl<S: ?Sized> fmt::Debug for FaultStore<S> {
         f.debug_struct("FaultStore")
             .field("state", &*self.state())
             .finish_non_exhaustive()
+    }
+}
+
+/// Goes through to the wrapped store; neither fails nor is logged.
+#[async_trait]
+impl<S: TenantStore + ?Sized> TenantStore for FaultStore<S> {
+    async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
+        self.inner.tenants().await
+    }
+
+    async fn put_tenant(&self, tenant: &TenantRecord, now: UnixMillis) -> Result<bool, StoreError> {
+        self.inner.put_tenant(tenant, now).await
+    }
+
+    async fn delete_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StoreError> {
+        self.inner.delete_tenant(app, tenant).await
+    }
+
+    async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {
+        self.inner.delete_app(app).await
     }
 }
 

@@ -30,12 +30,15 @@ pub mod fixtures;
 pub mod load;
 #[doc(hidden)]
 pub mod model;
+#[doc(hidden)]
+pub mod tenants;
 
 use std::sync::Arc;
 
 use supersession::Store;
 
 use fixtures::SharedStore;
+use supersession::store::TenantStore;
 
 /// Runs the suite on the stores that the given async function or closure makes; see
 /// [`store`](mod@crate::store).
@@ -168,6 +171,33 @@ macro_rules! store_endings_conformance {
     };
 }
 
+/// Runs the cases about apps and tenants, for a store that keeps them; called as
+/// [`store_conformance!`](crate::store_conformance) is, and beside it.
+#[macro_export]
+macro_rules! tenant_conformance {
+    ($fresh:expr) => {
+        $crate::tenant_conformance! { @tests $fresh;
+            a_store_without_tenants_has_none
+            a_tenant_reads_back_as_it_was_put
+            an_app_has_its_public_tenant_from_the_start
+            putting_a_tenant_again_replaces_it
+            a_tenant_that_was_met_is_registered_once_it_is_put
+            deleting_a_tenant_takes_its_sessions_and_no_others
+            the_public_tenant_goes_with_its_app_only
+            deleting_an_app_takes_all_of_it_and_nothing_else
+            a_deleted_app_can_be_made_again
+        }
+    };
+    (@tests $fresh:expr; $($case:ident)*) => {
+        $(
+            #[test]
+            fn $case() {
+                $crate::store::run_tenants($fresh, $crate::store::tenants::$case);
+            }
+        )*
+    };
+}
+
 /// Compares a store with [`MemoryStore`](supersession::store::MemoryStore), verb by verb, on so many
 /// random histories. Called as [`store_conformance!`](crate::store_conformance) is, and beside it.
 /// `PROPTEST_CASES` overrides the number.
@@ -223,6 +253,31 @@ where
     runtime.unwrap().block_on(async {
         if let Some((store, guard)) = fresh().await.into_parts() {
             case(Arc::new(store)).await;
+            drop(guard);
+        }
+    });
+}
+
+/// [`run`] for a store that keeps tenants too.
+#[doc(hidden)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "part of a test, which fails by panicking"
+)]
+pub fn run_tenants<Made>(
+    fresh: impl FnOnce() -> Made,
+    case: impl AsyncFnOnce(SharedStore, Arc<dyn TenantStore>),
+) where
+    Made: Future<Output: Fresh<Store: TenantStore>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(async {
+        if let Some((store, guard)) = fresh().await.into_parts() {
+            let store = Arc::new(store);
+            case(Arc::clone(&store) as SharedStore, store).await;
             drop(guard);
         }
     });

@@ -1,0 +1,10 @@
+-- Takes the names of an app's tenants away.
+-- KEYS: the hash of all tenants. ARGV: what the fields of the app begin with.
+-- Answers how many there were.
+local gone = 0
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+    if string.sub(field, 1, string.len(ARGV[1])) == ARGV[1] then
+        gone = gone + redis.call('HDEL', KEYS[1], field)
+    end
+end
+return gone

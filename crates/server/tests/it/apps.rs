@@ -1,0 +1,331 @@
+//! Apps and tenants: making, configuring and removing them.
+
+use serde_json::{Value, json};
+
+use crate::support::{Core, LEGACY, new_session};
+
+const APP: &str = "PUT /recipe/multitenancy/app/v2";
+const TENANT: &str = "PUT /recipe/multitenancy/tenant/v2";
+
+async fn config_of(core: &Core, path: &str) -> Value {
+    let path = format!("{path}/recipe/multitenancy/tenant/v2");
+    core.get(&path, LEGACY).await["coreConfig"].clone()
+}
+
+/// Cases: C147.
+#[tokio::test]
+async fn an_app_is_made_once_and_configured_often() {
+    let core = Core::new().await;
+    let put = async |core_config: Value| {
+        let body = json!({ "appId": "a1", "coreConfig": core_config });
+        core.ok(APP, LEGACY, body).await["createdNew"].clone()
+    };
+    assert_eq!(put(json!({ "access_token_validity": "60" })).await, true);
+    assert_eq!(put(json!({ "refresh_token_validity": 10.5 })).await, false);
+    let both = json!({ "access_token_validity": 60, "refresh_token_validity": 10.5 });
+    assert_eq!(config_of(&core, "/appid-a1").await, both);
+    put(json!({ "access_token_validity": null })).await;
+    assert_eq!(
+        config_of(&core, "/appid-a1").await,
+        json!({ "refresh_token_validity": 10.5 })
+    );
+    let body = json!({ "appId": "a1", "coreConfig": { "no_such_key": 1 } });
+    let text = "Invalid core config: Invalid config key: no_such_key";
+    core.refused(APP, LEGACY, body, 400, text).await;
+}
+
+/// Cases: C148.
+#[tokio::test]
+async fn values_are_checked() {
+    let core = Core::new().await;
+    for (name, value, text) in [
+        (
+            "access_token_validity",
+            json!("abc"),
+            "'access_token_validity' must be of type long",
+        ),
+        (
+            "access_token_validity",
+            json!(1.5),
+            "'access_token_validity' must be of type long",
+        ),
+        (
+            "access_token_validity",
+            json!(0),
+            "'access_token_validity' must be between 1 and 86400000 seconds",
+        ),
+        (
+            "totp_max_attempts",
+            json!(5_000_000_000_u64),
+            "'totp_max_attempts' must be of type int",
+        ),
+        (
+            "refresh_token_validity",
+            json!([]),
+            "'refresh_token_validity' must be of type double",
+        ),
+        (
+            "access_token_validity_jitter",
+            json!(0.5),
+            "'access_token_validity_jitter' must be between 0 and 0.25",
+        ),
+        (
+            "access_token_blacklisting",
+            json!("yes"),
+            "'access_token_blacklisting' must be of type boolean",
+        ),
+        (
+            "ip_allow_regex",
+            json!("("),
+            "'ip_allow_regex' must be a regular expression",
+        ),
+        (
+            "port",
+            json!(1),
+            "port can only be set via the core's base config setting",
+        ),
+        (
+            "api_keys",
+            json!("short"),
+            "One of the API keys is too short. Please use at least 20 characters",
+        ),
+        (
+            "supertokens_max_cdi_version",
+            json!("4.7"),
+            "'supertokens_max_cdi_version' must be a version of the core driver interface that is supported, such as 5.6",
+        ),
+    ] {
+        let body = json!({ "appId": "a1", "coreConfig": { name: value } });
+        core.refused(
+            APP,
+            LEGACY,
+            body,
+            400,
+            &format!("Invalid core config: {text}"),
+        )
+        .await;
+    }
+    let base = json!({ "coreConfig": { "access_token_validity": 60 } });
+    core.refused(APP, LEGACY, base, 400, "Cannot modify base config")
+        .await;
+    let unknown = core.call("GET /appid-a1/hello", LEGACY, &Value::Null).await;
+    assert_eq!(unknown.status, 400, "nothing was made");
+}
+
+#[tokio::test]
+async fn limits_are_kept_unless_they_are_lifted() {
+    use supersession::store::MemoryStore;
+    use supersession_server::Limits;
+    use supersession_testkit::FaultStore;
+    for (name, value, text) in [
+        (
+            "access_token_dynamic_signing_key_update_interval",
+            json!(0.5),
+            "must be at least 1 hour",
+        ),
+        ("refresh_token_validity", json!(60), "must be longer than"),
+        (
+            "refresh_token_rotation_grace_period",
+            json!(301),
+            "must be between 0 and 300",
+        ),
+    ] {
+        for (limits, fine) in [(Limits::Lifted, true), (Limits::Kept, false)] {
+            let store = FaultStore::new(MemoryStore::new());
+            let opened = Core::over(store, json!({ name: value }), "", limits).await;
+            assert_eq!(opened.is_ok(), fine, "{name}");
+            if let Err(error) = opened {
+                let error = error.to_string();
+                assert!(error.contains(name) && error.contains(text), "{error}");
+            }
+        }
+    }
+}
+
+/// Cases: C149.
+#[tokio::test]
+async fn a_removed_app_is_gone_with_all_of_it() {
+    let core = Core::new().await;
+    core.app("a1", json!({})).await;
+    let made = core.ok(
+        "POST /appid-a1/recipe/session",
+        LEGACY,
+        new_session(&json!({})),
+    );
+    let made = made.await;
+    let update = json!({ "userId": "u", "metadataUpdate": { "a": 1 } });
+    core.ok("PUT /appid-a1/recipe/user/metadata", LEGACY, update)
+        .await;
+    let remove = async |id: &str| {
+        let answer = core.ok(
+            "POST /recipe/multitenancy/app/remove",
+            LEGACY,
+            json!({ "appId": id }),
+        );
+        answer.await["didExist"].clone()
+    };
+    assert_eq!(remove("a1").await, true);
+    assert_eq!(remove("a1").await, false);
+    assert_eq!(remove("0123456789ab").await, false);
+    let gone = core.call(
+        "GET /appid-a1/recipe/user/metadata?userId=u",
+        LEGACY,
+        &Value::Null,
+    );
+    let gone = gone.await;
+    assert_eq!(gone.status, 400);
+    assert!(gone.text.starts_with("AppId or tenantId not found => "));
+    core.app("a1", json!({})).await;
+    let empty = core
+        .get("/appid-a1/recipe/user/metadata?userId=u", LEGACY)
+        .await;
+    assert_eq!(empty["metadata"], json!({}));
+    let body = json!({ "refreshToken": made["refreshToken"]["token"], "enableAntiCsrf": false, "useDynamicSigningKey": true });
+    let answer = core
+        .ok("POST /appid-a1/recipe/session/refresh", LEGACY, body)
+        .await;
+    assert_eq!(answer["status"], "UNAUTHORISED");
+}
+
+#[tokio::test]
+async fn an_app_with_tenants_and_the_base_app_stay() {
+    let core = Core::new().await;
+    core.app("a1", json!({})).await;
+    let put = core.ok(
+        "PUT /appid-a1/recipe/multitenancy/tenant/v2",
+        LEGACY,
+        json!({ "tenantId": "t1" }),
+    );
+    put.await;
+    for id in ["a1", "public"] {
+        let reply = core
+            .call(
+                "POST /recipe/multitenancy/app/remove",
+                LEGACY,
+                &json!({ "appId": id }),
+            )
+            .await;
+        assert_eq!(reply.status, 403, "{}", reply.text);
+    }
+    let own = core
+        .call(
+            "POST /appid-a1/recipe/multitenancy/app/remove",
+            LEGACY,
+            &json!({ "appId": "a1" }),
+        )
+        .await;
+    assert_eq!(own.status, 403);
+    let public = core
+        .call(
+            "POST /recipe/multitenancy/tenant/remove",
+            LEGACY,
+            &json!({ "tenantId": "public" }),
+        )
+        .await;
+    assert_eq!(public.status, 403);
+}
+
+/// Cases: C150.
+#[tokio::test]
+async fn names_are_checked() {
+    let core = Core::new().await;
+    for (id, text) in [
+        ("recipe", "Cannot use 'recipe' as a tenantId"),
+        ("Hello", "Cannot use 'hello' as a tenantId"),
+        ("appid-x", "tenantId must not start with 'appid-'"),
+        (" ", "tenantId should not be an empty String"),
+        (
+            "a_b",
+            "tenantId can only contain letters, numbers and hyphens",
+        ),
+    ] {
+        core.refused(TENANT, LEGACY, json!({ "tenantId": id }), 400, text)
+            .await;
+    }
+    core.refused(
+        APP,
+        LEGACY,
+        json!({ "appId": "appid-x" }),
+        400,
+        "appId must not start with 'appid-'",
+    )
+    .await;
+    core.ok(TENANT, LEGACY, json!({ "tenantId": " T1 " })).await;
+    let known = core.get("/t1/recipe/multitenancy/tenant/v2", LEGACY).await;
+    assert_eq!(known["tenantId"], "t1");
+}
+
+#[tokio::test]
+async fn tenants_are_told_with_what_is_configured() {
+    let core = Core::new().await;
+    let body = json!({ "tenantId": "t1", "firstFactors": ["custom"], "requiredSecondaryFactors": ["totp"] });
+    core.ok(TENANT, LEGACY, body).await;
+    let tenant = json!({
+        "tenantId": "t1", "coreConfig": {}, "thirdParty": { "providers": [] },
+        "firstFactors": ["custom"], "requiredSecondaryFactors": ["totp"],
+    });
+    let listed = core
+        .get("/recipe/multitenancy/tenant/list/v2", LEGACY)
+        .await;
+    assert_eq!(listed["tenants"][1], tenant);
+    let apps = core.get("/recipe/multitenancy/app/list/v2", LEGACY).await;
+    assert_eq!(
+        apps["apps"],
+        json!([{ "appId": "public", "tenants": listed["tenants"] }])
+    );
+    let body = json!({ "tenantId": "t1", "firstFactors": null, "requiredSecondaryFactors": null });
+    core.ok(TENANT, LEGACY, body).await;
+    let known = core.get("/t1/recipe/multitenancy/tenant/v2", LEGACY).await;
+    assert!(known.get("firstFactors").is_none() && known.get("requiredSecondaryFactors").is_none());
+    let unknown = core
+        .get("/ghost/recipe/multitenancy/tenant/v2", LEGACY)
+        .await;
+    assert_eq!(unknown, json!({ "status": "TENANT_NOT_FOUND_ERROR" }));
+    let removed = core.ok(
+        "POST /recipe/multitenancy/tenant/remove",
+        LEGACY,
+        json!({ "tenantId": "t1" }),
+    );
+    assert_eq!(removed.await["didExist"], true);
+    let gone = core.get("/t1/recipe/multitenancy/tenant/v2", LEGACY).await;
+    assert_eq!(gone["status"], "TENANT_NOT_FOUND_ERROR");
+}
+
+#[tokio::test]
+async fn tenants_of_an_app_agree_on_what_is_the_apps() {
+    let core = Core::new().await;
+    core.app("a1", json!({ "access_token_validity": 60 })).await;
+    let call = "PUT /appid-a1/recipe/multitenancy/tenant/v2";
+    let with =
+        |value: u64| json!({ "tenantId": "t1", "coreConfig": { "access_token_validity": value } });
+    let text = "Invalid core config: You cannot set different values for access_token_validity for the same appId";
+    core.refused(call, LEGACY, with(61), 400, text).await;
+    core.ok(call, LEGACY, with(60)).await;
+    let body = json!({ "appId": "a1", "coreConfig": { "access_token_validity": 61 } });
+    core.refused(APP, LEGACY, body, 400, text).await;
+}
+
+/// What another process changed is known here when it is asked for, and after a while.
+#[tokio::test]
+async fn what_another_process_changes_is_found() {
+    use supersession_server::Limits;
+    let here = Core::new().await;
+    let there = Core::over(here.store.clone(), json!({}), "", Limits::Lifted)
+        .await
+        .unwrap();
+    here.advance(std::time::Duration::from_secs(2));
+    there.app("a1", json!({})).await;
+    let known = here
+        .get("/appid-a1/recipe/multitenancy/tenant/v2", LEGACY)
+        .await;
+    assert_eq!(known["status"], "OK");
+    let remove = json!({ "appId": "a1" });
+    there
+        .ok("POST /recipe/multitenancy/app/remove", LEGACY, remove)
+        .await;
+    here.service.reload().await.unwrap();
+    let gone = here
+        .get("/appid-a1/recipe/multitenancy/tenant/v2", LEGACY)
+        .await;
+    assert_eq!(gone["status"], "TENANT_NOT_FOUND_ERROR");
+}

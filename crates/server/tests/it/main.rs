@@ -1,0 +1,24 @@
+//! The server, from outside: requests to the service in this process, and the program itself.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "for tests, which fail by panicking"
+)]
+
+mod apps;
+mod creation;
+mod data;
+mod jwt;
+mod legacy;
+mod lists;
+mod metadata;
+mod older;
+mod process;
+mod refused;
+mod rotation;
+mod storage;
+mod support;
+mod transport;
+mod verification;
+mod weaknesses;

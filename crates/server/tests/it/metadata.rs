@@ -1,0 +1,150 @@
+//! User metadata.
+
+use serde_json::{Value, json};
+
+use crate::support::{Core, LEGACY};
+
+const UPDATE: &str = "PUT /recipe/user/metadata";
+const BULK: &str = "POST /recipe/user/metadata/bulk";
+
+async fn update(core: &Core, user: &str, update: Value) -> Value {
+    let body = json!({ "userId": user, "metadataUpdate": update });
+    let answer = core.ok(UPDATE, LEGACY, body).await;
+    assert_eq!(answer["status"], "OK");
+    answer["metadata"].clone()
+}
+
+/// Cases: C128, C129, C130.
+#[tokio::test]
+async fn updates_merge_at_the_root() {
+    let core = Core::new().await;
+    let path = "/recipe/user/metadata?userId=u";
+    assert_eq!(
+        core.get(path, LEGACY).await,
+        json!({ "status": "OK", "metadata": {} })
+    );
+    let remove = json!({ "userId": "u" });
+    let removed = core.ok("POST /recipe/user/metadata/remove", LEGACY, remove.clone());
+    assert_eq!(removed.await, json!({ "status": "OK" }));
+    update(
+        &core,
+        "u",
+        json!({ "a": 1, "b": { "x": 1, "y": 2 }, "c": "z" }),
+    )
+    .await;
+    let merged = update(
+        &core,
+        "u",
+        json!({ "b": { "x": null, "w": 3 }, "c": null, "d": 4 }),
+    )
+    .await;
+    assert_eq!(
+        merged,
+        json!({ "a": 1, "b": { "x": null, "w": 3 }, "d": 4 })
+    );
+    assert_eq!(core.get(path, LEGACY).await["metadata"], merged);
+    core.ok("POST /recipe/user/metadata/remove", LEGACY, remove)
+        .await;
+    assert_eq!(
+        update(&core, "u", json!({ "n": 1 })).await,
+        json!({ "n": 1 })
+    );
+}
+
+/// Cases: C131, C132.
+#[tokio::test]
+async fn fields_are_needed() {
+    let core = Core::new().await;
+    let invalid = |field: &str| format!("Field name '{field}' is invalid in JSON input");
+    core.refused(UPDATE, LEGACY, json!({}), 400, &invalid("userId"))
+        .await;
+    core.refused(
+        UPDATE,
+        LEGACY,
+        json!({ "userId": "u" }),
+        400,
+        &invalid("metadataUpdate"),
+    )
+    .await;
+    core.refused(
+        "POST /recipe/user/metadata/remove",
+        LEGACY,
+        json!({}),
+        400,
+        &invalid("userId"),
+    )
+    .await;
+    let text = "Field name 'userId' is missing in GET request";
+    core.refused("GET /recipe/user/metadata", LEGACY, Value::Null, 400, text)
+        .await;
+}
+
+/// Cases: C134.
+#[tokio::test]
+async fn text_and_numbers_come_back_as_they_were() {
+    let core = Core::new().await;
+    let text = r#"{"straße":"日本語 😀","n":1.50,"big":123456789012345678901234567890}"#;
+    let body = format!(r#"{{"userId":"ü","metadataUpdate":{text}}}"#);
+    let request = http::Request::put("/recipe/user/metadata")
+        .body(body.into())
+        .unwrap();
+    let reply = core.send(request).await;
+    assert!(reply.text.contains(text), "{}", reply.text);
+    let reply = core
+        .call(
+            "GET /recipe/user/metadata?userId=%C3%BC",
+            LEGACY,
+            &Value::Null,
+        )
+        .await;
+    assert!(reply.text.contains(text), "{}", reply.text);
+}
+
+/// Cases: C135, C136.
+#[tokio::test]
+async fn many_can_be_read_at_once() {
+    let core = Core::new().await;
+    update(&core, "a", json!({ "n": "a" })).await;
+    update(&core, "z", json!({ "n": "z" })).await;
+    let body = json!({ "userIds": ["z", "a", "unknown", "z"] });
+    let answer = core.ok(BULK, LEGACY, body).await;
+    assert_eq!(
+        answer,
+        json!({ "status": "OK", "users": [
+            { "userId": "z", "metadata": { "n": "z" } },
+            { "userId": "a", "metadata": { "n": "a" } },
+            { "userId": "unknown", "metadata": null },
+            { "userId": "z", "metadata": { "n": "z" } },
+        ] })
+    );
+    let nobody = core.ok(BULK, LEGACY, json!({ "userIds": [] })).await;
+    assert_eq!(nobody, json!({ "status": "OK", "users": [] }));
+    let many: Vec<_> = (0..501).map(|number| number.to_string()).collect();
+    let text = "You can only query up to 500 users at a time.";
+    core.refused(BULK, LEGACY, json!({ "userIds": many }), 400, text)
+        .await;
+    let text = "userIds array must contain only strings";
+    core.refused(BULK, LEGACY, json!({ "userIds": ["a", 1] }), 400, text)
+        .await;
+    let text = "Field name 'userIds' is invalid in JSON input";
+    core.refused(BULK, LEGACY, json!({}), 400, text).await;
+}
+
+#[tokio::test]
+async fn metadata_is_the_apps() {
+    let core = Core::new().await;
+    core.tenant("t1").await;
+    let body = json!({ "userId": "u", "metadataUpdate": { "a": 1 } });
+    let text = "Only public tenantId can call this app specific API";
+    core.refused(
+        "PUT /t1/recipe/user/metadata",
+        "5.0",
+        body.clone(),
+        403,
+        text,
+    )
+    .await;
+    core.ok("PUT /t1/recipe/user/metadata", "4.0", body).await;
+    let read = core.get("/recipe/user/metadata?userId=u", LEGACY).await;
+    assert_eq!(read["metadata"], json!({ "a": 1 }));
+}

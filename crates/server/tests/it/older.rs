@@ -1,0 +1,162 @@
+//! What only SDKs from before key sets ask for.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use supersession::AppId;
+
+use crate::support::{Core, LEGACY, Reply, claims, members};
+
+/// The public keys in an answer: the one, and all of them.
+fn keys(answer: &Value) -> (String, Vec<String>) {
+    let all = answer["jwtSigningPublicKeyList"].as_array().unwrap();
+    let all = all
+        .iter()
+        .map(|key| {
+            assert_eq!(members(key), ["createdAt", "expiryTime", "publicKey"]);
+            key["publicKey"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let one = answer["jwtSigningPublicKey"].as_str().unwrap();
+    (one.to_owned(), all)
+}
+
+fn is_signed_by(token: &str, public_key: &str) -> bool {
+    use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let key = STANDARD.decode(public_key).unwrap();
+    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key)
+        .verify(message.as_bytes(), &STANDARD.decode(signature).unwrap())
+        .is_ok()
+}
+
+/// Cases: C146.
+#[tokio::test]
+async fn the_handshake_is_for_the_oldest_only() {
+    let core = Core::with(json!({ "access_token_blacklisting": true })).await;
+    for cdi in ["2.21", LEGACY] {
+        core.refused("POST /recipe/handshake", cdi, json!({}), 404, "Not found")
+            .await;
+    }
+    let answer = core.ok("POST /recipe/handshake", "2.9", json!({})).await;
+    assert_eq!(answer["accessTokenBlacklistingEnabled"], true);
+    assert_eq!(answer["accessTokenValidity"], 3_600_000);
+    assert_eq!(answer["refreshTokenValidity"], 144_000_u64 * 60_000);
+    let (one, all) = keys(&answer);
+    assert_eq!(all, std::slice::from_ref(&one));
+    let made = core.session("2.9").await;
+    assert!(is_signed_by(made.access(), &one));
+    let older = core.ok("POST /recipe/handshake", "2.8", json!({})).await;
+    assert!(older.get("jwtSigningPublicKeyList").is_none());
+    assert!(older["jwtSigningPublicKey"].is_string());
+}
+
+#[tokio::test]
+async fn answers_carry_the_public_keys() {
+    let core = Core::new().await;
+    let made = core.session("2.18").await;
+    let (one, _) = keys(&made.0);
+    assert!(is_signed_by(made.access(), &one));
+    assert!(made.0["idRefreshToken"]["token"].is_string());
+    keys(&core.verify("2.18", made.access(), false).await);
+    keys(&core.verify("2.18", "x", false).await);
+    let newer = core.verify(LEGACY, made.access(), false).await;
+    assert!(newer.get("jwtSigningPublicKey").is_none());
+}
+
+/// Nothing makes such a token any more, so one is made of a token of version 2.
+#[tokio::test]
+async fn a_token_of_version_1_is_good_and_renewed_in_its_own_version() {
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::rsa::KeyPair;
+    use aws_lc_rs::signature::RSA_PKCS1_SHA256;
+    use supersession::Store as _;
+    let core = Core::new().await;
+    let made = core.session("2.18").await;
+    let keys = core
+        .store
+        .inner()
+        .signing_keys(&AppId::default())
+        .await
+        .unwrap();
+    let key = keys.iter().find(|key| key.kid.starts_with("d-")).unwrap();
+    let (_, private) = key.key_pair.expose().split_once('|').unwrap();
+    let key = KeyPair::from_pkcs8(&STANDARD.decode(private).unwrap()).unwrap();
+    let header = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsInZlcnNpb24iOiIxIn0=";
+    let payload = made.access().split('.').nth(1).unwrap();
+    let message = format!("{header}.{payload}");
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(
+        &RSA_PKCS1_SHA256,
+        &SystemRandom::new(),
+        message.as_bytes(),
+        &mut signature,
+    )
+    .unwrap();
+    let token = format!("{message}.{}", STANDARD.encode(signature));
+    for cdi in ["2.7", LEGACY] {
+        assert_eq!(core.verify(cdi, &token, true).await["status"], "OK");
+        let body = json!({ "accessToken": token, "userDataInJWT": { "x": 1 } });
+        let renewed = core.ok("POST /recipe/session/regenerate", cdi, body).await;
+        let renewed = renewed["accessToken"]["token"].as_str().unwrap();
+        assert!(renewed.starts_with(header));
+        assert_eq!(claims(renewed)["userData"], json!({ "x": 1 }));
+        let restore = json!({ "sessionHandle": made.handle(), "userDataInJWT": {} });
+        core.ok("PUT /recipe/jwt/data", LEGACY, restore).await;
+    }
+}
+
+#[tokio::test]
+async fn the_key_that_stays_is_the_one_if_so_configured() {
+    let core = Core::with(json!({ "access_token_signing_key_dynamic": false })).await;
+    let made = core.session("2.18").await;
+    let (one, all) = keys(&made.0);
+    assert_eq!(all.len(), 1);
+    assert!(is_signed_by(made.access(), &one));
+    let rotating = Core::new().await.session("2.18").await;
+    assert!(!is_signed_by(rotating.access(), &one));
+}
+
+/// Whether the store is asked is configured, not asked for.
+#[tokio::test]
+async fn sessions_are_looked_up_if_so_configured() {
+    for (configured, status) in [(true, "UNAUTHORISED"), (false, "OK")] {
+        let core = Core::with(json!({ "access_token_blacklisting": configured })).await;
+        let made = core.session("2.18").await;
+        let body = json!({ "sessionHandles": [made.handle()] });
+        core.ok("POST /recipe/session/remove", "2.18", body).await;
+        let body = json!({ "accessToken": made.access(), "doAntiCsrfCheck": false, "enableAntiCsrf": false });
+        let answer = core.ok("POST /recipe/session/verify", "2.18", body).await;
+        assert_eq!(answer["status"], status);
+    }
+}
+
+/// Cases: C116, C117.
+#[tokio::test]
+async fn a_token_is_renewed_in_its_own_version() {
+    let core = Core::new().await;
+    let oldest = core.session("2.7").await;
+    core.advance(Duration::from_secs(5));
+    let renew = async |token: &str, cdi: &str, payload: Value| -> Reply {
+        let body = json!({ "accessToken": token, "userDataInJWT": payload });
+        core.call("POST /recipe/session/regenerate", cdi, &body)
+            .await
+    };
+    for cdi in ["2.7", LEGACY] {
+        let reply = renew(oldest.access(), cdi, json!({ "sub": "mine" })).await;
+        let answer: Value = serde_json::from_str(&reply.text).unwrap();
+        let token = answer["accessToken"]["token"].as_str().unwrap();
+        assert_eq!(token.split('.').next(), oldest.access().split('.').next());
+        assert_eq!(claims(token)["userData"], json!({ "sub": "mine" }));
+        assert_eq!(
+            claims(token)["expiryTime"],
+            claims(oldest.access())["expiryTime"]
+        );
+    }
+    let newer = core.session("2.21").await;
+    let reply = renew(newer.access(), "2.21", json!({ "sub": "mine" })).await;
+    let text = "The user payload contains protected field\n";
+    assert_eq!((reply.status.as_u16(), reply.text.as_str()), (400, text));
+}
