@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Which of our crates each of our crates may use, tests aside.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("supersession", &[]),
     ("supersession-actix", &["supersession"]),
     ("supersession-axum", &["supersession"]),
     ("supersession-instructions", &["supersession"]),
     ("supersession-postgres", &["supersession"]),
     ("supersession-redis", &["supersession"]),
+    ("supersession-remote", &["supersession"]),
     (
         "supersession-server",
         &[

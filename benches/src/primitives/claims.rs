@@ -36,7 +36,10 @@ impl Decoder {
         validation.set_issuer(&["https://api.example.com/auth"]);
         validation.set_required_spec_claims(&["exp", "iss"]);
         Ok(Self {
-            key: DecodingKey::from_rsa_components(&key.n, &key.e)?,
+            key: DecodingKey::from_rsa_components(
+                key.n.as_deref().unwrap_or_default(),
+                key.e.as_deref().unwrap_or_default(),
+            )?,
             validation,
         })
     }

@@ -45,11 +45,15 @@ pub(crate) struct Client {
 
 /// That a session was used.
 #[derive(Clone, Debug)]
-pub(crate) struct Use {
-    pub(crate) handle: SessionHandle,
-    pub(crate) at: UnixMillis,
-    pub(crate) user_agent: Option<String>,
-    pub(crate) ip: Option<IpAddr>,
+pub struct Use {
+    /// The session.
+    pub handle: SessionHandle,
+    /// When.
+    pub at: UnixMillis,
+    /// What the client calls itself.
+    pub user_agent: Option<String>,
+    /// The address of the client.
+    pub ip: Option<IpAddr>,
 }
 
 impl Client {

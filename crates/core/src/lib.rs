@@ -68,7 +68,7 @@
 //! | --- | --- | --- |
 //! | `metrics` | no | counters through the `metrics` facade; see [`telemetry`] for their names |
 
-mod authority;
+pub mod authority;
 mod background;
 pub mod claims;
 mod clock;

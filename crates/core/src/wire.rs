@@ -152,3 +152,13 @@ pub const MESSAGE_SESSION_GONE: &str = "Session does not exist anymore";
 pub const DEFAULT_TENANT_ID: &str = "public";
 /// The app of a database that holds only one.
 pub const DEFAULT_APP_ID: &str = "public";
+
+/// Request header of the core driver interface with the key of an application.
+pub const API_KEY_HEADER: &str = "api-key";
+/// Request header of the core driver interface with its version.
+pub const CDI_VERSION_HEADER: &str = "cdi-version";
+/// What the core driver interface calls a session's handle.
+pub const CDI_SESSION_HANDLE: &str = "sessionHandle";
+/// Conditional and merging writes of documents, beside the core driver interface: what this core has
+/// and others have not. GET tells whether it is there, POST writes.
+pub const DOCUMENT_PATH: &str = "/supersession/document";

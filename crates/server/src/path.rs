@@ -1,6 +1,6 @@
 //! The grammar of paths: `<base path>[/appid-<app>][/<tenant>]<endpoint>[/]`.
 
-use supersession::{AppId, TenantId};
+use supersession::{AppId, TenantId, wire};
 
 /// What a path may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +32,7 @@ pub(crate) enum Endpoint {
     UserMetadata,
     UserMetadataRemove,
     UserMetadataBulk,
+    Document,
     App,
     AppV2,
     Tenant,
@@ -48,7 +49,7 @@ pub(crate) enum Endpoint {
     TenantRemove,
 }
 
-const ENDPOINTS: [(&str, Endpoint); 41] = [
+const ENDPOINTS: [(&str, Endpoint); 42] = [
     ("/", Endpoint::Root),
     ("/hello", Endpoint::Hello),
     ("/livez", Endpoint::Live),
@@ -76,6 +77,7 @@ const ENDPOINTS: [(&str, Endpoint); 41] = [
     ("/recipe/user/metadata", Endpoint::UserMetadata),
     ("/recipe/user/metadata/remove", Endpoint::UserMetadataRemove),
     ("/recipe/user/metadata/bulk", Endpoint::UserMetadataBulk),
+    (wire::DOCUMENT_PATH, Endpoint::Document),
     ("/recipe/multitenancy/app", Endpoint::App),
     ("/recipe/multitenancy/app/v2", Endpoint::AppV2),
     ("/recipe/multitenancy/tenant", Endpoint::Tenant),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    Authority, CheckOutcome, IssuedAccess, IssuedSession, JwtRequest, NewSession, RefreshOutcome,
-    RefreshRequest, Selection, SessionInformation,
+    Authority, CheckOutcome, Confirmed, IssuedSession, JwtRequest, NewSession, Presented,
+    RefreshOutcome, RefreshRequest, ReissueOutcome, Selection, SessionInformation,
 };
 use crate::clock::UnixMillis;
 use crate::devices::Use;
@@ -19,7 +19,6 @@ use crate::store::{
     DocumentWrite, Endings, KeyKind, SessionDocument, SessionKey, SessionRecord, SessionUse,
     UserSessions, WriteOutcome,
 };
-use crate::token::access::AccessClaims;
 
 /// The embedded engine.
 pub(crate) struct Local {
@@ -71,7 +70,7 @@ impl Authority for Local {
         self.engine.keys.known_by_header(header, now)
     }
 
-    fn key_generation(&self) -> u64 {
+    fn key_generation(&self, _: UnixMillis) -> u64 {
         self.engine.keys.generation()
     }
 
@@ -104,7 +103,21 @@ impl Authority for Local {
         self.engine.refresh(request).await
     }
 
-    async fn check(&self, claims: &AccessClaims, now: UnixMillis) -> Result<CheckOutcome, Fault> {
+    /// What an application of this process refreshes has moved on in the store.
+    fn confirms_refreshes(&self) -> bool {
+        false
+    }
+
+    async fn check(
+        &self,
+        presented: Presented<'_>,
+        check_database: bool,
+        now: UnixMillis,
+    ) -> Result<CheckOutcome, Fault> {
+        if !check_database {
+            return Ok(CheckOutcome::Live(Box::default()));
+        }
+        let claims = presented.claims;
         let Some(record) = self
             .engine
             .store
@@ -121,7 +134,11 @@ impl Authority for Local {
             .lineage
             .covers(&claims.refresh_hash1, claims.parent_refresh_hash1.as_ref())
         {
-            Ok(CheckOutcome::Live(record.into()))
+            Ok(CheckOutcome::Live(Box::new(Confirmed {
+                stored_payload: Some(record.payload),
+                time_created: Some(record.created_at),
+                replacement: None,
+            })))
         } else {
             Ok(CheckOutcome::RotatedOut)
         }
@@ -129,12 +146,18 @@ impl Authority for Local {
 
     async fn reissue(
         &self,
-        claims: &AccessClaims,
+        presented: Presented<'_>,
         payload: &JsonObject,
         key_kind: KeyKind,
         now: UnixMillis,
-    ) -> Result<Option<IssuedAccess>, Fault> {
-        self.engine.reissue(claims, payload, key_kind, now).await
+    ) -> Result<ReissueOutcome, Fault> {
+        let issued = self
+            .engine
+            .reissue(presented.claims, payload, key_kind, now)
+            .await?;
+        Ok(issued.map_or(ReissueOutcome::Expired, |issued| {
+            ReissueOutcome::Issued(Box::new(issued))
+        }))
     }
 
     async fn information(

@@ -1,7 +1,17 @@
-//! The seam between "what a session means to a request" and "who owns the truth".
+//! The seam between "what a session means to a request" and "who owns the truth". **Applications do
+//! not need this module**: [`Sessions::builder`](crate::Sessions::builder) makes an authority out of
+//! a store, `supersession-remote` has one that asks a core across the network, and
+//! [`Sessions::over`](crate::Sessions::over) takes any.
 //!
-//! Everything above it (transfer, verification, claims, the handle) works the same whether the
-//! truth is in a store of this process or in a core across the network.
+//! Everything above the seam (transfer, verification, claims, the handle) works the same, whoever is
+//! below it.
+//!
+//! # Contract
+//! * A [`Fault`] means that the authority could not do its work. It is never a verdict on a token or
+//!   a session.
+//! * What is gone, or otherwise than expected, is an outcome and no error.
+//! * Nothing here prints or returns a token in an error.
+//! * Futures may be polled outside of any runtime: what needs one brings it along.
 
 mod local;
 
@@ -10,27 +20,31 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::clock::UnixMillis;
-use crate::devices::Use;
 use crate::error::{Fault, ReuseClass};
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
-use crate::keys::{JwkSet, VerifyingKey};
+use crate::keys::JwkSet;
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
 use crate::store::{Device, DocumentWrite, Endings, KeyKind, SessionDocument, WriteOutcome};
-use crate::token::access::AccessClaims;
+use crate::token::access;
 
 pub(crate) use local::Local;
 
+pub use crate::devices::Use;
+pub use crate::keys::VerifyingKey;
+pub use crate::token::access::AccessClaims;
+
 /// Owns sessions, keys and metadata.
 #[async_trait]
-pub(crate) trait Authority: Send + Sync + 'static {
+pub trait Authority: Send + Sync + 'static {
     /// The key of this id, if it is known and verifies now. Never waits.
     fn known_key(&self, kid: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>>;
     /// The key whose session tokens have this encoded header, if it is known and verifies now. Never
     /// waits.
     fn known_by_header(&self, header: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>>;
-    /// Changes whenever a known key is gone or replaced.
-    fn key_generation(&self) -> u64;
+    /// Changes whenever a known key is gone or replaced. Asked at each use of what was verified
+    /// before. Never waits.
+    fn key_generation(&self, now: UnixMillis) -> u64;
     /// The key of this id, looked for where keys come from.
     async fn find_key(
         &self,
@@ -49,17 +63,26 @@ pub(crate) trait Authority: Send + Sync + 'static {
     /// Exchanges a refresh token. Asks the clock itself, because it may have to look more than
     /// once.
     async fn refresh(&self, request: RefreshRequest) -> Result<RefreshOutcome, Fault>;
-    /// Whether the session of an access token is live and the token on a live branch.
-    async fn check(&self, claims: &AccessClaims, now: UnixMillis) -> Result<CheckOutcome, Fault>;
-    /// A new access token with another application payload: same session, same expiry. None if it
-    /// has expired.
+    /// Whether the first use of an access token with a parent must be shown to [`Self::check`],
+    /// which then has a token without one for it (core specification, 2.5).
+    fn confirms_refreshes(&self) -> bool;
+    /// What is to be said of an access token that was verified here. With `check_database`, whether
+    /// its session is live and the token on a live branch.
+    async fn check(
+        &self,
+        presented: Presented<'_>,
+        check_database: bool,
+        now: UnixMillis,
+    ) -> Result<CheckOutcome, Fault>;
+    /// A new access token, after the stored payload of its session has become `payload`: same
+    /// session, same expiry.
     async fn reissue(
         &self,
-        claims: &AccessClaims,
+        presented: Presented<'_>,
         payload: &JsonObject,
         key_kind: KeyKind,
         now: UnixMillis,
-    ) -> Result<Option<IssuedAccess>, Fault>;
+    ) -> Result<ReissueOutcome, Fault>;
 
     /// What is known of a live session.
     async fn information(
@@ -125,84 +148,173 @@ pub(crate) trait Authority: Send + Sync + 'static {
     async fn retire_keys(&self, now: UnixMillis) -> Result<u64, Fault>;
 }
 
+/// An access token that was verified, and what it says.
+#[derive(Clone, Copy)]
+pub struct Presented<'a> {
+    /// The token. A secret.
+    pub token: &'a str,
+    /// What it says, beside the application's payload.
+    pub claims: &'a AccessClaims,
+}
+
+impl std::fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Presented")
+            .field("handle", &self.claims.handle)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A session to be made.
 #[derive(Clone, Debug)]
-pub(crate) struct NewSession {
-    pub(crate) user_id: UserId,
-    pub(crate) tenant_id: TenantId,
+pub struct NewSession {
+    /// The user.
+    pub user_id: UserId,
+    /// The tenant.
+    pub tenant_id: TenantId,
     /// The application's part of the access token payload, issuer and claims included.
-    pub(crate) payload: JsonObject,
-    pub(crate) session_data: JsonObject,
-    pub(crate) anti_csrf: bool,
-    pub(crate) key_kind: KeyKind,
-    pub(crate) device: Device,
+    pub payload: JsonObject,
+    /// The application's data on the server's side.
+    pub session_data: JsonObject,
+    /// Whether there is to be an anti-CSRF token.
+    pub anti_csrf: bool,
+    /// The kind of key that signs.
+    pub key_kind: KeyKind,
+    /// Where it is made, as far as that is noted.
+    pub device: Device,
 }
 
 /// A refresh token that a client presents.
 #[derive(Clone, Debug)]
-pub(crate) struct RefreshRequest {
-    pub(crate) token: RefreshToken,
+pub struct RefreshRequest {
+    /// The token.
+    pub token: RefreshToken,
     /// What the request carries in the anti-CSRF header.
-    pub(crate) anti_csrf: Option<AntiCsrfToken>,
+    pub anti_csrf: Option<AntiCsrfToken>,
     /// Whether anti-CSRF tokens are in use for this request.
-    pub(crate) use_anti_csrf: bool,
-    pub(crate) key_kind: KeyKind,
+    pub use_anti_csrf: bool,
+    /// The kind of key that signs from now on.
+    pub key_kind: KeyKind,
 }
 
 /// An access token and what it says.
 #[derive(Clone, Debug)]
-pub(crate) struct IssuedAccess {
-    pub(crate) token: AccessToken,
-    pub(crate) claims: AccessClaims,
+pub struct IssuedAccess {
+    /// The token.
+    pub token: AccessToken,
+    /// What it says.
+    pub claims: AccessClaims,
     /// The whole payload, the claims included.
-    pub(crate) payload: JsonObject,
+    pub payload: JsonObject,
+}
+
+impl IssuedAccess {
+    /// Reads a token that its maker has just handed out. Nothing is verified. None if it has not the
+    /// shape of a session's token.
+    #[must_use]
+    pub fn read(token: AccessToken) -> Option<Self> {
+        let parsed = access::parse(token.expose(), |_| None).ok()?;
+        let (claims, payload) = (parsed.claims.to_claims(), parsed.claims.payload());
+        Some(Self {
+            token,
+            claims,
+            payload,
+        })
+    }
 }
 
 /// All tokens of a session.
 #[derive(Clone, Debug)]
-pub(crate) struct IssuedSession {
-    pub(crate) access: IssuedAccess,
-    pub(crate) refresh_token: RefreshToken,
-    pub(crate) refresh_expires_at: UnixMillis,
-    pub(crate) anti_csrf: Option<AntiCsrfToken>,
+pub struct IssuedSession {
+    /// The access token.
+    pub access: IssuedAccess,
+    /// The refresh token.
+    pub refresh_token: RefreshToken,
+    /// When the session ends unless it is refreshed.
+    pub refresh_expires_at: UnixMillis,
+    /// The anti-CSRF token, if the session has one.
+    pub anti_csrf: Option<AntiCsrfToken>,
 }
 
 /// What became of a refresh.
 #[derive(Clone, Debug)]
-pub(crate) enum RefreshOutcome {
+pub enum RefreshOutcome {
+    /// New tokens.
     Refreshed(Box<IssuedSession>),
+    /// There is no such session, or the request is not the client's. The text is the operator's.
     Unauthorised(&'static str),
+    /// The token was exchanged before; the session has ended.
     Reused {
+        /// The session.
         handle: SessionHandle,
+        /// Its user.
         user_id: UserId,
+        /// The login method of the user.
+        recipe_user_id: UserId,
+        /// How the token is related to the session.
         class: ReuseClass,
+        /// Whether to report it as theft.
         report_as_theft: bool,
     },
 }
 
 /// What the truth says of an access token.
 #[derive(Clone, Debug)]
-pub(crate) enum CheckOutcome {
-    Live(SessionInformation),
+pub enum CheckOutcome {
+    /// It is good.
+    Live(Box<Confirmed>),
+    /// The session has ended.
     Gone,
+    /// The session is on a newer branch than the token.
     RotatedOut,
+    /// The token is no good to the authority; a refresh may cure it. The text is the operator's.
+    TryRefreshToken(&'static str),
+}
+
+/// What else is known of a session whose token is good.
+#[derive(Clone, Debug, Default)]
+pub struct Confirmed {
+    /// The stored payload, if it may be another one than the token's.
+    pub stored_payload: Option<JsonObject>,
+    /// When the session was created, if that is known without asking further.
+    pub time_created: Option<UnixMillis>,
+    /// A token to use from now on.
+    pub replacement: Option<IssuedAccess>,
+}
+
+/// What became of a token to be minted anew.
+#[derive(Clone, Debug)]
+pub enum ReissueOutcome {
+    /// The new token.
+    Issued(Box<IssuedAccess>),
+    /// The token has expired: the payload reaches the client with its next refresh.
+    Expired,
+    /// The session has ended.
+    Gone,
 }
 
 /// A JWT to be made.
 #[derive(Clone, Debug)]
-pub(crate) struct JwtRequest {
-    pub(crate) payload: JsonObject,
-    pub(crate) issuer: String,
-    pub(crate) validity: std::time::Duration,
-    pub(crate) key_kind: KeyKind,
+pub struct JwtRequest {
+    /// Its claims, which win over those that are added: `iat`, `exp` and `iss`.
+    pub payload: JsonObject,
+    /// The issuer.
+    pub issuer: String,
+    /// How long it is valid.
+    pub validity: std::time::Duration,
+    /// The kind of key that signs.
+    pub key_kind: KeyKind,
 }
 
 /// Which sessions of a user are meant.
 #[derive(Clone, Debug)]
-pub(crate) struct Selection {
-    pub(crate) user_id: UserId,
-    pub(crate) tenant: Option<TenantId>,
-    pub(crate) except: Option<SessionHandle>,
+pub struct Selection {
+    /// The user.
+    pub user_id: UserId,
+    /// This tenant only; all of them if absent.
+    pub tenant: Option<TenantId>,
+    /// All but this one.
+    pub except: Option<SessionHandle>,
 }
 
 /// What is known of a session without a request (session specification, 8.1).
@@ -228,4 +340,23 @@ pub struct SessionInformation {
     /// Where it is used, as far as that is noted
     /// ([`SessionsBuilder::track_devices`](crate::SessionsBuilder::track_devices)).
     pub device: Device,
+}
+
+impl SessionInformation {
+    /// What is known of a session of this user, whose login method and tenant are the default ones;
+    /// the other members can be set.
+    #[must_use]
+    pub fn new(handle: SessionHandle, user_id: UserId) -> Self {
+        Self {
+            tenant_id: handle.tenant_id(),
+            handle,
+            recipe_user_id: user_id.clone(),
+            user_id,
+            session_data: JsonObject::empty(),
+            custom_claims_in_access_token_payload: JsonObject::empty(),
+            expiry: UnixMillis::default(),
+            time_created: UnixMillis::default(),
+            device: Device::default(),
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ClientIpFn, Config, OriginFn, RenderFn, TransferMethodFn};
+use crate::authority::{Authority, Local};
 use crate::claims::{AnyClaim, ClaimValidator};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Engine, Lifetimes};
@@ -27,7 +28,9 @@ use crate::workers::Workers;
 /// Builds [`Sessions`]. Only the API's and the website's domain must be set.
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct SessionsBuilder {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) source: Source,
+    /// Settings that were made and are a core's own, and what they are called there.
+    pub(super) of_core: Vec<(&'static str, &'static str)>,
     pub(super) app_id: AppId,
     pub(super) api_domain: Option<String>,
     pub(super) website_domain: Option<String>,
@@ -73,6 +76,15 @@ pub struct SessionsBuilder {
     pub(super) verified_token_cache: usize,
 }
 
+/// What owns the sessions.
+#[derive(Clone)]
+pub(super) enum Source {
+    /// An engine in this process, over a store.
+    Store(Arc<dyn Store>),
+    /// Somebody else.
+    Authority(Arc<dyn Authority>),
+}
+
 /// `Sessions` could not be built.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -93,6 +105,18 @@ pub struct ConfigProblem {
     pub problem: String,
     /// What to do.
     pub fix: String,
+}
+
+impl ConfigProblem {
+    /// A problem of this setting, and what to do about it.
+    #[must_use]
+    pub fn new(setting: &'static str, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            setting,
+            problem: problem.into(),
+            fix: fix.into(),
+        }
+    }
 }
 
 impl fmt::Display for BuildError {
@@ -137,7 +161,8 @@ impl<F: Into<Fault>> From<F> for BuildError {
 /// What `build` puts together.
 pub(crate) struct Built {
     pub(crate) config: Config,
-    pub(crate) engine: Engine,
+    pub(crate) app: AppId,
+    pub(crate) authority: Arc<dyn Authority>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) cleanup_interval: Option<Duration>,
@@ -154,9 +179,18 @@ const DEFAULT_CACHED_TOKEN_BYTES: usize = 32 * 1024 * 1024;
 const KEY_OVERLAP: Duration = MINUTE;
 
 impl SessionsBuilder {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+    pub(crate) fn over_store(store: Arc<dyn Store>) -> Self {
+        Self::new(Source::Store(store))
+    }
+
+    pub(crate) fn over_authority(authority: Arc<dyn Authority>) -> Self {
+        Self::new(Source::Authority(authority))
+    }
+
+    fn new(source: Source) -> Self {
         Self {
-            store,
+            source,
+            of_core: Vec::new(),
             app_id: AppId::default(),
             api_domain: None,
             website_domain: None,
@@ -216,59 +250,43 @@ impl SessionsBuilder {
         }
     }
 
-    /// Checks everything, loads the keys, or makes them, and starts.
+    /// Checks everything, loads the keys, or makes them, and starts. Over an authority nobody is asked
+    /// yet.
     ///
     /// # Errors
     /// [`BuildError::Config`] with every problem of the configuration; [`BuildError::Fault`] when
     /// the store or the keys are in trouble.
     pub async fn build(self) -> Result<Sessions, BuildError> {
-        let store = Arc::clone(&self.store);
-        let (app_id, clock, entropy) = (
+        let source = self.source.clone();
+        let (app, clock, entropy) = (
             self.app_id.clone(),
             Arc::clone(&self.clock),
             Arc::clone(&self.entropy),
         );
-        let (lifetimes, signing_threads) = (self.lifetimes, self.signing_threads);
-        let (algorithm, cached_token_bytes) = (self.signing_algorithm, self.verified_token_cache);
-        let (key_policy, cleanup_interval) = (self.key_policy(), self.cleanup_interval);
+        let engine = self.engine_parts();
+        let cached_token_bytes = self.verified_token_cache;
+        let mut cleanup_interval = self.cleanup_interval;
         let strictness = self.strictness;
         let mut config = self.check()?;
-
-        let workers = Workers::start(signing_threads).map_err(|error| {
-            Fault::internal("the signing threads cannot be started").with_source(error)
-        })?;
-        let now = clock.now();
-        let keys = KeyRing::new(
-            app_id.clone(),
-            key_policy,
-            algorithm,
-            Arc::clone(&store),
-            Arc::clone(&entropy),
-            workers.clone(),
-        );
-        keys.signer(config.key_kind, now).await?;
-        let refresh_token_key =
-            Engine::establish_refresh_token_key(&app_id, &*store, &*entropy, now).await?;
-        let endings = store.endings().await?;
+        let authority: Arc<dyn Authority> = match source {
+            Source::Store(store) => Arc::new(Local::new(engine.start(&config, store).await?)),
+            Source::Authority(authority) => {
+                // A core cleans up by itself.
+                cleanup_interval = None;
+                authority
+            }
+        };
+        let endings = authority.endings().await?;
         if strictness.is_none() && endings.is_some() {
             config.strictness = Strictness::Feed;
         }
-        let engine = Engine::new(
-            app_id,
-            store,
-            keys,
-            refresh_token_key,
-            workers,
-            Arc::clone(&clock),
-            Arc::clone(&entropy),
-            lifetimes,
-        );
         for finding in config.findings() {
             telemetry::found(&finding);
         }
         Ok(Sessions::start(Built {
             config,
-            engine,
+            app,
+            authority,
             clock,
             entropy,
             cleanup_interval,
@@ -277,12 +295,65 @@ impl SessionsBuilder {
         })?)
     }
 
+    fn engine_parts(&self) -> EngineParts {
+        EngineParts {
+            app: self.app_id.clone(),
+            lifetimes: self.lifetimes,
+            key_policy: self.key_policy(),
+            algorithm: self.signing_algorithm,
+            signing_threads: self.signing_threads,
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+        }
+    }
+
     fn key_policy(&self) -> KeyPolicy {
         KeyPolicy {
             update_interval: self.key_update_interval,
             access_token_validity: self.lifetimes.access_token_validity,
             overlap: KEY_OVERLAP,
         }
+    }
+}
+
+/// What an engine is made of, beside its store.
+struct EngineParts {
+    app: AppId,
+    lifetimes: Lifetimes,
+    key_policy: KeyPolicy,
+    algorithm: SigningAlgorithm,
+    signing_threads: usize,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl EngineParts {
+    async fn start(self, config: &Config, store: Arc<dyn Store>) -> Result<Engine, Fault> {
+        let workers = Workers::start(self.signing_threads).map_err(|error| {
+            Fault::internal("the signing threads cannot be started").with_source(error)
+        })?;
+        let now = self.clock.now();
+        let keys = KeyRing::new(
+            self.app.clone(),
+            self.key_policy,
+            self.algorithm,
+            Arc::clone(&store),
+            Arc::clone(&self.entropy),
+            workers.clone(),
+        );
+        keys.signer(config.key_kind, now).await?;
+        let refresh_token_key =
+            Engine::establish_refresh_token_key(&self.app, &*store, &*self.entropy, now).await?;
+        Ok(Engine::new(
+            self.app,
+            store,
+            keys,
+            refresh_token_key,
+            workers,
+            self.clock,
+            self.entropy,
+            self.lifetimes,
+        ))
     }
 }
 

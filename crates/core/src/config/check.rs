@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::builder::{BuildError, ConfigProblem, SessionsBuilder};
 use super::domain::{self, Domain};
-use super::{Api, Config, Website};
+use super::{Api, Config, Source, Website};
 use crate::engine::Lifetimes;
 use crate::keys::SigningAlgorithm;
 use crate::request::Strictness;
@@ -23,6 +23,7 @@ impl SessionsBuilder {
     pub(super) fn check(self) -> Result<Config, BuildError> {
         let mut problems = Problems::default();
         self.check_lifetimes(&mut problems);
+        self.check_ownership(&mut problems);
         self.check_names(&mut problems);
         if self.session_expired_status == self.invalid_claim_status {
             problems.add(
@@ -222,6 +223,29 @@ impl SessionsBuilder {
                 "is zero",
                 "choose a longer one, or None to turn it off",
             );
+        }
+    }
+
+    /// What a core decides cannot be decided here too.
+    fn check_ownership(&self, problems: &mut Problems) {
+        if matches!(self.source, Source::Store(_)) {
+            return;
+        }
+        for (setting, name) in &self.of_core {
+            let fix = match (*setting, *name) {
+                ("track_devices", _) if !self.track_devices => continue,
+                ("track_devices", _) => {
+                    "leave it out: a core keeps no devices; only `Sessions::builder` with a store does"
+                        .to_owned()
+                }
+                ("app_id", _) => {
+                    "leave it out, and name the app where the core is named (`RemoteCore::app_id`)"
+                        .to_owned()
+                }
+                (_, "") => "leave it out; the core has its own way".to_owned(),
+                (_, name) => format!("leave it out, and set `{name}` in the core's configuration"),
+            };
+            problems.add(setting, "belongs to the core that owns the sessions", fix);
         }
     }
 

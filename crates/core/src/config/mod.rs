@@ -24,6 +24,7 @@ use crate::transfer::{
 use crate::wire;
 
 pub(crate) use builder::Built;
+use builder::Source;
 pub use builder::{BuildError, ConfigProblem, SessionsBuilder};
 use domain::Domain;
 

@@ -228,6 +228,10 @@ impl SessionsBuilder {
     /// How long a rotating key is used. Defaults to 168 hours; at least one hour.
     #[doc(alias = "access_token_dynamic_signing_key_update_interval")]
     pub fn signing_key_update_interval(mut self, interval: Duration) -> Self {
+        self.of_core.push((
+            "signing_key_update_interval",
+            "access_token_dynamic_signing_key_update_interval",
+        ));
         self.key_update_interval = interval;
         self
     }
@@ -240,6 +244,8 @@ impl SessionsBuilder {
 
     /// How long an access token is valid. Defaults to 3,600 seconds; 1 second to 1,000 days.
     pub fn access_token_validity(mut self, validity: Duration) -> Self {
+        self.of_core
+            .push(("access_token_validity", "access_token_validity"));
         self.lifetimes.access_token_validity = validity;
         self
     }
@@ -247,6 +253,10 @@ impl SessionsBuilder {
     /// By which fraction an access token's validity is shortened at most, at random, so that
     /// clients do not all refresh at once. Defaults to 0.05; 0 to 0.25.
     pub fn access_token_validity_jitter(mut self, fraction: f64) -> Self {
+        self.of_core.push((
+            "access_token_validity_jitter",
+            "access_token_validity_jitter",
+        ));
         self.lifetimes.access_token_validity_jitter = fraction;
         self
     }
@@ -254,6 +264,8 @@ impl SessionsBuilder {
     /// How long a session lives without a refresh. Defaults to 100 days; must exceed the access
     /// token's validity.
     pub fn refresh_token_validity(mut self, validity: Duration) -> Self {
+        self.of_core
+            .push(("refresh_token_validity", "refresh_token_validity"));
         self.lifetimes.refresh_token_validity = validity;
         self
     }
@@ -262,6 +274,10 @@ impl SessionsBuilder {
     /// parallel tabs, retries and lost responses log nobody out. Defaults to 30 seconds; at most
     /// 300.
     pub fn refresh_token_rotation_grace_period(mut self, period: Duration) -> Self {
+        self.of_core.push((
+            "refresh_token_rotation_grace_period",
+            "refresh_token_rotation_grace_period",
+        ));
         self.lifetimes.rotation_grace_period = period;
         self
     }
@@ -270,6 +286,10 @@ impl SessionsBuilder {
     /// as theft or merely as `unauthorised`. The session ends either way. Defaults to theft.
     #[doc(alias = "recent_token_reuse_behaviour")]
     pub fn report_recent_token_reuse_as_theft(mut self, theft: bool) -> Self {
+        self.of_core.push((
+            "report_recent_token_reuse_as_theft",
+            "recent_token_reuse_behaviour",
+        ));
         self.lifetimes.recent_reuse_is_theft = theft;
         self
     }
@@ -277,6 +297,7 @@ impl SessionsBuilder {
     /// The end of every session counted from its creation, however often it is refreshed. Defaults
     /// to none. Sessions that are already there come under a new value at their next refresh.
     pub fn absolute_session_lifetime(mut self, lifetime: Duration) -> Self {
+        self.of_core.push(("absolute_session_lifetime", ""));
         self.lifetimes.absolute_session_lifetime = Some(lifetime);
         self
     }
@@ -284,6 +305,7 @@ impl SessionsBuilder {
     /// How often expired sessions and retired keys are deleted in the background; `None` leaves it
     /// to [`Sessions::delete_expired_sessions`](crate::Sessions::delete_expired_sessions). Defaults to every hour, with jitter.
     pub fn cleanup_interval(mut self, interval: Option<Duration>) -> Self {
+        self.of_core.push(("cleanup_interval", ""));
         self.cleanup_interval = interval;
         self
     }
@@ -335,6 +357,7 @@ impl SessionsBuilder {
     /// background. It stands in [`SessionInformation::device`](crate::SessionInformation::device).
     /// Defaults to false: addresses are personal data.
     pub fn track_devices(mut self, on: bool) -> Self {
+        self.of_core.push(("track_devices", ""));
         self.track_devices = on;
         self
     }
@@ -367,6 +390,7 @@ impl SessionsBuilder {
 
     /// The app, where one database holds several. Defaults to `public`.
     pub fn app_id(mut self, app_id: AppId) -> Self {
+        self.of_core.push(("app_id", ""));
         self.app_id = app_id;
         self
     }
@@ -389,6 +413,7 @@ impl SessionsBuilder {
     /// is the only one that SuperTokens' own core can read in a shared database. The static key is
     /// always RS256.
     pub fn access_token_signing_algorithm(mut self, algorithm: SigningAlgorithm) -> Self {
+        self.of_core.push(("access_token_signing_algorithm", ""));
         self.signing_algorithm = algorithm;
         self
     }
@@ -404,6 +429,7 @@ impl SessionsBuilder {
 
     /// How many threads sign tokens. Defaults to the number of processors; at least one.
     pub fn signing_threads(mut self, threads: usize) -> Self {
+        self.of_core.push(("signing_threads", ""));
         self.signing_threads = threads.max(1);
         self
     }

@@ -77,6 +77,7 @@ impl Engine {
                     report_as_theft,
                 } => authority::RefreshOutcome::Reused {
                     handle: record.key.handle,
+                    recipe_user_id: record.user_id.clone(),
                     user_id: record.user_id,
                     class: class.unwrap_or(ReuseClass::StaleLineage),
                     report_as_theft,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::SigningAlgorithm;
 
@@ -91,10 +91,99 @@ pub struct JwkSet {
     pub max_age: Duration,
 }
 
+/// A key as others write it. What is no text counts as absent.
+#[derive(Deserialize)]
+struct Foreign {
+    kid: Option<serde_json::Value>,
+    kty: Option<serde_json::Value>,
+    alg: Option<serde_json::Value>,
+    #[serde(rename = "use")]
+    use_: Option<serde_json::Value>,
+    crv: Option<serde_json::Value>,
+    n: Option<serde_json::Value>,
+    e: Option<serde_json::Value>,
+    x: Option<serde_json::Value>,
+    y: Option<serde_json::Value>,
+}
+
+impl Foreign {
+    /// The key, if it is of a kind that session tokens are signed with.
+    fn key(self) -> Option<Jwk> {
+        let text = |value: Option<serde_json::Value>| match value {
+            Some(serde_json::Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let (kty, crv) = (text(self.kty)?, text(self.crv));
+        let (kty, crv, algorithm) = match (kty.as_str(), crv.as_deref()) {
+            ("RSA", _) => ("RSA", None, SigningAlgorithm::Rs256),
+            ("EC", Some("P-256")) => ("EC", Some("P-256"), SigningAlgorithm::Es256),
+            ("OKP", Some("Ed25519")) => ("OKP", Some("Ed25519"), SigningAlgorithm::EdDsa),
+            _ => return None,
+        };
+        let is_for_sessions = text(self.alg).is_none_or(|alg| alg == algorithm.name())
+            && text(self.use_).is_none_or(|use_| use_ == "sig");
+        is_for_sessions.then_some(())?;
+        Some(Jwk {
+            n: text(self.n),
+            e: text(self.e),
+            crv,
+            x: text(self.x),
+            y: text(self.y),
+            ..Jwk::of(kty, &text(self.kid)?, algorithm)
+        })
+    }
+}
+
 impl JwkSet {
+    /// Reads a set that somebody else published. Keys of other kinds, and members that are not known
+    /// here, are passed over.
+    ///
+    /// # Errors
+    /// When it is no key set at all.
+    pub fn read(json: &[u8], max_age: Duration) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Set {
+            keys: Vec<serde_json::Value>,
+        }
+        let Set { keys } = serde_json::from_slice(json)?;
+        let keys = keys
+            .into_iter()
+            .filter_map(|key| serde_json::from_value::<Foreign>(key).ok()?.key())
+            .collect();
+        Ok(Self { keys, max_age })
+    }
+
     /// The value of the `Cache-Control` header that the set is served with.
     #[must_use]
     pub fn cache_control(&self) -> String {
         format!("max-age={}, must-revalidate", self.max_age.as_secs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_set_is_read_leniently() {
+        let set = br#"{"keys":[
+            {"kty":"RSA","kid":"d-1","n":"AQAB","e":"AQAB","x5t":["?"]},
+            {"kty":"oct","kid":"secret","k":"AA"},
+            {"kty":"RSA","kid":7,"n":"AQAB","e":"AQAB"},
+            {"kty":"RSA","kid":"enc","n":"AQAB","e":"AQAB","use":"enc"},
+            {"kty":"RSA","kid":"ps","n":"AQAB","e":"AQAB","alg":"PS256"},
+            {"kty":"EC","crv":"P-521","kid":"ec","x":"AA","y":"AA"},
+            "no key", null
+        ],"more":1}"#;
+        let set = JwkSet::read(set, Duration::from_secs(1)).unwrap();
+        let kids: Vec<_> = set.keys.iter().map(|key| key.kid.as_str()).collect();
+        assert_eq!(kids, ["d-1"]);
+        assert_eq!(set.keys[0].alg, "RS256");
+        for bad in ["", "[]", "{}", r#"{"keys":{}}"#, "<html>"] {
+            assert!(
+                JwkSet::read(bad.as_bytes(), Duration::ZERO).is_err(),
+                "{bad}"
+            );
+        }
     }
 }

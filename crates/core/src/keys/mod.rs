@@ -12,4 +12,4 @@ pub use jwks::{Jwk, JwkSet};
 pub(crate) use key::SigningKey;
 pub(crate) use policy::KeyPolicy;
 pub(crate) use ring::{KeyFault, KeyRing};
-pub(crate) use verifying::VerifyingKey;
+pub use verifying::VerifyingKey;

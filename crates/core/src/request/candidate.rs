@@ -37,7 +37,7 @@ impl<'a> Candidate<'a> {
     pub(crate) fn of(sessions: &Sessions, carried: &'a Carried) -> Result<Self, ForeignToken> {
         let (authority, now) = (sessions.authority(), sessions.now());
         match carried {
-            Carried::Seen(verified) if verified.still_holds(authority.key_generation(), now) => {
+            Carried::Seen(verified) if verified.still_holds(authority.key_generation(now), now) => {
                 Ok(Self::Seen(verified.clone()))
             }
             Carried::Seen(_) | Carried::Unknown(_) => Self::parse(sessions, carried.expose()),
@@ -46,7 +46,7 @@ impl<'a> Candidate<'a> {
 
     fn parse(sessions: &Sessions, token: &'a str) -> Result<Self, ForeignToken> {
         let (authority, now) = (sessions.authority(), sessions.now());
-        let key_generation = authority.key_generation();
+        let key_generation = authority.key_generation(now);
         Ok(Self::New(NewToken {
             token: access::parse(token, |header| authority.known_by_header(header, now))?,
             key_generation,

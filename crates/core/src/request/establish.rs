@@ -3,8 +3,9 @@
 
 use serde_json::json;
 
-use crate::authority::{CheckOutcome, SessionInformation};
+use crate::authority::{CheckOutcome, Presented};
 use crate::claims::ClaimFailure;
+use crate::clock::UnixMillis;
 use crate::error::SessionError;
 use crate::json::JsonObject;
 use crate::request::{Strictness, VerifyOptions};
@@ -77,6 +78,9 @@ pub(crate) fn check_anti_csrf(
 
 /// How sure it is that the session is live, if that is as sure as demanded without asking the store.
 pub(crate) fn known_live(session: &Session, demanded: Strictness) -> Option<Strictness> {
+    if is_unconfirmed(session) {
+        return None;
+    }
     match demanded {
         Strictness::TokenOnly => Some(Strictness::TokenOnly),
         Strictness::Feed => {
@@ -89,6 +93,11 @@ pub(crate) fn known_live(session: &Session, demanded: Strictness) -> Option<Stri
     }
 }
 
+/// Whether the token was made by a refresh, and the authority must be told that it has arrived.
+fn is_unconfirmed(session: &Session) -> bool {
+    session.live().access().has_parent() && session.sessions().authority().confirms_refreshes()
+}
+
 /// Makes sure that the session is live, at least as sure as demanded, and tells how sure it is.
 pub(crate) async fn check_live(
     session: &Session,
@@ -98,21 +107,38 @@ pub(crate) async fn check_live(
     if let Some(strictness) = known_live(session, demanded) {
         return Ok(strictness);
     }
+    if demanded == Strictness::TokenOnly {
+        check(session, false, options).await?;
+        return Ok(demanded);
+    }
     let confirmed = &session.sessions().watch().confirmed;
     let ticket = confirmed.ticket();
-    check_database(session, options).await?;
+    check(session, true, options).await?;
     confirmed.confirm(session.handle(), ticket);
     Ok(Strictness::Database)
 }
 
-/// The session must be live, and the token on its current or previous branch. If the stored payload
-/// has changed since the token was minted, the session gets a new token with the stored one.
-async fn check_database(session: &Session, options: &VerifyOptions) -> Result<(), SessionError> {
+/// What the authority says of the token. With `check_database` the session must be live, and the
+/// token on its current or previous branch. If the stored payload has changed since the token was
+/// minted, the session gets a new token with the stored one.
+async fn check(
+    session: &Session,
+    check_database: bool,
+    options: &VerifyOptions,
+) -> Result<(), SessionError> {
     let sessions = session.sessions();
     let access = session.live().access();
     let claims = access.claims();
-    let stored = match sessions.authority().check(&claims, sessions.now()).await? {
-        CheckOutcome::Live(stored) => stored,
+    let presented = Presented {
+        token: access.token_text(),
+        claims: &claims,
+    };
+    let checked = sessions
+        .authority()
+        .check(presented, check_database, sessions.now())
+        .await?;
+    let confirmed = match checked {
+        CheckOutcome::Live(confirmed) => *confirmed,
         CheckOutcome::Gone => {
             return Err(SessionError::unauthorised(
                 "Either the session has ended or has been blacklisted",
@@ -125,24 +151,36 @@ async fn check_database(session: &Session, options: &VerifyOptions) -> Result<()
                 "rotated-out token branch; refresh required",
             ));
         }
+        CheckOutcome::TryRefreshToken(why) => return Err(SessionError::try_refresh(why)),
     };
-    check_age(session, &stored, options)?;
-    let current: JsonObject = custom_payload(&stored.custom_claims_in_access_token_payload);
-    if !current.same_json(&custom_payload(&access.payload())) {
-        session.reissue(&current).await?;
+    if check_database {
+        check_age(session, confirmed.time_created, options).await?;
+    }
+    if let Some(replacement) = confirmed.replacement {
+        session.live().adopt(replacement);
+    }
+    if let Some(stored) = confirmed.stored_payload {
+        let current: JsonObject = custom_payload(&stored);
+        if !current.same_json(&custom_payload(&session.access_token_payload())) {
+            session.reissue(&current).await?;
+        }
     }
     Ok(())
 }
 
-fn check_age(
+async fn check_age(
     session: &Session,
-    stored: &SessionInformation,
+    time_created: Option<UnixMillis>,
     options: &VerifyOptions,
 ) -> Result<(), SessionError> {
     let Some(limit) = options.session_age_limit() else {
         return Ok(());
     };
-    let age = session.sessions().now().since(stored.time_created);
+    let time_created = match time_created {
+        Some(time_created) => time_created,
+        None => session.get_time_created().await?,
+    };
+    let age = session.sessions().now().since(time_created);
     if age <= limit {
         return Ok(());
     }

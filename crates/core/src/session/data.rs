@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Delivery, Session};
+use crate::authority::{Presented, ReissueOutcome};
 use crate::error::SessionError;
 use crate::json::JsonObject;
 use crate::token::access;
@@ -119,19 +120,30 @@ impl Session {
     /// it yet.
     pub(crate) async fn reissue(&self, custom: &JsonObject) -> Result<(), SessionError> {
         let sessions = self.sessions();
-        let claims = self.live().access().claims();
+        let access = self.live().access();
+        let claims = access.claims();
         // A payload of an older format may hold names that are protected today; they cannot be
         // minted.
         let custom = access::custom_payload(custom);
+        let presented = Presented {
+            token: access.token_text(),
+            claims: &claims,
+        };
         let reissued = sessions
             .authority()
-            .reissue(&claims, &custom, sessions.config().key_kind, sessions.now())
+            .reissue(
+                presented,
+                &custom,
+                sessions.config().key_kind,
+                sessions.now(),
+            )
             .await?;
         match reissued {
-            Some(access) => self.live().adopt(access),
-            None => self
+            ReissueOutcome::Issued(access) => self.live().adopt(*access),
+            ReissueOutcome::Expired => self
                 .live()
                 .adopt_payload(access::payload(&claims, &custom).unwrap_or_default()),
+            ReissueOutcome::Gone => return Err(SessionError::gone()),
         }
         Ok(())
     }

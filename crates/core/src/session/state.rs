@@ -66,9 +66,21 @@ pub(crate) enum Access {
 
 impl Access {
     fn token(&self) -> AccessToken {
+        AccessToken::new(self.token_text())
+    }
+
+    pub(crate) fn token_text(&self) -> &str {
         match self {
-            Self::Verified(verified) => AccessToken::new(verified.token()),
-            Self::Issued(issued) => issued.token.clone(),
+            Self::Verified(verified) => verified.token(),
+            Self::Issued(issued) => issued.token.expose(),
+        }
+    }
+
+    /// Whether it was made by a refresh that nobody has confirmed yet.
+    pub(crate) fn has_parent(&self) -> bool {
+        match self {
+            Self::Verified(verified) => verified.has_parent(),
+            Self::Issued(issued) => issued.claims.parent_refresh_hash1.is_some(),
         }
     }
 

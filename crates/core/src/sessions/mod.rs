@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::authority::{Authority, JwtRequest, Local, Selection, SessionInformation};
+use crate::authority::{Authority, JwtRequest, Selection, SessionInformation};
 use crate::background::Background;
 use crate::clock::{Clock, UnixMillis};
 use crate::config::{Built, Config, SessionsBuilder};
@@ -89,21 +89,27 @@ impl WeakSessions {
 impl Sessions {
     /// Starts a configuration over a store.
     pub fn builder(store: impl Store) -> SessionsBuilder {
-        SessionsBuilder::new(Arc::new(store))
+        SessionsBuilder::over_store(Arc::new(store))
+    }
+
+    /// Starts a configuration over something else that owns sessions, such as a core across the
+    /// network (`RemoteCore` of `supersession-remote`). How long sessions and keys live, and what
+    /// signs tokens, is configured there; setting it here too is a problem of the configuration.
+    pub fn over(authority: impl Authority) -> SessionsBuilder {
+        SessionsBuilder::over_authority(Arc::new(authority))
     }
 
     pub(crate) fn start(built: Built) -> Result<Self, Fault> {
         let Built {
             config,
-            engine,
+            app,
+            authority,
             clock,
             entropy,
             cleanup_interval,
             cached_token_bytes,
             endings,
         } = built;
-        let app = engine.app.clone();
-        let authority: Arc<dyn Authority> = Arc::new(Local::new(engine));
         let devices = config.track_devices.then(|| Arc::new(Devices::new()));
         let housekeeper = cleanup_interval.map(|interval| {
             let (authority, clock) = (Arc::downgrade(&authority), Arc::clone(&clock));
@@ -155,7 +161,8 @@ impl Sessions {
     /// The token, if it was verified before and would be again.
     pub(crate) fn seen(&self, token: &str) -> Option<Verified> {
         let seen = self.inner.seen.as_ref()?;
-        seen.get(token, self.authority().key_generation(), self.now())
+        let now = self.now();
+        seen.get(token, self.authority().key_generation(now), now)
     }
 
     /// Tokens that were verified before, unless that is turned off.

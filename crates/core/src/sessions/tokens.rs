@@ -110,13 +110,14 @@ impl Sessions {
             RefreshOutcome::Reused {
                 handle,
                 user_id,
+                recipe_user_id,
                 class,
                 report_as_theft,
             } => {
                 let theft = TokenTheft {
                     handle,
-                    recipe_user_id: user_id.clone(),
                     user_id,
+                    recipe_user_id,
                     class,
                 };
                 telemetry::session_stolen(&theft);

@@ -68,6 +68,11 @@ impl Verified {
         self.0.claims.anti_csrf()
     }
 
+    /// Whether it was made by a refresh that nobody has confirmed yet.
+    pub(crate) fn has_parent(&self) -> bool {
+        self.0.claims.has_parent()
+    }
+
     pub(crate) fn expires_at(&self) -> UnixSeconds {
         self.0.claims.expires_at()
     }

@@ -4,6 +4,7 @@ pub(crate) mod health;
 
 mod apps;
 mod documents;
+mod extension;
 mod jwt;
 mod lists;
 mod metadata;
@@ -53,6 +54,8 @@ pub(crate) async fn dispatch(call: &Call<'_>, method: &Method) -> Result<Answer,
         (E::UserMetadata, "PUT") => metadata::update(call).await,
         (E::UserMetadataRemove, "POST") => metadata::remove(call).await,
         (E::UserMetadataBulk, "POST") => metadata::bulk(call).await,
+        (E::Document, "GET") => extension::describe(call).await,
+        (E::Document, "POST") => extension::write(call).await,
         (E::App | E::AppV2, "PUT") => apps::put_app(call).await,
         (E::Tenant | E::TenantV2, "PUT") => apps::put_tenant(call).await,
         (E::Domain | E::DomainV2, "PUT") => apps::put_domain(call).await,

@@ -11,17 +11,26 @@ use crate::secret::{AntiCsrfToken, RefreshHash1};
 
 /// What an access token says, beside the application's own payload.
 #[derive(Clone, Debug)]
-pub(crate) struct AccessClaims {
-    pub(crate) user_id: UserId,
-    pub(crate) recipe_user_id: UserId,
-    pub(crate) tenant_id: TenantId,
-    pub(crate) handle: SessionHandle,
-    pub(crate) refresh_hash1: RefreshHash1,
+#[non_exhaustive]
+pub struct AccessClaims {
+    /// The user.
+    pub user_id: UserId,
+    /// The login method of the user.
+    pub recipe_user_id: UserId,
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// The handle.
+    pub handle: SessionHandle,
+    /// The hash of the refresh token that it was made with.
+    pub refresh_hash1: RefreshHash1,
     /// Set on tokens of a foreign core that has not confirmed the refresh yet.
-    pub(crate) parent_refresh_hash1: Option<RefreshHash1>,
-    pub(crate) anti_csrf: Option<AntiCsrfToken>,
-    pub(crate) issued_at: UnixSeconds,
-    pub(crate) expires_at: UnixSeconds,
+    pub parent_refresh_hash1: Option<RefreshHash1>,
+    /// The anti-CSRF token of the session.
+    pub anti_csrf: Option<AntiCsrfToken>,
+    /// When it was minted.
+    pub issued_at: UnixSeconds,
+    /// Until when it is valid.
+    pub expires_at: UnixSeconds,
 }
 
 /// A token and its claims in one allocation, which is wiped when dropped: what is kept of a token
@@ -115,6 +124,10 @@ impl CompactClaims {
 
     pub(crate) fn anti_csrf(&self) -> Option<&str> {
         Some(self.get(self.anti_csrf?))
+    }
+
+    pub(crate) fn has_parent(&self) -> bool {
+        self.parent_refresh_hash1.is_some()
     }
 
     pub(crate) fn expires_at(&self) -> UnixSeconds {

@@ -8,7 +8,8 @@ mod claims;
 mod mint;
 mod parse;
 
-pub(crate) use claims::{AccessClaims, CompactClaims};
+pub use claims::AccessClaims;
+pub(crate) use claims::CompactClaims;
 pub(crate) use mint::{
     ProtectedClaim, assemble, custom_payload, header, names_protected_claim, payload, signing_input,
 };

@@ -1,0 +1,173 @@
+//! Settings, each with its default, and every problem at once.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::HeaderValue;
+use supersession::{AppId, BuildError, ConfigProblem, Fault, FaultKind, SecretText};
+use tokio::runtime::Handle;
+
+use crate::RemoteCore;
+use crate::calls::{Core, CoreParts};
+use crate::hosts::{Host, Hosts};
+use crate::http_client::HttpClient;
+
+/// Builds a [`RemoteCore`]. Only a host must be named.
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct RemoteCoreBuilder {
+    urls: Vec<String>,
+    api_key: Option<SecretText>,
+    app_id: AppId,
+    timeout: Duration,
+    connect_timeout: Duration,
+    require_atomic_writes: bool,
+}
+
+impl RemoteCoreBuilder {
+    pub(crate) fn new(url: String) -> Self {
+        Self {
+            urls: vec![url],
+            api_key: None,
+            app_id: AppId::default(),
+            timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(1),
+            require_atomic_writes: false,
+        }
+    }
+
+    /// One more host of the same core: hosts share one database and take turns.
+    pub fn host(mut self, url: impl Into<String>) -> Self {
+        self.urls.push(url.into());
+        self
+    }
+
+    /// One of the core's `api_keys`. Defaults to none.
+    #[doc(alias = "apiKey")]
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.api_key = Some(SecretText::new(key.into().trim()));
+        self
+    }
+
+    /// The app, where a core has several. Defaults to `public`.
+    pub fn app_id(mut self, app_id: AppId) -> Self {
+        self.app_id = app_id;
+        self
+    }
+
+    /// How long a call may take altogether, with all hosts that are tried. Defaults to 5 seconds.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long making a connection may take. Defaults to 1 second.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Whether a core without atomic merges is refused, rather than read, changed and overwritten.
+    /// [`Self::build`] asks the core then. Defaults to false.
+    pub fn require_atomic_writes(mut self, require: bool) -> Self {
+        self.require_atomic_writes = require;
+        self
+    }
+
+    /// Checks everything. No core is asked yet, unless [`Self::require_atomic_writes`] is set: an
+    /// application starts although its core does not yet.
+    ///
+    /// # Errors
+    /// [`BuildError::Config`] with every problem of the configuration; [`BuildError::Fault`] outside
+    /// of a tokio runtime, when the certificates of the system cannot be read, or when the core must
+    /// be asked and does not answer.
+    pub async fn build(self) -> Result<RemoteCore, BuildError> {
+        let mut problems = Vec::new();
+        let mut hosts = Vec::new();
+        for url in &self.urls {
+            match Host::parse(url, &self.app_id) {
+                Ok(host) => hosts.push(host),
+                Err(problem) => problems.push(ConfigProblem::new(
+                    "RemoteCore::at",
+                    // Without the text, which may hold a password.
+                    format!("a host {problem}"),
+                    "name the core as in \"http://core:3567\" or \"https://core.example.com/base\"",
+                )),
+            }
+        }
+        for (setting, timeout) in [
+            ("RemoteCore::timeout", self.timeout),
+            ("RemoteCore::connect_timeout", self.connect_timeout),
+        ] {
+            if timeout.is_zero() {
+                problems.push(ConfigProblem::new(
+                    setting,
+                    "is zero",
+                    "choose a longer one, such as 1 second",
+                ));
+            }
+        }
+        let api_key = self.api_key.as_ref().and_then(|key| {
+            let value = HeaderValue::from_str(key.expose()).ok();
+            if value.is_none() || key.expose().is_empty() {
+                problems.push(ConfigProblem::new(
+                    "RemoteCore::api_key",
+                    "is empty, or has characters that no API key has",
+                    "use one of the core's `api_keys`, or leave it out if the core has none",
+                ));
+            }
+            value.map(|mut value| {
+                value.set_sensitive(true);
+                value
+            })
+        });
+        if !problems.is_empty() {
+            return Err(BuildError::Config(problems));
+        }
+        let runtime = Handle::try_current().map_err(|_| {
+            Fault::new(
+                FaultKind::Misuse,
+                "a remote core needs a tokio runtime. Fix: call `build` inside of one, such as in a function under `#[tokio::main]` or `#[actix_web::main]`",
+            )
+        })?;
+        let needs_tls = hosts.iter().any(Host::is_https);
+        let http = HttpClient::new(needs_tls, self.connect_timeout).map_err(|error| {
+            Fault::new(
+                FaultKind::Internal,
+                "the certificates of the system cannot be read. Fix: install them, such as with the package `ca-certificates`",
+            )
+            .with_source(error)
+        })?;
+        let core = Core::new(CoreParts {
+            http,
+            hosts: Hosts::new(hosts),
+            api_key,
+            app: self.app_id,
+            timeout: self.timeout,
+            runtime,
+            require_atomic_writes: self.require_atomic_writes,
+        });
+        if self.require_atomic_writes
+            && !core
+                .run(|core| async move { core.has_documents().await })
+                .await?
+        {
+            return Err(BuildError::Config(vec![ConfigProblem::new(
+                "RemoteCore::require_atomic_writes",
+                "the core has no atomic merges, as SuperTokens' own has none",
+                "run `supersession-server` as the core, or leave this setting out and let one process alone merge into a session",
+            )]));
+        }
+        Ok(RemoteCore { core })
+    }
+}
+
+/// Without the API key, and without what may be a password in a URL.
+impl fmt::Debug for RemoteCoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteCoreBuilder")
+            .field("hosts", &self.urls.len())
+            .field("app_id", &self.app_id)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,495 @@
+//! Calls: which host is asked, what is sent again, and what becomes of answers that are none.
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::Full;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use supersession::{AppId, Fault, FaultKind, TenantId, wire};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep};
+
+use crate::cdi::{Spoken, Versions};
+use crate::documents::Queues;
+use crate::hosts::{Host, Hosts};
+use crate::http_client::{Answer, HttpClient, NoAnswer};
+use crate::keys::Keys;
+
+/// What a core is asked through.
+pub(crate) struct Core {
+    pub(crate) hosts: Hosts,
+    pub(crate) keys: Keys,
+    pub(crate) queues: Queues,
+    pub(crate) require_atomic_writes: bool,
+    http: HttpClient,
+    api_key: Option<HeaderValue>,
+    app: AppId,
+    timeout: Duration,
+    runtime: Handle,
+}
+
+pub(crate) struct CoreParts {
+    pub(crate) http: HttpClient,
+    pub(crate) hosts: Hosts,
+    pub(crate) api_key: Option<HeaderValue>,
+    pub(crate) app: AppId,
+    pub(crate) timeout: Duration,
+    pub(crate) runtime: Handle,
+    pub(crate) require_atomic_writes: bool,
+}
+
+/// Whether a call may be sent again after it may have arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Done twice it leaves what it does once.
+    Safe,
+    /// Done twice it would make a second session, take a refresh token for stolen, or undo what
+    /// somebody else wrote in between.
+    Unsafe,
+}
+
+/// A call. Its body may hold tokens, hence no `Debug`.
+pub(crate) struct Call {
+    method: Method,
+    endpoint: &'static str,
+    tenant: Option<TenantId>,
+    query: String,
+    body: Option<Bytes>,
+    repeat: Repeat,
+    /// Whether it is for anybody: without version, without key.
+    public: bool,
+}
+
+impl Call {
+    pub(crate) fn get(endpoint: &'static str) -> Self {
+        Self {
+            method: Method::GET,
+            endpoint,
+            tenant: None,
+            query: String::new(),
+            body: None,
+            repeat: Repeat::Safe,
+            public: false,
+        }
+    }
+
+    /// What anybody may ask for.
+    pub(crate) fn public(endpoint: &'static str) -> Self {
+        Self {
+            public: true,
+            ..Self::get(endpoint)
+        }
+    }
+
+    pub(crate) fn post<T: Serialize>(
+        endpoint: &'static str,
+        body: &T,
+        repeat: Repeat,
+    ) -> Result<Self, Fault> {
+        let body = serde_json::to_vec(body).map_err(|error| {
+            Fault::new(FaultKind::Internal, "a call to the core cannot be written")
+                .with_source(error)
+        })?;
+        Ok(Self {
+            method: Method::POST,
+            body: Some(body.into()),
+            repeat,
+            ..Self::get(endpoint)
+        })
+    }
+
+    pub(crate) fn put<T: Serialize>(
+        endpoint: &'static str,
+        body: &T,
+        repeat: Repeat,
+    ) -> Result<Self, Fault> {
+        Ok(Self {
+            method: Method::PUT,
+            ..Self::post(endpoint, body, repeat)?
+        })
+    }
+
+    pub(crate) fn tenant(mut self, tenant: Option<TenantId>) -> Self {
+        self.tenant = tenant;
+        self
+    }
+
+    pub(crate) fn query(mut self, name: &str, value: &str) -> Self {
+        use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+        let sign = if self.query.is_empty() { '?' } else { '&' };
+        // Writing into a text does not fail.
+        let _ = write!(
+            self.query,
+            "{sign}{name}={}",
+            utf8_percent_encode(value, NON_ALPHANUMERIC)
+        );
+        self
+    }
+}
+
+/// A core did not do what it was asked.
+pub(crate) enum Failure {
+    /// Trouble, or a misconfiguration.
+    Fault(Fault),
+    /// The app is known, and the tenant is not.
+    UnknownTenant,
+    /// The payload names a member that belongs to the token.
+    ProtectedClaim,
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Fault(fault) => fault,
+            Failure::UnknownTenant => misuse(
+                "the core does not know the tenant. Fix: create it at the core before sessions are made in it",
+            ),
+            Failure::ProtectedClaim => misuse(wire::MESSAGE_PROTECTED_FIELD),
+        }
+    }
+}
+
+/// What one host made of a call.
+enum Step {
+    /// It may be asked for nothing more; the next one may be.
+    Next(NoAnswer),
+    /// It puts us off.
+    Later(Option<Duration>),
+    /// It cannot be tried elsewhere.
+    Stop(Failure),
+}
+
+/// The longest that a core may put us off, once in a call.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// What the SDKs of SuperTokens wait at their second try.
+const USUAL_WAIT: Duration = Duration::from_millis(260);
+
+const VERSION_REFUSED: &str = "cdi-version";
+const SCOPE_UNKNOWN: &str = "AppId or tenantId not found";
+
+impl Core {
+    pub(crate) fn new(parts: CoreParts) -> Arc<Self> {
+        Arc::new(Self {
+            hosts: parts.hosts,
+            keys: Keys::default(),
+            queues: Queues::default(),
+            require_atomic_writes: parts.require_atomic_writes,
+            http: parts.http,
+            api_key: parts.api_key,
+            app: parts.app,
+            timeout: parts.timeout,
+            runtime: parts.runtime,
+        })
+    }
+
+    /// Runs something on the runtime that the core was made in: callers may be outside of any. What
+    /// is begun is finished, also if the caller goes away.
+    pub(crate) async fn run<T, F>(
+        self: &Arc<Self>,
+        work: impl FnOnce(Arc<Self>) -> F,
+    ) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+    {
+        let task = self.runtime.spawn(work(Arc::clone(self)));
+        task.await.unwrap_or_else(|error| {
+            let message = if error.is_panic() {
+                "a call to the core panicked"
+            } else {
+                "the runtime that the remote core was built in has stopped"
+            };
+            Err(Fault::new(FaultKind::Internal, message))
+        })
+    }
+
+    /// Starts something on that runtime that nobody waits for.
+    pub(crate) fn start<F>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.runtime.spawn(work(Arc::clone(self)));
+    }
+
+    /// Makes a call and reads its answer. What cannot be read counts as no answer.
+    pub(crate) async fn ask<T>(
+        &self,
+        call: &Call,
+        read: impl Fn(&Answer) -> Option<T>,
+    ) -> Result<T, Failure> {
+        let deadline = Instant::now() + self.timeout;
+        let mut hosts = self.hosts.in_order();
+        let mut put_off = false;
+        let mut troubles = Troubles::default();
+        while !hosts.is_empty() {
+            let host = hosts.remove(0);
+            let fair = fair_share(deadline, hosts.len());
+            match self.ask_host(host, call, fair, deadline, &read).await {
+                Ok(value) => {
+                    host.answered();
+                    return Ok(value);
+                }
+                Err(Step::Stop(failure)) => return Err(failure),
+                Err(Step::Later(wait)) => {
+                    troubles.note(host, "it is asked too much (429)");
+                    let wait = wait.unwrap_or(USUAL_WAIT).min(LONGEST_WAIT);
+                    if put_off || Instant::now() + wait >= deadline {
+                        continue;
+                    }
+                    put_off = true;
+                    sleep(wait).await;
+                    hosts.push(host);
+                }
+                Err(Step::Next(trouble)) => {
+                    host.failed();
+                    let may_have_arrived = !matches!(trouble, NoAnswer::NotSent(_));
+                    troubles.add(host, trouble);
+                    if may_have_arrived && call.repeat == Repeat::Unsafe {
+                        break;
+                    }
+                }
+            }
+            if Instant::now() >= deadline {
+                break;
+            }
+        }
+        Err(troubles.into_fault().into())
+    }
+
+    /// As [`Self::ask`], for an answer in JSON.
+    pub(crate) async fn ask_json<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failure> {
+        self.ask(call, |answer| serde_json::from_slice(&answer.body).ok())
+            .await
+    }
+
+    async fn ask_host<T>(
+        &self,
+        host: &Host,
+        call: &Call,
+        fair: Instant,
+        deadline: Instant,
+        read: impl Fn(&Answer) -> Option<T>,
+    ) -> Result<T, Step> {
+        let mut spoken = if call.public {
+            None
+        } else {
+            Some(self.spoken(host, fair).await?)
+        };
+        // Where no other host may be asked after this one, it has all the time that is left.
+        let until = match call.repeat {
+            Repeat::Safe => fair,
+            Repeat::Unsafe => deadline,
+        };
+        loop {
+            let answer = self
+                .send(host, call, spoken, until)
+                .await
+                .map_err(Step::Next)?;
+            let refused = answer.status == StatusCode::BAD_REQUEST && answer.says(VERSION_REFUSED);
+            if let (true, Some(before)) = (refused, spoken) {
+                // The host was replaced by one of another version.
+                host.set_spoken(None);
+                let now = self.spoken(host, fair).await?;
+                if now.cdi != before.cdi {
+                    spoken = Some(now);
+                    continue;
+                }
+            }
+            self.judge(host, call, &answer)?;
+            return read(&answer)
+                .ok_or_else(|| Step::Next(NoAnswer::Lost("the answer is none of a core".into())));
+        }
+    }
+
+    /// Sends the answer on its way that it deserves by its status.
+    fn judge(&self, host: &Host, call: &Call, answer: &Answer) -> Result<(), Step> {
+        let endpoint = call.endpoint;
+        let text = match answer.status.as_u16() {
+            200 => return Ok(()),
+            429 => return Err(Step::Later(answer.retry_after())),
+            status @ 500.. => {
+                let trouble = format!("status {status}");
+                return Err(Step::Next(NoAnswer::Lost(trouble.into())));
+            }
+            401 => "the core refuses the API key. Fix: give one of its `api_keys` to `RemoteCore::api_key`".to_owned(),
+            400 if answer.says(wire::MESSAGE_PROTECTED_FIELD) => {
+                return Err(Step::Stop(Failure::ProtectedClaim));
+            }
+            400 if answer.says(SCOPE_UNKNOWN) => {
+                if host.spoken().is_some() {
+                    // The app was there when the version was asked for.
+                    return Err(Step::Stop(Failure::UnknownTenant));
+                }
+                format!(
+                    "the core has no app `{}`. Fix: create it there, or correct `RemoteCore::app_id`",
+                    self.app
+                )
+            }
+            404 => format!(
+                "the core at {host} has no {endpoint}. Fix: check the URL of the host, its base path included, and that a core of SuperTokens 5 or later or `supersession-server` runs there"
+            ),
+            403 => format!(
+                "the core at {host} forbids {endpoint}. Fix: check its rules for addresses (`ip_allow_regex`, `ip_deny_regex`), and what stands between"
+            ),
+            status @ 300..=399 => format!(
+                "the core at {host} redirects (status {status}). Fix: name the host where it redirects to"
+            ),
+            status => format!(
+                "the core at {host} refuses {endpoint} (status {status}). Fix: check that a SuperTokens-compatible core runs there; its log says why"
+            ),
+        };
+        Err(Step::Stop(misuse(text).into()))
+    }
+
+    async fn send(
+        &self,
+        host: &Host,
+        call: &Call,
+        spoken: Option<Spoken>,
+        until: Instant,
+    ) -> Result<Answer, NoAnswer> {
+        let not_sent = |error: http::Error| NoAnswer::NotSent(error.into());
+        let path = format!("{}{}", call.endpoint, call.query);
+        let uri = host.uri(call.tenant.as_ref(), &path).map_err(not_sent)?;
+        let mut request = Request::builder().method(call.method.clone()).uri(uri);
+        if let (false, Some(key)) = (call.public, &self.api_key) {
+            request = request.header(wire::API_KEY_HEADER, key);
+        }
+        if let Some(spoken) = spoken {
+            request = request.header(wire::CDI_VERSION_HEADER, spoken.cdi.name);
+        }
+        if call.body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json; charset=utf-8");
+        }
+        let body = Full::new(call.body.clone().unwrap_or_default());
+        let request = request.body(body).map_err(not_sent)?;
+        self.http.send(request, until).await
+    }
+
+    /// How this host is spoken to; asks it if that is not known.
+    async fn spoken(&self, host: &Host, until: Instant) -> Result<Spoken, Step> {
+        if let Some(spoken) = host.spoken() {
+            return Ok(spoken);
+        }
+        let _one_at_a_time = tokio::time::timeout_at(until, host.negotiating.lock())
+            .await
+            .map_err(|_| unasked(NoAnswer::Late))?;
+        if let Some(spoken) = host.spoken() {
+            return Ok(spoken);
+        }
+        let call = Call::get("/apiversion");
+        let answer = self.send(host, &call, None, until).await.map_err(unasked)?;
+        self.judge(host, &call, &answer).map_err(not_asked)?;
+        let garbage = || unasked(NoAnswer::Lost("the answer is none of a core".into()));
+        let versions: Versions = serde_json::from_slice(&answer.body).map_err(|_| garbage())?;
+        let cdi = versions.common().ok_or_else(|| {
+            Step::Stop(
+                misuse(format!(
+                    "the core at {host} speaks no version of the core driver interface from 3.0 to 5.6. Fix: upgrade the core, or this crate if the core is newer; check the core's `supertokens_max_cdi_version` and `supertokens_min_cdi_version`"
+                ))
+                .into(),
+            )
+        })?;
+        let mut spoken = Spoken {
+            cdi,
+            documents: false,
+        };
+        let call = Call::get(wire::DOCUMENT_PATH);
+        let answer = self
+            .send(host, &call, Some(spoken), until)
+            .await
+            .map_err(unasked)?;
+        spoken.documents = match self.judge(host, &call, &answer) {
+            Ok(()) => true,
+            // Other cores have no such endpoint.
+            Err(Step::Stop(_)) => false,
+            Err(trouble) => return Err(not_asked(trouble)),
+        };
+        host.set_spoken(Some(spoken));
+        tracing::debug!(target: "supersession", %host, cdi = cdi.name, documents = spoken.documents, "a core was asked what it speaks");
+        Ok(spoken)
+    }
+
+    /// Whether the core has conditional and merging writes.
+    pub(crate) async fn has_documents(&self) -> Result<bool, Fault> {
+        let deadline = Instant::now() + self.timeout;
+        let mut troubles = Troubles::default();
+        let hosts = self.hosts.in_order();
+        for (at, host) in hosts.iter().enumerate() {
+            let until = fair_share(deadline, hosts.len() - at - 1);
+            match self.spoken(host, until).await {
+                Ok(spoken) => return Ok(spoken.documents),
+                Err(Step::Stop(failure)) => return Err(failure.into()),
+                Err(Step::Later(_)) => troubles.note(host, "it is asked too much (429)"),
+                Err(Step::Next(trouble)) => {
+                    host.failed();
+                    troubles.add(host, trouble);
+                }
+            }
+        }
+        Err(troubles.into_fault())
+    }
+}
+
+/// Until when a host may take, so that as much is left for each of the others.
+fn fair_share(deadline: Instant, others: usize) -> Instant {
+    let now = Instant::now();
+    let left = deadline.saturating_duration_since(now);
+    now + left / u32::try_from(others + 1).unwrap_or(u32::MAX)
+}
+
+/// While a host was asked what it speaks, the call itself was not sent.
+fn unasked(trouble: NoAnswer) -> Step {
+    Step::Next(NoAnswer::NotSent(trouble.into()))
+}
+
+fn not_asked(step: Step) -> Step {
+    match step {
+        Step::Next(trouble) => unasked(trouble),
+        other => other,
+    }
+}
+
+fn misuse(text: impl Into<std::borrow::Cow<'static, str>>) -> Fault {
+    Fault::new(FaultKind::Misuse, text)
+}
+
+/// What went wrong at which host.
+#[derive(Default)]
+struct Troubles {
+    text: String,
+    cause: Option<NoAnswer>,
+}
+
+impl Troubles {
+    fn add(&mut self, host: &Host, trouble: NoAnswer) {
+        self.note(host, &trouble.to_string());
+        self.cause = Some(trouble);
+    }
+
+    fn note(&mut self, host: &Host, what: &str) {
+        let sign = if self.text.is_empty() { ": " } else { "; " };
+        // Writing into a text does not fail.
+        let _ = write!(self.text, "{sign}{host}: {what}");
+    }
+
+    fn into_fault(self) -> Fault {
+        let message = format!("no core did what it was asked{}", self.text);
+        let fault = Fault::new(FaultKind::Unavailable, message);
+        match self.cause {
+            Some(cause) => fault.with_source(cause),
+            None => fault,
+        }
+    }
+}

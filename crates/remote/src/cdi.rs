@@ -1,0 +1,77 @@
+//! The core driver interface: its versions, and the one that both sides speak.
+
+use serde::Deserialize;
+
+/// A version that is spoken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cdi {
+    pub(crate) name: &'static str,
+    /// Whether a refresh moves the session on by itself (core specification, 0.2).
+    pub(crate) rotates: bool,
+}
+
+const fn legacy(name: &'static str) -> Cdi {
+    Cdi {
+        name,
+        rotates: false,
+    }
+}
+
+/// Newest first.
+const SPOKEN: [Cdi; 10] = [
+    Cdi {
+        name: "5.6",
+        rotates: true,
+    },
+    legacy("5.5"),
+    legacy("5.4"),
+    legacy("5.3"),
+    legacy("5.2"),
+    legacy("5.1"),
+    legacy("5.0"),
+    legacy("4.0"),
+    legacy("3.1"),
+    legacy("3.0"),
+];
+
+/// What a core says of itself at `/apiversion`.
+#[derive(Deserialize)]
+pub(crate) struct Versions {
+    versions: Vec<String>,
+}
+
+impl Versions {
+    /// The newest one that is spoken here too.
+    pub(crate) fn common(&self) -> Option<Cdi> {
+        SPOKEN
+            .into_iter()
+            .find(|spoken| self.versions.iter().any(|offered| offered == spoken.name))
+    }
+}
+
+/// How a host is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spoken {
+    pub(crate) cdi: Cdi,
+    /// Whether it has conditional and merging writes.
+    pub(crate) documents: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_common_version_counts() {
+        let common = |versions: &[&str]| {
+            let versions = versions.iter().map(|&text| text.to_owned()).collect();
+            Versions { versions }
+                .common()
+                .map(|cdi| (cdi.name, cdi.rotates))
+        };
+        assert_eq!(common(&["3.0", "5.6", "5.4"]), Some(("5.6", true)));
+        assert_eq!(common(&["2.21", "5.4", "99.0"]), Some(("5.4", false)));
+        assert_eq!(common(&["2.21", "99.0"]), None);
+        assert_eq!(common(&[]), None);
+    }
+}

@@ -1,0 +1,274 @@
+//! Changing documents: one atomic step at a core that has it, and otherwise read, changed and
+//! overwritten, in turns within this process.
+
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+use supersession::store::{DocumentWrite, SessionDocument, WriteOutcome};
+use supersession::{Fault, FaultKind, JsonObject, SessionHandle, UserId, wire};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::calls::{Call, Core, Failure, Repeat};
+use crate::shapes::{Document, Done, Metadata, Outcome, outcome};
+
+/// Queues for those who change the same document where that is not one step.
+pub(crate) struct Queues {
+    hasher: RandomState,
+    queues: Vec<Mutex<()>>,
+    warned: AtomicBool,
+}
+
+const QUEUES: usize = 64;
+
+impl Default for Queues {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            queues: (0..QUEUES).map(|_| Mutex::new(())).collect(),
+            warned: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Queues {
+    async fn turn(&self, of: &impl Hash) -> Option<MutexGuard<'_, ()>> {
+        let count = u64::try_from(self.queues.len()).unwrap_or(1);
+        let at = usize::try_from(self.hasher.hash_one(of) % count).unwrap_or(0);
+        match self.queues.get(at) {
+            Some(queue) => Some(queue.lock().await),
+            None => None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DocumentCall<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_handle: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<&'static str>,
+    write: &'static str,
+    body: &'a JsonObject,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<&'a JsonObject>,
+}
+
+impl<'a> DocumentCall<'a> {
+    fn new(write: &'a DocumentWrite) -> Self {
+        let (write, body, expected) = match write {
+            DocumentWrite::Overwrite(document) => ("overwrite", document, None),
+            DocumentWrite::Merge(patch) => ("merge", patch, None),
+            DocumentWrite::CompareAndSwap {
+                expected,
+                replacement,
+            } => ("compareAndSwap", replacement, Some(expected)),
+        };
+        Self {
+            session_handle: None,
+            user_id: None,
+            document: None,
+            write,
+            body,
+            expected,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionData<'a> {
+    session_handle: &'a str,
+    user_data_in_database: &'a JsonObject,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload<'a> {
+    session_handle: &'a str,
+    #[serde(rename = "userDataInJWT")]
+    payload: &'a JsonObject,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MetadataUpdate<'a> {
+    user_id: &'a str,
+    metadata_update: &'a JsonObject,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OfUser<'a> {
+    pub(crate) user_id: &'a str,
+}
+
+const NO_MERGE: &str = "the core has no atomic merges, and they are required. Fix: run `supersession-server` as the core, or do not set `RemoteCore::require_atomic_writes`";
+
+impl Core {
+    pub(crate) async fn write_document(
+        &self,
+        handle: &SessionHandle,
+        document: SessionDocument,
+        write: &DocumentWrite,
+    ) -> Result<WriteOutcome, Fault> {
+        if let DocumentWrite::Overwrite(body) = write {
+            return self.overwrite(handle, document, body).await;
+        }
+        if self.has_documents().await? {
+            let call = DocumentCall {
+                session_handle: Some(handle),
+                document: Some(match document {
+                    SessionDocument::SessionData => "sessionData",
+                    SessionDocument::Payload => "payload",
+                }),
+                ..DocumentCall::new(write)
+            };
+            return match self.write_in_one_step(&call).await {
+                Err(failure) => gone_with_its_tenant(failure, handle),
+                Ok(outcome) => Ok(outcome),
+            };
+        }
+        self.refuse_or_warn()?;
+        let _turn = self.queues.turn(handle).await;
+        let Some(session) = self.information(handle).await? else {
+            return Ok(WriteOutcome::Gone);
+        };
+        let stored = match document {
+            SessionDocument::SessionData => session.session_data,
+            SessionDocument::Payload => session.custom_claims_in_access_token_payload,
+        };
+        match write.apply_to(&stored) {
+            Ok(body) => self.overwrite(handle, document, &body).await,
+            Err(_) => Ok(WriteOutcome::Conflict(stored)),
+        }
+    }
+
+    async fn overwrite(
+        &self,
+        handle: &SessionHandle,
+        document: SessionDocument,
+        body: &JsonObject,
+    ) -> Result<WriteOutcome, Fault> {
+        let call = match document {
+            SessionDocument::SessionData => Call::put(
+                "/recipe/session/data",
+                &SessionData {
+                    session_handle: handle,
+                    user_data_in_database: body,
+                },
+                Repeat::Unsafe,
+            ),
+            SessionDocument::Payload => Call::put(
+                "/recipe/jwt/data",
+                &Payload {
+                    session_handle: handle,
+                    payload: body,
+                },
+                Repeat::Unsafe,
+            ),
+        }?;
+        match self.ask(&call, outcome::<Done>).await {
+            Ok(Outcome::Ok(_)) => Ok(WriteOutcome::Written(body.clone())),
+            Ok(Outcome::Other(_)) => Ok(WriteOutcome::Gone),
+            Err(failure) => gone_with_its_tenant(failure, handle),
+        }
+    }
+
+    pub(crate) async fn user_metadata(&self, user: &UserId) -> Result<JsonObject, Fault> {
+        let call = Call::get("/recipe/user/metadata").query("userId", user);
+        let found: Metadata = self.ask_json(&call).await?;
+        Ok(found.metadata)
+    }
+
+    pub(crate) async fn write_user_metadata(
+        &self,
+        user: &UserId,
+        write: &DocumentWrite,
+    ) -> Result<WriteOutcome, Fault> {
+        if let DocumentWrite::Merge(patch) = write {
+            // Atomic at every core.
+            return self.merge_user_metadata(user, patch).await;
+        }
+        if self.has_documents().await? {
+            let call = DocumentCall {
+                user_id: Some(user),
+                ..DocumentCall::new(write)
+            };
+            return Ok(self.write_in_one_step(&call).await?);
+        }
+        self.refuse_or_warn()?;
+        let _turn = self.queues.turn(user).await;
+        let stored = self.user_metadata(user).await?;
+        match write.apply_to(&stored) {
+            Err(_) => Ok(WriteOutcome::Conflict(stored)),
+            Ok(body) => {
+                self.clear_user_metadata(user).await?;
+                self.merge_user_metadata(user, &body).await
+            }
+        }
+    }
+
+    async fn merge_user_metadata(
+        &self,
+        user: &UserId,
+        patch: &JsonObject,
+    ) -> Result<WriteOutcome, Fault> {
+        let update = MetadataUpdate {
+            user_id: user,
+            metadata_update: patch,
+        };
+        let call = Call::put("/recipe/user/metadata", &update, Repeat::Unsafe)?;
+        let merged: Metadata = self.ask_json(&call).await?;
+        Ok(WriteOutcome::Written(merged.metadata))
+    }
+
+    pub(crate) async fn clear_user_metadata(&self, user: &UserId) -> Result<(), Fault> {
+        let body = OfUser { user_id: user };
+        // A removal that is done again would take what somebody wrote in between.
+        let call = Call::post("/recipe/user/metadata/remove", &body, Repeat::Unsafe)?;
+        let _: Done = self.ask_json(&call).await?;
+        Ok(())
+    }
+
+    async fn write_in_one_step(&self, call: &DocumentCall<'_>) -> Result<WriteOutcome, Failure> {
+        let call = Call::post(wire::DOCUMENT_PATH, call, Repeat::Unsafe)?;
+        let read = |answer: &crate::http_client::Answer| {
+            let Document { outcome, document } = serde_json::from_slice(&answer.body).ok()?;
+            match (outcome.as_str(), document) {
+                ("written", Some(document)) => Some(WriteOutcome::Written(document)),
+                ("conflict", Some(document)) => Some(WriteOutcome::Conflict(document)),
+                ("gone", _) => Some(WriteOutcome::Gone),
+                _ => None,
+            }
+        };
+        self.ask(&call, read).await
+    }
+
+    fn refuse_or_warn(&self) -> Result<(), Fault> {
+        if self.require_atomic_writes {
+            return Err(Fault::new(FaultKind::Misuse, NO_MERGE));
+        }
+        if !self.queues.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "supersession",
+                "the core has no atomic merges: documents are read, changed and overwritten, and a change that another process makes at the same moment may be lost"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A tenant that the core does not know has no sessions. A handle without one names the default
+/// tenant, which is always there.
+fn gone_with_its_tenant(failure: Failure, handle: &SessionHandle) -> Result<WriteOutcome, Fault> {
+    match failure {
+        Failure::UnknownTenant if handle.tenant_id().as_str() != wire::DEFAULT_TENANT_ID => {
+            Ok(WriteOutcome::Gone)
+        }
+        failure => Err(failure.into()),
+    }
+}

@@ -1,0 +1,157 @@
+//! One request to one host.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, HeaderMap, RETRY_AFTER};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::time::{Instant, timeout_at};
+
+/// The longest answer that is read: far more than all handles of a user, or a key set.
+const LONGEST_ANSWER: usize = 16 << 20;
+/// Shorter than servers keep connections, so that a request seldom meets one that is being closed.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Sends requests.
+pub(crate) struct HttpClient {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+/// What a host answered.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// There is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAnswer {
+    /// The request cannot have arrived.
+    #[error("no connection could be made")]
+    NotSent(#[source] Cause),
+    /// The request may have arrived.
+    #[error("the connection was lost")]
+    Lost(#[source] Cause),
+    /// The request may have arrived.
+    #[error("no answer came in time")]
+    Late,
+}
+
+impl HttpClient {
+    pub(crate) fn new(needs_tls: bool, connect_timeout: Duration) -> io::Result<Self> {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let tls = ClientConfig::builder_with_provider(provider.into())
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?;
+        let tls = if needs_tls {
+            tls.with_native_roots()?
+        } else {
+            tls.with_root_certificates(RootCertStore::empty())
+        };
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_connect_timeout(Some(connect_timeout));
+        tcp.set_nodelay(true);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls.with_no_client_auth())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .build(connector);
+        Ok(Self { client })
+    }
+
+    pub(crate) async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        until: Instant,
+    ) -> Result<Answer, NoAnswer> {
+        let exchange = async {
+            let answer = self.client.request(request).await.map_err(|error| {
+                if error.is_connect() {
+                    NoAnswer::NotSent(error.into())
+                } else {
+                    NoAnswer::Lost(error.into())
+                }
+            })?;
+            let (head, body) = answer.into_parts();
+            let body = Limited::new(body, LONGEST_ANSWER).collect().await;
+            Ok(Answer {
+                status: head.status,
+                headers: head.headers,
+                body: body.map_err(NoAnswer::Lost)?.to_bytes(),
+            })
+        };
+        timeout_at(until, exchange)
+            .await
+            .unwrap_or(Err(NoAnswer::Late))
+    }
+}
+
+impl Answer {
+    /// How long it may be cached, if it says so.
+    pub(crate) fn max_age(&self) -> Option<Duration> {
+        let text = self.headers.get(CACHE_CONTROL)?.to_str().ok()?;
+        let seconds = text
+            .split(',')
+            .find_map(|directive| directive.trim().strip_prefix("max-age="))?;
+        seconds.parse().ok().map(Duration::from_secs)
+    }
+
+    /// How long to wait before asking again, if it says so.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
+        text.trim().parse().ok().map(Duration::from_secs)
+    }
+
+    /// Whether it is a text that says this. What else it says is never repeated: it may quote what it
+    /// was sent.
+    pub(crate) fn says(&self, text: &str) -> bool {
+        let (body, text) = (&self.body, text.as_bytes());
+        body.windows(text.len()).any(|window| window == text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_read_leniently() {
+        let answer = |name, text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, text.parse().unwrap());
+            Answer {
+                status: StatusCode::OK,
+                headers,
+                body: Bytes::new(),
+            }
+        };
+        let max_age = |text| answer(CACHE_CONTROL, text).max_age();
+        assert_eq!(
+            max_age("max-age=12, must-revalidate"),
+            Some(Duration::from_secs(12))
+        );
+        assert_eq!(max_age("public, max-age=3"), Some(Duration::from_secs(3)));
+        for none in ["", "no-store", "max-age=", "max-age=-1", "max-age=x"] {
+            assert_eq!(max_age(none), None, "{none}");
+        }
+        let retry_after = |text| answer(RETRY_AFTER, text).retry_after();
+        assert_eq!(retry_after("1"), Some(Duration::from_secs(1)));
+        assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT"), None);
+    }
+}

@@ -1,0 +1,103 @@
+//! The same sessions over a core: our own server, or an existing SuperTokens core.
+//!
+//! [`RemoteCore`] takes the place of a store. Everything above it stays as it is: the adapter, the
+//! guards, the handlers, the `Session` that they get. Access tokens are verified in the process, with
+//! the key set of the core; creation, refresh, data and revocation are calls to it, by the core
+//! driver interface (CDI) that SuperTokens' backend SDKs speak. Services in Rust, Node, Python and Go
+//! that ask the same core have the same sessions.
+//!
+//! ```no_run
+//! use supersession::Sessions;
+//! use supersession_remote::RemoteCore;
+//!
+//! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+//! let core = RemoteCore::at("http://core-1:3567")
+//!     .host("http://core-2:3567")
+//!     .api_key(std::env::var("CORE_API_KEY")?)
+//!     .build()
+//!     .await?;
+//! let sessions = Sessions::over(core) // in place of `Sessions::builder(store)`
+//!     .api_domain("https://api.example.com")
+//!     .website_domain("https://example.com")
+//!     .build()
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What the core decides
+//! How long tokens and keys live, what signs, when expired sessions are deleted: these settings of
+//! `SessionsBuilder` are problems of the configuration here, and each problem names the setting of the
+//! core. Devices ([`SessionsBuilder::track_devices`](supersession::SessionsBuilder::track_devices),
+//! labels) have no place in the interface.
+//!
+//! # When a core does not answer
+//! Hosts take turns; one that failed comes last for a while. All must share one database. Everything
+//! ends within [`RemoteCoreBuilder::timeout`]. What changes nothing, or may be done twice, is sent to
+//! the next host after a lost connection, a timeout or a status of 500 and above. What creates,
+//! exchanges or writes is sent to another host only if it cannot have arrived: if no connection could
+//! be made, or the core put us off with 429. A verdict needs an answer: where there is none, requests
+//! fail with 503, and never with 401.
+//!
+//! Tokens are verified while the core is away, with the keys that are known.
+//!
+//! # Which cores
+//! CDI 3.0 to 5.6; the newest that both speak is found out at the first call, and again after a core
+//! refuses it. Below 5.6 the first use of an access token after a refresh is shown to the core, which
+//! answers with a token that needs no more of that; this is one call for each refresh, and how such
+//! cores learn that the refresh has arrived.
+//!
+//! # Writes
+//! Overwriting is one call everywhere. Merging and modifying session data and payloads are one atomic
+//! step at our own core, which has an extension for them. **Other cores have no such call**: what is
+//! merged or modified is then read, changed and overwritten, one after the other in this process,
+//! which may lose a change that another process makes at the same moment, and says so once in the
+//! log. [`RemoteCoreBuilder::require_atomic_writes`] refuses such cores instead. User metadata merges
+//! atomically at every core.
+//!
+//! Two verbs are several calls here. Ending all sessions of a user but one lists them first, so one
+//! that is created meanwhile stays; and the facts of all sessions of a user are asked for one by one.
+//!
+//! # Runtime
+//! Calls run on the tokio runtime that [`RemoteCoreBuilder::build`] was called in, which must stay;
+//! `#[tokio::main]` and `#[actix_web::main]` both do.
+
+mod authority;
+mod builder;
+mod calls;
+mod cdi;
+mod documents;
+mod hosts;
+mod http_client;
+mod keys;
+mod shapes;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use builder::RemoteCoreBuilder;
+
+use calls::Core;
+
+/// A core across the network. Give it to [`Sessions::over`](supersession::Sessions::over); see the
+/// [crate's documentation](crate). Cheap to clone.
+#[derive(Clone)]
+pub struct RemoteCore {
+    core: Arc<Core>,
+}
+
+impl RemoteCore {
+    /// Starts a configuration with the first host, such as `http://core:3567`, with its base path if
+    /// it has one.
+    pub fn at(url: impl Into<String>) -> RemoteCoreBuilder {
+        RemoteCoreBuilder::new(url.into())
+    }
+}
+
+impl fmt::Debug for RemoteCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteCore")
+            .field("hosts", &self.core.hosts)
+            .finish_non_exhaustive()
+    }
+}

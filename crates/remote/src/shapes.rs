@@ -1,0 +1,158 @@
+//! What cores answer. Members that are not known here are passed over.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use supersession::authority::{IssuedAccess, IssuedSession, SessionInformation};
+use supersession::{
+    AccessToken, AntiCsrfToken, JsonObject, RefreshToken, SessionHandle, TenantId, UnixMillis,
+};
+
+use crate::http_client::Answer;
+
+/// An answer with the status `OK`, or the text of another status.
+pub(crate) enum Outcome<T> {
+    Ok(T),
+    Other(Refused),
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Refused {
+    pub(crate) status: String,
+    #[serde(default)]
+    pub(crate) message: String,
+    #[serde(default)]
+    pub(crate) session: Option<Owner>,
+    #[serde(default, rename = "recentTokenReuseSubtype")]
+    pub(crate) reuse: Option<String>,
+}
+
+/// Whose session it was.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Owner {
+    pub(crate) handle: String,
+    pub(crate) user_id: String,
+    pub(crate) recipe_user_id: Option<String>,
+}
+
+/// Reads an answer whose status says what it is. The two are read apart, because documents are kept
+/// as the text that they are.
+pub(crate) fn outcome<T: DeserializeOwned>(answer: &Answer) -> Option<Outcome<T>> {
+    let refused: Refused = serde_json::from_slice(&answer.body).ok()?;
+    if refused.status == "OK" {
+        serde_json::from_slice(&answer.body).ok().map(Outcome::Ok)
+    } else {
+        Some(Outcome::Other(refused))
+    }
+}
+
+/// Nothing but the status.
+#[derive(Deserialize)]
+pub(crate) struct Done {}
+
+#[derive(Deserialize)]
+pub(crate) struct Token {
+    token: String,
+    expiry: u64,
+}
+
+impl Token {
+    pub(crate) fn access(self) -> Option<IssuedAccess> {
+        IssuedAccess::read(AccessToken::new(self.token))
+    }
+}
+
+/// A session that was created or refreshed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Tokens {
+    access_token: Token,
+    refresh_token: Token,
+    anti_csrf_token: Option<String>,
+}
+
+impl Tokens {
+    pub(crate) fn issued(self) -> Option<IssuedSession> {
+        Some(IssuedSession {
+            access: self.access_token.access()?,
+            refresh_expires_at: UnixMillis::new(self.refresh_token.expiry),
+            refresh_token: RefreshToken::new(self.refresh_token.token),
+            anti_csrf: self.anti_csrf_token.map(AntiCsrfToken::new),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Verified {
+    pub(crate) access_token: Option<Token>,
+    #[serde(default)]
+    pub(crate) payload_update_available: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Regenerated {
+    pub(crate) access_token: Option<Token>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Information {
+    session_handle: String,
+    user_id: String,
+    recipe_user_id: Option<String>,
+    user_data_in_database: JsonObject,
+    #[serde(rename = "userDataInJWT")]
+    payload: JsonObject,
+    expiry: u64,
+    time_created: u64,
+    tenant_id: Option<String>,
+}
+
+impl From<Information> for SessionInformation {
+    fn from(found: Information) -> Self {
+        let handle = SessionHandle::from(found.session_handle);
+        let mut information = Self::new(handle, found.user_id.into());
+        if let Some(recipe_user_id) = found.recipe_user_id {
+            information.recipe_user_id = recipe_user_id.into();
+        }
+        if let Some(tenant) = found.tenant_id {
+            information.tenant_id = TenantId::from_stored(&tenant);
+        }
+        information.session_data = found.user_data_in_database;
+        information.custom_claims_in_access_token_payload = found.payload;
+        information.expiry = UnixMillis::new(found.expiry);
+        information.time_created = UnixMillis::new(found.time_created);
+        information
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Revoked {
+    pub(crate) session_handles_revoked: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Handles {
+    pub(crate) session_handles: Vec<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Jwt {
+    pub(crate) jwt: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Metadata {
+    pub(crate) metadata: JsonObject,
+}
+
+/// What became of a conditional or merging write.
+#[derive(Deserialize)]
+pub(crate) struct Document {
+    pub(crate) outcome: String,
+    pub(crate) document: Option<JsonObject>,
+}

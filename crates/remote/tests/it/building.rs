@@ -1,0 +1,92 @@
+//! What is a problem of the configuration, and what is not printed.
+
+use std::time::Duration;
+
+use supersession::{AppId, BuildError, Sessions, SigningAlgorithm};
+use supersession_remote::RemoteCore;
+
+use crate::fake::configured;
+
+fn problems(error: BuildError) -> Vec<(String, String)> {
+    match error {
+        BuildError::Config(problems) => problems
+            .into_iter()
+            .map(|problem| (problem.setting.to_owned(), problem.fix))
+            .collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn settings_of_the_core_are_refused_and_name_the_cores_own() {
+    let core = RemoteCore::at("http://127.0.0.1:9").build().await.unwrap();
+    let error = configured(Sessions::over(core.clone()))
+        .access_token_validity(Duration::from_secs(60))
+        .refresh_token_validity(Duration::from_secs(600))
+        .signing_key_update_interval(Duration::from_secs(7_200))
+        .cleanup_interval(None)
+        .access_token_signing_algorithm(SigningAlgorithm::Es256)
+        .app_id(AppId::new("a1").unwrap())
+        .track_devices(true)
+        .build()
+        .await
+        .unwrap_err();
+    let problems = problems(error);
+    let fix = |setting: &str| {
+        let found = problems.iter().find(|(name, _)| name == setting);
+        found
+            .unwrap_or_else(|| panic!("{setting}: {problems:?}"))
+            .1
+            .as_str()
+    };
+    assert!(fix("access_token_validity").contains("`access_token_validity`"));
+    assert!(fix("refresh_token_validity").contains("`refresh_token_validity`"));
+    assert!(
+        fix("signing_key_update_interval")
+            .contains("`access_token_dynamic_signing_key_update_interval`")
+    );
+    assert!(fix("app_id").contains("RemoteCore::app_id"));
+    assert!(fix("track_devices").contains("leave it out"));
+    assert!(!fix("cleanup_interval").is_empty());
+    assert_eq!(problems.len(), 7, "{problems:?}");
+
+    // What says nothing, and what is the application's own, is none.
+    configured(Sessions::over(core))
+        .track_devices(false)
+        .ending_poll_interval(Duration::from_secs(1))
+        .build()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn hosts_and_keys_are_checked_and_never_printed() {
+    let builder = RemoteCore::at("core:3567")
+        .host("http://user:hunter2@core")
+        .api_key("hunter2\n!")
+        .timeout(Duration::ZERO);
+    assert!(!format!("{builder:?}").contains("hunter2"));
+    let error = builder.build().await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        !text.contains("hunter2") && text.contains("user name"),
+        "{text}"
+    );
+    assert_eq!(problems(error).len(), 4, "{text}");
+    let core = RemoteCore::at("http://core:3567/base")
+        .api_key("hunter2")
+        .build()
+        .await
+        .unwrap();
+    let text = format!("{core:?}");
+    assert!(
+        text.contains("http://core:3567") && !text.contains("hunter2"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_runtime_is_asked_for_by_name() {
+    let error = pollster::block_on(RemoteCore::at("http://core").build()).unwrap_err();
+    assert!(error.to_string().contains("tokio"), "{error}");
+}

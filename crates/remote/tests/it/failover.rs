@@ -1,0 +1,229 @@
+//! Several hosts: turns, what is sent again, and how long everything takes.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use supersession::{AntiCsrfInput, FaultKind, RefreshToken, SessionError, SystemClock};
+use supersession_remote::RemoteCore;
+
+use crate::fake::{Fake, Mint, Reply, information, over, over_with};
+
+const REFRESH: &str = "/recipe/session/refresh";
+
+pub(crate) fn kind(error: &SessionError) -> FaultKind {
+    match error {
+        SessionError::Fault(fault) => fault.kind(),
+        verdict => panic!("a verdict without an answer: {verdict:?}"),
+    }
+}
+
+async fn refresh(sessions: &supersession::Sessions) -> Result<supersession::Session, SessionError> {
+    let token = RefreshToken::new("some token");
+    sessions
+        .refresh_session(&token, AntiCsrfInput::Disabled)
+        .await
+}
+
+/// A host where nobody listens any more.
+async fn deserted() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+#[tokio::test]
+async fn what_may_be_sent_again_goes_to_the_next_host() {
+    for trouble in [
+        Reply::Cut,
+        Reply::text(503, "store away"),
+        Reply::Bytes(200, b"<html>".to_vec()),
+    ] {
+        let bad = Fake::start(move |_| trouble.clone()).await;
+        let good = Fake::start(|_| information("h", &json!({}))).await;
+        let sessions = over(&[&bad, &good]).await;
+        assert!(sessions.information("h").await.unwrap().is_some());
+        assert_eq!(bad.count("GET", "/recipe/session"), 1);
+        // The host that failed is asked last now.
+        for _ in 0..4 {
+            assert!(sessions.information("h").await.unwrap().is_some());
+        }
+        assert_eq!(bad.count("GET", "/recipe/session"), 1);
+        assert_eq!(good.count("GET", "/recipe/session"), 5);
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_answer_costs_its_share_of_the_time() {
+    let bad = Fake::start(|_| Reply::Hang).await;
+    let good = Fake::start(|_| information("h", &json!({}))).await;
+    let sessions = over_with(&[&bad, &good], |core| core.timeout(Duration::from_secs(1))).await;
+    assert!(sessions.information("h").await.unwrap().is_some());
+    let alone = over_with(&[&bad], |core| core.timeout(Duration::from_millis(100))).await;
+    assert_eq!(
+        kind(&alone.information("h").await.unwrap_err()),
+        FaultKind::Unavailable
+    );
+}
+
+#[tokio::test]
+async fn healthy_hosts_take_turns() {
+    let hosts = [
+        Fake::start(|_| information("h", &json!({}))).await,
+        Fake::start(|_| information("h", &json!({}))).await,
+    ];
+    let sessions = over(&[&hosts[0], &hosts[1]]).await;
+    for _ in 0..6 {
+        sessions.information("h").await.unwrap();
+    }
+    assert_eq!(
+        hosts
+            .each_ref()
+            .map(|host| host.count("GET", "/recipe/session")),
+        [3, 3]
+    );
+}
+
+#[tokio::test]
+async fn a_refresh_that_may_have_arrived_is_not_sent_again() {
+    for trouble in [
+        Reply::Cut,
+        Reply::text(500, "?"),
+        Reply::Bytes(200, b"{".to_vec()),
+    ] {
+        let bad = Fake::start(move |_| trouble.clone()).await;
+        let good = Fake::start(|_| Reply::Json(json!({ "status": "UNAUTHORISED" }))).await;
+        let sessions = over(&[&bad, &good]).await;
+        let error = refresh(&sessions).await.unwrap_err();
+        assert_eq!(kind(&error), FaultKind::Unavailable);
+        assert_eq!(bad.count("POST", REFRESH), 1);
+        assert_eq!(good.count("POST", REFRESH), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_that_cannot_have_arrived_is_sent_to_the_next_host() {
+    let mint = Mint::new(SystemClock).await;
+    let tokens = mint.tokens().await;
+    let good = Fake::start(move |_| tokens.clone()).await;
+    let core = RemoteCore::at(deserted().await).host(good.url());
+    let sessions =
+        crate::fake::configured(supersession::Sessions::over(core.build().await.unwrap()))
+            .build()
+            .await
+            .unwrap();
+    assert_eq!(refresh(&sessions).await.unwrap().user_id(), "alice");
+    assert_eq!(good.count("POST", REFRESH), 1);
+}
+
+#[tokio::test]
+async fn without_any_core_there_is_trouble_and_no_verdict() {
+    let core = RemoteCore::at(deserted().await).host(deserted().await);
+    // Building asks nobody.
+    let sessions =
+        crate::fake::configured(supersession::Sessions::over(core.build().await.unwrap()))
+            .build()
+            .await
+            .unwrap();
+    let mint = Mint::new(SystemClock).await;
+    let token = mint.session().await.access_token();
+    let options = supersession::VerifyOptions::new();
+    let verified = sessions.verify_access_token(&token, None, &options).await;
+    assert_eq!(kind(&verified.unwrap_err()), FaultKind::Unavailable);
+    assert_eq!(
+        kind(&refresh(&sessions).await.unwrap_err()),
+        FaultKind::Unavailable
+    );
+    assert_eq!(
+        kind(&sessions.create("alice").await.unwrap_err()),
+        FaultKind::Unavailable
+    );
+    assert_eq!(
+        kind(&sessions.revoke("h").await.unwrap_err()),
+        FaultKind::Unavailable
+    );
+}
+
+#[tokio::test]
+async fn a_core_may_put_us_off_once() {
+    let mint = Mint::new(SystemClock).await;
+    let tokens = mint.tokens().await;
+    let calls = AtomicUsize::new(0);
+    let busy = Fake::start(move |_| match calls.fetch_add(1, Ordering::Relaxed) {
+        0 => Reply::Headers(429, Vec::new(), vec![("retry-after", "0".to_owned())]),
+        _ => tokens.clone(),
+    })
+    .await;
+    let sessions = over(&[&busy]).await;
+    assert!(refresh(&sessions).await.is_ok());
+    assert_eq!(busy.count("POST", REFRESH), 2);
+
+    let busier = Fake::start(|_| Reply::text(429, "slower")).await;
+    let sessions = over(&[&busier]).await;
+    assert_eq!(
+        kind(&refresh(&sessions).await.unwrap_err()),
+        FaultKind::Unavailable
+    );
+    assert_eq!(busier.count("POST", REFRESH), 2);
+}
+
+#[tokio::test]
+async fn what_the_core_refuses_names_the_fix() {
+    for (status, text, fix) in [
+        (401, "Invalid API key", "RemoteCore::api_key"),
+        (404, "Not found", "URL"),
+        (403, "Forbidden", "ip_allow_regex"),
+        (400, "Invalid Json Input", "log"),
+        (302, "", "redirects"),
+    ] {
+        let core = Fake::start(move |_| Reply::text(status, text)).await;
+        let error = over(&[&core]).await.information("h").await.unwrap_err();
+        assert_eq!(kind(&error), FaultKind::Misuse, "{status}");
+        assert!(error.to_string().contains(fix), "{status}: {error}");
+    }
+    let text = "AppId or tenantId not found => Tenant with the following";
+    let core = Fake::start_bare(move |_| Reply::text(400, text)).await;
+    let error = over(&[&core]).await.information("h").await.unwrap_err();
+    assert!(error.to_string().contains("RemoteCore::app_id"), "{error}");
+}
+
+#[tokio::test]
+async fn the_version_is_the_newest_common_one_and_found_out_once_and_again_when_it_is_refused() {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    let replaced = Arc::new(AtomicBool::new(false));
+    let now_replaced = Arc::clone(&replaced);
+    let core = Fake::start_bare(move |seen| {
+        let version = if replaced.load(Ordering::Relaxed) {
+            "5.2"
+        } else {
+            "5.6"
+        };
+        crate::fake::about_itself(seen, version).unwrap_or_else(|| {
+            if seen.headers["cdi-version"] == version {
+                information("h", &json!({}))
+            } else {
+                Reply::text(400, "cdi-version 5.6 not supported")
+            }
+        })
+    })
+    .await;
+    let sessions = over_with(&[&core], |core| core.api_key("an-api-key-of-20-chars")).await;
+    for _ in 0..3 {
+        assert!(sessions.information("h").await.unwrap().is_some());
+    }
+    assert_eq!(core.count("GET", "/apiversion"), 1);
+    now_replaced.store(true, Ordering::Relaxed);
+    for _ in 0..3 {
+        assert!(sessions.information("h").await.unwrap().is_some());
+    }
+    assert_eq!(core.count("GET", "/apiversion"), 2);
+    for seen in core.seen("GET", "/recipe/session") {
+        assert_eq!(seen.headers["api-key"], "an-api-key-of-20-chars");
+    }
+
+    let old = Fake::start_bare(|seen| crate::fake::about_itself(seen, "2.20").unwrap()).await;
+    let error = over(&[&old]).await.information("h").await.unwrap_err();
+    assert_eq!(kind(&error), FaultKind::Misuse);
+    assert!(error.to_string().contains("upgrade the core"), "{error}");
+}

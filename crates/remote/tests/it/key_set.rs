@@ -1,0 +1,224 @@
+//! The key set of the core: fetched when it is needed, kept while it is good.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use supersession::{
+    AccessToken, FaultKind, SessionError, Sessions, SystemClock, UnixMillis, VerifyOptions,
+};
+use supersession_remote::RemoteCore;
+use supersession_testkit::ManualClock;
+
+use crate::failover::kind;
+use crate::fake::{Fake, Mint, Reply, configured};
+
+const KEYS: &str = "/.well-known/jwks.json";
+
+struct World {
+    clock: ManualClock,
+    mint: Mint,
+    core: Fake,
+    /// What the core answers when its keys are asked for.
+    reply: Arc<Mutex<Reply>>,
+    sessions: Sessions,
+}
+
+impl World {
+    async fn new() -> Self {
+        let clock = ManualClock::new(UnixMillis::new(1_767_225_600_000));
+        let mint = Mint::new(clock.clone()).await;
+        let reply = Arc::new(Mutex::new(mint.key_set().await));
+        let replies = Arc::clone(&reply);
+        let core = Fake::start(move |_| replies.lock().unwrap().clone()).await;
+        let remote = RemoteCore::at(core.url()).build().await.unwrap();
+        let sessions = configured(Sessions::over(remote))
+            .clock(clock.clone())
+            .build()
+            .await
+            .unwrap();
+        Self {
+            clock,
+            mint,
+            core,
+            reply,
+            sessions,
+        }
+    }
+
+    fn says(&self, reply: Reply) {
+        *self.reply.lock().unwrap() = reply;
+    }
+
+    async fn token(&self) -> AccessToken {
+        self.mint.session().await.access_token()
+    }
+
+    async fn verify(&self, token: &AccessToken) -> Result<(), SessionError> {
+        let options = VerifyOptions::new();
+        let verified = self
+            .sessions
+            .verify_access_token(token, None, &options)
+            .await;
+        verified.map(|session| assert!(session.is_some()))
+    }
+
+    fn fetches(&self) -> usize {
+        self.core.count("GET", KEYS)
+    }
+}
+
+/// A token that differs from the other only in the id of its key.
+fn with_unknown_key(token: &AccessToken, kid: &str) -> AccessToken {
+    let text = token.expose();
+    let (_, rest) = text.split_once('.').unwrap();
+    let header = format!(r#"{{"alg":"RS256","typ":"JWT","version":"5","kid":"{kid}"}}"#);
+    AccessToken::new(format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header)))
+}
+
+#[tokio::test]
+async fn keys_are_fetched_at_the_first_verification_and_kept() {
+    let world = World::new().await;
+    let (one, other) = (world.token().await, world.token().await);
+    assert_eq!(world.fetches(), 0);
+    world.verify(&one).await.unwrap();
+    world.verify(&one).await.unwrap();
+    world.verify(&other).await.unwrap();
+    assert_eq!(world.fetches(), 1);
+}
+
+#[tokio::test]
+async fn requests_that_come_at_once_share_a_fetch() {
+    let world = World::new().await;
+    let token = world.token().await;
+    let (a, b, c) = tokio::join!(
+        world.verify(&token),
+        world.verify(&token),
+        world.verify(&token)
+    );
+    assert!(a.is_ok() && b.is_ok() && c.is_ok());
+    assert_eq!(world.fetches(), 1);
+}
+
+#[tokio::test]
+async fn an_old_set_counts_while_it_is_fetched_anew() {
+    let world = World::new().await;
+    let token = world.token().await;
+    world.verify(&token).await.unwrap();
+    world.clock.advance(Duration::from_secs(61));
+    // A core that does not answer does not hold this up.
+    world.says(Reply::Hang);
+    world.verify(&token).await.unwrap();
+    world.core.until("GET", KEYS, 2).await;
+    world.verify(&world.token().await).await.unwrap();
+    assert_eq!(world.fetches(), 2);
+}
+
+#[tokio::test]
+async fn keys_that_are_gone_at_the_core_verify_no_more() {
+    let world = World::new().await;
+    let token = world.token().await;
+    world.verify(&token).await.unwrap();
+    let other = Mint::new(world.clock.clone()).await;
+    // The same ids, as both were made in the same millisecond, and other keys.
+    world.says(other.key_set().await);
+    world.clock.advance(Duration::from_secs(61));
+    let refused = async {
+        // What is known counts until the new set is there.
+        while world.verify(&token).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        world.verify(&token).await.unwrap_err()
+    };
+    let error = tokio::time::timeout(Duration::from_secs(20), refused)
+        .await
+        .unwrap();
+    assert!(
+        matches!(error, SessionError::TryRefreshToken(_)),
+        "{error:?}"
+    );
+    world
+        .verify(&other.session().await.access_token())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn unknown_keys_are_looked_for_at_most_once_in_a_while() {
+    let world = World::new().await;
+    let token = world.token().await;
+    world.verify(&token).await.unwrap();
+    world.clock.advance(Duration::from_secs(1));
+    for at in 0..20 {
+        let forged = with_unknown_key(&token, &format!("d-{at}"));
+        let error = world.verify(&forged).await.unwrap_err();
+        assert!(
+            matches!(error, SessionError::TryRefreshToken(_)),
+            "{error:?}"
+        );
+    }
+    assert_eq!(world.fetches(), 2);
+    world.clock.advance(Duration::from_millis(501));
+    world
+        .verify(&with_unknown_key(&token, "d-x"))
+        .await
+        .unwrap_err();
+    assert_eq!(world.fetches(), 3);
+}
+
+#[tokio::test]
+async fn a_look_that_fails_is_trouble_and_no_verdict() {
+    let world = World::new().await;
+    let token = world.token().await;
+    world.says(Reply::text(503, "away"));
+    for _ in 0..3 {
+        let error = world.verify(&token).await.unwrap_err();
+        assert_eq!(kind(&error), FaultKind::Unavailable);
+    }
+    assert_eq!(world.fetches(), 1);
+    world.says(world.mint.key_set().await);
+    world.clock.advance(Duration::from_secs(1));
+    world.verify(&token).await.unwrap();
+    // With keys known, what is known goes on; what is not known is not decided.
+    world.says(Reply::Bytes(200, b"{\"keys\":[]}".to_vec()));
+    world.clock.advance(Duration::from_secs(61));
+    world.verify(&token).await.unwrap();
+    world.core.until("GET", KEYS, 3).await;
+    world.verify(&world.token().await).await.unwrap();
+    let error = world
+        .verify(&with_unknown_key(&token, "d-1"))
+        .await
+        .unwrap_err();
+    assert_eq!(kind(&error), FaultKind::Unavailable);
+}
+
+#[tokio::test]
+async fn the_published_set_is_the_cores() {
+    let world = World::new().await;
+    let set = world.sessions.jwks().await.unwrap();
+    assert_eq!(set.keys.len(), 2);
+    assert!(
+        set.max_age >= Duration::from_secs(3_600),
+        "{:?}",
+        set.max_age
+    );
+    world.clock.advance(Duration::from_secs(30));
+    let later = world.sessions.jwks().await.unwrap();
+    assert_eq!(set.max_age - later.max_age, Duration::from_secs(30));
+    assert_eq!(world.fetches(), 1);
+}
+
+#[tokio::test]
+async fn a_host_without_a_key_set_is_passed_over() {
+    let mint = Mint::new(SystemClock).await;
+    let keys = mint.key_set().await;
+    let bad = Fake::start(|_| Reply::Bytes(200, b"{}".to_vec())).await;
+    let good = Fake::start(move |_| keys.clone()).await;
+    let sessions = crate::fake::over(&[&bad, &good]).await;
+    let token = mint.session().await.access_token();
+    let verified = sessions
+        .verify_access_token(&token, None, &VerifyOptions::new())
+        .await;
+    assert!(verified.unwrap().is_some());
+}

@@ -1,0 +1,13 @@
+//! Sessions over a core: one that follows a script, and our own.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod building;
+mod documents;
+mod failover;
+mod fake;
+mod fleet;
+mod garbage;
+mod key_set;
+mod legacy;
+mod real;

@@ -1,0 +1,105 @@
+//! Conditional and merging writes of session data, payloads and metadata, each one atomic step. The
+//! core driver interface has none; `supersession-remote` asks for them here.
+
+use serde::Serialize;
+use serde_json::json as value;
+use supersession::store::{DocumentWrite, SessionDocument, WriteOutcome};
+use supersession::{JsonObject, wire};
+
+use crate::answer::{Answer, Refusal, json};
+use crate::input::Input;
+use crate::service::Call;
+
+const OVERWRITE: &str = "overwrite";
+const MERGE: &str = "merge";
+const COMPARE_AND_SWAP: &str = "compareAndSwap";
+
+#[derive(Serialize)]
+struct Written {
+    status: &'static str,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<JsonObject>,
+}
+
+/// Which writes there are: whoever asks learns that there are any.
+pub(super) async fn describe(call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.app_on_public_tenant().await?;
+    json(&value!({ "status": "OK", "writes": [OVERWRITE, MERGE, COMPARE_AND_SWAP] }))
+}
+
+pub(super) async fn write(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let input = Input::parse(&call.body)?;
+    let body = input.object("body")?;
+    let write = match input.text("write")?.as_str() {
+        OVERWRITE => DocumentWrite::Overwrite(body),
+        MERGE => DocumentWrite::Merge(body),
+        COMPARE_AND_SWAP => DocumentWrite::CompareAndSwap {
+            expected: input.object("expected")?,
+            replacement: body,
+        },
+        _ => {
+            return Err(Refusal::bad_request(
+                "Field name 'write' is invalid in JSON input",
+            ));
+        }
+    };
+    let outcome = match input.optional_text(wire::CDI_SESSION_HANDLE)? {
+        Some(handle) => of_session(call, &input, &handle, &write).await?,
+        None => {
+            let user = input.user_id("userId")?;
+            let app = call.app_on_public_tenant().await?;
+            let store = &call.service.store;
+            store.write_user_metadata(&app.id, &user, &write).await?
+        }
+    };
+    let (outcome, document) = match outcome {
+        WriteOutcome::Written(document) => ("written", Some(document)),
+        WriteOutcome::Conflict(stored) => ("conflict", Some(stored)),
+        WriteOutcome::Gone => ("gone", None),
+    };
+    json(&Written {
+        status: "OK",
+        outcome,
+        document,
+    })
+}
+
+async fn of_session(
+    call: &Call<'_>,
+    input: &Input<'_>,
+    handle: &str,
+    write: &DocumentWrite,
+) -> Result<WriteOutcome, Refusal> {
+    let which = match input.text("document")?.as_str() {
+        "sessionData" => SessionDocument::SessionData,
+        "payload" => SessionDocument::Payload,
+        _ => {
+            return Err(Refusal::bad_request(
+                "Field name 'document' is invalid in JSON input",
+            ));
+        }
+    };
+    if which == SessionDocument::Payload && sets_protected_member(call, write) {
+        return Err(Refusal::protected_claim());
+    }
+    let Some(key) = call.session_key(handle).await? else {
+        return Ok(WriteOutcome::Gone);
+    };
+    let (store, now) = (&call.service.store, call.service.clock.now());
+    Ok(store.write_document(&key, which, write, now).await?)
+}
+
+/// What is there from before such names were protected may stay, and may be removed.
+fn sets_protected_member(call: &Call<'_>, write: &DocumentWrite) -> bool {
+    let is_protected =
+        |document: &JsonObject| call.cdi.dialect().version.protects_member_of(document);
+    match write {
+        DocumentWrite::Overwrite(document) => is_protected(document),
+        DocumentWrite::Merge(patch) => is_protected(&JsonObject::empty().merged_with(patch)),
+        DocumentWrite::CompareAndSwap {
+            expected,
+            replacement,
+        } => is_protected(replacement) && !is_protected(expected),
+    }
+}
