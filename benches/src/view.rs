@@ -14,11 +14,9 @@ impl RequestView for View<'_> {
         "/orders"
     }
 
-    fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
-        for (own, value) in self.0 {
-            if *own == name {
-                each(value);
-            }
+    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
+        for (name, value) in self.0 {
+            each(name, value);
         }
     }
 }

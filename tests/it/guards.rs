@@ -161,6 +161,27 @@ async fn a_guard_runs_before_the_body_is_read() {
 }
 
 #[tokio::test]
+async fn what_is_attached_after_a_response_that_nobody_touched_is_not_delivered() {
+    let kept: Arc<Mutex<Option<supersession::RequestSessions>>> = Arc::default();
+    let keep = {
+        let kept = Arc::clone(&kept);
+        get(|sessions: RequestSessions| async move {
+            *kept.lock().unwrap() = Some(sessions.0);
+        })
+    };
+    let app = App::with_routes(|builder| builder, |router| router.route("/keep", keep)).await;
+    assert_eq!(app.send(Req::get("/keep")).await.status, 200);
+    let request = kept.lock().unwrap().take().unwrap();
+    let session = app.sessions.create("alice").await.unwrap();
+    let attached = request.attach(&session).unwrap();
+    let delivery = attached
+        .merge_into_access_token_payload(json!({"after": 1}))
+        .await
+        .unwrap();
+    assert_eq!(delivery, Delivery::AtNextRefresh);
+}
+
+#[tokio::test]
 async fn a_change_after_the_response_is_stored_and_says_that_it_was_not_delivered() {
     let kept: Arc<Mutex<Option<supersession::Session>>> = Arc::default();
     let keep = {

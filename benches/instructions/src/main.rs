@@ -66,10 +66,8 @@ impl RequestView for View<'_> {
         "/orders"
     }
 
-    fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
-        if name == wire::AUTHORIZATION_HEADER {
-            each(self.authorization);
-        }
+    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
+        each(wire::AUTHORIZATION_HEADER, self.authorization);
     }
 }
 

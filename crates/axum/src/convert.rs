@@ -4,29 +4,56 @@ use std::net::IpAddr;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{Extensions, Method, Request, Response, StatusCode, Uri};
 use supersession::http::{Reply, RequestView, ResponseHead};
 
 /// A request's head, as core looks at it.
-pub(crate) struct View<'a>(pub(crate) &'a Parts);
+pub(crate) struct View<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    pub(crate) extensions: &'a Extensions,
+}
+
+impl<'a> From<&'a Parts> for View<'a> {
+    fn from(parts: &'a Parts) -> Self {
+        Self {
+            method: &parts.method,
+            uri: &parts.uri,
+            headers: &parts.headers,
+            extensions: &parts.extensions,
+        }
+    }
+}
+
+impl<'a, B> From<&'a Request<B>> for View<'a> {
+    fn from(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+}
 
 impl RequestView for View<'_> {
     fn method(&self) -> &str {
-        self.0.method.as_str()
+        self.method.as_str()
     }
 
     fn path(&self) -> &str {
-        self.0.uri.path()
+        self.uri.path()
     }
 
-    fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
-        for value in self.0.headers.get_all(name) {
-            each(value.as_bytes());
+    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
+        for (name, value) in self.headers {
+            each(name.as_str(), value.as_bytes());
         }
     }
 
     fn peer_ip(&self) -> Option<IpAddr> {
-        let PeerIp(ip) = self.0.extensions.get()?;
+        let PeerIp(ip) = self.extensions.get()?;
         Some(*ip)
     }
 }

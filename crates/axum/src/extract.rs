@@ -70,16 +70,15 @@ impl<S: Sync> FromRequestParts<S> for RequestSessions {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(sessions_of(parts)?))
+        Ok(Self(sessions_of(&*parts)?.clone()))
     }
 }
 
 impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = SessionRejection;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let sessions = RequestSessions::from_request_parts(parts, state).await?;
-        Ok(Self(sessions.session().await?))
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(sessions_of(&*parts)?.session().await?))
     }
 }
 
@@ -88,9 +87,9 @@ impl<S: Sync> OptionalFromRequestParts<S> for Session {
 
     async fn from_request_parts(
         parts: &mut Parts,
-        state: &S,
+        _state: &S,
     ) -> Result<Option<Self>, Self::Rejection> {
-        let sessions = RequestSessions::from_request_parts(parts, state).await?;
+        let sessions = sessions_of(&*parts)?;
         Ok(sessions.optional_session().await?.map(Self))
     }
 }
@@ -98,9 +97,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for Session {
 impl<S: Sync, G: Guard> FromRequestParts<S> for Require<G> {
     type Rejection = SessionRejection;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let sessions = RequestSessions::from_request_parts(parts, state).await?;
-        let session = sessions.require(&G::options()).await?;
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let session = sessions_of(&*parts)?.require(&G::options()).await?;
         Ok(Self {
             session,
             guard: PhantomData,
@@ -109,8 +107,11 @@ impl<S: Sync, G: Guard> FromRequestParts<S> for Require<G> {
 }
 
 /// What the layer has put into the request, with the request read.
-pub(crate) fn sessions_of(parts: &Parts) -> Result<supersession::RequestSessions, SessionError> {
-    let sessions = parts
+pub(crate) fn sessions_of<'a>(
+    request: impl Into<View<'a>>,
+) -> Result<&'a supersession::RequestSessions, SessionError> {
+    let view = request.into();
+    let sessions = view
         .extensions
         .get::<supersession::RequestSessions>()
         .ok_or_else(|| {
@@ -119,6 +120,6 @@ pub(crate) fn sessions_of(parts: &Parts) -> Result<supersession::RequestSessions
                 "add `.layer(SessionLayer::new(sessions))` to the outermost router",
             )
         })?;
-    sessions.read(&View(parts));
-    Ok(sessions.clone())
+    sessions.read(&view);
+    Ok(sessions)
 }

@@ -108,17 +108,16 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let (mut parts, body) = request.into_parts();
-        let verification = match sessions_of(&parts) {
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let verification = match sessions_of(&request) {
             Ok(sessions) => sessions.begin_verification(&self.options),
             Err(error) => Verification::Done(Err(error)),
         };
         let state = match verification {
             Verification::Done(Ok(session)) => {
-                insert(&mut parts.extensions, session);
+                insert(request.extensions_mut(), session);
                 State::Inner {
-                    response: self.inner.call(Request::from_parts(parts, body)),
+                    response: self.inner.call(request),
                 }
             }
             Verification::Done(Err(error)) => State::Rejected { error: Some(error) },
@@ -130,7 +129,7 @@ where
                 let options = Arc::clone(&self.options);
                 State::Verifying {
                     verdict: Box::pin(async move { pending.finish(&options).await }),
-                    then: Some((inner, Request::from_parts(parts, body))),
+                    then: Some((inner, request)),
                 }
             }
         };

@@ -75,8 +75,7 @@ where
             .for_request(request.method().as_str(), request.uri().path());
         let answer = match sessions.route() {
             Some(route) => {
-                let (parts, _body) = request.into_parts();
-                sessions.read(&View(&parts));
+                sessions.read(&View::from(&request));
                 let sessions = sessions.clone();
                 Answer::BuiltIn {
                     reply: Box::pin(async move { sessions.serve(route).await }),

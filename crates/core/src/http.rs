@@ -13,8 +13,11 @@ pub trait RequestView {
     /// The path as the client sent it, without the query.
     fn path(&self) -> &str;
 
-    /// Calls `each` with every value of a header, in order. The name is in lower case.
-    fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8]));
+    /// Calls `each` with the name and the value of every header. Names are in lower case; values of
+    /// one name come in their order.
+    ///
+    /// All at once, because a look-up by name costs more than to pass over what does not matter.
+    fn headers(&self, each: &mut dyn FnMut(&str, &[u8]));
 
     /// The address of the client, or of the proxy through which it came, if the framework knows it.
     fn peer_ip(&self) -> Option<IpAddr> {
@@ -23,23 +26,16 @@ pub trait RequestView {
 }
 
 impl dyn RequestView + '_ {
-    /// The first value of a header, if it is there.
+    /// The first value of a header, if it is there. The name is in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {
-        self.first(name, str::to_owned)
-    }
-
-    /// What `read` makes of the first value of a header, if it is there.
-    pub(crate) fn first<T>(&self, name: &str, read: impl Fn(&str) -> T) -> Option<T> {
         let mut first = None;
-        self.header_values(name, &mut |value| {
-            first.get_or_insert_with(|| read(&text(value)));
+        self.headers(&mut |own, value| {
+            if own == name && first.is_none() {
+                first = Some(text(value).into_owned());
+            }
         });
         first
-    }
-
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.first(name, |_| ()).is_some()
     }
 }
 

@@ -23,12 +23,10 @@ impl RequestView for View<'_> {
         self.0.uri.path()
     }
 
-    fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
-        self.0
-            .headers
-            .get_all(name)
-            .iter()
-            .for_each(|value| each(value.as_bytes()));
+    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
+        for (name, value) in &self.0.headers {
+            each(name.as_str(), value.as_bytes());
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tokens that were verified before: what counts again each time.
 
+use serde_json::json;
 use supersession::store::{KeyKind, Store as _};
 use supersession::{AppId, Clock as _, SecretText};
 
@@ -29,6 +30,28 @@ async fn a_seen_token_of_a_revoked_session_is_refused_where_the_store_is_asked()
     assert_eq!(status(&app, "/verify-db", &tokens).await, 401);
     // Without asking, an access token is good until it expires, seen or not.
     assert_eq!(status(&app, "/verify", &tokens).await, 200);
+}
+
+/// That the stored payload is the token's is noted once, and holds for that payload alone.
+#[tokio::test]
+async fn a_seen_token_is_replaced_once_another_payload_is_stored() {
+    let app = App::new().await;
+    let tokens = app.login("alice").await;
+    let ask = || app.send(Req::get("/verify-db").access_cookie(&tokens));
+    for _ in 0..2 {
+        assert!(ask().await.front_token().is_none());
+    }
+    for number in [1, 2] {
+        let merged = app
+            .sessions
+            .merge_into_access_token_payload(tokens.handle.as_str(), json!({"number": number}));
+        assert!(merged.await.unwrap().is_some());
+        assert_eq!(ask().await.tokens().payload()["number"], number);
+        let reissued = ask().await.tokens();
+        assert_eq!(reissued.payload()["number"], number);
+        let again = app.send(Req::get("/verify-db").access_cookie(&reissued));
+        assert!(again.await.front_token().is_none());
+    }
 }
 
 #[tokio::test]

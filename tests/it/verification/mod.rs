@@ -46,9 +46,9 @@ impl RequestView for Request {
         self.path
     }
 
-    fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
-        for (_, value) in self.headers.iter().filter(|(own, _)| *own == name) {
-            each(value.as_bytes());
+    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
+        for (name, value) in &self.headers {
+            each(name, value.as_bytes());
         }
     }
 }

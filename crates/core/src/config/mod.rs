@@ -19,9 +19,8 @@ use crate::http::{Reply, RequestView};
 use crate::request::Strictness;
 use crate::store::KeyKind;
 use crate::transfer::{
-    AntiCsrf, CookieSettings, SameSite, SiteOfRequest, TokenTransferMethod, Transport,
+    AntiCsrf, AuthMode, CookieSettings, SameSite, SiteOfRequest, TokenTransferMethod, Transport,
 };
-use crate::wire;
 
 pub(crate) use builder::Built;
 use builder::Source;
@@ -115,23 +114,28 @@ impl Config {
     }
 
     /// How a session that is created by a request travels (session specification, 3.1).
-    pub(crate) fn transport_for_creation(&self, view: &dyn RequestView) -> Transport {
-        let asks_for_cookies = |accepts: fn(&str) -> bool| {
-            if view.first(wire::AUTH_MODE_HEADER, accepts) == Some(true) {
-                Transport::Cookie
-            } else {
-                Transport::Header
-            }
-        };
-        match self
+    pub(crate) fn transport_for_creation(
+        &self,
+        view: &dyn RequestView,
+        asked_for: Option<AuthMode>,
+    ) -> Transport {
+        let by_cookie = match self
             .transfer_method
             .as_ref()
             .map(|decide| decide(view, true))
         {
-            None => asks_for_cookies(|mode| mode.eq_ignore_ascii_case("cookie")),
-            Some(TokenTransferMethod::Any) => asks_for_cookies(|mode| mode == "cookie"),
-            Some(TokenTransferMethod::Cookie) => Transport::Cookie,
-            Some(TokenTransferMethod::Header) => Transport::Header,
+            None => matches!(
+                asked_for,
+                Some(AuthMode::Cookie | AuthMode::CookieInOtherCase)
+            ),
+            Some(TokenTransferMethod::Any) => asked_for == Some(AuthMode::Cookie),
+            Some(TokenTransferMethod::Cookie) => true,
+            Some(TokenTransferMethod::Header) => false,
+        };
+        if by_cookie {
+            Transport::Cookie
+        } else {
+            Transport::Header
         }
     }
 

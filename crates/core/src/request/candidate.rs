@@ -9,14 +9,11 @@ use crate::transfer::Carried;
 use crate::verify::{Verified, verify};
 
 /// A token that has the shape of ours.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives on the stack for a moment; a box would be an allocation for each request"
-)]
 pub(crate) enum Candidate<'a> {
     /// It was verified before, and would be again.
     Seen(Verified),
-    New(NewToken<'a>),
+    /// It is large, and the common case is the other one.
+    New(Box<NewToken<'a>>),
 }
 
 pub(crate) struct NewToken<'a> {
@@ -27,31 +24,32 @@ pub(crate) struct NewToken<'a> {
 
 impl<'a> Candidate<'a> {
     pub(crate) fn find(sessions: &Sessions, token: &'a str) -> Result<Self, ForeignToken> {
-        match sessions.seen(token) {
-            Some(verified) => Ok(Self::Seen(verified)),
-            None => Self::parse(sessions, token),
-        }
+        Self::new(sessions, token, sessions.seen(token.as_bytes()).as_ref())
     }
 
     /// As [`Self::find`], for what a request carries.
     pub(crate) fn of(sessions: &Sessions, carried: &'a Carried) -> Result<Self, ForeignToken> {
-        let (authority, now) = (sessions.authority(), sessions.now());
         match carried {
-            Carried::Seen(verified) if verified.still_holds(authority.key_generation(now), now) => {
-                Ok(Self::Seen(verified.clone()))
-            }
-            Carried::Seen(_) | Carried::Unknown(_) => Self::parse(sessions, carried.expose()),
+            Carried::Seen(verified) => Self::new(sessions, verified.token(), Some(verified)),
+            Carried::Unknown(token) => Self::new(sessions, token.expose(), None),
         }
     }
 
-    fn parse(sessions: &Sessions, token: &'a str) -> Result<Self, ForeignToken> {
+    fn new(
+        sessions: &Sessions,
+        token: &'a str,
+        seen: Option<&Verified>,
+    ) -> Result<Self, ForeignToken> {
         let (authority, now) = (sessions.authority(), sessions.now());
         let key_generation = authority.key_generation(now);
-        Ok(Self::New(NewToken {
+        if let Some(verified) = seen.filter(|seen| seen.still_holds(key_generation, now)) {
+            return Ok(Self::Seen(verified.clone()));
+        }
+        Ok(Self::New(Box::new(NewToken {
             token: access::parse(token, |header| authority.known_by_header(header, now))?,
             key_generation,
             found_at: now,
-        }))
+        })))
     }
 
     /// Verifies it without waiting; none if its key has to be looked for.

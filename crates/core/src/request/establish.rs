@@ -7,12 +7,10 @@ use crate::authority::{CheckOutcome, Presented};
 use crate::claims::ClaimFailure;
 use crate::clock::UnixMillis;
 use crate::error::SessionError;
-use crate::json::JsonObject;
 use crate::request::{Strictness, VerifyOptions};
 use crate::secret::AntiCsrfToken;
-use crate::session::{Attachment, Session, SessionParts};
+use crate::session::{Access, Attachment, Session, SessionParts};
 use crate::sessions::Sessions;
-use crate::token::access::custom_payload;
 use crate::verify::Verified;
 
 /// What remains of the anti-CSRF check once the token is known.
@@ -95,7 +93,8 @@ pub(crate) fn known_live(session: &Session, demanded: Strictness) -> Option<Stri
 
 /// Whether the token was made by a refresh, and the authority must be told that it has arrived.
 fn is_unconfirmed(session: &Session) -> bool {
-    session.live().access().has_parent() && session.sessions().authority().confirms_refreshes()
+    session.live().read_access(Access::has_parent)
+        && session.sessions().authority().confirms_refreshes()
 }
 
 /// Makes sure that the session is live, at least as sure as demanded, and tells how sure it is.
@@ -131,7 +130,7 @@ async fn check(
     let claims = access.claims();
     let presented = Presented {
         token: access.token_text(),
-        claims: &claims,
+        claims,
     };
     let checked = sessions
         .authority()
@@ -159,11 +158,12 @@ async fn check(
     if let Some(replacement) = confirmed.replacement {
         session.live().adopt(replacement);
     }
-    if let Some(stored) = confirmed.stored_payload {
-        let current: JsonObject = custom_payload(&stored);
-        if !current.same_json(&custom_payload(&session.access_token_payload())) {
-            session.reissue(&current).await?;
-        }
+    if let Some(stored) = confirmed.stored_payload
+        && !session
+            .live()
+            .read_access(|access| access.agrees_with(&stored))
+    {
+        session.reissue(&stored).await?;
     }
     Ok(())
 }

@@ -44,7 +44,8 @@ struct Inner {
     /// What the doctor says of the request, if it asks for that.
     findings: OnceLock<Vec<Finding>>,
     verified: Mutex<Option<Verified>>,
-    effects: OnceLock<Arc<Effects>>,
+    /// None where the response went out before anybody had something for it.
+    effects: OnceLock<Option<Arc<Effects>>>,
 }
 
 /// The session of the request, and what has been checked of it so far.
@@ -121,11 +122,17 @@ impl RequestSessions {
     /// once, for every response; what happens to sessions afterwards is stored but no longer
     /// travels with it.
     pub fn finish(&self, head: &mut dyn ResponseHead) {
-        self.effects().finish(self.config(), head);
+        if let Some(effects) = self.inner.effects.get_or_init(|| None) {
+            effects.finish(self.config(), head);
+        }
     }
 
-    fn effects(&self) -> &Arc<Effects> {
-        self.inner.effects.get_or_init(Arc::default)
+    fn effects(&self) -> Arc<Effects> {
+        let effects = self.inner.effects.get_or_init(|| Some(Arc::default()));
+        match effects {
+            Some(effects) => Arc::clone(effects),
+            None => Arc::new(Effects::finished()),
+        }
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -140,7 +147,7 @@ impl RequestSessions {
 
     fn attachment(&self, transport: Transport) -> Result<Attachment, Fault> {
         Ok(Attachment {
-            effects: Arc::clone(self.effects()),
+            effects: self.effects(),
             transport,
             site: self.presented()?.site()?,
         })

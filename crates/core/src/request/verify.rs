@@ -118,7 +118,9 @@ impl RequestSessions {
         options: &VerifyOptions,
     ) -> Result<Begun, SessionError> {
         let session = &verified.session;
-        establish::check_anti_csrf(session.live().access().anti_csrf(), anti_csrf)?;
+        session
+            .live()
+            .read_access(|access| establish::check_anti_csrf(access.anti_csrf(), anti_csrf))?;
         let asks_store = verified.strictness < options.demanded_strictness(self.config())
             || options.session_age_limit().is_some();
         if asks_store || options.demands_claims(self.config()) {
@@ -308,7 +310,6 @@ enum Next {
     },
 }
 
-#[expect(clippy::large_enum_variant, reason = "lives on the stack for a moment")]
 enum Selection<'a> {
     /// The request carries no session, and need not.
     None,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Delivery, Session};
+use super::{Access, Delivery, Session};
 use crate::authority::{Presented, ReissueOutcome};
 use crate::error::SessionError;
 use crate::json::JsonObject;
@@ -127,7 +127,7 @@ impl Session {
         let custom = access::custom_payload(custom);
         let presented = Presented {
             token: access.token_text(),
-            claims: &claims,
+            claims,
         };
         let reissued = sessions
             .authority()
@@ -142,14 +142,15 @@ impl Session {
             ReissueOutcome::Issued(access) => self.live().adopt(*access),
             ReissueOutcome::Expired => self
                 .live()
-                .adopt_payload(access::payload(&claims, &custom).unwrap_or_default()),
+                .adopt_payload(access::payload(claims, &custom).unwrap_or_default()),
             ReissueOutcome::Gone => return Err(SessionError::gone()),
         }
         Ok(())
     }
 
     pub(crate) fn deliver(&self) -> Delivery {
-        let expired = self.live().access().expires_at() <= self.sessions().now().floor_seconds();
+        let expired =
+            self.live().read_access(Access::expires_at) <= self.sessions().now().floor_seconds();
         if !expired && self.live().deliver() {
             Delivery::InThisResponse
         } else {

@@ -18,6 +18,7 @@ use crate::secret::{AccessToken, AntiCsrfToken, FrontToken, RefreshToken};
 use crate::sessions::Sessions;
 use crate::watch::SessionEnd;
 
+pub(crate) use state::Access;
 use state::Live;
 pub(crate) use state::{Attachment, Effects, SessionParts};
 
@@ -83,7 +84,7 @@ impl Session {
     #[doc(alias = "getUserId")]
     #[doc(alias = "get_user_id")]
     pub fn user_id(&self) -> &UserId {
-        self.inner.first.user_id()
+        &self.inner.first.claims().user_id
     }
 
     /// The login method of the user. The same as the user, unless a core with linked accounts made
@@ -91,27 +92,27 @@ impl Session {
     #[must_use]
     #[doc(alias = "getRecipeUserId")]
     pub fn recipe_user_id(&self) -> &UserId {
-        self.inner.first.recipe_user_id()
+        &self.inner.first.claims().recipe_user_id
     }
 
     /// The tenant.
     #[must_use]
     #[doc(alias = "getTenantId")]
     pub fn tenant_id(&self) -> &TenantId {
-        self.inner.first.tenant_id()
+        &self.inner.first.claims().tenant_id
     }
 
     /// The name of the session, which survives refreshes.
     #[must_use]
     #[doc(alias = "getHandle")]
     pub fn handle(&self) -> &SessionHandle {
-        self.inner.first.handle()
+        &self.inner.first.claims().handle
     }
 
     /// When the access token expires.
     #[must_use]
     pub fn access_token_expires_at(&self) -> UnixMillis {
-        self.inner.access().expires_at().into()
+        self.inner.read_access(Access::expires_at).into()
     }
 
     /// The whole access token payload, the token's own claims included. Follows changes made
@@ -119,7 +120,7 @@ impl Session {
     #[must_use]
     #[doc(alias = "getAccessTokenPayload")]
     pub fn access_token_payload(&self) -> JsonObject {
-        self.inner.access().payload()
+        self.inner.read_access(Access::payload)
     }
 
     /// The access token payload, read into `T`.

@@ -1,18 +1,17 @@
 //! What is behind a handle: facts that do not change, tokens that may, and the way back to the
 //! response.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::SessionTokens;
 use crate::authority::{IssuedAccess, IssuedSession};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::config::Config;
 use crate::http::ResponseHead;
-use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::secret::{AccessToken, AntiCsrfToken, FrontToken, RefreshToken};
 use crate::sessions::Sessions;
-use crate::token::access::AccessClaims;
+use crate::token::access::{AccessClaims, custom_payload};
 use crate::token::front;
 use crate::transfer::{ResponsePlan, SiteOfRequest, TokensOut, Transport};
 use crate::verify::Verified;
@@ -29,6 +28,14 @@ struct EffectsState {
 }
 
 impl Effects {
+    /// Those of a response that is on its way.
+    pub(crate) fn finished() -> Self {
+        Self(Mutex::new(EffectsState {
+            plan: ResponsePlan::default(),
+            finished: true,
+        }))
+    }
+
     /// Changes the plan; false if it is too late.
     pub(crate) fn plan(&self, change: impl FnOnce(&mut ResponsePlan)) -> bool {
         let mut state = lock(&self.0);
@@ -105,43 +112,31 @@ impl Access {
         }
     }
 
-    pub(crate) fn claims(&self) -> AccessClaims {
+    pub(crate) fn claims(&self) -> &AccessClaims {
         match self {
-            Self::Verified(verified) => verified.to_claims(),
-            Self::Issued(issued) => issued.claims.clone(),
+            Self::Verified(verified) => verified.claims(),
+            Self::Issued(issued) => &issued.claims,
         }
     }
 
-    pub(super) fn user_id(&self) -> &UserId {
-        match self {
-            Self::Verified(verified) => &verified.ids().user_id,
-            Self::Issued(issued) => &issued.claims.user_id,
+    /// Whether a stored payload says what the token's own says, beside the token's claims.
+    pub(crate) fn agrees_with(&self, stored: &JsonObject) -> bool {
+        if let Self::Verified(verified) = self
+            && verified.is_known_to_agree_with(stored)
+        {
+            return true;
         }
-    }
-
-    pub(super) fn recipe_user_id(&self) -> &UserId {
-        match self {
-            Self::Verified(verified) => &verified.ids().recipe_user_id,
-            Self::Issued(issued) => &issued.claims.recipe_user_id,
+        let agrees = custom_payload(stored).same_json(&custom_payload(&self.payload()));
+        if let Self::Verified(verified) = self
+            && agrees
+        {
+            verified.note_agreement_with(stored.clone());
         }
-    }
-
-    pub(super) fn tenant_id(&self) -> &TenantId {
-        match self {
-            Self::Verified(verified) => &verified.ids().tenant_id,
-            Self::Issued(issued) => &issued.claims.tenant_id,
-        }
-    }
-
-    pub(super) fn handle(&self) -> &SessionHandle {
-        match self {
-            Self::Verified(verified) => &verified.ids().handle,
-            Self::Issued(issued) => &issued.claims.handle,
-        }
+        agrees
     }
 
     fn front_token(&self) -> FrontToken {
-        front::mint(self.user_id(), self.expires_at(), &self.payload())
+        front::mint(&self.claims().user_id, self.expires_at(), &self.payload())
     }
 }
 
@@ -186,7 +181,8 @@ pub(crate) struct Live {
     /// The access token that the handle was made with. Whose session it is does not change.
     pub(super) first: Access,
     attachment: Option<Attachment>,
-    tokens: Mutex<Tokens>,
+    /// Nothing as long as `first` is all there is.
+    tokens: OnceLock<Mutex<Tokens>>,
 }
 
 struct Tokens {
@@ -198,26 +194,49 @@ struct Tokens {
 
 impl Live {
     pub(super) fn new(sessions: Sessions, parts: SessionParts) -> Self {
-        Self {
+        let live = Self {
             sessions,
-            first: parts.access.clone(),
+            first: parts.access,
             attachment: parts.attachment,
-            tokens: Mutex::new(Tokens {
-                access: parts.access,
+            tokens: OnceLock::new(),
+        };
+        if parts.updated {
+            *live.lock() = Tokens {
+                access: live.first.clone(),
                 refresh: parts.refresh,
                 anti_csrf: parts.anti_csrf,
-                updated: parts.updated,
-            }),
+                updated: true,
+            };
         }
+        live
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tokens> {
+        lock(self.tokens.get_or_init(|| {
+            Mutex::new(Tokens {
+                access: self.first.clone(),
+                refresh: None,
+                anti_csrf: None,
+                updated: false,
+            })
+        }))
     }
 
     /// The access token as it is now.
     pub(crate) fn access(&self) -> Access {
-        lock(&self.tokens).access.clone()
+        self.read_access(Access::clone)
+    }
+
+    /// What `read` makes of the access token as it is now.
+    pub(crate) fn read_access<T>(&self, read: impl FnOnce(&Access) -> T) -> T {
+        match self.tokens.get() {
+            Some(tokens) => read(&lock(tokens).access),
+            None => read(&self.first),
+        }
     }
 
     pub(super) fn tokens(&self) -> SessionTokens {
-        let tokens = lock(&self.tokens);
+        let tokens = self.lock();
         SessionTokens {
             access_token: tokens.access.token(),
             front_token: tokens.access.front_token(),
@@ -230,17 +249,17 @@ impl Live {
 
     /// Takes a new access token. Does not give it to the client.
     pub(crate) fn adopt(&self, access: IssuedAccess) {
-        let mut tokens = lock(&self.tokens);
+        let mut tokens = self.lock();
         tokens.access = Access::Issued(Arc::new(access));
         tokens.updated = true;
     }
 
     /// Takes a new payload without a token, because the token has expired in the meantime.
     pub(crate) fn adopt_payload(&self, payload: JsonObject) {
-        let mut tokens = lock(&self.tokens);
+        let mut tokens = self.lock();
         tokens.access = Access::Issued(Arc::new(IssuedAccess {
             token: tokens.access.token(),
-            claims: tokens.access.claims(),
+            claims: tokens.access.claims().clone(),
             payload,
         }));
     }
@@ -251,7 +270,10 @@ impl Live {
         let Some(attachment) = &self.attachment else {
             return false;
         };
-        let tokens = lock(&self.tokens);
+        let Some(tokens) = self.tokens.get() else {
+            return true;
+        };
+        let tokens = lock(tokens);
         if !tokens.updated {
             return true;
         }
@@ -286,7 +308,7 @@ impl Live {
 
     /// The same session, tied to a request.
     pub(crate) fn parts_for(&self, attachment: Attachment) -> SessionParts {
-        let tokens = lock(&self.tokens);
+        let tokens = self.lock();
         SessionParts {
             access: tokens.access.clone(),
             refresh: tokens.refresh.clone(),

@@ -158,11 +158,10 @@ impl Sessions {
         &self.inner.watch
     }
 
-    /// The token, if it was verified before and would be again.
-    pub(crate) fn seen(&self, token: &str) -> Option<Verified> {
-        let seen = self.inner.seen.as_ref()?;
-        let now = self.now();
-        seen.get(token, self.authority().key_generation(now), now)
+    /// The token, if it was verified before. Whether it would be again is for
+    /// [`Candidate`](crate::request::Candidate) to ask.
+    pub(crate) fn seen(&self, token: &[u8]) -> Option<Verified> {
+        self.inner.seen.as_ref()?.get(token)
     }
 
     /// Tokens that were verified before, unless that is turned off.

@@ -1,15 +1,17 @@
 //! Cookies: the one parser, the one writer. Setting and clearing go through the same function, so
 //! their attributes cannot differ.
 
-use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
 
 use cookie::Cookie;
 use memchr::{memchr, memchr_iter};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{
+    AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_decode_str, utf8_percent_encode,
+};
 
 use super::{CookiePrefix, SameSite};
 use crate::clock::UnixMillis;
+use crate::http::text;
 use crate::secret::RefreshToken;
 use crate::wire;
 
@@ -178,13 +180,14 @@ impl<'n, A> CookieReader<'n, A> {
         }
     }
 
-    /// Takes the value of one `Cookie` field. `access` makes what is kept of an access token.
-    pub(crate) fn read(&mut self, field: &str, access: impl Fn(&str) -> A) {
+    /// Takes the value of one `Cookie` field. `access` makes what is kept of an access token, as it
+    /// is written.
+    pub(crate) fn read(&mut self, field: &[u8], access: impl Fn(&[u8]) -> A) {
         for (name, value) in pairs(field) {
             self.access.see(name, value, &access);
             self.refresh
-                .see(name, value, &|token: &str| RefreshToken::new(token));
-            self.has_legacy |= name == wire::LEGACY_ID_REFRESH_COOKIE;
+                .see(name, value, &|token| RefreshToken::new(decoded(token)));
+            self.has_legacy |= name == wire::LEGACY_ID_REFRESH_COOKIE.as_bytes();
         }
     }
 
@@ -209,14 +212,16 @@ impl<'n, T> Candidates<'n, T> {
     /// The name is compared as it stands. A browser guards names such as `__Host-x` by their
     /// letters, so an encoded spelling of one may come from another host, and must not be taken for
     /// it.
-    fn see(&mut self, found: &str, content: &str, keep: &impl Fn(&str) -> T) {
+    fn see(&mut self, found: &[u8], content: &[u8], keep: &impl Fn(&[u8]) -> T) {
         let slots = self.values.iter_mut().zip(&mut self.spellings);
         for (name, (value, spellings)) in self.names.iter().zip(slots) {
-            if decoded(found) == name.as_str() {
+            if found == name.as_bytes() {
                 *spellings += 1;
-            }
-            if found == name && value.is_none() {
-                *value = Some(keep(&decoded(unquoted(content))));
+                if value.is_none() {
+                    *value = Some(keep(unquoted(content)));
+                }
+            } else if found.len() > name.len() && percent_decode(found).eq(name.bytes()) {
+                *spellings += 1;
             }
         }
     }
@@ -231,33 +236,33 @@ impl<'n, T> Candidates<'n, T> {
 }
 
 /// The names and values in a `Cookie` field (RFC 6265, 4.2.1, read leniently). A value of ours is a
-/// kilobyte, on every request, which is why this searches by `memchr`.
-fn pairs(field: &str) -> impl Iterator<Item = (&str, &str)> {
-    let ends = memchr_iter(b';', field.as_bytes()).chain([field.len()]);
+/// kilobyte, on every request, which is why this searches bytes, and by `memchr`.
+fn pairs(field: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let ends = memchr_iter(b';', field).chain([field.len()]);
     let mut start = 0;
     ends.filter_map(move |end| {
         let pair = field.get(start..end)?;
         start = end + 1;
-        let (name, value) = pair.split_once('=')?;
-        let name = name.trim();
-        (!name.is_empty()).then_some((name, value.trim()))
+        let (name, rest) = pair.split_at_checked(memchr(b'=', pair)?)?;
+        let (name, value) = (name.trim_ascii(), rest.get(1..)?.trim_ascii());
+        (!name.is_empty()).then_some((name, value))
     })
 }
 
-fn unquoted(value: &str) -> &str {
-    let inner = value
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
-    inner.unwrap_or(value)
+fn unquoted(value: &[u8]) -> &[u8] {
+    match value {
+        [b'"', inner @ .., b'"'] => inner,
+        _ => value,
+    }
 }
 
-fn decoded(text: &str) -> Cow<'_, str> {
-    if memchr(b'%', text.as_bytes()).is_none() {
-        return Cow::Borrowed(text);
+/// The text that a cookie's value stands for.
+pub(crate) fn decoded(value: &[u8]) -> String {
+    let text = text(value);
+    match percent_decode_str(&text).decode_utf8() {
+        Ok(decoded) => decoded.into_owned(),
+        Err(_) => text.into_owned(),
     }
-    percent_decode_str(text)
-        .decode_utf8()
-        .unwrap_or(Cow::Borrowed(text))
 }
 
 /// What a `Set-Cookie` line of somebody else identifies.
@@ -340,7 +345,7 @@ mod tests {
         let mut reader = CookieReader::new(&settings);
         fields
             .iter()
-            .for_each(|field| reader.read(field, str::to_owned));
+            .for_each(|field| reader.read(field.as_bytes(), decoded));
         let found = reader.access()?;
         Some((found.value, found.is_duplicated))
     }

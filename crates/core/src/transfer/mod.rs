@@ -14,7 +14,7 @@ pub(crate) use cookie::{CookieNames, CookieSettings};
 pub(crate) use plan::ResponsePlan;
 pub(crate) use plan::TokensOut;
 pub(crate) use read::{
-    Carried, DuplicateCookies, Presented, RequestMethod, SelectedToken, SiteOfRequest,
+    AuthMode, Carried, DuplicateCookies, Presented, RequestMethod, SelectedToken, SiteOfRequest,
 };
 
 /// How tokens travel between the client and us.

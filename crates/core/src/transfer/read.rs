@@ -1,6 +1,6 @@
 //! What a request carries: read once, synchronously, into owned value.
 
-use super::cookie::CookieReader;
+use super::cookie::{CookieReader, decoded};
 use super::{AntiCsrf, SameSite, TokenTransferMethod, Transport};
 use crate::config::Config;
 use crate::devices::Client;
@@ -49,10 +49,15 @@ pub(crate) enum Carried {
 }
 
 impl Carried {
-    fn of(token: &str, seen: impl Fn(&str) -> Option<Verified>) -> Self {
+    /// `decode` reads what is not known as it stands.
+    fn of(
+        token: &[u8],
+        seen: &impl Fn(&[u8]) -> Option<Verified>,
+        decode: fn(&[u8]) -> String,
+    ) -> Self {
         match seen(token) {
             Some(verified) => Self::Seen(verified),
-            None => Self::Unknown(AccessToken::new(token)),
+            None => Self::Unknown(AccessToken::new(decode(token))),
         }
     }
 
@@ -60,6 +65,25 @@ impl Carried {
         match self {
             Self::Seen(verified) => verified.token(),
             Self::Unknown(token) => token.expose(),
+        }
+    }
+}
+
+/// How a client asks for its tokens (session specification, 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuthMode {
+    Cookie,
+    /// The same word in other letters, which does not always count.
+    CookieInOtherCase,
+    Other,
+}
+
+impl AuthMode {
+    fn of(value: &[u8]) -> Self {
+        match value {
+            b"cookie" => Self::Cookie,
+            _ if value.eq_ignore_ascii_case(b"cookie") => Self::CookieInOtherCase,
+            _ => Self::Other,
         }
     }
 }
@@ -84,15 +108,31 @@ pub(crate) struct SelectedToken<T> {
 pub(crate) struct DuplicateCookies;
 
 impl Presented {
-    /// `seen` knows the access tokens that were verified before.
+    /// `seen` knows the access tokens that were verified before. Of a header that may come once, the
+    /// first counts.
     pub(crate) fn read(
         view: &dyn RequestView,
         config: &Config,
-        seen: impl Fn(&str) -> Option<Verified>,
+        seen: impl Fn(&[u8]) -> Option<Verified>,
     ) -> Self {
         let mut cookies = CookieReader::new(&config.cookies);
-        view.header_values(wire::COOKIE_HEADER, &mut |field| {
-            cookies.read(&text(field), |token| Carried::of(token, &seen));
+        let (mut authorization, mut anti_csrf, mut auth_mode) = (None, None, None);
+        let mut has_rid = false;
+        view.headers(&mut |name, value| match name {
+            wire::COOKIE_HEADER => {
+                cookies.read(value, |token| Carried::of(token, &seen, decoded));
+            }
+            wire::AUTHORIZATION_HEADER => {
+                authorization.get_or_insert_with(|| bearer(value, &seen));
+            }
+            wire::ANTI_CSRF_HEADER => {
+                anti_csrf.get_or_insert_with(|| AntiCsrfToken::new(text(value)));
+            }
+            wire::AUTH_MODE_HEADER => {
+                auth_mode.get_or_insert_with(|| AuthMode::of(value));
+            }
+            wire::RID_HEADER => has_rid = true,
+            _ => {}
         });
         let (access, refresh) = (cookies.access(), cookies.refresh());
         Self {
@@ -105,12 +145,12 @@ impl Presented {
             has_duplicate_refresh_cookie: refresh.as_ref().is_some_and(|found| found.is_duplicated),
             access_cookie: access.map(|found| found.value),
             refresh_cookie: refresh.map(|found| found.value),
-            bearer: bearer(view, seen),
+            bearer: authorization.flatten(),
             has_legacy_cookie: cookies.has_legacy,
-            has_rid: view.has(wire::RID_HEADER),
-            anti_csrf: view.first(wire::ANTI_CSRF_HEADER, |token| AntiCsrfToken::new(token)),
+            has_rid,
+            anti_csrf,
             allowed: config.allowed_method(view),
-            for_creation: config.transport_for_creation(view),
+            for_creation: config.transport_for_creation(view, auth_mode),
             site: config.site_of(view),
             client: config.client_of(view),
         }
@@ -219,9 +259,7 @@ impl Presented {
 }
 
 /// The scheme is matched as it is written, with one space (session specification, 3.4).
-fn bearer(view: &dyn RequestView, seen: impl Fn(&str) -> Option<Verified>) -> Option<Carried> {
-    view.first(wire::AUTHORIZATION_HEADER, |value| {
-        let token = value.strip_prefix("Bearer ")?.trim();
-        Some(Carried::of(token, &seen))
-    })?
+fn bearer(value: &[u8], seen: &impl Fn(&[u8]) -> Option<Verified>) -> Option<Carried> {
+    let token = value.strip_prefix(b"Bearer ")?.trim_ascii();
+    Some(Carried::of(token, seen, |token| text(token).into_owned()))
 }

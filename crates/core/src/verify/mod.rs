@@ -8,11 +8,13 @@ use std::sync::{Arc, OnceLock};
 pub(crate) use seen::SeenTokens;
 
 use crate::clock::{UnixMillis, UnixSeconds};
-use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::keys::VerifyingKey;
 use crate::store::KeyKind;
 use crate::token::access::{AccessClaims, CompactClaims, ParsedAccessToken};
+
+/// Longer stored payloads are compared each time, so that the size of what is kept stays bounded.
+const LONGEST_NOTED_PAYLOAD: usize = 1_024;
 
 /// Proof that what is inside was signed by a live key of ours and had not expired. Only [`verify`]
 /// makes one. Cheap to clone.
@@ -26,16 +28,10 @@ struct Proof {
     key_verifies_until: UnixMillis,
     /// That of the keys, when the token was verified.
     key_generation: u64,
-    ids: OnceLock<Box<Ids>>,
-}
-
-/// Whose session it is, as values of their own.
-#[derive(Debug)]
-pub(crate) struct Ids {
-    pub(crate) user_id: UserId,
-    pub(crate) recipe_user_id: UserId,
-    pub(crate) tenant_id: TenantId,
-    pub(crate) handle: SessionHandle,
+    /// The claims as values of their own, once somebody has asked for them.
+    values: OnceLock<Box<AccessClaims>>,
+    /// A stored payload that was found to say what the token's says.
+    agrees_with: OnceLock<JsonObject>,
 }
 
 impl Verified {
@@ -47,8 +43,8 @@ impl Verified {
             && proof.key_verifies_until >= now
     }
 
-    fn is_of(&self, token: &str) -> bool {
-        self.0.claims.token() == token
+    fn is_of(&self, token: &[u8]) -> bool {
+        self.0.claims.token().as_bytes() == token
     }
 
     /// The token.
@@ -82,26 +78,23 @@ impl Verified {
         self.0.claims.payload()
     }
 
-    pub(crate) fn ids(&self) -> &Ids {
-        self.0.ids.get_or_init(|| {
-            let claims = self.0.claims.to_claims();
-            Box::new(Ids {
-                user_id: claims.user_id,
-                recipe_user_id: claims.recipe_user_id,
-                tenant_id: claims.tenant_id,
-                handle: claims.handle,
-            })
-        })
+    pub(crate) fn claims(&self) -> &AccessClaims {
+        let proof = &*self.0;
+        proof
+            .values
+            .get_or_init(|| Box::new(proof.claims.to_claims()))
     }
 
-    pub(crate) fn to_claims(&self) -> AccessClaims {
-        let ids = self.ids();
-        AccessClaims {
-            user_id: ids.user_id.clone(),
-            recipe_user_id: ids.recipe_user_id.clone(),
-            tenant_id: ids.tenant_id.clone(),
-            handle: ids.handle.clone(),
-            ..self.0.claims.to_claims()
+    /// Whether a stored payload is one that was found to say what the token's says. To compare the
+    /// two means to read both.
+    pub(crate) fn is_known_to_agree_with(&self, stored: &JsonObject) -> bool {
+        self.0.agrees_with.get() == Some(stored)
+    }
+
+    /// Notes that a stored payload says what the token's says.
+    pub(crate) fn note_agreement_with(&self, stored: JsonObject) {
+        if stored.as_str().len() <= LONGEST_NOTED_PAYLOAD {
+            self.0.agrees_with.get_or_init(|| stored);
         }
     }
 }
@@ -163,7 +156,8 @@ pub(crate) fn verify(
         claims: token.claims,
         key_verifies_until: key.verifies_until,
         key_generation,
-        ids: OnceLock::new(),
+        values: OnceLock::new(),
+        agrees_with: OnceLock::new(),
     })))
 }
 

@@ -21,17 +21,16 @@ use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, Weighter};
 
 use super::Verified;
-use crate::clock::UnixMillis;
 use crate::ids::SessionHandle;
 
 /// Longer tokens are verified each time.
 const LONGEST_TOKEN: usize = 4_096;
 /// How many bytes of a token are hashed: the end of its signature.
 const HASHED: usize = 32;
-/// What an entry takes beside its claims: counters, slots, identifiers.
-const OVERHEAD: usize = 450;
+/// What an entry takes beside its token: counters, slots, claims, a stored payload.
+const OVERHEAD: usize = 900;
 /// What an entry takes with a token of a common length.
-const COMMON_SIZE: usize = 2_000;
+const COMMON_SIZE: usize = 2_300;
 
 /// The cache.
 pub(crate) struct SeenTokens {
@@ -61,15 +60,11 @@ impl SeenTokens {
         }
     }
 
-    /// The token, if it was verified before and still would be. Does not allocate.
-    pub(crate) fn get(
-        &self,
-        token: &str,
-        key_generation: u64,
-        now: UnixMillis,
-    ) -> Option<Verified> {
-        let verified = self.tokens.get(&self.tag_of(token.as_bytes()))?;
-        (verified.is_of(token) && verified.still_holds(key_generation, now)).then_some(verified)
+    /// The token, if it was verified before. Whether it would be again is the caller's to ask, by
+    /// [`Verified::still_holds`]. Does not allocate.
+    pub(crate) fn get(&self, token: &[u8]) -> Option<Verified> {
+        let verified = self.tokens.get(&self.tag_of(token))?;
+        verified.is_of(token).then_some(verified)
     }
 
     /// Keeps a token. It replaces the one of the same session.

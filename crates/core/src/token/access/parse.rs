@@ -41,8 +41,10 @@ pub(crate) enum NamedKey {
 #[error("not an access token of this system: {0}")]
 pub(crate) struct ForeignToken(&'static str);
 
-/// A signature of RSA with 4096 bits.
-const SIGNATURE_ROOM: usize = 512;
+/// A signature of RSA with 2048 bits, in whole groups of three bytes. Longer ones are decoded on the
+/// heap.
+const SIGNATURE_ROOM: usize = 258;
+const HEADER_ROOM: usize = 512;
 /// Larger payloads are decoded on the heap.
 const PAYLOAD_ROOM: usize = 2_048;
 
@@ -90,7 +92,7 @@ pub(crate) fn parse(
 }
 
 fn read_header(header: &str) -> Result<(NamedKey, u32), ForeignToken> {
-    let header = Bytes::<SIGNATURE_ROOM>::decode(header)?;
+    let header = Bytes::<HEADER_ROOM>::decode(header)?;
     let header: Header<'_> =
         serde_json::from_slice(header.get()).map_err(|_| ForeignToken("header"))?;
     let version = header.check()?;
