@@ -1,5 +1,6 @@
 //! Waiting for the end of a session, and guards that rely on the store's feed of endings.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -13,6 +14,7 @@ use supersession_redis::RedisStore;
 use supersession_testkit::servers::{PostgresServer, RedisServer};
 use supersession_testkit::{FaultStore, ManualClock, PlannedFault, Verb};
 
+use crate::history::broken::{Broken, Flaw};
 use crate::support::{App, Req, START, capture, default_config, seed_keys};
 
 const POLL: Duration = Duration::from_millis(1);
@@ -285,6 +287,34 @@ async fn with_a_feed_the_store_is_asked_once_and_a_revocation_elsewhere_counts()
     let ended = session_here.ended();
     there.revoke(session.handle()).await.unwrap();
     assert_eq!(in_time(ended).await, SessionEnd::Revoked);
+    assert!(!passes(&here, &token).await);
+}
+
+#[tokio::test]
+async fn what_the_database_said_counts_for_guards_that_rely_on_the_feed() {
+    let deaf = Broken::new(Flaw::DeafFeed, 0, Arc::new(MemoryStore::new()));
+    let store = FaultStore::new(deaf);
+    seed_keys(&store, START).await;
+    let start = async || {
+        let builder = default_config(Sessions::builder(store.clone()));
+        let builder = builder.clock(ManualClock::new(START));
+        builder.build().await.unwrap()
+    };
+    let (here, there) = (start().await, start().await);
+    let session = there.create("alice").await.unwrap();
+    let token = session.access_token();
+    let mut asked = u64::MAX;
+    while asked > 0 {
+        let before = store.count(Verb::Session);
+        assert!(passes(&here, &token).await);
+        asked = store.count(Verb::Session) as u64 - before as u64;
+        tokio::task::yield_now().await;
+    }
+    there.revoke(session.handle()).await.unwrap();
+    assert!(passes(&here, &token).await, "somebody has told it");
+    let options = VerifyOptions::new().check_database(true);
+    let checked = here.verify_access_token(&token, None, &options).await;
+    assert!(matches!(checked, Err(SessionError::Unauthorised(_))));
     assert!(!passes(&here, &token).await);
 }
 

@@ -78,7 +78,8 @@ fn every_promise_names_tests_that_exist() {
             );
             for name in named {
                 assert!(tests.contains(name), "`{name}` is no test: {line}");
-                if let Some(test) = name.strip_prefix("history::") {
+                let history = name.strip_prefix("history::");
+                if let Some(test) = history.or(name.strip_prefix("processes::")) {
                     assert!(test.starts_with(STORES[at]), "`{name}` in the wrong column");
                 }
             }

@@ -46,6 +46,8 @@ pub enum OpenErrorKind {
     OtherProgram,
     /// The server cannot be reached, or gives no answer.
     Unreachable,
+    /// The URL asks for TLS that protects less than it seems to.
+    WeakSslMode,
 }
 
 impl OpenError {
@@ -130,7 +132,7 @@ impl OpenErrorKind {
                 "another node or a long transaction holds a lock that the migration needs; try again"
             }
             Self::Certificates => {
-                "there are no certificates to trust; give the authority's with `root_certificates` or install ca-certificates"
+                "there are no certificates to trust; give the authority's, in PEM, with `root_certificates` or `sslrootcert`, or install ca-certificates"
             }
             Self::DatabaseMissing => "it does not exist; create it with `createdb`",
             Self::Internal => "PostgreSQL or the driver refused",
@@ -156,6 +158,9 @@ impl OpenErrorKind {
             }
             Self::Unreachable => {
                 "the server cannot be reached; check that it runs, host, port, and whether it demands or refuses TLS (`sslmode`)"
+            }
+            Self::WeakSslMode => {
+                "`sslmode=verify-ca`, and a mode below `verify-full` beside `sslrootcert=system`, would take a certificate for another name; use `sslmode=verify-full`"
             }
         }
     }

@@ -150,10 +150,15 @@
 //! | --- | --- | --- |
 //! | `disable` | no | no |
 //! | `prefer`, the default | if the server can | no, unless [`root_certificates`](PostgresOptions::root_certificates) are given |
-//! | `require` | always | always, its name included, by the system's authorities or those given |
+//! | `require`, `verify-full` | always | always, its name included, by the system's authorities or those given |
 //!
 //! So `require` is what libpq calls `verify-full`: encryption without knowing with whom protects
-//! from few. A Unix socket is not encrypted.
+//! from few. `verify-ca`, which takes a certificate for any name, is refused. A Unix socket is not
+//! encrypted.
+//!
+//! `sslrootcert` in the URL is the path of a PEM file with the authorities, unless the program
+//! gives [`root_certificates`](PostgresOptions::root_certificates). `sslrootcert=system` means the
+//! system's; as with libpq, no weaker mode than `verify-full` may stand beside it.
 //!
 //! # The feed of endings
 //! Deleted sessions are told by `NOTIFY` in the statement that deletes them, so what is told is
@@ -191,6 +196,7 @@ mod schema;
 mod sql;
 mod store;
 mod tls;
+mod url;
 
 /// The pool, for applications that have one of their own.
 pub use deadpool_postgres;

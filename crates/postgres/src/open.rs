@@ -1,5 +1,6 @@
 //! From options to a store.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::schema;
 use crate::sql::Statements;
 use crate::store::{Inner, PostgresStore};
 use crate::tls;
+use crate::url::{self, Roots};
 
 /// How long opening may take beyond connecting: a migration may make an index of a large table.
 const OPENING: Duration = Duration::from_secs(600);
@@ -109,10 +111,7 @@ struct Server {
 
 impl Server {
     fn new(url: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
-        // What the driver says of a URL that it cannot read may quote a piece of the password.
-        let mut config: Config = url
-            .parse()
-            .map_err(|_| OpenError::new(None, OpenErrorKind::InvalidUrl))?;
+        let (mut config, roots) = url::parse(url).map_err(|kind| OpenError::new(None, kind))?;
         let address = address(&config);
         let limit = options.verb_timeout.as_millis().max(1);
         let own = config.get_options().unwrap_or_default();
@@ -133,8 +132,12 @@ impl Server {
             config.keepalives_interval(KEEPALIVE / 3);
             config.keepalives_retries(3);
         }
-        let roots = options.root_certificates.as_deref();
-        let tls = tls::connector(config.get_ssl_mode(), roots, &address)?;
+        let roots = match (&options.root_certificates, roots) {
+            (Some(given), _) => Some(Cow::Borrowed(given.as_slice())),
+            (None, Some(Roots::File(file))) => Some(Cow::Owned(url::read(&file, &address)?)),
+            (None, Some(Roots::System) | None) => None,
+        };
+        let tls = tls::connector(config.get_ssl_mode(), roots.as_deref(), &address)?;
         Ok(Self {
             config,
             tls,

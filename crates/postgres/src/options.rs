@@ -49,7 +49,7 @@ impl PostgresOptions {
     /// Several hosts may be given, `host1,host2`, with `target_session_attrs=read-write` to find
     /// the one that can be written.
     ///
-    /// What `sslmode` means stands in the [crate documentation](crate#encryption).
+    /// What `sslmode` and `sslrootcert` mean stands in the [crate documentation](crate#encryption).
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = Some(url.into());
         self
@@ -118,8 +118,8 @@ impl PostgresOptions {
     }
 
     /// The certificates of the authorities that may vouch for the server, in PEM, instead of the
-    /// system's. With them the server is verified wherever it is encrypted, also under
-    /// `sslmode=prefer`.
+    /// system's and of those that the URL names. With them the server is verified wherever it is
+    /// encrypted, also under `sslmode=prefer`.
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates = Some(pem.into());
         self

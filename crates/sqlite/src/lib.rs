@@ -57,6 +57,25 @@
 //! actix, and under a plain `block_on`. When more than a thousand verbs wait, further callers wait
 //! for room.
 //!
+//! # Costs
+//! Statements of a verb on a file, once a connection has prepared them; counted by a test. A write
+//! has in addition its share of one `BEGIN` and one `COMMIT`, which all writes that wait have in
+//! common, and with them the flush of the disk. A read has neither.
+//!
+//! | verb | statements |
+//! | --- | --- |
+//! | `session`, `user_metadata` | 1, a read where it is asked for |
+//! | `user_sessions`, `user_session_handles`, `signing_keys` | 1, a read on a thread |
+//! | `insert_session`, `set_device_label` | 1 |
+//! | `rotate`; `write_document` of each kind | 2 |
+//! | `delete_sessions`, `record_uses` | 1 for each session |
+//! | `delete_user_sessions`, `delete_expired_sessions`, any number | 1 |
+//! | `write_user_metadata` of each kind | 2 |
+//! | `delete_user_metadata` | 1 |
+//! | `add_dynamic_key`, `add_static_key`, `delete_dynamic_keys`; `refresh_token_key` once there is one | 1 |
+//!
+//! The first session of an app or tenant takes more, to register it.
+//!
 //! # Durability
 //! With [`Synchronous::Full`], the default, a write that was answered survives the end of the
 //! process, a crash of the operating system and a loss of power, as far as the disk keeps its word.
@@ -95,6 +114,8 @@
 //! what was read makes no sense.
 
 mod checkpoint;
+#[cfg(test)]
+mod costs;
 mod error;
 mod fault;
 mod job;

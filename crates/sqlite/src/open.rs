@@ -112,6 +112,8 @@ impl File<'_> {
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection =
             Connection::open_with_flags(path, flags).map_err(|error| self.sqlite(error))?;
+        #[cfg(test)]
+        let connection = crate::costs::watched(connection, path);
         configure(&connection, self.options).map_err(|error| self.sqlite(error))?;
         Ok(connection)
     }

@@ -1,5 +1,9 @@
-//! A clock that is moved by hand.
+//! Clocks that are moved by hand.
 
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -38,9 +42,77 @@ impl Clock for ManualClock {
     }
 }
 
+/// A clock in a file, which several processes share: it stands still until one of them moves it. A
+/// process that was stopped finds it moved when it goes on.
+#[derive(Clone, Debug)]
+pub struct FileClock(Arc<File>);
+
+impl FileClock {
+    /// A new clock, in a new file, that shows `now`.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn create(path: &Path, now: UnixMillis) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)?;
+        file.write_all_at(&now.get().to_ne_bytes(), 0)?;
+        Ok(Self(Arc::new(file)))
+    }
+
+    /// The clock in this file.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let clock = Self(Arc::new(
+            OpenOptions::new().read(true).write(true).open(path)?,
+        ));
+        clock.read()?;
+        Ok(clock)
+    }
+
+    /// Moves the clock forward.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn advance(&self, span: Duration) -> io::Result<()> {
+        let moved = self.read()?.after(span);
+        self.0.write_all_at(&moved.get().to_ne_bytes(), 0)
+    }
+
+    fn read(&self) -> io::Result<UnixMillis> {
+        let mut bytes = [0; 8];
+        self.0.read_exact_at(&mut bytes, 0)?;
+        Ok(UnixMillis::new(u64::from_ne_bytes(bytes)))
+    }
+}
+
+impl Clock for FileClock {
+    #[expect(clippy::panic, reason = "for tests, which fail by panicking")]
+    fn now(&self) -> UnixMillis {
+        self.read()
+            .unwrap_or_else(|error| panic!("the clock's file cannot be read: {error}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_in_a_file_is_the_same_for_all_who_open_it() {
+        let path = std::env::temp_dir().join(format!("supersession-clock-{}", std::process::id()));
+        let clock = FileClock::create(&path, UnixMillis::new(7)).unwrap();
+        let other = FileClock::open(&path).unwrap();
+        clock.advance(Duration::from_millis(5)).unwrap();
+        assert_eq!(other.now(), UnixMillis::new(12));
+        assert!(FileClock::create(&path, UnixMillis::new(1)).is_err());
+        std::fs::remove_file(&path).unwrap();
+        assert!(FileClock::open(&path).is_err());
+    }
 
     #[test]
     fn clones_show_the_same_time_and_it_may_go_backwards() {

@@ -5,8 +5,8 @@
 //!   call it.
 //! * [`adapter_conformance!`] plays the script whose answers every adapter must give, to the byte;
 //!   see [`adapter`] for what to write.
-//! * [`ManualClock`] stands still until a test moves it, [`SeededEntropy`] gives the same bytes in
-//!   every run.
+//! * [`ManualClock`] stands still until a test moves it, [`FileClock`] does so for several processes,
+//!   [`SeededEntropy`] gives the same bytes in every run.
 //! * [`servers`] starts database servers for tests that need real ones.
 //! * [`history`] notes what several nodes were asked and answered, and finds what contradicts the
 //!   promises.
@@ -44,6 +44,6 @@ pub mod history;
 pub mod servers;
 pub mod store;
 
-pub use clock::ManualClock;
+pub use clock::{FileClock, ManualClock};
 pub use entropy::SeededEntropy;
 pub use fault::{FaultStore, Moment, PlannedFault, Verb};

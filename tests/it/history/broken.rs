@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use supersession::store::{
     DocumentWrite, Endings, InsertOutcome, Lineage, MemoryStore, RotateOutcome, Rotation,
     SessionDocument, SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, UserSessions,
@@ -16,8 +17,8 @@ use supersession_testkit::history::Rule;
 use super::workload::Run;
 
 /// What is wrong with a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flaw {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Flaw {
     /// None.
     Sound,
     /// Every 20th write is answered, and not written.
@@ -52,17 +53,37 @@ enum Flaw {
     ReadsStale,
     /// Every 50th read finds nothing.
     LosesSight,
+    /// A write is answered, and carried out when the next one comes.
+    WritesBehind,
+    /// The feed of endings flows and tells nothing.
+    DeafFeed,
 }
 
-struct Broken {
+pub(crate) struct Broken {
     flaw: Flaw,
     node: usize,
-    inner: Arc<MemoryStore>,
+    inner: Arc<dyn Store>,
     calls: AtomicU64,
     last_known: Arc<Mutex<HashMap<SessionKey, SessionRecord>>>,
+    behind: Mutex<Option<(SessionKey, SessionDocument, DocumentWrite)>>,
+    /// Where nothing ends.
+    elsewhere: MemoryStore,
 }
 
 impl Broken {
+    /// A store for one of several nodes.
+    pub(crate) fn new(flaw: Flaw, node: usize, inner: Arc<dyn Store>) -> Self {
+        Self {
+            flaw,
+            node,
+            inner,
+            calls: AtomicU64::new(1),
+            last_known: Arc::default(),
+            behind: Mutex::default(),
+            elsewhere: MemoryStore::with_endings(),
+        }
+    }
+
     /// Whether this call is the one in `times` that goes wrong.
     fn strikes(&self, flaw: Flaw, times: u64) -> bool {
         self.flaw == flaw
@@ -90,6 +111,7 @@ impl Broken {
     async fn look(
         &self,
         key: &SessionKey,
+        document: SessionDocument,
         write: &DocumentWrite,
         now: UnixMillis,
     ) -> Result<WriteOutcome, StoreError> {
@@ -100,9 +122,13 @@ impl Broken {
         for _ in 0..4 {
             tokio::task::yield_now().await;
         }
-        Ok(match write.apply_to(&stored.session_data) {
+        let stored = match document {
+            SessionDocument::SessionData => stored.session_data,
+            SessionDocument::Payload => stored.payload,
+        };
+        Ok(match write.apply_to(&stored) {
             Ok(document) => WriteOutcome::Written(document),
-            Err(_) => WriteOutcome::Conflict(stored.session_data),
+            Err(_) => WriteOutcome::Conflict(stored),
         })
     }
 }
@@ -174,6 +200,16 @@ impl Store for Broken {
         write: &DocumentWrite,
         now: UnixMillis,
     ) -> Result<WriteOutcome, StoreError> {
+        if self.flaw == Flaw::WritesBehind {
+            let next = (key.clone(), document, write.clone());
+            let before = self.behind.lock().unwrap().replace(next);
+            if let Some((key, document, write)) = before {
+                self.inner
+                    .write_document(&key, document, &write, now)
+                    .await?;
+            }
+            return self.look(key, document, write, now).await;
+        }
         let is_merge = matches!(write, DocumentWrite::Merge(_));
         let in_two_steps = match self.flaw {
             Flaw::MergesInTwoSteps => is_merge,
@@ -182,7 +218,7 @@ impl Store for Broken {
         };
         let looks = in_two_steps || self.strikes(Flaw::LosesWrites, 20);
         if looks {
-            let outcome = self.look(key, write, now).await?;
+            let outcome = self.look(key, document, write, now).await?;
             if let (true, WriteOutcome::Written(result)) = (in_two_steps, &outcome) {
                 let overwrite = DocumentWrite::Overwrite(result.clone());
                 return self
@@ -263,6 +299,9 @@ impl Store for Broken {
     }
 
     async fn endings(&self) -> Result<Option<Endings>, StoreError> {
+        if self.flaw == Flaw::DeafFeed {
+            return self.elsewhere.endings().await;
+        }
         self.inner.endings().await
     }
 
@@ -340,19 +379,18 @@ const OPERATIONS: usize = 2_000;
 /// The rules that a run with three nodes on such a store breaks.
 #[expect(clippy::print_stdout, reason = "for whoever reads the run")]
 async fn broken_by(flaw: Flaw) -> BTreeSet<Rule> {
-    let (inner, last_known) = (Arc::new(MemoryStore::new()), Arc::default());
+    let inner: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let last_known = Arc::default();
     let stores = (0..3)
         .map(|node| {
             Arc::new(Broken {
-                flaw,
-                node,
-                inner: Arc::clone(&inner),
-                calls: AtomicU64::new(1),
                 last_known: Arc::clone(&last_known),
+                ..Broken::new(flaw, node, Arc::clone(&inner))
             }) as Arc<dyn Store>
         })
         .collect();
     let mut run = Run::on(stores).await;
+    run.all_are_told = false;
     if flaw == Flaw::KeepsOldPrevious {
         // A second tab would log the session out before the old token is tried.
         run.most_tabs = 1;

@@ -1,8 +1,9 @@
 //! Whatever strikes, no store breaks a promise that a client can see: many clients on several
 //! nodes, faults while they work, and a judge that reads afterwards what everybody was told.
 
-mod broken;
+pub(crate) mod broken;
 mod cutter;
+mod processes;
 mod workload;
 
 use std::sync::Arc;
@@ -13,13 +14,13 @@ use supersession::{Store, UnixMillis};
 use supersession_postgres::PostgresStore;
 use supersession_redis::RedisStore;
 use supersession_sqlite::SqliteStore;
-use supersession_testkit::history::Report;
+use supersession_testkit::history::{Report, Rule, Terms, judge};
 use supersession_testkit::servers::{PostgresServer, RedisServer};
 use supersession_testkit::{Moment, PlannedFault};
 
 use crate::support::START;
 use cutter::Cutter;
-use workload::Run;
+use workload::{Run, VALIDITY};
 
 /// What a run must have judged at least.
 const ANSWERS: usize = 2_000;
@@ -29,7 +30,7 @@ const TIMEOUT: Duration = Duration::from_millis(400);
 fn sound(run: &Run, store: &str, faults: &str, report: &Report) {
     println!(
         "history: {store}, {} nodes, {faults}: {} operations judged, {} answers unknown",
-        run.clocks.len(),
+        run.nodes(),
         report.judged,
         report.unknown
     );
@@ -72,6 +73,30 @@ async fn with_clocks_that_step(store: &str, stores: Vec<Arc<dyn Store>>, seed: u
     let run = Run::on(stores).await;
     let report = run.until(ANSWERS, seed, step_clocks(&run)).await;
     sound(&run, store, "40 steps of the clocks", &report);
+}
+
+/// What the terms of a run are for: the clock of all nodes goes forward, so far that sessions end.
+async fn while_sessions_expire(store: &str, stores: Vec<Arc<dyn Store>>, seed: u64) {
+    let (run, clock) = Run::where_sessions_expire(stores).await;
+    let steps = async {
+        for _ in 0..40 {
+            run.more_answers(40).await;
+            clock.advance(VALIDITY / 3);
+        }
+    };
+    let report = run.until(ANSWERS, seed, steps).await;
+    sound(
+        &run,
+        store,
+        "40 steps of the clock, sessions expire",
+        &report,
+    );
+    // Whoever does not know that sessions expire must wonder where they are.
+    let ignorant = judge(&run.history.operations(), Terms::default()).broken();
+    assert!(
+        ignorant.contains(&Rule::EndedForNoReason),
+        "nothing expired"
+    );
 }
 
 fn memory(nodes: usize) -> Vec<Arc<dyn Store>> {
@@ -120,6 +145,28 @@ async fn memory_keeps_its_promises_when_clocks_step() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn memory_keeps_its_promises_when_sessions_expire() {
+    while_sessions_expire("memory", memory(3), 13).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn memory_keeps_its_promises_when_the_feed_of_endings_is_lost() {
+    let store = Arc::new(MemoryStore::with_endings());
+    let stores = (0..3)
+        .map(|_| Arc::clone(&store) as Arc<dyn Store>)
+        .collect();
+    let run = Run::on(stores).await;
+    let faults = async {
+        for _ in 0..30 {
+            run.more_answers(60).await;
+            store.lose_endings();
+        }
+    };
+    let report = run.until(ANSWERS, 14, faults).await;
+    sound(&run, "memory", "feed of endings lost 30 times", &report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sqlite_keeps_its_promises_when_answers_are_lost() {
     let folder = tempfile::tempdir().unwrap();
     with_lost_answers("SQLite", sqlite(&folder, 2).await, 21).await;
@@ -129,6 +176,12 @@ async fn sqlite_keeps_its_promises_when_answers_are_lost() {
 async fn sqlite_keeps_its_promises_when_clocks_step() {
     let folder = tempfile::tempdir().unwrap();
     with_clocks_that_step("SQLite", sqlite(&folder, 3).await, 22).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sqlite_keeps_its_promises_when_sessions_expire() {
+    let folder = tempfile::tempdir().unwrap();
+    while_sessions_expire("SQLite", sqlite(&folder, 2).await, 23).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -197,6 +250,14 @@ async fn postgres_keeps_its_promises_when_connections_are_cut() {
     };
     let report = run.until(ANSWERS, 35, faults).await;
     sound(&run, "PostgreSQL", "connections cut 30 times", &report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgres_keeps_its_promises_when_sessions_expire() {
+    if let Some(server) = PostgresServer::shared() {
+        let stores = postgres(&server.url(), "history_expiry", 2).await;
+        while_sessions_expire("PostgreSQL", stores, 36).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -270,4 +331,12 @@ async fn redis_keeps_its_promises_when_it_freezes() {
     };
     let report = run.until(ANSWERS, 45, faults).await;
     sound(&run, "Redis", "frozen 3 times", &report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn redis_keeps_its_promises_when_sessions_expire() {
+    if let Some(server) = RedisServer::shared() {
+        let stores = redis(&server.url(), "history_expiry", 3).await;
+        while_sessions_expire("Redis", stores, 46).await;
+    }
 }

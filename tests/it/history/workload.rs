@@ -1,11 +1,11 @@
 //! What clients do: random, and the same for the same seed as far as the order of the answers is.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use supersession::{AntiCsrf, Entropy as _, Sessions, Store};
-use supersession_testkit::history::{Answer, Held, History, Node, Report, judge};
+use supersession::{AntiCsrf, Clock, Entropy as _, Sessions, Store};
+use supersession_testkit::history::{Answer, Held, History, Node, Place, Report, Terms, judge};
 use supersession_testkit::{FaultStore, ManualClock, SeededEntropy};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -16,6 +16,9 @@ const USERS: usize = 4;
 const CLIENTS_PER_USER: usize = 2;
 /// After so many rounds a client signs out, so that its document stays small.
 const ROUNDS_PER_SESSION: u64 = 20;
+/// How long sessions live, where that matters.
+pub(crate) const VALIDITY: Duration = Duration::from_secs(7_200);
+pub(crate) const GRACE: Duration = Duration::from_secs(300);
 /// How long the next answers, or the next errors, may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -26,16 +29,21 @@ pub(crate) struct Run {
     pub(crate) stores: Arc<[FaultStore<dyn Store>]>,
     pub(crate) clocks: Arc<[ManualClock]>,
     pub(crate) history: Arc<History>,
+    terms: Terms,
     stop: Arc<AtomicBool>,
     /// Whether it is worth asking: clients who get nothing but errors wait for it.
     up: Arc<watch::Sender<bool>>,
     members: Arc<AtomicU64>,
+    /// Clients who wait to be told of an end.
+    waiting: Arc<Mutex<JoinSet<Answer>>>,
+    /// Whether each of them must be.
+    pub(crate) all_are_told: bool,
     /// How many tabs of a client may refresh at once.
     pub(crate) most_tabs: usize,
 }
 
 impl Run {
-    /// One node for each store. The stores share what they keep.
+    /// One node in this process for each store. The stores share what they keep.
     pub(crate) async fn on(stores: Vec<Arc<dyn Store>>) -> Self {
         capture::install();
         seed_keys(&*stores[0], START).await;
@@ -44,24 +52,49 @@ impl Run {
         let (mut nodes, mut clocks) = (Vec::new(), Vec::new());
         for (number, store) in stores.iter().enumerate() {
             let clock = ManualClock::new(START);
-            let sessions = default_config(Sessions::builder(store.clone()))
-                .anti_csrf(AntiCsrf::ViaToken)
-                .refresh_token_rotation_grace_period(Duration::from_secs(300))
-                .clock(clock.clone())
-                .build()
-                .await
-                .unwrap();
+            let sessions = sessions(store.clone(), clock.clone(), None).await;
             nodes.push(Node::new(number, sessions, &history));
             clocks.push(clock);
         }
         Self {
-            nodes: nodes.into(),
             stores: stores.into(),
             clocks: clocks.into(),
+            ..Self::over(nodes, history, Terms::default())
+        }
+    }
+
+    /// One node in this process for each store, all on one clock, by which sessions expire.
+    pub(crate) async fn where_sessions_expire(stores: Vec<Arc<dyn Store>>) -> (Self, ManualClock) {
+        capture::install();
+        seed_keys(&*stores[0], START).await;
+        let clock = ManualClock::new(START);
+        let history = Arc::new(History::with_clock(clock.clone()));
+        let mut nodes = Vec::new();
+        for (number, store) in stores.into_iter().enumerate() {
+            let store = FaultStore::over(store);
+            let sessions = sessions(store, clock.clone(), Some(VALIDITY)).await;
+            nodes.push(Node::new(number, sessions, &history));
+        }
+        let terms = Terms {
+            grace: Some(GRACE),
+            validity: Some(VALIDITY),
+        };
+        (Self::over(nodes, history, terms), clock)
+    }
+
+    /// These nodes, wherever their engines are.
+    pub(crate) fn over(nodes: Vec<Node>, history: Arc<History>, terms: Terms) -> Self {
+        Self {
+            nodes: nodes.into(),
+            stores: Arc::new([]),
+            clocks: Arc::new([]),
             history,
+            terms,
             stop: Arc::default(),
             up: Arc::new(watch::Sender::new(true)),
             members: Arc::default(),
+            waiting: Arc::default(),
+            all_are_told: true,
             most_tabs: 3,
         }
     }
@@ -88,12 +121,37 @@ impl Run {
         self.answered(answered).await;
         self.stop.store(true, Ordering::SeqCst);
         clients.join_all().await;
+        if self.all_are_told {
+            self.end_all().await;
+        }
         for user in 0..USERS {
             for node in self.nodes.iter() {
                 node.list(&format!("user-{user}")).await;
             }
         }
-        judge(&self.history.operations())
+        judge(&self.history.operations(), self.terms)
+    }
+
+    /// Ends all sessions, and waits until everybody has been told.
+    async fn end_all(&self) {
+        for user in 0..USERS {
+            let user = format!("user-{user}");
+            let start = Instant::now();
+            while self.nodes[0].revoke_all(&user).await == Answer::Unknown {
+                assert!(start.elapsed() < PATIENCE, "the store does not recover");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap());
+        let all = tokio::time::timeout(PATIENCE, waiting.join_all()).await;
+        assert!(
+            all.is_ok(),
+            "somebody was not told that a session has ended"
+        );
+    }
+
+    pub(crate) fn nodes(&self) -> usize {
+        self.nodes.len()
     }
 
     /// Waits until so many operations were answered in all.
@@ -104,6 +162,17 @@ impl Run {
     /// Waits until so many more were answered.
     pub(crate) async fn more_answers(&self, count: usize) {
         self.answered(self.history.answered() + count).await;
+    }
+
+    /// Waits until so many more were answered, or three times as many failed: a process that is stopped
+    /// while it has the lock of a file keeps all others from writing.
+    pub(crate) async fn more_answers_or_errors(&self, count: usize) {
+        let (answered, unknown) = (self.history.answered(), self.history.unknown());
+        let over = || {
+            self.history.answered() >= answered + count
+                || self.history.unknown() >= unknown + 3 * count
+        };
+        until("answers or errors", over).await;
     }
 
     /// Lets `fault` strike, waits until so many operations fail of it, and lets `end` undo it.
@@ -117,8 +186,25 @@ impl Run {
     }
 }
 
+/// A node as all histories configure it.
+pub(crate) async fn sessions(
+    store: impl Store,
+    clock: impl Clock,
+    validity: Option<Duration>,
+) -> Sessions {
+    let mut builder = default_config(Sessions::builder(store))
+        .anti_csrf(AntiCsrf::ViaToken)
+        .refresh_token_rotation_grace_period(GRACE)
+        .ending_poll_interval(Duration::from_millis(50))
+        .clock(clock);
+    if let Some(validity) = validity {
+        builder = builder.refresh_token_validity(validity);
+    }
+    builder.build().await.unwrap()
+}
+
 /// Lets the clients work until `is_so`.
-async fn until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < PATIENCE, "no {what}");
@@ -141,6 +227,11 @@ impl Client {
                 self.wait_until_up().await;
                 continue;
             };
+            if self.below(3) == 0 {
+                let (node, held) = (self.node(), held.clone());
+                let told = async move { node.wait_for_end(&held).await };
+                self.run.waiting.lock().unwrap().spawn(told);
+            }
             self.tokens = vec![held];
             for round in 0.. {
                 let last = round == ROUNDS_PER_SESSION;
@@ -167,14 +258,20 @@ impl Client {
         let held = self.held().clone();
         let mut tasks = JoinSet::new();
         for _ in 0..1 + self.below(3) {
-            let (node, held, choice) = (self.node(), held.clone(), self.below(10));
+            let (node, held, choice) = (self.node(), held.clone(), self.below(13));
             let member = format!("m{}", self.run.members.fetch_add(1, Ordering::SeqCst));
+            let place = match self.below(6) {
+                0 => Place::Payload(held.handle().to_owned()),
+                1 => Place::Metadata(held.user().to_owned()),
+                _ => Place::SessionData(held.handle().to_owned()),
+            };
             tasks.spawn(async move {
                 match choice {
-                    0..=2 => node.increment(held.handle()).await,
-                    3..=5 => node.merge(held.handle(), &member).await,
-                    6..=7 => node.read(held.handle()).await,
-                    8 => node.verify(&held).await,
+                    0..=2 => node.increment(&place).await,
+                    3..=5 => node.merge(&place, &member).await,
+                    6..=8 => node.read(&place).await,
+                    9 => node.verify(&held).await,
+                    10 | 11 => node.guard(&held).await,
                     _ => node.list(held.user()).await,
                 }
             });
@@ -224,8 +321,11 @@ impl Client {
     async fn look_everywhere(&self) {
         let held = self.held();
         for node in self.run.nodes.iter() {
-            node.read(held.handle()).await;
+            let handle = || held.handle().to_owned();
+            node.read(&Place::SessionData(handle())).await;
+            node.read(&Place::Payload(handle())).await;
             node.verify(held).await;
+            node.guard(held).await;
             node.list(held.user()).await;
             node.refresh(held).await;
         }
@@ -235,8 +335,11 @@ impl Client {
         self.tokens.last().unwrap()
     }
 
+    /// One that is worth asking, or mostly so: nobody knows for certain who is up.
     fn node(&self) -> Node {
-        self.run.nodes[self.below(self.run.nodes.len())].clone()
+        let any = || &self.run.nodes[self.below(self.run.nodes.len())];
+        let first = any();
+        if first.is_up() { first } else { any() }.clone()
     }
 
     fn below(&self, bound: usize) -> usize {

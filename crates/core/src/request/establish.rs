@@ -132,13 +132,16 @@ async fn check(
         token: access.token_text(),
         claims,
     };
+    let now = sessions.now();
     let checked = sessions
         .authority()
-        .check(presented, check_database, sessions.now())
+        .check(presented, check_database, now)
         .await?;
     let confirmed = match checked {
         CheckOutcome::Live(confirmed) => *confirmed,
         CheckOutcome::Gone => {
+            // Before any feed has told it; a guard that relies on the feed must know it, too.
+            sessions.tell_gone(session.handle(), now);
             return Err(SessionError::unauthorised(
                 "Either the session has ended or has been blacklisted",
             ));

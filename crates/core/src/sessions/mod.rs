@@ -177,6 +177,14 @@ impl Sessions {
         self.watch().revoked(handles);
     }
 
+    /// The store has said that it has no such live session any more.
+    pub(crate) fn tell_gone(&self, handle: &SessionHandle, now: UnixMillis) {
+        if let Some(seen) = self.seen_tokens() {
+            seen.forget(handle);
+        }
+        self.watch().gone(handle, now);
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.inner.config
     }

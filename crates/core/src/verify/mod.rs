@@ -3,6 +3,8 @@
 
 mod seen;
 
+// For `seen`, which a test compiles once more on primitives of its own.
+use std::sync;
 use std::sync::{Arc, OnceLock};
 
 pub(crate) use seen::SeenTokens;
@@ -161,5 +163,7 @@ pub(crate) fn verify(
     })))
 }
 
+#[cfg(test)]
+mod shuttled;
 #[cfg(test)]
 mod tests;

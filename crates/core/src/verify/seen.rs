@@ -15,12 +15,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, Weighter};
 
 use super::Verified;
+use super::sync::{Mutex, MutexGuard, PoisonError};
 use crate::ids::SessionHandle;
 
 /// Longer tokens are verified each time.

@@ -13,7 +13,7 @@ static KEY: LazyLock<SigningKey> = LazyLock::new(|| {
     SigningKey::parse(&stored.unwrap(), UnixMillis::new(200_000)).unwrap()
 });
 
-fn token(exp: u64, extra: &str) -> String {
+pub(super) fn token(exp: u64, extra: &str) -> String {
     let payload: JsonObject = format!(
         r#"{{"sub":"u","rsub":"u","iat":1,"exp":{exp},"sessionHandle":"h","refreshTokenHash1":"x","tId":"public"{extra}}}"#
     )
@@ -115,7 +115,7 @@ fn an_altered_byte_anywhere_is_refused() {
     }
 }
 
-fn verified(token: &str, key_generation: u64) -> Verified {
+pub(super) fn verified(token: &str, key_generation: u64) -> Verified {
     let parsed = parse(token).unwrap();
     let now = UnixMillis::new(1_000);
     verify(

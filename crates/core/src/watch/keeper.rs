@@ -39,12 +39,7 @@ impl Sessions {
         let now = self.now();
         match self.authority().information(handle, now).await {
             Ok(Some(session)) => self.watch().lives_until(handle, session.expiry),
-            Ok(None) => {
-                if let Some(seen) = self.seen_tokens() {
-                    seen.forget(handle);
-                }
-                self.watch().gone(handle, now);
-            }
+            Ok(None) => self.tell_gone(handle, now),
             Err(fault) => telemetry::fault_met(&fault),
         }
     }

@@ -77,9 +77,29 @@ async fn sslmode_says_whether_to_encrypt_and_whom_to_trust() {
     assert!(is_encrypted(with("prefer")).await);
     let verified = with("require").root_certificates(authority.clone());
     assert!(is_encrypted(verified).await);
+    let file = |folder: &Path| folder.join("ca.pem").display().to_string();
+    for verified in ["verify-full", "require", "prefer"] {
+        let url = format!("{verified}&sslrootcert={}", file(folder.path()));
+        assert!(is_encrypted(with(&url)).await, "{verified}");
+    }
+    // What the program says counts.
+    let url = format!("verify-full&sslrootcert={}", file(other.path()));
+    assert!(is_encrypted(with(&url).root_certificates(authority.clone())).await);
+    for refused in ["verify-ca", "prefer&sslrootcert=system"] {
+        let error = with(refused).open().await.unwrap_err();
+        assert_eq!(error.kind(), OpenErrorKind::WeakSslMode);
+        assert!(error.to_string().contains("sslmode=verify-full"), "{error}");
+    }
+    let missing = with("verify-full&sslrootcert=/nowhere.pem").open().await;
+    let error = missing.unwrap_err();
+    assert_eq!(error.kind(), OpenErrorKind::Certificates);
+    assert!(chain(&error).contains("/nowhere.pem"), "{}", chain(&error));
     // An authority that is not trusted, by the system or by what was given.
     for options in [
         with("require"),
+        with("verify-full"),
+        with("verify-full&sslrootcert=system"),
+        with(&url),
         with("require").root_certificates(other_authority.clone()),
         with("prefer").root_certificates(other_authority),
     ] {
@@ -96,6 +116,11 @@ async fn sslmode_says_whether_to_encrypt_and_whom_to_trust() {
             .replace("/postgres", "/postgres?sslmode=require"),
     );
     let error = url.root_certificates(authority).open().await.unwrap_err();
+    assert!(chain(&error).contains("certificate"), "{}", chain(&error));
+    let url = server.url().replace("127.0.0.1", "localhost");
+    let file = file(folder.path());
+    let url = format!("{url}?sslmode=verify-full&sslrootcert={file}");
+    let error = PostgresStore::open(url).await.unwrap_err();
     assert!(chain(&error).contains("certificate"), "{}", chain(&error));
     for none in ["", "nonsense"] {
         let options = with("require").root_certificates(none);

@@ -1,16 +1,57 @@
-//! What was written is there, once, and stays.
+//! What was written is there, once, and stays: in session data, in payloads, stored and in the
+//! tokens of a refresh, and in the metadata of users.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::judge::Story;
-use super::{Answer, Call, Document, Operation, Rule, Violation};
+use super::{Answer, Call, Document, Operation, Place, Rule, Violation};
 
-pub(super) fn check(story: &Story<'_>) -> Vec<Violation> {
+/// What concerns one document.
+struct Story<'a> {
+    subject: &'a str,
+    own: Vec<&'a Operation>,
+}
+
+pub(super) fn check(operations: &[Operation]) -> Vec<Violation> {
+    let mut stories: BTreeMap<Place, Vec<&Operation>> = BTreeMap::new();
+    for operation in operations {
+        if let Some(place) = place(operation) {
+            stories.entry(place).or_default().push(operation);
+        }
+    }
+    let mut violations = Vec::new();
+    for (place, own) in &stories {
+        let (Place::SessionData(subject) | Place::Payload(subject) | Place::Metadata(subject)) =
+            place;
+        let mut found = judge(&Story {
+            subject,
+            own: own.clone(),
+        });
+        let mut seen = BTreeSet::new();
+        found.retain(|violation| seen.insert(violation.rule));
+        violations.extend(found);
+    }
+    violations
+}
+
+/// The document that an operation is about. A refresh shows the payload.
+fn place(operation: &Operation) -> Option<Place> {
+    match (&operation.call, &operation.answer) {
+        (Call::Read(place) | Call::Increment(place) | Call::Merge(place, _), _) => {
+            Some(place.clone())
+        }
+        (Call::Refresh(session, _), Answer::Refreshed(..)) => Some(Place::Payload(session.clone())),
+        _ => None,
+    }
+}
+
+fn judge(story: &Story<'_>) -> Vec<Violation> {
     let seen: Vec<(&Operation, &Document)> = story
         .own
         .iter()
         .filter_map(|operation| match &operation.answer {
-            Answer::Document(document) => Some((*operation, document)),
+            Answer::Document(document) | Answer::Refreshed(_, document) => {
+                Some((*operation, document))
+            }
             _ => None,
         })
         .collect();
@@ -22,7 +63,7 @@ pub(super) fn check(story: &Story<'_>) -> Vec<Violation> {
 fn counters(story: &Story<'_>, seen: &[(&Operation, &Document)]) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut found = |rule, operations: &[&Operation]| {
-        violations.push(Violation::new(rule, story.handle, operations));
+        violations.push(Violation::new(rule, story.subject, operations));
     };
     let increments: Vec<_> = story
         .own
@@ -98,7 +139,7 @@ fn members(story: &Story<'_>, seen: &[(&Operation, &Document)]) -> Vec<Violation
         if of_nobody {
             violations.push(Violation::new(
                 Rule::PhantomWrite,
-                story.handle,
+                story.subject,
                 &[operation],
             ));
         }
@@ -115,7 +156,7 @@ fn members(story: &Story<'_>, seen: &[(&Operation, &Document)]) -> Vec<Violation
             } else {
                 Rule::LostWrite
             };
-            violations.push(Violation::new(rule, story.handle, &[first, operation]));
+            violations.push(Violation::new(rule, story.subject, &[first, operation]));
         }
     }
     violations

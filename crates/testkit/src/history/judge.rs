@@ -2,8 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
-use super::{Answer, Call, Operation, documents, life, lineage};
+use super::{Answer, Call, Operation, documents, expiry, feed, life, lineage};
+
+/// How long things last, by the clock of the nodes. Nothing ends by itself where nothing is said.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms {
+    /// How long after its exchange a refresh token gets the same successor again.
+    pub grace: Option<Duration>,
+    /// How long a session lives without a refresh.
+    pub validity: Option<Duration>,
+}
 
 /// What a history must not show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +42,11 @@ pub enum Rule {
     ForgottenInList,
     /// There is a session that nobody has created.
     PhantomSession,
+    /// A session was used after its time, whoever refreshed it last.
+    OutlivedItsExpiry,
+    /// A guard that relies on the feed of endings let a session through after its own node had ended
+    /// it, or had told of its end.
+    ServedAfterTold,
 }
 
 /// A rule that is broken.
@@ -68,6 +83,7 @@ impl fmt::Display for Violation {
                 end,
                 call,
                 answer,
+                ..
             } = operation;
             write!(
                 f,
@@ -85,7 +101,7 @@ pub struct Report {
     pub judged: usize,
     /// Of how many of them it is not known whether they took place.
     pub unknown: usize,
-    /// At most one of each rule for each session.
+    /// At most one of each rule for each session and each document.
     pub violations: Vec<Violation>,
 }
 
@@ -133,7 +149,7 @@ pub(super) struct Story<'a> {
 
 /// Judges a history.
 #[must_use]
-pub fn judge(operations: &[Operation]) -> Report {
+pub fn judge(operations: &[Operation], terms: Terms) -> Report {
     let mut users: BTreeMap<&str, Vec<&Operation>> = BTreeMap::new();
     let mut stories: BTreeMap<&str, Story<'_>> = BTreeMap::new();
     for operation in operations {
@@ -148,25 +164,31 @@ pub fn judge(operations: &[Operation]) -> Report {
             }
             (
                 Call::Verify(session)
-                | Call::Read(session)
-                | Call::Increment(session)
-                | Call::Merge(session, _)
+                | Call::Guard(session)
+                | Call::Await(session)
                 | Call::Refresh(session, _)
                 | Call::Replay(session, _)
                 | Call::Revoke(session),
                 _,
             ) => stories.entry(session).or_default().own.push(operation),
+            (Call::Read(place) | Call::Increment(place) | Call::Merge(place, _), _) => {
+                if let Some(session) = place.session() {
+                    stories.entry(session).or_default().own.push(operation);
+                }
+            }
         }
     }
     let mut violations = life::sessions_of_nobody(operations);
+    violations.extend(documents::check(operations));
     for (handle, story) in &mut stories {
         story.handle = handle;
         if let Some(Call::Create(user)) = story.creation.map(|creation| &creation.call) {
             story.of_user = users.get(user.as_str()).map_or(&[], Vec::as_slice);
         }
-        let mut found = life::check(story);
-        found.extend(lineage::check(story));
-        found.extend(documents::check(story));
+        let mut found = life::check(story, terms);
+        found.extend(lineage::check(story, terms));
+        found.extend(expiry::check(story, terms));
+        found.extend(feed::check(story, terms));
         let mut seen = BTreeSet::new();
         found.retain(|violation| seen.insert(violation.rule));
         violations.extend(found);
@@ -176,6 +198,8 @@ pub fn judge(operations: &[Operation]) -> Report {
         unknown: operations
             .iter()
             .filter(|operation| operation.answer == Answer::Unknown)
+            // Whose session goes on is not told anything.
+            .filter(|operation| !matches!(operation.call, Call::Await(_)))
             .count(),
         violations,
     }

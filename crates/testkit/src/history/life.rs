@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::judge::Story;
+use super::expiry::{may_be_prolonged, may_be_too_late, may_have_expired};
+use super::judge::{Story, Terms};
 use super::{Answer, Call, Operation, Rule, Violation};
 
 /// What an operation says about a session.
@@ -15,7 +16,7 @@ enum Sign {
     Unlisted,
 }
 
-pub(super) fn check(story: &Story<'_>) -> Vec<Violation> {
+pub(super) fn check(story: &Story<'_>, terms: Terms) -> Vec<Violation> {
     let (mut alive, mut gone, mut unlisted) = (Vec::new(), Vec::new(), Vec::new());
     for &operation in story.own.iter().chain(story.of_user) {
         match sign(story, operation) {
@@ -37,16 +38,20 @@ pub(super) fn check(story: &Story<'_>) -> Vec<Violation> {
     if let [first, second, ..] = claims[..] {
         found(Rule::EndedTwice, &[first, second]);
     }
-    // It was there when they began.
-    alive.extend(claims);
-    if let Some(both) = contradiction(&gone, &alive) {
+    // It was there when they began. One that has expired may still be there to be deleted.
+    alive.extend(
+        claims
+            .into_iter()
+            .filter(|claim| !may_have_expired(story, claim, terms)),
+    );
+    if let Some(both) = contradiction(story, &gone, &alive, terms) {
         found(Rule::Resurrected, &both);
     }
-    if let Some(both) = contradiction(&unlisted, &alive) {
+    if let Some(both) = contradiction(story, &unlisted, &alive, terms) {
         found(Rule::ForgottenInList, &both);
     }
     for operation in gone {
-        if !has_cause(story, operation) {
+        if !has_cause(story, operation, terms) {
             let rule = match operation.call {
                 Call::Refresh(..) => Rule::LoggedOut,
                 _ => Rule::EndedForNoReason,
@@ -55,19 +60,24 @@ pub(super) fn check(story: &Story<'_>) -> Vec<Violation> {
         }
     }
     for operation in unlisted {
-        if !has_cause(story, operation) {
+        if !has_cause(story, operation, terms) {
             found(Rule::ForgottenInList, &[operation]);
         }
     }
     violations
 }
 
-/// The earliest sign of an end, and a sign of life that is later for certain.
+/// The earliest sign of an end for good, and a sign of life that is later for certain.
 fn contradiction<'a>(
+    story: &Story<'_>,
     ends: &[&'a Operation],
     alive: &[&'a Operation],
+    terms: Terms,
 ) -> Option<[&'a Operation; 2]> {
-    let earliest = *ends.iter().min_by_key(|end| end.end)?;
+    let ends = ends.iter().copied();
+    let earliest = ends
+        .filter(|end| !may_be_prolonged(story, end, terms))
+        .min_by_key(|end| end.end)?;
     let later = *alive.iter().find(|later| earliest.is_before(later))?;
     Some([earliest, later])
 }
@@ -79,7 +89,9 @@ fn sign(story: &Story<'_>, operation: &Operation) -> Option<Sign> {
             .is_some_and(|created| created.is_before(operation))
     };
     match (&operation.call, &operation.answer) {
-        (_, Answer::Alive | Answer::Document(_) | Answer::Refreshed(_)) => Some(Sign::Alive),
+        (Call::Verify(_), Answer::Alive) | (_, Answer::Document(_) | Answer::Refreshed(..)) => {
+            Some(Sign::Alive)
+        }
         (_, Answer::Gone | Answer::Theft) | (Call::Revoke(_), Answer::Revoked(_)) => {
             Some(Sign::Gone)
         }
@@ -88,21 +100,25 @@ fn sign(story: &Story<'_>, operation: &Operation) -> Option<Sign> {
         }
         (_, Answer::Listed(_)) if names(&operation.answer, story.handle) => Some(Sign::Alive),
         (_, Answer::Listed(_)) => was_created().then_some(Sign::Unlisted),
-        (_, Answer::Unknown | Answer::Created(..) | Answer::RotatedOut) => None,
+        // A guard's node may not have been told yet; `feed` has more to say about it.
+        (_, Answer::Unknown | Answer::Created(..) | Answer::RotatedOut) | (_, Answer::Alive) => {
+            None
+        }
     }
 }
 
-/// Whether somebody asked for the end of the session before `gone` was over.
+/// Whether somebody asked for the end of the session before `gone` was over, or its time had come.
 ///
 /// A revocation that found nothing counts too: a store may try again when it has lost its
 /// connection, and then finds that its first attempt was carried out.
-fn has_cause(story: &Story<'_>, gone: &Operation) -> bool {
-    story
+fn has_cause(story: &Story<'_>, gone: &Operation, terms: Terms) -> bool {
+    let asked_for = story
         .own
         .iter()
         .chain(story.of_user)
         .any(|cause| match cause.call {
             Call::Revoke(_) | Call::Replay(..) => cause.start < gone.end,
+            Call::Refresh(..) => cause.start < gone.end && may_be_too_late(story, cause, terms),
             Call::RevokeAll(_) => {
                 let created_later = story
                     .creation
@@ -110,10 +126,11 @@ fn has_cause(story: &Story<'_>, gone: &Operation) -> bool {
                 cause.start < gone.end && !created_later
             }
             _ => false,
-        })
+        });
+    asked_for || may_have_expired(story, gone, terms)
 }
 
-fn names(answer: &Answer, handle: &str) -> bool {
+pub(super) fn names(answer: &Answer, handle: &str) -> bool {
     match answer {
         Answer::Revoked(handles) | Answer::Listed(handles) => {
             handles.iter().any(|listed| listed == handle)

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::judge::Story;
+use super::expiry::may_be_too_late;
+use super::judge::{Story, Terms};
 use super::{Answer, Call, Operation, Rule, TokenId, Violation};
 
-pub(super) fn check(story: &Story<'_>) -> Vec<Violation> {
+pub(super) fn check(story: &Story<'_>, terms: Terms) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut found = |rule, operations: &[&Operation]| {
         violations.push(Violation::new(rule, story.handle, operations));
@@ -13,14 +14,16 @@ pub(super) fn check(story: &Story<'_>) -> Vec<Violation> {
     let mut exchanges: Vec<(TokenId, TokenId, &Operation)> = Vec::new();
     for &operation in &story.own {
         match (&operation.call, &operation.answer) {
-            (Call::Refresh(_, token), Answer::Refreshed(next)) => {
+            (Call::Refresh(_, token), Answer::Refreshed(next, _)) => {
                 exchanges.push((*token, *next, operation));
             }
-            (Call::Replay(..), Answer::Refreshed(_)) => {
+            (Call::Replay(..), Answer::Refreshed(..)) => {
                 found(Rule::StaleTokenAccepted, &[operation]);
             }
             // The token was good. Had the session ended, it would be gone.
-            (Call::Refresh(..), Answer::Theft) => found(Rule::LoggedOut, &[operation]),
+            (Call::Refresh(..), Answer::Theft) if !may_be_too_late(story, operation, terms) => {
+                found(Rule::LoggedOut, &[operation]);
+            }
             _ => {}
         }
     }

@@ -8,15 +8,22 @@
 //! second began. What it reports is therefore wrong in *every* order that is possible. See [`Rule`]
 //! for what it looks at.
 //!
-//! Two things are up to the workload. The refresh tokens of a session are used in turn, by anybody
-//! and any number of times at once, but the successor of a token only when nobody uses the token
-//! itself any more; whoever breaks this asks for a [`Call::Replay`]. And no session expires.
+//! One thing is up to the workload: the refresh tokens of a session are used in turn, by anybody and
+//! any number of times at once, but the successor of a token only when nobody uses the token itself
+//! any more. Whoever breaks this asks for a [`Call::Replay`].
+//!
+//! What the passing of time allows and demands, the judge knows from [`Terms`], and from a clock that
+//! all nodes share and that goes forward only ([`History::with_clock`]). Without one, no session
+//! expires and no grace window ends.
+//!
+//! A node asks an [`Engine`]: one in this process ([`Local`]), or whatever carries an [`Ask`] to
+//! another process and its answer back.
 //!
 //! # Examples
 //! ```
 //! use std::sync::Arc;
 //! use supersession::{Sessions, store::MemoryStore};
-//! use supersession_testkit::history::{History, Node, judge};
+//! use supersession_testkit::history::{History, Node, Place, Terms, judge};
 //!
 //! # async fn example() -> Result<(), supersession::BuildError> {
 //! let sessions = Sessions::builder(MemoryStore::new())
@@ -27,11 +34,12 @@
 //! let history = Arc::new(History::new());
 //! let node = Node::new(0, sessions, &history);
 //! if let Some(held) = node.create("alice").await {
-//!     node.increment(held.handle()).await;
+//!     let data = Place::SessionData(held.handle().to_owned());
+//!     node.increment(&data).await;
 //!     node.revoke(held.handle()).await;
-//!     node.read(held.handle()).await;
+//!     node.read(&data).await;
 //! }
-//! let report = judge(&history.operations());
+//! let report = judge(&history.operations(), Terms::default());
 //! assert!(report.violations.is_empty(), "{report}");
 //! assert_eq!((report.judged, report.unknown), (4, 0));
 //! # Ok(())
@@ -40,23 +48,31 @@
 //! ```
 
 mod documents;
+mod engine;
+mod expiry;
+mod feed;
 mod judge;
 mod life;
 mod lineage;
 mod node;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use supersession::{RefreshHash2, RefreshToken};
+use serde::{Deserialize, Serialize};
+use supersession::{Clock, RefreshHash2, RefreshToken, UnixMillis};
 
-pub use judge::{Report, Rule, Violation, judge};
-pub use node::{Held, Node};
+use crate::ManualClock;
+
+pub use engine::{Ask, Engine, Held, Local};
+pub use judge::{Report, Rule, Terms, Violation, judge};
+pub use node::Node;
 
 /// Tells refresh tokens apart, without being of use to anybody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TokenId(pub u64);
 
 impl TokenId {
@@ -69,6 +85,28 @@ impl TokenId {
     }
 }
 
+/// A document, by its session or its user.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Place {
+    /// The data of a session.
+    SessionData(String),
+    /// The access token payload of a session, as it is stored.
+    Payload(String),
+    /// The metadata of a user.
+    Metadata(String),
+}
+
+impl Place {
+    /// The session; none if it is of a user.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        match self {
+            Self::SessionData(session) | Self::Payload(session) => Some(session),
+            Self::Metadata(_) => None,
+        }
+    }
+}
+
 /// What was asked. Sessions go by their handles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
@@ -76,12 +114,16 @@ pub enum Call {
     Create(String),
     /// Whether the database has this session.
     Verify(String),
-    /// The session's data.
-    Read(String),
-    /// One more on the counter in the session's data, by a modification.
-    Increment(String),
-    /// A member of its own in the session's data, by a merge.
-    Merge(String, String),
+    /// Whether a guard that relies on the store's feed of endings lets the session through.
+    Guard(String),
+    /// To be told when the session ends.
+    Await(String),
+    /// A document.
+    Read(Place),
+    /// One more on the counter in a document, by a modification.
+    Increment(Place),
+    /// A member of its own in a document, by a merge.
+    Merge(Place, String),
     /// The successor of a refresh token that is current, or was until a moment ago.
     Refresh(String, TokenId),
     /// A refresh with a token that is known to be good no more: it must be refused, and ends the
@@ -96,7 +138,7 @@ pub enum Call {
 }
 
 /// What was answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// An error, or nothing yet: it may have taken place, may still do so, or not.
     Unknown,
@@ -104,14 +146,14 @@ pub enum Answer {
     Created(String, TokenId),
     /// The session is there.
     Alive,
-    /// There is no such session.
+    /// There is no such session, or not any more.
     Gone,
-    /// The access token is of an older branch; says nothing about the session.
+    /// The access token is of an older branch, or has expired; says nothing about the session.
     RotatedOut,
-    /// The session's data, after what was asked for.
+    /// The document, after what was asked for.
     Document(Document),
-    /// The next refresh token.
-    Refreshed(TokenId),
+    /// The next refresh token, and the payload in the access token beside it.
+    Refreshed(TokenId, Document),
     /// A refresh token was used again, and its session ended for it.
     Theft,
     /// These sessions ended by this call.
@@ -120,8 +162,8 @@ pub enum Answer {
     Listed(Vec<String>),
 }
 
-/// What the sessions of a history keep as their data.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What the documents of a history hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
     /// How often it was counted.
     pub counter: u64,
@@ -138,6 +180,10 @@ pub struct Operation {
     pub start: u64,
     /// When it was answered; [`u64::MAX`] if it never was.
     pub end: u64,
+    /// What the clock of the nodes showed before it was asked.
+    pub asked: UnixMillis,
+    /// What it showed after the answer.
+    pub answered: UnixMillis,
     /// What was asked.
     pub call: Call,
     /// What was answered.
@@ -145,38 +191,54 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// Whether this one was over when the other began.
+    /// Whether this one was over when the other began. One of unknown outcome may never be: whoever
+    /// has given up does not know what is still under way.
     #[must_use]
     pub fn is_before(&self, other: &Self) -> bool {
-        self.end < other.start
+        self.answer != Answer::Unknown && self.end < other.start
     }
 }
 
 /// All operations of a run, by all nodes.
-#[derive(Debug, Default)]
 pub struct History {
     /// Counts moments. A count that is taken later is greater, on every thread, which no clock that
     /// measures time can promise.
     moments: AtomicU64,
+    clock: Arc<dyn Clock>,
     operations: Mutex<Vec<Operation>>,
     answered: AtomicUsize,
     unknown: AtomicUsize,
 }
 
 impl History {
-    /// Nothing has happened.
+    /// Nothing has happened, and no time passes.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::with_clock(ManualClock::new(UnixMillis::default()))
+    }
+
+    /// Nothing has happened. The clock is the one of all nodes.
+    #[must_use]
+    pub fn with_clock(clock: impl Clock) -> Self {
+        Self {
+            moments: AtomicU64::new(0),
+            clock: Arc::new(clock),
+            operations: Mutex::default(),
+            answered: AtomicUsize::new(0),
+            unknown: AtomicUsize::new(0),
+        }
     }
 
     /// Notes that something is asked. To be given to [`Self::end`].
     pub fn begin(&self, node: usize, call: Call) -> usize {
+        let asked = self.clock.now();
         let mut operations = self.lock();
         operations.push(Operation {
             node,
             start: self.moments.fetch_add(1, Ordering::SeqCst),
             end: u64::MAX,
+            asked,
+            answered: UnixMillis::new(u64::MAX),
             call,
             answer: Answer::Unknown,
         });
@@ -185,6 +247,7 @@ impl History {
 
     /// Notes what was answered.
     pub fn end(&self, operation: usize, answer: Answer) {
+        let answered = self.clock.now();
         let moment = self.moments.fetch_add(1, Ordering::SeqCst);
         let count = if answer == Answer::Unknown {
             &self.unknown
@@ -193,6 +256,9 @@ impl History {
         };
         count.fetch_add(1, Ordering::SeqCst);
         if let Some(operation) = self.lock().get_mut(operation) {
+            if answer != Answer::Unknown {
+                operation.answered = answered;
+            }
             operation.end = moment;
             operation.answer = answer;
         }
@@ -218,6 +284,21 @@ impl History {
         self.operations
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("History")
+            .field("answered", &self.answered())
+            .field("unknown", &self.unknown())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

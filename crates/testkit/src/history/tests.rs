@@ -1,12 +1,18 @@
 //! Histories written by hand: each rule, and the nearest history that keeps it.
 
-use super::{Answer, Call, Document, Operation, Rule, TokenId, judge};
+use std::time::Duration;
+
+use supersession::UnixMillis;
+
+use super::{Answer, Call, Document, Operation, Place, Rule, Terms, TokenId, judge};
 
 fn operation(start: u64, end: u64, call: Call, answer: Answer) -> Operation {
     Operation {
         node: 0,
         start,
         end,
+        asked: UnixMillis::default(),
+        answered: UnixMillis::default(),
         call,
         answer,
     }
@@ -14,6 +20,10 @@ fn operation(start: u64, end: u64, call: Call, answer: Answer) -> Operation {
 
 fn s() -> String {
     "s".to_owned()
+}
+
+fn data() -> Place {
+    Place::SessionData(s())
 }
 
 fn token(number: u64) -> TokenId {
@@ -33,19 +43,23 @@ fn document(counter: u64, members: &[&str]) -> Answer {
 }
 
 fn merge(start: u64, end: u64, answer: Answer) -> Operation {
-    operation(start, end, Call::Merge(s(), "m".to_owned()), answer)
+    operation(start, end, Call::Merge(data(), "m".to_owned()), answer)
 }
 
 fn increment(start: u64, end: u64, answer: Answer) -> Operation {
-    operation(start, end, Call::Increment(s()), answer)
+    operation(start, end, Call::Increment(data()), answer)
 }
 
 fn read(start: u64, end: u64, answer: Answer) -> Operation {
-    operation(start, end, Call::Read(s()), answer)
+    operation(start, end, Call::Read(data()), answer)
 }
 
 fn refresh(start: u64, end: u64, from: u64, answer: Answer) -> Operation {
     operation(start, end, Call::Refresh(s(), token(from)), answer)
+}
+
+fn refreshed(to: u64) -> Answer {
+    Answer::Refreshed(token(to), Document::default())
 }
 
 fn revoke(start: u64, end: u64, answer: Answer) -> Operation {
@@ -65,14 +79,14 @@ fn ended() -> Answer {
 #[track_caller]
 fn keeps(operations: &[Operation]) {
     let operations = [&[created()], operations].concat();
-    let report = judge(&operations);
+    let report = judge(&operations, Terms::default());
     assert!(report.violations.is_empty(), "{report}");
     assert_eq!(report.judged, operations.len());
 }
 
 #[track_caller]
 fn breaks(rule: Rule, operations: &[Operation]) {
-    let report = judge(&[&[created()], operations].concat());
+    let report = judge(&[&[created()], operations].concat(), Terms::default());
     assert_eq!(
         report.broken().into_iter().collect::<Vec<_>>(),
         [rule],
@@ -185,8 +199,8 @@ fn nobody_is_logged_out_without_cause() {
     breaks(Rule::LoggedOut, &[refresh(2, 3, 0, Answer::Theft)]);
     let replay = operation(6, 7, Call::Replay(s(), token(0)), Answer::Theft);
     let replayed = [
-        refresh(2, 3, 0, Answer::Refreshed(token(1))),
-        refresh(4, 5, 1, Answer::Refreshed(token(2))),
+        refresh(2, 3, 0, refreshed(1)),
+        refresh(4, 5, 1, refreshed(2)),
         replay,
         read(8, 9, Answer::Gone),
     ];
@@ -195,24 +209,19 @@ fn nobody_is_logged_out_without_cause() {
 
 #[test]
 fn refresh_tokens_form_a_line() {
-    let first = refresh(2, 5, 0, Answer::Refreshed(token(1)));
-    keeps(&[first.clone(), refresh(3, 4, 0, Answer::Refreshed(token(1)))]);
+    let first = refresh(2, 5, 0, refreshed(1));
+    keeps(&[first.clone(), refresh(3, 4, 0, refreshed(1))]);
     breaks(
         Rule::TwoSuccessors,
-        &[first.clone(), refresh(3, 4, 0, Answer::Refreshed(token(2)))],
+        &[first.clone(), refresh(3, 4, 0, refreshed(2))],
     );
     let stale = [
         first.clone(),
-        refresh(6, 7, 1, Answer::Refreshed(token(2))),
-        refresh(8, 9, 0, Answer::Refreshed(token(1))),
+        refresh(6, 7, 1, refreshed(2)),
+        refresh(8, 9, 0, refreshed(1)),
     ];
     breaks(Rule::StaleTokenAccepted, &stale);
-    let replay = operation(
-        8,
-        9,
-        Call::Replay(s(), token(0)),
-        Answer::Refreshed(token(1)),
-    );
+    let replay = operation(8, 9, Call::Replay(s(), token(0)), refreshed(1));
     breaks(Rule::StaleTokenAccepted, &[first, replay]);
 }
 
@@ -230,4 +239,202 @@ fn a_list_has_who_is_there() {
     breaks(Rule::PhantomSession, &[list(2, 3, &["s", "other"])]);
     let unknown = operation(2, 3, Call::Create("alice".to_owned()), Answer::Unknown);
     keeps(&[unknown, list(4, 5, &["s", "other"])]);
+}
+
+fn payload() -> Place {
+    Place::Payload(s())
+}
+
+fn merge_payload(start: u64, end: u64) -> Operation {
+    let call = Call::Merge(payload(), "m".to_owned());
+    operation(start, end, call, document(0, &["m"]))
+}
+
+/// A refresh whose new access token has these members.
+fn refresh_with(start: u64, end: u64, members: &[&str]) -> Operation {
+    let Answer::Document(payload) = document(0, members) else {
+        unreachable!()
+    };
+    refresh(start, end, 0, Answer::Refreshed(token(1), payload))
+}
+
+#[test]
+fn a_refreshed_token_has_the_payload_that_is_stored() {
+    keeps(&[merge_payload(2, 3), refresh_with(4, 5, &["m"])]);
+    // They overlap.
+    keeps(&[merge_payload(2, 5), refresh_with(4, 6, &[])]);
+    // What was taken away or added is restored by a stale token.
+    let lost = [merge_payload(2, 3), refresh_with(4, 5, &[])];
+    breaks(Rule::LostWrite, &lost);
+    breaks(Rule::PhantomWrite, &[refresh_with(4, 5, &["m"])]);
+    // It is another document than the session's data.
+    let elsewhere = operation(4, 5, Call::Read(data()), document(0, &[]));
+    keeps(&[merge_payload(2, 3), elsewhere]);
+    let gone = operation(2, 3, Call::Merge(payload(), "m".to_owned()), Answer::Gone);
+    breaks(Rule::EndedForNoReason, &[gone]);
+}
+
+#[test]
+fn metadata_are_the_users_and_outlive_sessions() {
+    let alice = || Place::Metadata("alice".to_owned());
+    let count = |start, end, n| operation(start, end, Call::Increment(alice()), document(n, &[]));
+    let read = |start, end, n| operation(start, end, Call::Read(alice()), document(n, &[]));
+    keeps(&[count(2, 3, 1), revoke(4, 5, ended()), read(6, 7, 1)]);
+    breaks(Rule::LostUpdate, &[count(2, 3, 1), read(4, 5, 0)]);
+    breaks(Rule::LostUpdate, &[count(2, 5, 1), count(3, 4, 1)]);
+    breaks(Rule::PhantomWrite, &[count(2, 3, 2)]);
+}
+
+const TERMS: Terms = Terms {
+    grace: Some(Duration::from_millis(10)),
+    validity: Some(Duration::from_millis(100)),
+};
+
+/// The same operation at a time of the clock that all nodes share.
+fn at(asked: u64, answered: u64, operation: Operation) -> Operation {
+    Operation {
+        asked: UnixMillis::new(asked),
+        answered: UnixMillis::new(answered),
+        ..operation
+    }
+}
+
+#[track_caller]
+fn comes_to(rules: &[Rule], operations: &[Operation]) {
+    let report = judge(&[&[created()], operations].concat(), TERMS);
+    assert_eq!(
+        report.broken().into_iter().collect::<Vec<_>>(),
+        rules,
+        "{report}"
+    );
+}
+
+#[test]
+fn a_session_lives_as_long_as_it_should_and_no_longer() {
+    let alive = || document(0, &[]);
+    // Created at 0, and never refreshed.
+    comes_to(&[], &[at(99, 99, read(2, 3, alive()))]);
+    comes_to(
+        &[Rule::OutlivedItsExpiry],
+        &[at(100, 100, read(2, 3, alive()))],
+    );
+    comes_to(
+        &[Rule::OutlivedItsExpiry],
+        &[at(100, 100, list(2, 3, &["s"]))],
+    );
+    comes_to(&[], &[at(100, 100, read(2, 3, Answer::Gone))]);
+    comes_to(
+        &[Rule::EndedForNoReason],
+        &[at(99, 99, read(2, 3, Answer::Gone))],
+    );
+    comes_to(&[], &[at(100, 100, list(2, 3, &[]))]);
+    comes_to(&[Rule::ForgottenInList], &[at(99, 99, list(2, 3, &[]))]);
+    // The time came while it was asked.
+    comes_to(&[], &[at(99, 101, read(2, 3, alive()))]);
+    comes_to(&[], &[at(99, 101, read(2, 3, Answer::Gone))]);
+    // What is over may still be there to be deleted.
+    let swept = [
+        at(100, 100, read(2, 3, Answer::Gone)),
+        at(100, 100, revoke(4, 5, ended())),
+    ];
+    comes_to(&[], &swept);
+    // But nobody finds it alive again.
+    let back = [
+        at(99, 101, read(2, 3, Answer::Gone)),
+        at(99, 101, read(4, 5, alive())),
+    ];
+    comes_to(&[Rule::Resurrected], &back);
+}
+
+#[test]
+fn a_refresh_makes_a_session_live_longer() {
+    let refreshed_at_50 = || at(50, 50, refresh(2, 3, 0, refreshed(1)));
+    let read = |now, answer| at(now, now, read(4, 5, answer));
+    let alive = || document(0, &[]);
+    comes_to(&[], &[refreshed_at_50(), read(149, alive())]);
+    comes_to(
+        &[Rule::OutlivedItsExpiry],
+        &[refreshed_at_50(), read(150, alive())],
+    );
+    comes_to(
+        &[Rule::EndedForNoReason],
+        &[refreshed_at_50(), read(130, Answer::Gone)],
+    );
+    // It may have been the second in a grace window of 10, which prolongs nothing.
+    comes_to(&[], &[refreshed_at_50(), read(145, Answer::Gone)]);
+    // One of unknown outcome may have been carried out at any time.
+    let unknown = Operation {
+        answered: UnixMillis::new(u64::MAX),
+        ..refresh(2, 3, 0, Answer::Unknown)
+    };
+    comes_to(&[], &[unknown.clone(), read(150, alive())]);
+    comes_to(&[], &[unknown, read(150, Answer::Gone)]);
+}
+
+#[test]
+fn a_refresh_that_began_in_time_may_still_prolong() {
+    let gone = || at(100, 100, read(4, 5, Answer::Gone));
+    let alive = || at(110, 110, read(8, 9, document(0, &[])));
+    let refresh = |start| at(99, 100, refresh(start, 7, 0, refreshed(1)));
+    comes_to(&[], &[refresh(3), gone(), alive()]);
+    // One that began when the end was known.
+    let late = [gone(), at(100, 100, refresh(6)), alive()];
+    comes_to(&[Rule::Resurrected, Rule::OutlivedItsExpiry], &late);
+}
+
+#[test]
+fn who_refreshes_after_the_grace_window_may_be_logged_out() {
+    let first = || at(0, 0, refresh(2, 3, 0, refreshed(1)));
+    let second = |now, answer| at(0, now, refresh(2, 5, 0, answer));
+    let gone = || at(11, 11, read(6, 7, Answer::Gone));
+    comes_to(&[], &[first(), second(11, Answer::Theft), gone()]);
+    comes_to(&[Rule::LoggedOut], &[first(), second(10, Answer::Theft)]);
+    // Nobody else has used the token.
+    comes_to(&[Rule::LoggedOut], &[second(11, Answer::Theft)]);
+    comes_to(
+        &[Rule::EndedForNoReason],
+        &[first(), second(10, refreshed(1)), gone()],
+    );
+}
+
+#[test]
+fn a_guard_knows_what_its_node_knows() {
+    let guard = |node, start, end, answer| Operation {
+        node,
+        ..operation(start, end, Call::Guard(s()), answer)
+    };
+    let told = |start, end| operation(start, end, Call::Await(s()), Answer::Gone);
+    let on_node_1 = |operation| Operation {
+        node: 1,
+        ..operation
+    };
+    let revoked = || on_node_1(revoke(2, 3, ended()));
+    // Revoked elsewhere: until this node is told, it may let the session through.
+    keeps(&[revoked(), guard(0, 4, 5, Answer::Alive)]);
+    keeps(&[revoked(), guard(0, 6, 8, Answer::Alive), told(2, 7)]);
+    keeps(&[revoked(), told(2, 5), guard(0, 6, 7, Answer::Gone)]);
+    breaks(
+        Rule::ServedAfterTold,
+        &[revoked(), told(2, 5), guard(0, 6, 7, Answer::Alive)],
+    );
+    // Revoked by this node: at once.
+    breaks(
+        Rule::ServedAfterTold,
+        &[revoked(), guard(1, 4, 5, Answer::Alive)],
+    );
+    // Refused once, refused for good.
+    let wavering = [
+        revoked(),
+        guard(0, 4, 5, Answer::Gone),
+        guard(0, 6, 7, Answer::Alive),
+    ];
+    breaks(Rule::ServedAfterTold, &wavering);
+    let checked = operation(4, 5, Call::Verify(s()), Answer::Gone);
+    breaks(
+        Rule::ServedAfterTold,
+        &[revoked(), checked, guard(0, 6, 7, Answer::Alive)],
+    );
+    // A guard refuses nobody without cause, and nobody is told of an end that is none.
+    breaks(Rule::EndedForNoReason, &[guard(0, 2, 3, Answer::Gone)]);
+    breaks(Rule::EndedForNoReason, &[told(2, 3)]);
 }

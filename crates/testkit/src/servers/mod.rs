@@ -9,11 +9,13 @@
 
 mod postgres;
 mod process;
+mod program;
 mod redis;
 
 use std::io::Write as _;
 
 pub use postgres::PostgresServer;
+pub use program::Program;
 pub use redis::{RedisCluster, RedisServer};
 
 /// Says that a test is left out because `what` is missing, past the harness, which keeps what

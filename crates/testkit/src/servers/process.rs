@@ -20,7 +20,7 @@ echo "$server"
 read -r word
 kill -CONT "$server" 2>/dev/null
 kill "-$signal" "$server" 2>/dev/null
-wait "$server"
+wait "$server" 2>/dev/null
 [ "${word:-}" = keep ] || rm -rf "$directory"
 "#;
 

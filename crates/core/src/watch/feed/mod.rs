@@ -1,11 +1,12 @@
 //! The store's feed of endings, and the sessions that a guard may take for live while it flows.
 
-use std::fmt;
+mod confirmed;
+
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+// For `confirmed`, which a test compiles once more on primitives of its own.
+use std::sync;
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -13,104 +14,15 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
 
-use crate::ids::{AppId, SessionHandle};
+pub(crate) use confirmed::Confirmed;
+
+use crate::ids::AppId;
 use crate::sessions::WeakSessions;
 use crate::store::Endings;
 use crate::telemetry;
 
-/// How many sessions are remembered as live. Of further ones, those that were not used for long are
-/// asked about again.
-const CAPACITY: usize = 100_000;
-
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// Sessions that the store has called live since the feed began to flow, and that the feed has not
-/// named since.
-pub(crate) struct Confirmed {
-    /// Whether the feed flows.
-    fed: AtomicBool,
-    /// Counts what may have outdated an answer of the store that is on its way.
-    changes: Mutex<u64>,
-    live: Cache<SessionHandle, ()>,
-}
-
-/// Taken before the store is asked.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ticket(u64);
-
-impl Confirmed {
-    pub(crate) fn is_fed(&self) -> bool {
-        self.fed.load(Ordering::Acquire)
-    }
-
-    /// Whether the session need not be asked about.
-    pub(crate) fn holds(&self, handle: &SessionHandle) -> bool {
-        self.is_fed() && self.live.get(handle).is_some()
-    }
-
-    pub(crate) fn ticket(&self) -> Ticket {
-        Ticket(*self.changes())
-    }
-
-    /// The store has called the session live, after the ticket was taken. Counts only if nothing
-    /// has ended since then: the answer may be older than the ending.
-    pub(crate) fn confirm(&self, handle: &SessionHandle, ticket: Ticket) {
-        let changes = self.changes();
-        if *changes == ticket.0 && self.is_fed() {
-            self.live.insert(handle.clone(), ());
-        }
-    }
-
-    pub(super) fn forget(&self, handle: &SessionHandle) {
-        *self.changes() += 1;
-        self.live.remove(handle);
-    }
-
-    /// An answer that was asked for before now may be older than an ending that no feed told.
-    fn flows(&self) {
-        let mut changes = self.changes();
-        *changes += 1;
-        self.fed.store(true, Ordering::Release);
-    }
-
-    fn lost(&self) {
-        let mut changes = self.changes();
-        self.fed.store(false, Ordering::Release);
-        *changes += 1;
-        self.live.clear();
-    }
-
-    fn changes(&self) -> MutexGuard<'_, u64> {
-        // A counter is whole at every moment, so a poisoned lock is still sound.
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Confirmed {
-    fn with_capacity(sessions: usize) -> Self {
-        Self {
-            fed: AtomicBool::new(false),
-            changes: Mutex::default(),
-            live: Cache::new(sessions),
-        }
-    }
-}
-
-impl Default for Confirmed {
-    fn default() -> Self {
-        Self::with_capacity(CAPACITY)
-    }
-}
-
-impl fmt::Debug for Confirmed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Confirmed")
-            .field("fed", &self.is_fed())
-            .field("sessions", &self.live.len())
-            .finish_non_exhaustive()
-    }
-}
 
 /// The thread that reads the feed. Stops it when dropped.
 #[derive(Debug)]
@@ -201,5 +113,7 @@ fn reconnect(sessions: &WeakSessions, stopped: &mut oneshot::Receiver<()>) -> Op
     }
 }
 
+#[cfg(test)]
+mod shuttled;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Answers of the store, endings and the loss of the feed, in every order in which they can meet.
 
 use super::*;
+use crate::ids::SessionHandle;
 
 #[test]
 fn an_answer_counts_unless_something_ended_after_the_question() {

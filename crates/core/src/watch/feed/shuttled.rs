@@ -1,0 +1,159 @@
+//! [`Confirmed`] once more, on locks and atomics at each of which a scheduler decides who goes on.
+//! It tries every order, those inside a call too. What the cache does counts as one step: its locks
+//! are its own.
+
+#[path = "confirmed.rs"]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "on other primitives, which is the point"
+)]
+mod confirmed;
+
+use std::hash::Hash;
+
+use shuttle::scheduler::DfsScheduler;
+use shuttle::sync;
+use shuttle::sync::Arc;
+use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use shuttle::{Config, Runner, thread};
+
+use self::confirmed::Confirmed;
+use crate::ids::SessionHandle;
+
+/// The cache, before whose every step somebody else may go on.
+struct Cache<K, V> {
+    inner: quick_cache::sync::Cache<K, V>,
+    steps: AtomicUsize,
+}
+
+impl<K: Eq + Hash, V: Clone> Cache<K, V> {
+    fn new(capacity: usize) -> Self {
+        Self {
+            inner: quick_cache::sync::Cache::new(capacity),
+            steps: AtomicUsize::new(0),
+        }
+    }
+
+    fn step(&self) -> &quick_cache::sync::Cache<K, V> {
+        self.steps.fetch_add(1, Ordering::SeqCst);
+        &self.inner
+    }
+
+    fn get(&self, key: &K) -> Option<V> {
+        self.step().get(key)
+    }
+
+    fn insert(&self, key: K, value: V) {
+        self.step().insert(key, value);
+    }
+
+    fn remove(&self, key: &K) {
+        self.step().remove(key);
+    }
+
+    fn clear(&self) {
+        self.step().clear();
+    }
+
+    fn len(&self) -> usize {
+        self.step().len()
+    }
+}
+
+/// A node that hears of endings, and a store with one session.
+struct Scene {
+    confirmed: Confirmed,
+    handle: SessionHandle,
+    stored: AtomicBool,
+}
+
+impl Scene {
+    fn new() -> Arc<Self> {
+        let confirmed = Confirmed::with_capacity(4);
+        confirmed.flows();
+        Arc::new(Self {
+            confirmed,
+            handle: SessionHandle::from("h"),
+            stored: AtomicBool::new(true),
+        })
+    }
+
+    /// As a guard does.
+    fn ask(&self) {
+        if self.confirmed.holds(&self.handle) {
+            return;
+        }
+        let ticket = self.confirmed.ticket();
+        if self.stored.load(Ordering::SeqCst) {
+            self.confirmed.confirm(&self.handle, ticket);
+        }
+    }
+
+    fn delete(&self) {
+        self.stored.store(false, Ordering::SeqCst);
+    }
+
+    #[track_caller]
+    fn refuses(&self) {
+        assert!(!self.confirmed.holds(&self.handle), "held for live");
+    }
+
+    fn also(self: &Arc<Self>, step: impl FnOnce(&Self) + Send + 'static) -> thread::JoinHandle<()> {
+        let scene = Arc::clone(self);
+        thread::spawn(move || step(&scene))
+    }
+}
+
+/// Tries every order; tells how many there are.
+fn in_every_order(test: impl Fn() + Send + Sync + 'static) -> usize {
+    let scheduler = DfsScheduler::new(None, false);
+    Runner::new(scheduler, Config::default()).run(test)
+}
+
+#[test]
+fn no_schedule_leaves_a_session_confirmed_that_was_told_to_have_ended() {
+    let orders = in_every_order(|| {
+        let scene = Scene::new();
+        let asker = scene.also(Scene::ask);
+        let ending = scene.also(|scene| {
+            scene.delete();
+            scene.confirmed.forget(&scene.handle);
+            scene.refuses();
+        });
+        asker.join().unwrap();
+        ending.join().unwrap();
+        scene.refuses();
+    });
+    assert!(orders > 20, "{orders}");
+}
+
+#[test]
+fn no_schedule_leaves_a_session_confirmed_that_ended_while_the_feed_was_lost() {
+    let orders = in_every_order(|| {
+        let scene = Scene::new();
+        let asker = scene.also(Scene::ask);
+        let reader = scene.also(|scene| {
+            scene.confirmed.lost();
+            // Nobody tells it.
+            scene.delete();
+            scene.refuses();
+            scene.confirmed.flows();
+            scene.refuses();
+        });
+        asker.join().unwrap();
+        reader.join().unwrap();
+        scene.refuses();
+    });
+    assert!(orders > 20, "{orders}");
+}
+
+#[test]
+fn in_some_schedule_an_answer_counts() {
+    // What the others would not notice: a cache that never keeps anything.
+    let scene = || {
+        let scene = Scene::new();
+        scene.ask();
+        assert!(scene.confirmed.holds(&scene.handle));
+    };
+    assert_eq!(in_every_order(scene), 1);
+}

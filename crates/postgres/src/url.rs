@@ -1,0 +1,257 @@
+//! What a URL says of TLS that the driver does not know: `sslmode=verify-full`, and `sslrootcert`.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use percent_encoding::percent_decode_str;
+use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
+
+use crate::error::{OpenError, OpenErrorKind};
+
+/// The authorities that a URL names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Roots {
+    /// Those that the system trusts.
+    System,
+    /// Those in a file, in PEM.
+    File(PathBuf),
+}
+
+/// Reads a URL, or `key=value` pairs, as the driver does, and what is beyond it.
+pub(crate) fn parse(url: &str) -> Result<(Config, Option<Roots>), OpenErrorKind> {
+    let mut ssl = Ssl::default();
+    let known = match parameters_of_url(url) {
+        Some((rest, parameters)) => ssl.take_from_url(rest, parameters),
+        None if has_scheme(url) => Ok(url.to_owned()),
+        None => ssl.take_from_pairs(url),
+    }?;
+    // What the driver says of a URL that it cannot read may quote a piece of the password.
+    let mut config: Config = known.parse().map_err(|_| OpenErrorKind::InvalidUrl)?;
+    if ssl.roots == Some(Roots::System) {
+        match (ssl.has_mode, config.get_ssl_mode()) {
+            (false, _) => drop(config.ssl_mode(SslMode::Require)),
+            (true, SslMode::Require) => {}
+            // As libpq: the system's authorities vouch for anybody, so the name must count.
+            (true, _) => return Err(OpenErrorKind::WeakSslMode),
+        }
+    }
+    Ok((config, ssl.roots))
+}
+
+/// The PEM of a file that a URL names.
+pub(crate) fn read(file: &PathBuf, database: &str) -> Result<Vec<u8>, OpenError> {
+    std::fs::read(file).map_err(|error| {
+        let source = format!("sslrootcert={}: {error}", file.display());
+        OpenError::new(Some(database), OpenErrorKind::Certificates).with_source(source)
+    })
+}
+
+#[derive(Debug, Default)]
+struct Ssl {
+    has_mode: bool,
+    roots: Option<Roots>,
+}
+
+impl Ssl {
+    /// What the driver is to read in place of this parameter: its value, or nothing.
+    fn take<'a>(&mut self, name: &str, value: &'a str) -> Result<Option<&'a str>, OpenErrorKind> {
+        match (name, value) {
+            ("sslmode", "verify-ca") => return Err(OpenErrorKind::WeakSslMode),
+            ("sslmode", _) => {
+                self.has_mode = true;
+                // Our `require` verifies all that libpq's `verify-full` does.
+                return Ok(Some(if value == "verify-full" {
+                    "require"
+                } else {
+                    value
+                }));
+            }
+            ("sslrootcert", "system") => self.roots = Some(Roots::System),
+            ("sslrootcert", file) => self.roots = Some(Roots::File(file.into())),
+            _ => return Ok(Some(value)),
+        }
+        Ok(None)
+    }
+
+    fn take_from_url(&mut self, rest: &str, parameters: &str) -> Result<String, OpenErrorKind> {
+        let mut kept = Vec::new();
+        for parameter in parameters.split('&') {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let (name, value) = (decoded(name)?, decoded(value)?);
+            match self.take(&name, &value)? {
+                Some(same) if same == value => kept.push(parameter.to_owned()),
+                Some(other) => kept.push(format!("{name}={other}")),
+                None => {}
+            }
+        }
+        Ok(match kept.join("&") {
+            none if none.is_empty() => rest.to_owned(),
+            kept => format!("{rest}?{kept}"),
+        })
+    }
+
+    fn take_from_pairs(&mut self, mut text: &str) -> Result<String, OpenErrorKind> {
+        let mut kept = String::new();
+        loop {
+            text = text.trim_start();
+            let Some((name, after)) = text.split_once('=') else {
+                // The rest is empty, or something that the driver cannot read either.
+                return Ok(kept + text);
+            };
+            let (value, after) =
+                quoted_or_bare(after.trim_start()).ok_or(OpenErrorKind::InvalidUrl)?;
+            let pair = text.get(..text.len() - after.len()).unwrap_or_default();
+            match self.take(name.trim_end(), &value)? {
+                Some(same) if same == value => kept.push_str(pair),
+                Some(other) => kept.push_str(&format!("{}={other}", name.trim_end())),
+                None => {}
+            }
+            kept.push(' ');
+            text = after;
+        }
+    }
+}
+
+fn has_scheme(url: &str) -> bool {
+    ["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+}
+
+/// The parameters of a URL, and what stands before them. As for the driver, the first `@` ends the
+/// password, in which a `?` may stand.
+fn parameters_of_url(url: &str) -> Option<(&str, &str)> {
+    if !has_scheme(url) {
+        return None;
+    }
+    let after_password = url.find('@').unwrap_or_default();
+    let at = after_password + url.get(after_password..)?.find('?')?;
+    Some((url.get(..at)?, url.get(at + 1..)?))
+}
+
+fn decoded(text: &str) -> Result<Cow<'_, str>, OpenErrorKind> {
+    percent_decode_str(text)
+        .decode_utf8()
+        .map_err(|_| OpenErrorKind::InvalidUrl)
+}
+
+/// The value that stands first, bare or in quotes, and the text after it; none if the quotes do not
+/// end.
+fn quoted_or_bare(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let in_quotes = text.starts_with('\'');
+    let mut characters = text.char_indices().skip(usize::from(in_quotes));
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '\'' if in_quotes => return Some((value, text.get(at + 1..)?)),
+            space if space.is_whitespace() && !in_quotes => {
+                return Some((value, text.get(at..)?));
+            }
+            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
+            other => value.push(other),
+        }
+    }
+    (!in_quotes).then_some((value, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str) -> Option<Roots> {
+        Some(Roots::File(PathBuf::from(path)))
+    }
+
+    #[track_caller]
+    fn means(url: &str, mode: SslMode, roots: &Option<Roots>) {
+        let (config, found) = parse(url).unwrap();
+        assert_eq!(config.get_ssl_mode(), mode, "{url}");
+        assert_eq!(&found, roots, "{url}");
+        assert_eq!(config.get_dbname(), Some("app"), "{url}");
+        assert_eq!(config.get_user(), Some("me"), "{url}");
+    }
+
+    #[test]
+    fn what_the_driver_does_not_know_is_understood_in_both_forms() {
+        let with = |parameters: &str| format!("postgres://me:pa%3Fss@db.internal/app{parameters}");
+        means(&with(""), SslMode::Prefer, &None);
+        means(&with("?sslmode=require"), SslMode::Require, &None);
+        means(&with("?sslmode=verify-full"), SslMode::Require, &None);
+        means(
+            &with(
+                "?application_name=a&sslrootcert=/etc/my%20ca.pem&sslmode=verify-full&connect_timeout=3",
+            ),
+            SslMode::Require,
+            &file("/etc/my ca.pem"),
+        );
+        means(
+            &with("?sslrootcert=ca.pem"),
+            SslMode::Prefer,
+            &file("ca.pem"),
+        );
+        means(
+            &with("?sslrootcert=system"),
+            SslMode::Require,
+            &Some(Roots::System),
+        );
+        means(
+            &with("?sslrootcert=system&sslmode=verify-full"),
+            SslMode::Require,
+            &Some(Roots::System),
+        );
+        means(
+            "postgresql://me:a?b@db/app?sslmode=verify-full",
+            SslMode::Require,
+            &None,
+        );
+        means("host=db user=me dbname=app", SslMode::Prefer, &None);
+        means(
+            r"host=db sslmode = verify-full user='me' sslrootcert='/etc/my \'ca\'.pem' dbname=app",
+            SslMode::Require,
+            &file("/etc/my 'ca'.pem"),
+        );
+    }
+
+    #[test]
+    fn the_rest_reaches_the_driver_as_it_was() {
+        let url = "postgres://me:p%40ss@one:1,two:2/app?sslrootcert=x&target_session_attrs=read-write&options=-c%20a%3Db";
+        let (config, _) = parse(url).unwrap();
+        assert_eq!(config.get_password(), Some(&b"p@ss"[..]));
+        assert_eq!(config.get_ports(), [1, 2]);
+        assert_eq!(config.get_options(), Some("-c a=b"));
+        let (config, _) =
+            parse(r"password='a b\'c' sslrootcert=x host=h options='-c a=b'").unwrap();
+        assert_eq!(config.get_password(), Some(&b"a b'c"[..]));
+        assert_eq!(config.get_options(), Some("-c a=b"));
+    }
+
+    #[test]
+    fn what_would_protect_less_than_it_says_is_refused() {
+        for weak in [
+            "postgres://me@db/app?sslmode=verify-ca",
+            "host=db sslmode=verify-ca",
+            "postgres://me@db/app?sslmode=prefer&sslrootcert=system",
+            "host=db sslmode=disable sslrootcert=system",
+        ] {
+            assert_eq!(
+                parse(weak).unwrap_err(),
+                OpenErrorKind::WeakSslMode,
+                "{weak}"
+            );
+        }
+        for broken in [
+            "postgres://me@db/app?sslmode=maybe",
+            "postgres://me@db/app?sslrootcert=%ff",
+            "postgres://me@db/app?nonsense=1",
+            "host=db sslmode",
+            "sslrootcert='x",
+        ] {
+            assert_eq!(
+                parse(broken).unwrap_err(),
+                OpenErrorKind::InvalidUrl,
+                "{broken}"
+            );
+        }
+    }
+}

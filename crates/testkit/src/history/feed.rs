@@ -1,0 +1,40 @@
+//! Guards that rely on the feed of endings. A session that was ended elsewhere may pass until the
+//! feed has told of it; one that this node has ended, or whose end it has told, may not.
+
+use super::expiry::may_be_prolonged;
+use super::judge::{Story, Terms};
+use super::life::names;
+use super::{Answer, Call, Operation, Rule, Violation};
+
+pub(super) fn check(story: &Story<'_>, terms: Terms) -> Vec<Violation> {
+    let operations = || story.own.iter().chain(story.of_user).copied();
+    let passed = operations().filter(|operation| {
+        matches!(operation.call, Call::Guard(_)) && operation.answer == Answer::Alive
+    });
+    passed
+        .filter_map(|passed| {
+            let told = operations().find(|told| {
+                told.node == passed.node
+                    && knows_the_end(story, told)
+                    && !may_be_prolonged(story, told, terms)
+                    && told.is_before(passed)
+            })?;
+            Some(Violation::new(
+                Rule::ServedAfterTold,
+                story.handle,
+                &[told, passed],
+            ))
+        })
+        .collect()
+}
+
+/// Whether the node that answered this has known of the end since.
+fn knows_the_end(story: &Story<'_>, operation: &Operation) -> bool {
+    match (&operation.call, &operation.answer) {
+        (Call::Await(_) | Call::Guard(_) | Call::Verify(_), Answer::Gone) | (_, Answer::Theft) => {
+            true
+        }
+        (Call::Revoke(_) | Call::RevokeAll(_), answer) => names(answer, story.handle),
+        _ => false,
+    }
+}
