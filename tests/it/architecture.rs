@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Which of our crates each of our crates may use, tests aside.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 20] = [
     ("supersession", &[]),
     ("supersession-actix", &["supersession"]),
     ("supersession-axum", &["supersession"]),
@@ -34,6 +34,17 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     ("grpc-tonic", &["supersession-axum"]),
     ("guide-axum", &["supersession-axum", "supersession-sqlite"]),
     ("lambda-axum", &["supersession-axum"]),
+    (
+        "sdk-rust",
+        &[
+            "supersession",
+            "supersession-actix",
+            "supersession-axum",
+            "supersession-postgres",
+            "supersession-remote",
+            "supersession-sqlite",
+        ],
+    ),
     ("websocket-axum", &["supersession-axum"]),
 ];
 

@@ -11,6 +11,7 @@ use crate::RemoteCore;
 use crate::calls::{Core, CoreParts};
 use crate::hosts::{Host, Hosts};
 use crate::http_client::HttpClient;
+use crate::tls::{self, Trust};
 
 /// Builds a [`RemoteCore`]. Only a host must be named.
 #[must_use = "a builder does nothing until `build` is called"]
@@ -21,6 +22,7 @@ pub struct RemoteCoreBuilder {
     timeout: Duration,
     connect_timeout: Duration,
     require_atomic_writes: bool,
+    root_certificates: Option<Vec<u8>>,
 }
 
 impl RemoteCoreBuilder {
@@ -32,6 +34,7 @@ impl RemoteCoreBuilder {
             timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(1),
             require_atomic_writes: false,
+            root_certificates: None,
         }
     }
 
@@ -63,6 +66,13 @@ impl RemoteCoreBuilder {
     /// How long making a connection may take. Defaults to 1 second.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// The certificates of the authorities that may vouch for hosts of `https://`, in PEM, instead of
+    /// the system's: for a core with a certificate of a private authority. Defaults to the system's.
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates = Some(pem.into());
         self
     }
 
@@ -106,6 +116,21 @@ impl RemoteCoreBuilder {
                 ));
             }
         }
+        let trust = match &self.root_certificates {
+            Some(pem) => tls::authorities(pem).map_or_else(
+                || {
+                    problems.push(ConfigProblem::new(
+                        "RemoteCore::root_certificates",
+                        "has no certificate, or one that cannot be read",
+                        "give the certificate of the authority in PEM, which begins with `-----BEGIN CERTIFICATE-----`",
+                    ));
+                    Trust::Nobody
+                },
+                Trust::Only,
+            ),
+            None if hosts.iter().any(Host::is_https) => Trust::System,
+            None => Trust::Nobody,
+        };
         let api_key = self.api_key.as_ref().and_then(|key| {
             let value = HeaderValue::from_str(key.expose()).ok();
             if value.is_none() || key.expose().is_empty() {
@@ -129,8 +154,7 @@ impl RemoteCoreBuilder {
                 "a remote core needs a tokio runtime. Fix: call `build` inside of one, such as in a function under `#[tokio::main]` or `#[actix_web::main]`",
             )
         })?;
-        let needs_tls = hosts.iter().any(Host::is_https);
-        let http = HttpClient::new(needs_tls, self.connect_timeout).map_err(|error| {
+        let http = HttpClient::new(trust, self.connect_timeout).map_err(|error| {
             Fault::new(
                 FaultKind::Internal,
                 "the certificates of the system cannot be read. Fix: install them, such as with the package `ca-certificates`",

@@ -253,7 +253,8 @@ impl Core {
                 }
                 Err(Step::Next(trouble)) => {
                     host.failed();
-                    let may_have_arrived = !matches!(trouble, NoAnswer::NotSent(_));
+                    let may_have_arrived =
+                        !matches!(trouble, NoAnswer::NotSent(_) | NoAnswer::Untrusted(_));
                     troubles.add(host, trouble);
                     if may_have_arrived && call.repeat == Repeat::Unsafe {
                         break;
@@ -451,7 +452,10 @@ fn fair_share(deadline: Instant, others: usize) -> Instant {
 
 /// While a host was asked what it speaks, the call itself was not sent.
 fn unasked(trouble: NoAnswer) -> Step {
-    Step::Next(NoAnswer::NotSent(trouble.into()))
+    Step::Next(match trouble {
+        NoAnswer::Untrusted(_) => trouble,
+        trouble => NoAnswer::NotSent(trouble.into()),
+    })
 }
 
 fn not_asked(step: Step) -> Step {

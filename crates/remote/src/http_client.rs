@@ -8,12 +8,13 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderMap, RETRY_AFTER};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, timeout_at};
+
+use crate::tls::{self, Trust};
 
 /// The longest answer that is read: far more than all handles of a user, or a key set.
 const LONGEST_ANSWER: usize = 16 << 20;
@@ -40,6 +41,11 @@ pub(crate) enum NoAnswer {
     /// The request cannot have arrived.
     #[error("no connection could be made")]
     NotSent(#[source] Cause),
+    /// The request cannot have arrived.
+    #[error(
+        "its certificate is not trusted. Fix: give the authority's to `RemoteCore::root_certificates`, or install it in the system, and name the host as the certificate does"
+    )]
+    Untrusted(#[source] Cause),
     /// The request may have arrived.
     #[error("the connection was lost")]
     Lost(#[source] Cause),
@@ -49,22 +55,13 @@ pub(crate) enum NoAnswer {
 }
 
 impl HttpClient {
-    pub(crate) fn new(needs_tls: bool, connect_timeout: Duration) -> io::Result<Self> {
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let tls = ClientConfig::builder_with_provider(provider.into())
-            .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?;
-        let tls = if needs_tls {
-            tls.with_native_roots()?
-        } else {
-            tls.with_root_certificates(RootCertStore::empty())
-        };
+    pub(crate) fn new(trust: Trust, connect_timeout: Duration) -> io::Result<Self> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(connect_timeout));
         tcp.set_nodelay(true);
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls.with_no_client_auth())
+            .with_tls_config(tls::config(trust)?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
@@ -82,7 +79,9 @@ impl HttpClient {
     ) -> Result<Answer, NoAnswer> {
         let exchange = async {
             let answer = self.client.request(request).await.map_err(|error| {
-                if error.is_connect() {
+                if tls::is_untrusted(&error) {
+                    NoAnswer::Untrusted(error.into())
+                } else if error.is_connect() {
                     NoAnswer::NotSent(error.into())
                 } else {
                     NoAnswer::Lost(error.into())

@@ -41,6 +41,10 @@
 //!
 //! Tokens are verified while the core is away, with the keys that are known.
 //!
+//! # TLS
+//! A host of `https://` must have a certificate of an authority that the system trusts, or one of
+//! [`RemoteCoreBuilder::root_certificates`]. TLS 1.2 and 1.3, by rustls.
+//!
 //! # Which cores
 //! CDI 3.0 to 5.6; the newest that both speak is found out at the first call, and again after a core
 //! refuses it. Below 5.6 the first use of an access token after a refresh is shown to the core, which
@@ -63,6 +67,7 @@
 //! `#[tokio::main]` and `#[actix_web::main]` both do.
 
 mod authority;
+mod bodies;
 mod builder;
 mod calls;
 mod cdi;
@@ -71,6 +76,8 @@ mod hosts;
 mod http_client;
 mod keys;
 mod shapes;
+mod tls;
+mod verbs;
 
 use std::fmt;
 use std::sync::Arc;

@@ -69,10 +69,12 @@ impl AnyStore {
     /// Wraps a store.
     pub fn new<S: Store + TenantStore>(store: S) -> Self {
         let store = Arc::new(store);
-        Self {
-            sessions: Arc::clone(&store) as _,
-            tenants: store,
-        }
+        Self::of_two(Arc::clone(&store) as _, store)
+    }
+
+    /// Keeps apps and tenants in a store of their own.
+    pub fn of_two(sessions: Arc<dyn Store>, tenants: Arc<dyn TenantStore>) -> Self {
+        Self { sessions, tenants }
     }
 }
 

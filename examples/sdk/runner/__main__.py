@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
 from urllib.parse import urlsplit
 
-from apps import APPS, HERE, App, build, install, missing
+from apps import APPS, MIXED, TARGET, App, build, install, missing
+from database import Database, missing_postgres, start_postgres
 from drive import STEPS, drive
 from processes import Processes, free_port
 from store import Store
 
-REQUIRED_IN_CI = ("node", "python")
+REQUIRED_IN_CI = ("node", "python", "rust")
 AT_ONCE = 3
 
 
@@ -44,7 +45,15 @@ def main() -> int:
 
 
 def run(options: argparse.Namespace, processes: Processes, scratch: Path) -> List[Row]:
-    database = options.database if options.server else str(scratch / "server.db")
+    if options.postgres and missing_postgres():
+        outcome = "FAILED" if os.environ.get("CI") == "true" else "SKIPPED"
+        return [Row("all", "on PostgreSQL", [outcome] * len(STEPS), f"needs {missing_postgres()}")]
+    if options.server:
+        database = options.database
+    elif options.postgres:
+        database = start_postgres(processes, scratch)
+    else:
+        database = Database(f"sqlite:{scratch / 'server.db'}")
     server = options.server or start_server(processes, scratch, database)
     store = Store(server, database)
 
@@ -66,18 +75,22 @@ def run(options: argparse.Namespace, processes: Processes, scratch: Path) -> Lis
 
     def driven(app: App) -> Row:
         log = processes.log(app.name)
+        if app.embedded and database is None:
+            return Row(app.sdk, app.name, ["SKIPPED"] * len(STEPS), "needs --database")
         try:
             build(app, processes)
         except Exception as error:
             return failed(app, error, processes.log(f"{app.name} build"))
         port = free_port()
         env = {"PORT": str(port), "CONNECTION_URI": server, "NEXT_TELEMETRY_DISABLED": "1"}
+        if app.embedded:
+            env["STORE"] = database.url
         command = [word.format(port=port) for word in app.command]
         try:
             url = processes.serve(app.name, command, app.folder, env, port) + app.prefix
         except Exception as error:
             return failed(app, error, log)
-        outcomes, reason = drive([url], store)
+        outcomes, reason = drive([url], store, app.atomic)
         if not app.prefix and not reason:  # a refresh token's cookie is for one path
             urls[app.name] = url
         return Row(app.sdk, app.name, outcomes, reason, log)
@@ -97,18 +110,24 @@ def run(options: argparse.Namespace, processes: Processes, scratch: Path) -> Lis
         if not urlsplit(url).path and not reason:
             urls[name] = url
         result.append(Row("url", name, outcomes, reason))
+    own = sorted(app.name for app in chosen if app.atomic and app.name in urls)
+    for maker, user in [(a, b) for a in MIXED for b in own] + [(b, a) for a in MIXED for b in own]:
+        if maker in urls and user in urls:
+            outcomes = drive([urls[user]], store, user in own, made_by=urls[maker])
+            result.append(Row("mixed", f"{maker}, then {user}", *outcomes))
+    if len(own) > 1:
+        result.append(Row("rust", "one session over all", *drive([urls[name] for name in own], store, True)))
     if len(urls) > 1:
         result.append(Row("all", "one session over all", *drive([urls[name] for name in sorted(urls)], store)))
     return result
 
 
-def start_server(processes: Processes, scratch: Path, database: str) -> str:
-    root = HERE.parent.parent
-    binary = Path(os.environ.get("SUPERSESSION_BIN", root / "target" / "debug" / "supersession")).resolve()
+def start_server(processes: Processes, scratch: Path, database: Database) -> str:
+    binary = Path(os.environ.get("SUPERSESSION_BIN", TARGET / "debug" / "supersession")).resolve()
     if not binary.exists():
         sys.exit(f"there is no server at {binary}: build one, or name one by SUPERSESSION_BIN")
     port = free_port()
-    command = [str(binary), "--host", "127.0.0.1", "--port", str(port), "--store", f"sqlite:{database}"]
+    command = [str(binary), "--host", "127.0.0.1", "--port", str(port), "--store", database.url]
     try:
         return processes.serve("server", command, scratch, {}, port)
     except RuntimeError as error:
@@ -148,7 +167,11 @@ def arguments() -> argparse.Namespace:
     names = [app.name for app in APPS]
     parser.add_argument("names", nargs="*", metavar="application", help=f"which to run: {', '.join(names)}")
     parser.add_argument("--server", metavar="URL", help="use this running server")
-    parser.add_argument("--database", metavar="FILE", help="its SQLite file, to look into the tables, too")
+    parser.add_argument(
+        "--database", metavar="URL", type=named_database,
+        help="its database, sqlite:FILE or postgres://.., to look into the tables, too",
+    )
+    parser.add_argument("--postgres", action="store_true", help="start PostgreSQL for the server, in place of SQLite")
     parser.add_argument(
         "--app", metavar="NAME=URL", action="append", default=[], type=named_url,
         help="drive this running application, too, which uses the same server",
@@ -157,7 +180,15 @@ def arguments() -> argparse.Namespace:
     unknown = set(options.names) - set(names)
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))}")
+    if options.server and options.postgres:
+        parser.error("--postgres starts a server, and --server uses one")
     return options
+
+
+def named_database(text: str) -> Database:
+    if not text.startswith(("sqlite:", "postgres://", "postgresql://")):
+        raise argparse.ArgumentTypeError("must be sqlite:FILE or postgres://..")
+    return Database(text)
 
 
 def named_url(text: str) -> List[str]:

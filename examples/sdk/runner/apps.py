@@ -1,6 +1,7 @@
-"""The applications, and the three toolchains that they need."""
+"""The applications, and the toolchains that they need."""
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ from processes import Processes
 
 HERE = Path(__file__).resolve().parent.parent
 VENV = HERE / "python" / ".venv"
+ROOT = HERE.parent.parent
+TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 NEXT = "node_modules/next/dist/bin/next"
 
 
@@ -20,6 +23,12 @@ class App(NamedTuple):
     name: str
     command: List[str]  # {port} stands for the port
     prefix: str = ""
+    embedded: bool = False  # opens the server's database itself
+
+    @property
+    def atomic(self) -> bool:
+        """Whether it changes documents in one step; the other SDKs read and overwrite them."""
+        return self.sdk == "rust"
 
     @property
     def folder(self) -> Path:
@@ -32,6 +41,10 @@ def node(name: str, *command: str, prefix: str = "") -> App:
 
 def python(name: str, file: str) -> App:
     return App("python", name, [str(VENV / "bin" / "python"), file])
+
+
+def rust(name: str, binary: str, embedded: bool = False) -> App:
+    return App("rust", name, [str(TARGET / "debug" / binary)], embedded=embedded)
 
 
 APPS = [
@@ -49,7 +62,13 @@ APPS = [
     python("django-async", "django_async.py"),
     python("django-sync", "django_sync.py"),
     App("go", "net-http", ["bin/net-http"]),
+    rust("axum", "sdk-axum"),
+    rust("axum-embedded", "sdk-axum", embedded=True),
+    rust("actix", "sdk-actix"),
+    rust("actix-embedded", "sdk-actix", embedded=True),
 ]
+# One application of each other SDK: its sessions are used by each in Rust, and the other way round.
+MIXED = ("express", "fastapi", "net-http")
 
 
 def missing(sdk: str) -> Optional[str]:
@@ -64,6 +83,8 @@ def missing(sdk: str) -> Optional[str]:
             return "Python 3.10 or newer, with venv"
     if sdk == "go" and version("go", "version") < (1, 22):
         return "Go 1.22 or newer"
+    if sdk == "rust" and shutil.which("cargo") is None:
+        return "Rust (cargo)"
     return None
 
 
@@ -88,6 +109,8 @@ def install(sdk: str, processes: Processes) -> None:
         stamp(VENV, "requirements.txt")
     if sdk == "go":
         processes.run(name, ["go", "build", "-o", "bin/net-http", "."], HERE / "go")
+    if sdk == "rust":
+        processes.run(name, ["cargo", "build", "--locked", "--package", "sdk-rust"], ROOT)
 
 
 def build(app: App, processes: Processes) -> None:

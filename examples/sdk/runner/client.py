@@ -19,10 +19,13 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """With several urls, each call goes to the next of them, as if a load balancer stood before them."""
+    """With several urls, each call goes to the next of them, as if a load balancer stood before them.
 
-    def __init__(self, urls: List[str], mode: str):
-        self.urls = itertools.cycle(urls)
+    The first call goes to `first`, if there is one.
+    """
+
+    def __init__(self, urls: List[str], mode: str, first: Optional[str] = None):
+        self.urls = itertools.chain([first] if first else [], itertools.cycle(urls))
         self.mode = mode  # how tokens travel: "cookie" or "header"
         self.jar = CookieJar()
         self.kept = {}

@@ -1,12 +1,14 @@
 """The steps that every application is driven through. Each looks into the store for what it did."""
 
 import uuid
-from typing import Any, Callable, Dict, List, Tuple
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from client import Client
 from store import Store
 
 NOTICE = {"notice": "terms changed"}
+AT_ONCE, REQUESTS = 8, 40
 
 
 def equal(found: Any, expected: Any, what: str) -> None:
@@ -17,10 +19,10 @@ def equal(found: Any, expected: Any, what: str) -> None:
 class Drive:
     """One user of an application, with two sessions: tokens in cookies, and tokens in headers."""
 
-    def __init__(self, urls: List[str], store: Store):
+    def __init__(self, urls: List[str], store: Store, made_by: Optional[str] = None):
         self.urls, self.store = urls, store
         self.user = f"user-{uuid.uuid4()}"
-        self.cookies, self.headers = Client(urls, "cookie"), Client(urls, "header")
+        self.cookies, self.headers = Client(urls, "cookie", made_by), Client(urls, "header", made_by)
         self.clients = (self.cookies, self.headers)
         self.handles: Dict[Client, str] = {}
 
@@ -72,6 +74,28 @@ class Drive:
             equal(thief.post("/auth/session/refresh").status, 401, "a refresh of the ended session")
         equal(self.store.handles(self.user), [], "the user's sessions")
 
+    def at_once(self) -> None:
+        """Changes that meet are all there, and refreshes that meet lead to one successor."""
+        client = Client(self.urls, "header")
+        equal(client.post(f"/login?userId={self.user}").status, 200, "login")
+        handle = client.handle()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            answers = list(pool.map(lambda _: client.post("/session-data"), range(REQUESTS)))
+            equal({answer.status for answer in answers}, {200}, "changes at once")
+            visits = {answer.body["visits"] for answer in answers}
+            lost = sorted(set(range(1, REQUESTS + 1)) - visits)
+            equal(lost, [], "visits that nobody was told of")
+            equal(self.store.session_data(handle), {"visits": REQUESTS}, "the stored session data")
+            tabs = [client.thief() for _ in range(AT_ONCE)]
+            answers = list(pool.map(lambda tab: tab.post("/auth/session/refresh").status, tabs))
+        equal(answers, [200] * AT_ONCE, "refreshes at once")
+        successors = {tab.refresh_token() for tab in tabs}
+        equal(len(successors - {client.refresh_token()}), 1, "successors of one refresh token")
+        for tab in tabs:
+            equal(tab.handle(), handle, "the refreshed session")
+        equal(tabs[0].post("/auth/signout").status, 200, "sign-out")
+        equal(self.store.session_data(handle), None, "the stored session data")
+
     def visit(self, client: Client, visits: int, data: Dict[str, Any]) -> None:
         equal(client.post("/session-data"), (200, {"visits": visits}), "session data")
         self.stored(client, data)
@@ -87,14 +111,23 @@ STEPS: List[Tuple[str, Callable[[Drive], None]]] = [
     ("metadata", Drive.metadata),
     ("refresh", Drive.refresh),
     ("sign-out", Drive.sign_out),
+    ("at once", Drive.at_once),
 ]
 
 
-def drive(urls: List[str], store: Store) -> Tuple[List[str], str]:
-    """Each step's outcome, and why the first one that failed did. What is after that one is not reached."""
-    user = Drive(urls, store)
+def drive(
+    urls: List[str], store: Store, atomic: bool = False, made_by: Optional[str] = None
+) -> Tuple[List[str], str]:
+    """Each step's outcome, and why the first one that failed did. What is after that one is not reached.
+
+    Only applications that are `atomic` are asked for changes at once: others read, and overwrite what was there.
+    """
+    user = Drive(urls, store, made_by)
     outcomes: List[str] = []
     for name, step in STEPS:
+        if step is Drive.at_once and not atomic:
+            outcomes.append("n/a")
+            continue
         try:
             step(user)
         except Exception as error:  # whatever an application or the network comes up with

@@ -1,14 +1,15 @@
 """What is stored, asked in two ways: through the server's interface, and in the database's tables."""
 
 import json
-import sqlite3
 import urllib.parse
 import urllib.request
 from typing import Any, Dict, List, Optional
 
+from database import Database
+
 
 class Store:
-    def __init__(self, server: str, database: Optional[str]):
+    def __init__(self, server: str, database: Optional[Database]):
         self.server = server
         self.database = database
 
@@ -16,12 +17,12 @@ class Store:
         """The data of a session, None if there is no such session."""
         answer = self.ask("GET", "/recipe/session", sessionHandle=handle)
         data = answer["userDataInDatabase"] if answer["status"] == "OK" else None
-        self.same(data, "SELECT session_data FROM session_info WHERE session_handle = ?", handle)
+        self.same(data, "session_data", "session_info", "session_handle", handle)
         return data
 
     def metadata(self, user: str) -> Dict[str, Any]:
         data = self.ask("GET", "/recipe/user/metadata", userId=user)["metadata"]
-        self.same(data or None, "SELECT user_metadata FROM user_metadata WHERE user_id = ?", user)
+        self.same(data or None, "user_metadata", "user_metadata", "user_id", user)
         return data
 
     def put_metadata(self, user: str, update: Dict[str, Any]) -> None:
@@ -39,15 +40,11 @@ class Store:
         with opener.open(request, timeout=10) as response:
             return json.load(response)
 
-    def same(self, told: Optional[Dict[str, Any]], query: str, key: str) -> None:
+    def same(self, told: Optional[Dict[str, Any]], column: str, table: str, key: str, of: str) -> None:
         """Holds what the server told against the row."""
         if self.database is None:
             return
-        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
-        try:
-            row = connection.execute(query, (key,)).fetchone()
-        finally:
-            connection.close()
-        stored = json.loads(row[0]) if row else None
+        text = self.database.value(f"SELECT {column} FROM {table} WHERE {key} = ", of)
+        stored = json.loads(text) if text else None
         if stored != told:
             raise AssertionError(f"the server told {told}, the table has {stored}")

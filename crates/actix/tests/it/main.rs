@@ -7,6 +7,7 @@
 mod built_in;
 mod cors;
 mod doctor;
+mod driver;
 mod errors;
 mod extractors;
 mod guards;

@@ -8,7 +8,7 @@ use supersession_postgres::PostgresStore;
 use supersession_testkit::adapter::{Driver, WireRequest, WireResponse};
 use supersession_testkit::servers::PostgresServer;
 
-use crate::transcripts::Actix;
+use crate::driver::Actix;
 
 supersession_testkit::adapter_conformance!(OnPostgres);
 

@@ -8,7 +8,7 @@ use supersession_redis::RedisStore;
 use supersession_testkit::adapter::{Driver, WireRequest, WireResponse};
 use supersession_testkit::servers::RedisServer;
 
-use crate::transcripts::Actix;
+use crate::driver::Actix;
 
 supersession_testkit::adapter_conformance!(OnRedis);
 

@@ -9,7 +9,7 @@ use supersession_postgres::PostgresStore;
 use supersession_testkit::adapter::{Driver, WireRequest, WireResponse};
 use supersession_testkit::servers::PostgresServer;
 
-use crate::Axum;
+use crate::driver::Axum;
 
 supersession_testkit::adapter_conformance!(OnPostgres);
 

@@ -9,7 +9,7 @@ use supersession_redis::RedisStore;
 use supersession_testkit::adapter::{Driver, WireRequest, WireResponse};
 use supersession_testkit::servers::RedisServer;
 
-use crate::Axum;
+use crate::driver::Axum;
 
 supersession_testkit::adapter_conformance!(OnRedis);
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    Authority, CheckOutcome, Confirmed, IssuedSession, JwtRequest, NewSession, Presented,
+    Authority, CheckOutcome, Confirmed, IssuedSession, JwtRequest, NewSession, PresentedToken,
     RefreshOutcome, RefreshRequest, ReissueOutcome, Selection, SessionInformation,
 };
 use crate::clock::UnixMillis;
@@ -110,7 +110,7 @@ impl Authority for Local {
 
     async fn check(
         &self,
-        presented: Presented<'_>,
+        presented: PresentedToken<'_>,
         check_database: bool,
         now: UnixMillis,
     ) -> Result<CheckOutcome, Fault> {
@@ -146,7 +146,7 @@ impl Authority for Local {
 
     async fn reissue(
         &self,
-        presented: Presented<'_>,
+        presented: PresentedToken<'_>,
         payload: &JsonObject,
         key_kind: KeyKind,
         now: UnixMillis,

@@ -70,7 +70,7 @@ pub trait Authority: Send + Sync + 'static {
     /// its session is live and the token on a live branch.
     async fn check(
         &self,
-        presented: Presented<'_>,
+        presented: PresentedToken<'_>,
         check_database: bool,
         now: UnixMillis,
     ) -> Result<CheckOutcome, Fault>;
@@ -78,7 +78,7 @@ pub trait Authority: Send + Sync + 'static {
     /// session, same expiry.
     async fn reissue(
         &self,
-        presented: Presented<'_>,
+        presented: PresentedToken<'_>,
         payload: &JsonObject,
         key_kind: KeyKind,
         now: UnixMillis,
@@ -150,16 +150,16 @@ pub trait Authority: Send + Sync + 'static {
 
 /// An access token that was verified, and what it says.
 #[derive(Clone, Copy)]
-pub struct Presented<'a> {
+pub struct PresentedToken<'a> {
     /// The token. A secret.
     pub token: &'a str,
     /// What it says, beside the application's payload.
     pub claims: &'a AccessClaims,
 }
 
-impl std::fmt::Debug for Presented<'_> {
+impl std::fmt::Debug for PresentedToken<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Presented")
+        f.debug_struct("PresentedToken")
             .field("handle", &self.claims.handle)
             .finish_non_exhaustive()
     }

@@ -46,10 +46,10 @@ use std::time::Duration;
 use crate::authority::IssuedAccess;
 use crate::clock::{Clock, UnixMillis, UnixSeconds};
 use crate::entropy::{Entropy, EntropyError, random_unit};
-use crate::error::Fault;
+use crate::error::{Fault, FaultKind};
 use crate::ids::AppId;
 use crate::json::JsonObject;
-use crate::keys::{JwkSet, KeyFault, KeyRing, SigningKey};
+use crate::keys::{JwkSet, KeyFault, KeyRing, SigningAlgorithm, SigningKey};
 use crate::secret::{AccessToken, SecretText};
 use crate::store::{KeyKind, Store};
 use crate::token::access::{self, AccessClaims, ProtectedClaim};
@@ -101,6 +101,8 @@ enum Format {
     /// Those that backend SDKs ask a core for.
     Core(TokenVersion),
 }
+
+const TOO_OLD_FOR_THE_KEY: &str = "SDKs of CDI 2.20 and older verify RS256 only, and the keys of this app have another algorithm. Fix: update the SDK, or leave `access_token_signing_algorithm` out where applications open the same database";
 
 /// Why a token could not be minted.
 #[derive(Debug)]
@@ -228,6 +230,10 @@ impl Engine {
                 (self.sign(key, signing_input).await?, payload)
             }
             Format::Core(version) => {
+                // Their header is one text for all, which names RS256.
+                if version.is_oldest() && key.public().algorithm() != SigningAlgorithm::Rs256 {
+                    return Err(Fault::new(FaultKind::Misuse, TOO_OLD_FOR_THE_KEY).into());
+                }
                 let signing_input = token::signing_input(&claims, custom, version, key.public())?;
                 let token = self
                     .sign_as(key, signing_input, move |input, signature| {

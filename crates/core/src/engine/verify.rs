@@ -194,18 +194,20 @@ impl Engine {
         now: UnixMillis,
     ) -> Result<Signature, KeyFault> {
         let (message, signature) = (token.signing_input.as_bytes(), token.signature.as_slice());
+        let fits = |key: &VerifyingKey| {
+            key.algorithm() == token.algorithm && key.verifies(message, signature)
+        };
         if let Some(kid) = &token.kid {
             return Ok(match self.keys.verifier(kid, now).await? {
                 None => Signature::UnknownKey,
-                Some(key) if key.verifies(message, signature) => Signature::Good,
+                Some(key) if fits(&key) => Signature::Good,
                 Some(_) => Signature::Bad,
             });
         }
-        let fits = |keys: Vec<_>| {
-            keys.iter()
-                .any(|key: &Arc<VerifyingKey>| key.verifies(message, signature))
-        };
-        if fits(self.keys.verifiers(now)) || fits(self.keys.verifiers_looked_for(now).await?) {
+        let any_fits = |keys: Vec<Arc<VerifyingKey>>| keys.iter().any(|key| fits(key));
+        if any_fits(self.keys.verifiers(now))
+            || any_fits(self.keys.verifiers_looked_for(now).await?)
+        {
             Ok(Signature::Good)
         } else {
             Ok(Signature::Bad)

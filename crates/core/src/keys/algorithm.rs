@@ -16,6 +16,13 @@ pub enum SigningAlgorithm {
 }
 
 impl SigningAlgorithm {
+    /// The algorithm of this name; none that is not spoken here, such as `none` and `HS256`.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Rs256, Self::Es256, Self::EdDsa]
+            .into_iter()
+            .find(|algorithm| algorithm.name() == name)
+    }
+
     /// The name, as tokens and key sets say it.
     #[must_use]
     pub const fn name(self) -> &'static str {

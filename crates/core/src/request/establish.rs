@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::authority::{CheckOutcome, Presented};
+use crate::authority::{CheckOutcome, PresentedToken};
 use crate::claims::ClaimFailure;
 use crate::clock::UnixMillis;
 use crate::error::SessionError;
@@ -128,7 +128,7 @@ async fn check(
     let sessions = session.sessions();
     let access = session.live().access();
     let claims = access.claims();
-    let presented = Presented {
+    let presented = PresentedToken {
         token: access.token_text(),
         claims,
     };

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Access, Delivery, Session};
-use crate::authority::{Presented, ReissueOutcome};
+use crate::authority::{PresentedToken, ReissueOutcome};
 use crate::error::SessionError;
 use crate::json::JsonObject;
 use crate::token::access;
@@ -125,7 +125,7 @@ impl Session {
         // A payload of an older format may hold names that are protected today; they cannot be
         // minted.
         let custom = access::custom_payload(custom);
-        let presented = Presented {
+        let presented = PresentedToken {
             token: access.token_text(),
             claims,
         };

@@ -115,6 +115,7 @@ async fn a_refresh_that_cannot_have_arrived_is_sent_to_the_next_host() {
     assert_eq!(good.count("POST", REFRESH), 1);
 }
 
+/// Cases: S173.
 #[tokio::test]
 async fn without_any_core_there_is_trouble_and_no_verdict() {
     let core = RemoteCore::at(deserted().await).host(deserted().await);

@@ -184,7 +184,9 @@ pub(crate) fn information(handle: &str, data: &Value) -> Reply {
     }))
 }
 
+/// Everything that is told from then on is looked through for tokens; see `secrecy.rs`.
 pub(crate) fn configured(builder: SessionsBuilder) -> SessionsBuilder {
+    crate::capture::install();
     builder
         .api_domain("http://localhost:3000")
         .website_domain("http://localhost:3000")

@@ -7,6 +7,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use supersession::{AntiCsrfInput, RefreshToken, Sessions, VerifyOptions, wire};
@@ -256,6 +258,47 @@ async fn a_session_of_an_embedded_application_is_everybodys() {
     assert_eq!(status, 401);
     assert!(session.information().await.is_err());
     core.stop().await;
+}
+
+/// An SDK from before CDI 2.21 made the session. Its access token is none of ours, and costs the client
+/// nothing but the refresh that every 401 leads to.
+///
+/// Cases: S22.
+#[tokio::test]
+async fn a_session_of_an_old_sdk_goes_on_with_its_next_refresh() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("core.db");
+    let core = Real::start(&database).await;
+    for sessions in [core.sessions().await, embedded(&database).await] {
+        let new = json!({
+            "userId": "alice", "enableAntiCsrf": false, "userDataInJWT": { "plan": "pro" },
+            "userDataInDatabase": { "by": "an old SDK" },
+        });
+        let made = core.sdk_of("2.20", "POST", "/recipe/session", &new).await;
+        let access = made["accessToken"]["token"].as_str().unwrap();
+        let refresh = made["refreshToken"]["token"].as_str().unwrap();
+        assert_eq!(header(access)["version"], "2");
+
+        let app = axum_app(sessions);
+        let (status, headers, _) = axum(&app, "GET", "/data", access, &Value::Null).await;
+        assert_eq!(status, 401);
+        assert!(!headers.contains_key(wire::REFRESH_TOKEN_HEADER));
+        let path = "/auth/session/refresh";
+        let (status, headers, _) = axum(&app, "POST", path, refresh, &Value::Null).await;
+        assert_eq!(status, 200);
+        let access = headers[wire::ACCESS_TOKEN_HEADER].to_str().unwrap();
+        assert_eq!(header(access)["version"], "5");
+        let (status, _, data) = axum(&app, "GET", "/data", access, &Value::Null).await;
+        assert_eq!((status, data), (200, json!({ "by": "an old SDK" })));
+    }
+    core.stop().await;
+}
+
+fn header(token: &str) -> Value {
+    let (header, _) = token.split_once('.').unwrap();
+    // The oldest ones are padded.
+    let header = URL_SAFE_NO_PAD.decode(header.trim_end_matches('='));
+    serde_json::from_slice(&header.unwrap()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -209,16 +209,53 @@ async fn the_published_set_is_the_cores() {
     assert_eq!(world.fetches(), 1);
 }
 
+/// Cases: S204.
 #[tokio::test]
 async fn a_host_without_a_key_set_is_passed_over() {
     let mint = Mint::new(SystemClock).await;
-    let keys = mint.key_set().await;
-    let bad = Fake::start(|_| Reply::Bytes(200, b"{}".to_vec())).await;
-    let good = Fake::start(move |_| keys.clone()).await;
-    let sessions = crate::fake::over(&[&bad, &good]).await;
-    let token = mint.session().await.access_token();
-    let verified = sessions
-        .verify_access_token(&token, None, &VerifyOptions::new())
-        .await;
-    assert!(verified.unwrap().is_some());
+    for trouble in [
+        Reply::Cut,
+        Reply::text(503, "store away"),
+        Reply::Bytes(200, b"{}".to_vec()),
+        Reply::Bytes(200, b"<html>".to_vec()),
+    ] {
+        let keys = mint.key_set().await;
+        let bad = Fake::start(move |_| trouble.clone()).await;
+        let good = Fake::start(move |_| keys.clone()).await;
+        let sessions = crate::fake::over(&[&bad, &good]).await;
+        let token = mint.session().await.access_token();
+        let verified = sessions
+            .verify_access_token(&token, None, &VerifyOptions::new())
+            .await;
+        assert!(verified.unwrap().is_some());
+        assert_eq!((bad.count("GET", KEYS), good.count("GET", KEYS)), (1, 1));
+    }
+}
+
+/// How long a set is kept is the core's word here, and no setting.
+///
+/// Cases: S203.
+#[tokio::test]
+async fn a_set_is_fetched_once_when_the_time_that_the_core_allows_is_over() {
+    let world = World::new().await;
+    let Reply::Headers(status, body, _) = world.mint.key_set().await else {
+        panic!("a key set has headers");
+    };
+    let headers = vec![("cache-control", "max-age=20".to_owned())];
+    world.says(Reply::Headers(status, body, headers));
+    let token = world.token().await;
+    world.verify(&token).await.unwrap();
+    world.clock.advance(Duration::from_secs(19));
+    world.verify(&token).await.unwrap();
+    assert_eq!(world.fetches(), 1);
+    world.clock.advance(Duration::from_secs(2));
+    for _ in 0..5 {
+        world.verify(&token).await.unwrap();
+    }
+    world.core.until("GET", KEYS, 2).await;
+    // Whoever asks while it is fetched waits for that.
+    let set = world.sessions.jwks().await.unwrap();
+    assert_eq!(set.max_age, Duration::from_secs(20));
+    world.verify(&world.token().await).await.unwrap();
+    assert_eq!(world.fetches(), 2);
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod building;
+#[path = "../../../../tests/it/support/capture.rs"]
+mod capture;
 mod documents;
 mod failover;
 mod fake;
@@ -11,3 +13,6 @@ mod garbage;
 mod key_set;
 mod legacy;
 mod real;
+mod secrecy;
+mod tls;
+mod transcripts;

@@ -9,9 +9,11 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-use supersession::{AppId, Sessions, SystemClock, SystemEntropy};
+use supersession::{AppId, Clock, Entropy, Sessions, SystemClock, SystemEntropy};
 use supersession_remote::RemoteCore;
-use supersession_server::{AnyStore, Bound, Limits, ServeOptions, Service, ServiceOptions, serve};
+use supersession_server::{
+    AnyStore, Bound, Limits, ServeOptions, Service, ServiceOptions, Values, serve,
+};
 use supersession_sqlite::SqliteStore;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -29,12 +31,23 @@ impl Real {
     /// Starts one over the database in this file.
     pub(crate) async fn start(database: &Path) -> Self {
         let store = AnyStore::new(SqliteStore::open(database).await.unwrap());
+        Self::start_with(store, Values::new(), SystemClock, SystemEntropy).await
+    }
+
+    /// Starts one over this store, configured like this.
+    pub(crate) async fn start_with(
+        store: AnyStore,
+        core_config: Values,
+        clock: impl Clock,
+        entropy: impl Entropy,
+    ) -> Self {
         let options = ServiceOptions {
+            core_config,
             limits: Limits::Lifted,
             signing_threads: 1,
             ..ServiceOptions::default()
         };
-        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let (clock, entropy) = (Arc::new(clock), Arc::new(entropy));
         let service = Service::open(store, options, clock, entropy).await.unwrap();
         let bound = Bound::to(([127, 0, 0, 1], 0).into()).await.unwrap();
         let url = format!("http://{}", bound.address());
@@ -52,6 +65,10 @@ impl Real {
             stop: Some(stop),
             serving,
         }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     pub(crate) async fn stop(mut self) {
@@ -84,6 +101,17 @@ impl Real {
 
     /// A call as SuperTokens' Node SDK makes it.
     pub(crate) async fn sdk(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.sdk_of("5.4", method, path, body).await
+    }
+
+    /// The same of an SDK that speaks this version.
+    pub(crate) async fn sdk_of(
+        &self,
+        version: &str,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> Value {
         let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
         let body = if body.is_null() {
             String::new()
@@ -93,7 +121,7 @@ impl Real {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
-            .header("cdi-version", "5.4")
+            .header("cdi-version", version)
             .header("rid", "session")
             .header("content-type", "application/json; charset=utf-8")
             .body(Full::new(Bytes::from(body)))

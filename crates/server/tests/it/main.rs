@@ -6,6 +6,7 @@
     reason = "for tests, which fail by panicking"
 )]
 
+mod algorithms;
 mod apps;
 mod creation;
 mod data;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use supersession::store::MemoryStore;
-use supersession::{Sessions, Store};
+use supersession::{Sessions, SessionsBuilder, Store};
 
-use super::{WireRequest, WireResponse};
+use super::{WireRequest, WireResponse, World};
 
 /// An application of the adapter's framework, driven in memory.
 ///
@@ -61,6 +61,19 @@ pub trait Driver {
     /// A fresh, empty store. One in memory, unless the script is to be played on another.
     fn store(&self) -> impl Future<Output = Arc<dyn Store>> {
         std::future::ready(Arc::new(MemoryStore::new()) as _)
+    }
+
+    /// What the sessions of this world are asked for: an engine in this process, unless the script is
+    /// to be played over another authority.
+    fn sessions(&self, world: World) -> impl Future<Output = SessionsBuilder> {
+        std::future::ready(world.engine())
+    }
+
+    /// The folder in `transcripts/` with the exchanges that are otherwise over the driver's authority;
+    /// all others must be as everywhere. Only the order of claims in tokens is the authority's own
+    /// then.
+    fn differences(&self) -> Option<&'static str> {
+        None
     }
 
     /// How the adapter's layer is called in the error that names it when it is missing.

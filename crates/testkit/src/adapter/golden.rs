@@ -6,26 +6,17 @@ use std::{env, fs};
 use super::transcript::PART;
 
 /// Set to 1, the files are rewritten instead.
-const UPDATE: &str = "UPDATE_TRANSCRIPTS";
+pub(super) const UPDATE: &str = "UPDATE_TRANSCRIPTS";
 
 /// Fails unless the transcript is, to the letter, the file of its topic.
 #[track_caller]
 pub(super) fn compare(topic: &str, transcript: &str) {
     let path = path_of(topic);
-    if is_set(UPDATE, "1") {
-        assert!(
-            !is_set("CI", "true"),
-            "{UPDATE} is for whoever reads the difference, not for CI"
-        );
+    if is_updating() {
         fs::write(&path, transcript).expect("the transcripts can be written");
         return;
     }
-    let expected = fs::read_to_string(&path).unwrap_or_else(|error| {
-        panic!(
-            "{}: {error}. Fix: run once with {UPDATE}=1, and read what it wrote",
-            path.display()
-        )
-    });
+    let expected = expected(topic);
     assert!(
         expected == transcript,
         "topic `{topic}` differs from {}\n{}",
@@ -34,7 +25,28 @@ pub(super) fn compare(topic: &str, transcript: &str) {
     );
 }
 
-fn path_of(topic: &str) -> PathBuf {
+/// What the file of a topic says.
+pub(super) fn expected(topic: &str) -> String {
+    let path = path_of(topic);
+    fs::read_to_string(&path).unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}. Fix: run once with {UPDATE}=1, and read what it wrote",
+            path.display()
+        )
+    })
+}
+
+/// Whether files are to be rewritten.
+pub(super) fn is_updating() -> bool {
+    let updating = is_set(UPDATE, "1");
+    assert!(
+        !updating || !is_set("CI", "true"),
+        "{UPDATE} is for whoever reads the difference, not for CI"
+    );
+    updating
+}
+
+pub(super) fn path_of(topic: &str) -> PathBuf {
     let name = topic.replace('_', "-");
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("transcripts/{name}.txt"))
 }
@@ -54,7 +66,7 @@ fn first_difference(expected: &str, actual: &str) -> String {
     }
 }
 
-fn lines(wanted: &str, got: &str) -> String {
+pub(super) fn lines(wanted: &str, got: &str) -> String {
     let has = |text: &str, line: &str| text.lines().any(|other| other == line);
     let mut text = String::new();
     for line in wanted.lines() {
@@ -89,7 +101,7 @@ mod tests {
         let files = fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path());
-        let files = files.map(|file| {
+        let files = files.filter(|file| file.is_file()).map(|file| {
             file.file_stem()
                 .unwrap()
                 .to_string_lossy()

@@ -53,6 +53,7 @@
 )]
 
 pub mod app;
+mod differences;
 mod driver;
 mod golden;
 mod keys;
@@ -63,6 +64,7 @@ mod transcript;
 mod wire;
 
 pub use driver::Driver;
+pub use stage::{Terms, World};
 pub use wire::{WireRequest, WireResponse};
 
 use stage::Stage;
@@ -108,10 +110,14 @@ pub fn run<D: Driver>(driver: D, topic: &str, script: impl AsyncFnOnce(&mut Stag
         .expect("a runtime can be made");
     // Frameworks whose futures stay on one thread spawn onto the local set.
     let local = tokio::task::LocalSet::new();
+    let differences = driver.differences();
     let transcript = local.block_on(&runtime, async {
         let mut stage = Stage::new(driver);
         script(&mut stage).await;
         stage.into_transcript()
     });
-    golden::compare(topic, &transcript);
+    match differences {
+        None => golden::compare(topic, &transcript),
+        Some(folder) => differences::compare(folder, topic, &transcript),
+    }
 }

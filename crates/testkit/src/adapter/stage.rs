@@ -24,13 +24,60 @@ pub struct Stage<D: Driver> {
     worlds: u64,
 }
 
+/// What an application stands on: a store with signing keys that everybody knows, and time and
+/// randomness that are the same in every run.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The store.
+    pub store: FaultStore<dyn Store>,
+    /// The time.
+    pub clock: ManualClock,
+    /// The randomness.
+    pub entropy: SeededEntropy,
+    /// What the engine is to be configured with.
+    pub terms: Terms,
+}
+
+/// What the script says of an engine; all else is the default, but for the jitter of validities,
+/// which is none.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// How long access tokens are good.
+    pub access_token_validity: Duration,
+    /// How long refresh tokens are good.
+    pub refresh_token_validity: Duration,
+    /// Whether a refresh token that was exchanged a moment ago is reported as stolen.
+    pub recent_reuse_is_theft: bool,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            access_token_validity: Duration::from_secs(3_600),
+            refresh_token_validity: Duration::from_secs(100 * 86_400),
+            recent_reuse_is_theft: true,
+        }
+    }
+}
+
+impl World {
+    /// An engine in this process.
+    pub fn engine(self) -> SessionsBuilder {
+        Sessions::builder(self.store)
+            .access_token_validity(self.terms.access_token_validity)
+            .access_token_validity_jitter(0.0)
+            .refresh_token_validity(self.terms.refresh_token_validity)
+            .report_recent_token_reuse_as_theft(self.terms.recent_reuse_is_theft)
+            .cleanup_interval(None)
+            .signing_threads(1)
+    }
+}
+
 /// An application and its surroundings.
 #[derive(Debug)]
 struct Set<A> {
     app: A,
-    clock: ManualClock,
-    entropy: SeededEntropy,
-    store: FaultStore<dyn Store>,
+    world: World,
     /// For what happens without a request.
     sessions: Option<Sessions>,
 }
@@ -57,12 +104,27 @@ impl<D: Driver> Stage<D> {
         configuration: &str,
         configure: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
     ) {
+        self.open_on(configuration, Terms::default(), configure)
+            .await;
+    }
+
+    /// The same over an engine on other terms.
+    pub(super) async fn open_on(
+        &mut self,
+        configuration: &str,
+        terms: Terms,
+        configure: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
+    ) {
         let store = FaultStore::over(self.driver.store().await);
         keys::put_into(&store, START).await;
         self.worlds += 1;
-        let (clock, entropy) = (ManualClock::new(START), SeededEntropy::new(self.worlds));
-        self.set_up(configuration, configure, store, clock, entropy)
-            .await;
+        let world = World {
+            store,
+            clock: ManualClock::new(START),
+            entropy: SeededEntropy::new(self.worlds),
+            terms,
+        };
+        self.set_up(configuration, configure, world).await;
     }
 
     /// The same world under another configuration, as after a restart.
@@ -71,35 +133,25 @@ impl<D: Driver> Stage<D> {
         configuration: &str,
         configure: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
     ) {
-        let Set {
-            store,
-            clock,
-            entropy,
-            ..
-        } = self.set.take().expect("the stage is open");
-        self.set_up(configuration, configure, store, clock, entropy)
-            .await;
+        let set = self.set.take().expect("the stage is open");
+        self.set_up(configuration, configure, set.world).await;
     }
 
     async fn set_up(
         &mut self,
         configuration: &str,
         configure: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
-        store: FaultStore<dyn Store>,
-        clock: ManualClock,
-        entropy: SeededEntropy,
+        world: World,
     ) {
         self.transcript.note(configuration);
-        let builder = Sessions::builder(store.clone())
+        let builder = self.driver.sessions(world.clone()).await;
+        let builder = builder
             // Whether there is a feed of endings differs from store to store.
             .strictness(Strictness::TokenOnly)
             .api_domain("https://api.example.com")
             .website_domain("https://example.com")
-            .access_token_validity_jitter(0.0)
-            .cleanup_interval(None)
-            .signing_threads(1)
-            .clock(clock.clone())
-            .entropy(entropy.clone());
+            .clock(world.clock.clone())
+            .entropy(world.entropy.clone());
         let sessions = configure(builder)
             .build()
             .await
@@ -107,9 +159,7 @@ impl<D: Driver> Stage<D> {
         let app = self.driver.app(Some(sessions.clone())).await;
         self.set = Some(Set {
             app,
-            clock,
-            entropy,
-            store,
+            world,
             sessions: Some(sessions),
         });
     }
@@ -119,9 +169,12 @@ impl<D: Driver> Stage<D> {
         self.transcript.note("the application without the layer");
         self.set = Some(Set {
             app: self.driver.app(None).await,
-            clock: ManualClock::new(START),
-            entropy: SeededEntropy::new(1),
-            store: FaultStore::over(self.driver.store().await),
+            world: World {
+                store: FaultStore::over(self.driver.store().await),
+                clock: ManualClock::new(START),
+                entropy: SeededEntropy::new(1),
+                terms: Terms::default(),
+            },
             sessions: None,
         });
     }
@@ -149,14 +202,14 @@ impl<D: Driver> Stage<D> {
     /// Moves the clock.
     pub(super) fn pass(&mut self, seconds: u64) {
         self.transcript.note(&format!("{seconds} seconds pass"));
-        self.set().clock.advance(Duration::from_secs(seconds));
+        self.set().world.clock.advance(Duration::from_secs(seconds));
     }
 
     /// The next call to the store fails.
     pub(super) fn fail_once(&mut self, kind: StoreErrorKind) {
         self.transcript
             .note(&format!("the store fails once: {kind}"));
-        self.set().store.plan(PlannedFault::new(kind));
+        self.set().world.store.plan(PlannedFault::new(kind));
     }
 
     /// Sessions of a user end without a request.

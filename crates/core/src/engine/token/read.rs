@@ -24,6 +24,8 @@ use crate::wire;
 pub(in crate::engine) struct ParsedToken<'a> {
     /// Absent from the oldest versions.
     pub(in crate::engine) kid: Option<String>,
+    /// What the token names; only a key of just that verifies it.
+    pub(in crate::engine) algorithm: SigningAlgorithm,
     /// Whether the header names its version; a JWT that was made for something else does not.
     names_version: bool,
     pub(in crate::engine) version: TokenVersion,
@@ -66,6 +68,7 @@ pub(in crate::engine) fn parse(token: &str) -> Result<ParsedToken<'_>, Malformed
         let decode = |segment| STANDARD.decode(segment).map_err(|_| NO_JWT);
         return Ok(ParsedToken {
             kid: None,
+            algorithm: SigningAlgorithm::Rs256,
             names_version: true,
             version: if header == V1_HEADER {
                 TokenVersion::V1
@@ -84,9 +87,10 @@ pub(in crate::engine) fn parse(token: &str) -> Result<ParsedToken<'_>, Malformed
         return Err(NO_JWT);
     }
     let header: Header = serde_json::from_slice(&header).map_err(|_| NO_JWT)?;
-    let (kid, version) = header.check()?;
+    let (kid, algorithm, version) = header.check()?;
     Ok(ParsedToken {
         kid: Some(kid),
+        algorithm,
         names_version: version.is_some(),
         version: version.unwrap_or(TokenVersion::V5),
         signing_input,
@@ -96,19 +100,17 @@ pub(in crate::engine) fn parse(token: &str) -> Result<ParsedToken<'_>, Malformed
 }
 
 impl Header {
-    fn check(self) -> Result<(String, Option<TokenVersion>), Malformed> {
+    fn check(self) -> Result<(String, SigningAlgorithm, Option<TokenVersion>), Malformed> {
         let typ = self.typ.ok_or(Malformed::Jwt("JWT header missing - typ"))?;
         let alg = self.alg.ok_or(Malformed::Jwt("JWT header missing - alg"))?;
         let kid = self.kid.ok_or(Malformed::Jwt("JWT header missing - kid"))?;
         if typ != wire::JWT_TYP {
             return Err(Malformed::Jwt("JWT header mismatch - typ"));
         }
-        if alg
+        let algorithm = alg
             .as_str()
-            .is_none_or(|alg| alg != SigningAlgorithm::Rs256.name())
-        {
-            return Err(Malformed::Jwt("JWT header mismatch - alg"));
-        }
+            .and_then(SigningAlgorithm::named)
+            .ok_or(Malformed::Jwt("JWT header mismatch - alg"))?;
         let Value::String(kid) = kid else {
             return Err(Malformed::Jwt("JWT header mismatch - kid"));
         };
@@ -122,7 +124,7 @@ impl Header {
                     .ok_or(Malformed::Jwt("JWT header mismatch - version"))
             })
             .transpose()?;
-        Ok((kid, version))
+        Ok((kid, algorithm, version))
     }
 }
 

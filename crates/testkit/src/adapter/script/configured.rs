@@ -6,7 +6,7 @@ use serde_json::json;
 use supersession::http::{Reply, RequestView};
 use supersession::{SameSite, SessionError, SessionsBuilder};
 
-use super::{DEFAULT, Driver, Req, Stage, default};
+use super::{DEFAULT, Driver, Req, Stage, Terms, default};
 
 /// Other statuses, own error pages, other names, cookie attributes and lifetimes.
 pub async fn configured<D: Driver>(stage: &mut Stage<D>) {
@@ -109,13 +109,16 @@ pub async fn configured<D: Driver>(stage: &mut Stage<D>) {
         .send("origin of an error that nobody looked for", elsewhere)
         .await;
 
-    let lifetimes = |builder: SessionsBuilder| {
-        let builder = builder.access_token_validity(Duration::from_secs(60));
-        builder
-            .refresh_token_validity(Duration::from_secs(600))
-            .issuer("https://issuer.example")
+    let lifetimes = Terms {
+        access_token_validity: Duration::from_secs(60),
+        refresh_token_validity: Duration::from_secs(600),
+        ..Terms::default()
     };
-    stage.open("short lives, another issuer", lifetimes).await;
+    stage
+        .open_on("short lives, another issuer", lifetimes, |builder| {
+            builder.issuer("https://issuer.example")
+        })
+        .await;
     let alice = stage.sign_in("lifetimes: sign-in", "alice", "cookie").await;
     stage.pass(60);
     stage

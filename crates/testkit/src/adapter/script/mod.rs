@@ -34,7 +34,7 @@ pub use signing_out::signing_out;
 pub use verifying::verifying;
 
 use super::Driver;
-use super::stage::Stage;
+use super::stage::{Stage, Terms};
 use super::wire::{Tokens, WireRequest as Req};
 
 use supersession::SessionsBuilder;

@@ -1,9 +1,9 @@
 //! Refresh tokens that are used again (session specification, 7.2; design notes, the same
 //! successor).
 
-use supersession::{Hooks, SessionsBuilder};
+use supersession::Hooks;
 
-use super::{DEFAULT, Driver, Req, Stage, default};
+use super::{DEFAULT, Driver, Req, Stage, Terms, default};
 
 /// The grace window, and theft.
 pub async fn rotation<D: Driver>(stage: &mut Stage<D>) {
@@ -72,13 +72,15 @@ pub async fn rotation<D: Driver>(stage: &mut Stage<D>) {
         )
         .await;
 
-    let hooks = |builder: SessionsBuilder| {
-        let hooks = Hooks::new().on_theft(|_| async {});
-        builder
-            .hooks(hooks)
-            .report_recent_token_reuse_as_theft(false)
+    let lenient = Terms {
+        recent_reuse_is_theft: false,
+        ..Terms::default()
     };
-    stage.open("the one before is no theft", hooks).await;
+    stage
+        .open_on("the one before is no theft", lenient, |builder| {
+            builder.hooks(Hooks::new().on_theft(|_| async {}))
+        })
+        .await;
     let first = stage
         .sign_in("carol signs in with cookies", "carol", "cookie")
         .await;

@@ -1,0 +1,339 @@
+//! Each question as calls, and what their answers mean.
+
+use supersession::authority::{
+    CheckOutcome, Confirmed, IssuedSession, JwtRequest, NewSession, RefreshOutcome, RefreshRequest,
+    ReissueOutcome, Selection, SessionInformation,
+};
+use supersession::store::KeyKind;
+use supersession::{
+    AntiCsrfToken, Fault, FaultKind, ReuseClass, SessionHandle, TenantId, UserId, wire,
+};
+
+use crate::bodies::{Create, Refresh, Regenerate, RemoveHandles, RemoveUser, SignJwt, Verify};
+use crate::calls::{Call, Core, Failure, Repeat};
+use crate::http_client::Answer;
+use crate::shapes::{
+    Handles, Information, Jwt, Outcome, Refused, Regenerated, Revoked, Tokens, Verified, outcome,
+};
+
+const UNAUTHORISED: &str = "UNAUTHORISED";
+const TRY_REFRESH_TOKEN: &str = "TRY_REFRESH_TOKEN";
+const TOKEN_THEFT_DETECTED: &str = "TOKEN_THEFT_DETECTED";
+const REMOVE: &str = "/recipe/session/remove";
+
+fn is_default(tenant: &TenantId) -> bool {
+    tenant.as_str() == wire::DEFAULT_TENANT_ID
+}
+
+fn garbage() -> Fault {
+    Fault::new(
+        FaultKind::Unavailable,
+        "the core's answer has an unknown status. Fix: check that it is a SuperTokens-compatible core",
+    )
+}
+
+/// The operator's text. What the core says may quote what it was sent, so only known texts pass.
+fn reason(refused: &Refused) -> &'static str {
+    const KNOWN: [&str; 4] = [
+        "Session missing in db or has expired",
+        "Anti CSRF token missing, or not matching",
+        "refresh token reuse detected",
+        wire::MESSAGE_PROTECTED_FIELD,
+    ];
+    let known = KNOWN
+        .into_iter()
+        .find(|known| refused.message.contains(known));
+    known.unwrap_or("the core does not accept the refresh token")
+}
+
+impl Core {
+    pub(crate) async fn create(&self, new: &NewSession) -> Result<IssuedSession, Fault> {
+        let body = Create {
+            user_id: &new.user_id,
+            enable_anti_csrf: new.anti_csrf,
+            payload: &new.payload,
+            user_data_in_database: &new.session_data,
+            use_dynamic_signing_key: new.key_kind == KeyKind::Dynamic,
+        };
+        let call = Call::post("/recipe/session", &body, Repeat::Unsafe)?
+            .tenant((!is_default(&new.tenant_id)).then(|| new.tenant_id.clone()));
+        let read = |answer: &Answer| match outcome::<Tokens>(answer)? {
+            Outcome::Ok(tokens) => tokens.issued(),
+            Outcome::Other(_) => None,
+        };
+        Ok(self.ask(&call, read).await?)
+    }
+
+    pub(crate) async fn refresh(&self, request: &RefreshRequest) -> Result<RefreshOutcome, Fault> {
+        let body = Refresh {
+            refresh_token: request.token.expose(),
+            anti_csrf_token: request.anti_csrf.as_ref().map(AntiCsrfToken::expose),
+            enable_anti_csrf: request.use_anti_csrf,
+            use_dynamic_signing_key: request.key_kind == KeyKind::Dynamic,
+        };
+        // A core of an unknown kind takes a second use for theft.
+        let call = Call::post("/recipe/session/refresh", &body, Repeat::Unsafe)?;
+        let read = |answer: &Answer| match outcome::<Tokens>(answer)? {
+            Outcome::Ok(tokens) => {
+                let issued = tokens.issued()?;
+                Some(RefreshOutcome::Refreshed(Box::new(issued)))
+            }
+            Outcome::Other(refused) => match refused.status.as_str() {
+                UNAUTHORISED => Some(RefreshOutcome::Unauthorised(reason(&refused))),
+                TOKEN_THEFT_DETECTED => stolen(refused),
+                _ => None,
+            },
+        };
+        // A token of a tenant that is gone has no session.
+        let outcome = match self.ask(&call, read).await {
+            Err(Failure::UnknownTenant) => {
+                RefreshOutcome::Unauthorised("the tenant of the refresh token is gone")
+            }
+            outcome => outcome?,
+        };
+        if let RefreshOutcome::Reused { handle, .. } = &outcome {
+            // Older cores leave this to whoever hears of it; for others there is nothing left to do.
+            self.revoke(std::slice::from_ref(handle)).await?;
+        }
+        Ok(outcome)
+    }
+
+    pub(crate) async fn verify(
+        &self,
+        token: &str,
+        check_database: bool,
+    ) -> Result<CheckOutcome, Fault> {
+        let body = Verify {
+            access_token: token,
+            do_anti_csrf_check: false,
+            enable_anti_csrf: false,
+            check_database,
+        };
+        let call = Call::post("/recipe/session/verify", &body, Repeat::Safe)?;
+        let verified = match self.ask(&call, outcome::<Verified>).await {
+            // The tenant of the token is gone, and its sessions with it.
+            Err(Failure::UnknownTenant) => return Ok(CheckOutcome::Gone),
+            Err(failure) => return Err(failure.into()),
+            Ok(Outcome::Ok(verified)) => verified,
+            Ok(Outcome::Other(refused)) => {
+                return match refused.status.as_str() {
+                    UNAUTHORISED if refused.message.contains("rotated-out") => {
+                        Ok(CheckOutcome::RotatedOut)
+                    }
+                    UNAUTHORISED => Ok(CheckOutcome::Gone),
+                    TRY_REFRESH_TOKEN => Ok(CheckOutcome::TryRefreshToken(
+                        "the core does not accept the access token any more",
+                    )),
+                    _ => Err(garbage()),
+                };
+            }
+        };
+        let mut confirmed = Confirmed::default();
+        if let Some(token) = verified.access_token {
+            confirmed.replacement = Some(token.access().ok_or_else(garbage)?);
+        } else if verified.payload_update_available {
+            match self.regenerate(token).await? {
+                ReissueOutcome::Issued(issued) => confirmed.replacement = Some(*issued),
+                ReissueOutcome::Expired => {}
+                ReissueOutcome::Gone => return Ok(CheckOutcome::Gone),
+            }
+        }
+        Ok(CheckOutcome::Live(Box::new(confirmed)))
+    }
+
+    pub(crate) async fn regenerate(&self, token: &str) -> Result<ReissueOutcome, Fault> {
+        let body = Regenerate {
+            access_token: token,
+        };
+        let call = Call::post("/recipe/session/regenerate", &body, Repeat::Safe)?;
+        match self.ask(&call, outcome::<Regenerated>).await {
+            Err(Failure::UnknownTenant) => Ok(ReissueOutcome::Gone),
+            Err(failure) => Err(failure.into()),
+            Ok(Outcome::Ok(regenerated)) => match regenerated.access_token {
+                None => Ok(ReissueOutcome::Expired),
+                Some(token) => {
+                    let issued = token.access().ok_or_else(garbage)?;
+                    Ok(ReissueOutcome::Issued(Box::new(issued)))
+                }
+            },
+            Ok(Outcome::Other(refused)) if refused.status == UNAUTHORISED => {
+                Ok(ReissueOutcome::Gone)
+            }
+            Ok(Outcome::Other(_)) => Err(garbage()),
+        }
+    }
+
+    pub(crate) async fn information(
+        &self,
+        handle: &SessionHandle,
+    ) -> Result<Option<SessionInformation>, Fault> {
+        let call = Call::get("/recipe/session").query(wire::CDI_SESSION_HANDLE, handle);
+        match self.ask(&call, outcome::<Information>).await {
+            Ok(Outcome::Ok(found)) => Ok(Some(found.into())),
+            Ok(Outcome::Other(refused)) if refused.status == UNAUTHORISED => Ok(None),
+            Ok(Outcome::Other(_)) => Err(garbage()),
+            // A tenant that is not there has no sessions.
+            Err(Failure::UnknownTenant) if !is_default(&handle.tenant_id()) => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Safe to be sent again: what the first call ended stays so, and is merely not told any more.
+    pub(crate) async fn revoke(
+        &self,
+        handles: &[SessionHandle],
+    ) -> Result<Vec<SessionHandle>, Fault> {
+        if handles.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.remove(handles).await {
+            Err(Failure::UnknownTenant) => {}
+            revoked => return Ok(revoked?),
+        }
+        // One handle of a tenant that is not there fails them all.
+        let mut revoked = Vec::new();
+        for handle in handles {
+            match self.remove(std::slice::from_ref(handle)).await {
+                Err(Failure::UnknownTenant) => {}
+                ended => revoked.extend(ended?),
+            }
+        }
+        Ok(revoked)
+    }
+
+    pub(crate) async fn remove(
+        &self,
+        handles: &[SessionHandle],
+    ) -> Result<Vec<SessionHandle>, Failure> {
+        let body = RemoveHandles {
+            session_handles: handles,
+        };
+        let call = Call::post(REMOVE, &body, Repeat::Safe)?;
+        let revoked: Revoked = self.ask_json(&call).await?;
+        Ok(in_order_of(handles, revoked.session_handles_revoked))
+    }
+
+    pub(crate) async fn revoke_user(
+        &self,
+        selection: &Selection,
+    ) -> Result<Vec<SessionHandle>, Fault> {
+        if selection.except.is_some() {
+            let handles = self.unordered_handles(selection).await?;
+            return self.revoke(&handles).await;
+        }
+        let body = RemoveUser {
+            user_id: &selection.user_id,
+            revoke_across_all_tenants: selection.tenant.is_none(),
+        };
+        let call = Call::post(REMOVE, &body, Repeat::Safe)?.tenant(selection.tenant.clone());
+        let revoked: Revoked = match self.ask_json(&call).await {
+            Err(Failure::UnknownTenant) => return Ok(Vec::new()),
+            revoked => revoked?,
+        };
+        Ok(revoked
+            .session_handles_revoked
+            .into_iter()
+            .map(SessionHandle::from)
+            .collect())
+    }
+
+    pub(crate) async fn unordered_handles(
+        &self,
+        selection: &Selection,
+    ) -> Result<Vec<SessionHandle>, Fault> {
+        let all = if selection.tenant.is_none() {
+            "true"
+        } else {
+            "false"
+        };
+        let call = Call::get("/recipe/session/user")
+            .tenant(selection.tenant.clone())
+            .query("userId", &selection.user_id)
+            .query("fetchAcrossAllTenants", all);
+        let found: Handles = match self.ask_json(&call).await {
+            Err(Failure::UnknownTenant) => return Ok(Vec::new()),
+            found => found?,
+        };
+        Ok(found
+            .session_handles
+            .into_iter()
+            .map(SessionHandle::from)
+            .filter(|handle| selection.except.as_ref() != Some(handle))
+            .collect())
+    }
+
+    pub(crate) async fn handles(&self, selection: &Selection) -> Result<Vec<SessionHandle>, Fault> {
+        let handles = self.unordered_handles(selection).await?;
+        // Our own core lists the oldest first; others list in any order.
+        if handles.len() < 2 || self.has_documents().await? {
+            return Ok(handles);
+        }
+        let sessions = self.information_of_all(handles).await?;
+        Ok(sessions.into_iter().map(|session| session.handle).collect())
+    }
+
+    /// Oldest first.
+    pub(crate) async fn information_of_all(
+        &self,
+        handles: Vec<SessionHandle>,
+    ) -> Result<Vec<SessionInformation>, Fault> {
+        let mut sessions = Vec::with_capacity(handles.len());
+        for handle in handles {
+            sessions.extend(self.information(&handle).await?);
+        }
+        sessions.sort_by(|a, b| (a.time_created, &a.handle).cmp(&(b.time_created, &b.handle)));
+        Ok(sessions)
+    }
+
+    pub(crate) async fn create_jwt(&self, request: &JwtRequest) -> Result<String, Fault> {
+        let body = SignJwt {
+            algorithm: "RS256",
+            jwks_domain: &request.issuer,
+            payload: &request.payload,
+            validity: request.validity.as_secs(),
+            use_static_signing_key: request.key_kind == KeyKind::Static,
+        };
+        let call = Call::post("/recipe/jwt", &body, Repeat::Safe)?;
+        match self.ask(&call, outcome::<Jwt>).await? {
+            Outcome::Ok(signed) => Ok(signed.jwt),
+            Outcome::Other(_) => Err(Fault::new(
+                FaultKind::Misuse,
+                "the core does not sign JWTs with RS256. Fix: let it have a static key of RS256",
+            )),
+        }
+    }
+}
+
+/// Of the handles that were asked for, those that were told.
+fn in_order_of(asked: &[SessionHandle], told: Vec<String>) -> Vec<SessionHandle> {
+    let told: std::collections::HashSet<_> = told.into_iter().collect();
+    let mut seen = std::collections::HashSet::new();
+    let ended = asked.iter().filter(|handle| told.contains(handle.as_str()));
+    ended
+        .filter(|handle| seen.insert(*handle))
+        .cloned()
+        .collect()
+}
+
+fn stolen(refused: Refused) -> Option<RefreshOutcome> {
+    let owner = refused.session?;
+    let classes = [
+        ReuseClass::RecentPrev,
+        ReuseClass::OrphanedBranch,
+        ReuseClass::StaleLineage,
+    ];
+    let class = classes
+        .into_iter()
+        .find(|class| refused.reuse.as_deref() == Some(class.as_str()));
+    let user_id = UserId::from(owner.user_id);
+    Some(RefreshOutcome::Reused {
+        handle: owner.handle.into(),
+        recipe_user_id: owner
+            .recipe_user_id
+            .map_or_else(|| user_id.clone(), UserId::from),
+        user_id,
+        // Older cores do not say.
+        class: class.unwrap_or(ReuseClass::StaleLineage),
+        report_as_theft: true,
+    })
+}

@@ -1,0 +1,137 @@
+//! Transcripts of an authority that says a few things in its own way: what differs stands in files
+//! of its own, exchange by exchange, and everything else must be as it is everywhere.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::Value;
+
+use super::golden;
+use super::transcript::PART;
+
+/// Fails unless each part is that of the topic's file, or the one that stands for it in `folder`;
+/// and unless each part there is needed.
+#[track_caller]
+pub(super) fn compare(folder: &str, topic: &str, transcript: &str) {
+    let usual = comparable(&golden::expected(topic));
+    let actual = comparable(transcript);
+    let (usual, actual) = (parts(&usual), parts(&actual));
+    let different: Vec<_> = usual
+        .iter()
+        .zip(&actual)
+        .filter(|(usual, actual)| usual != actual)
+        .map(|(_, actual)| *actual)
+        .collect();
+    let path = golden::path_of(&format!("{folder}/{topic}"));
+    if golden::is_updating() {
+        if different.is_empty() {
+            // There need not have been one.
+            let _ = fs::remove_file(&path);
+        } else {
+            let text = format!("=== {}\n", different.join(PART));
+            fs::write(&path, text).expect("the transcripts can be written");
+        }
+        return;
+    }
+    let names = |parts: &[&str]| -> Vec<String> { parts.iter().map(|part| name(part)).collect() };
+    assert_eq!(names(&usual), names(&actual), "the script of `{topic}`");
+    let own = fs::read_to_string(&path).unwrap_or_default();
+    let own: BTreeMap<_, _> = parts(&own)
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .map(|part| (name(part), part))
+        .collect();
+    for part in &different {
+        let expected = own.get(&name(part)).copied().unwrap_or_else(|| {
+            let at = usual.iter().find(|usual| name(usual) == name(part));
+            at.copied().unwrap_or_default()
+        });
+        assert!(
+            expected.trim_end() == part.trim_end(),
+            "topic `{topic}` differs from {} and its usual transcript\n{}",
+            path.display(),
+            golden::lines(expected, part)
+        );
+    }
+    assert_eq!(
+        own.len(),
+        different.len(),
+        "{} has exchanges that are as they are everywhere",
+        path.display()
+    );
+}
+
+fn parts(transcript: &str) -> Vec<&str> {
+    let text = transcript.trim_start_matches("=== ");
+    text.split(PART)
+        .map(|part| part.trim_end_matches('\n'))
+        .collect()
+}
+
+fn name(part: &str) -> String {
+    part.lines().next().unwrap_or_default().to_owned()
+}
+
+/// Without what depends on the order of the claims in access tokens: that order, and the checksums
+/// of these tokens and of the front tokens that repeat them.
+fn comparable(transcript: &str) -> String {
+    transcript
+        .lines()
+        .map(|line| without_order(line) + "\n")
+        .collect()
+}
+
+fn without_order(line: &str) -> String {
+    let is_of_access = line.starts_with("  <access#") || line.starts_with("  <front#");
+    if !is_of_access {
+        return line.to_owned();
+    }
+    if let Some((bytes, _)) = line.split_once(", checksum ") {
+        return bytes.to_owned();
+    }
+    let Some((before, json)) = line.find('{').map(|at| line.split_at(at)) else {
+        return line.to_owned();
+    };
+    match serde_json::from_str(json) {
+        Ok(value) => format!("{before}{}", sorted(value)),
+        // It holds a label in place of a payload.
+        Err(_) => line.to_owned(),
+    }
+}
+
+fn sorted(value: Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let members: BTreeMap<_, _> = members
+                .into_iter()
+                .map(|(name, value)| (name, sorted(value)))
+                .collect();
+            let members: Vec<_> = members
+                .iter()
+                .map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())))
+                .collect();
+            format!("{{{}}}", members.join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_order_of_claims_is_left_out() {
+        let one = "  <access#1> payload {\"sub\":\"a\",\"exp\":{\"y\":1,\"x\":[2,1]}}";
+        let other = "  <access#1> payload {\"exp\":{\"x\":[2,1],\"y\":1},\"sub\":\"a\"}";
+        assert_eq!(comparable(one), comparable(other));
+        assert_ne!(comparable(one), comparable(&one.replace("[2,1]", "[1,2]")));
+        let checksum = "  <refresh#1> 316 bytes, checksum 1\n  <access#1> 8 bytes, checksum 1\n";
+        assert_eq!(
+            comparable(checksum),
+            "  <refresh#1> 316 bytes, checksum 1\n  <access#1> 8 bytes\n"
+        );
+        // What an application answers is not touched.
+        assert_eq!(comparable("< {\"b\":1,\"a\":2}"), "< {\"b\":1,\"a\":2}\n");
+    }
+}
