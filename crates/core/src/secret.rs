@@ -2,6 +2,7 @@
 //! `expose`.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use aws_lc_rs::digest;
 use subtle::ConstantTimeEq;
@@ -68,7 +69,11 @@ secret! {
 
 /// `H1`: lower-case hex SHA-256 of a refresh token. Stands in the access token that pairs with it.
 #[derive(Clone)]
-pub struct RefreshHash1(String);
+pub struct RefreshHash1 {
+    hex: String,
+    /// Its own hash, once somebody has asked for it.
+    second: OnceLock<RefreshHash2>,
+}
 
 /// `H2`: lower-case hex SHA-256 of the *text* of [`RefreshHash1`]. The only form of a refresh token
 /// that is stored.
@@ -79,25 +84,29 @@ impl RefreshHash1 {
     /// Hashes a refresh token.
     #[must_use]
     pub fn of(token: &RefreshToken) -> Self {
-        Self(sha256_hex(token.expose().as_bytes()))
+        Self::from_hex(sha256_hex(token.expose().as_bytes()))
     }
 
     /// Takes a hash as it stands in a token.
     #[must_use]
     pub fn from_hex(hex: impl Into<String>) -> Self {
-        Self(hex.into())
+        Self {
+            hex: hex.into(),
+            second: OnceLock::new(),
+        }
     }
 
     /// The 64 hex characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.hex
     }
 
     /// The stored form.
     #[must_use]
-    pub fn second(&self) -> RefreshHash2 {
-        RefreshHash2(sha256_hex(self.0.as_bytes()))
+    pub fn second(&self) -> &RefreshHash2 {
+        self.second
+            .get_or_init(|| RefreshHash2(sha256_hex(self.hex.as_bytes())))
     }
 }
 
@@ -105,7 +114,7 @@ impl RefreshHash2 {
     /// Hashes a refresh token twice.
     #[must_use]
     pub fn of(token: &RefreshToken) -> Self {
-        RefreshHash1::of(token).second()
+        RefreshHash1::of(token).second().clone()
     }
 
     /// Takes a hash as it was stored.
@@ -167,8 +176,8 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert_eq!(h1.second().as_str(), sha256_hex(h1.as_str().as_bytes()));
-        assert!(h1.second() == RefreshHash2::of(&token));
-        assert!(h1.second() != RefreshHash2::of(&RefreshToken::new("abd")));
+        assert!(*h1.second() == RefreshHash2::of(&token));
+        assert!(*h1.second() != RefreshHash2::of(&RefreshToken::new("abd")));
     }
 
     #[test]

@@ -56,7 +56,7 @@
 //!
 //! | verb | round trips | statements |
 //! | --- | --- | --- |
-//! | `insert_session`, `session`, `rotate` | 1 | 1 |
+//! | `insert_session`, `session`, `session_standing`, `rotate` | 1 | 1 |
 //! | `write_document`: overwrite, compare-and-swap | 1 | 1 |
 //! | `write_document`: merge | 2 | 2 |
 //! | `delete_sessions`, `delete_user_sessions`, any number, told to other nodes | 1 | 1 |

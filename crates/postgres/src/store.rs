@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use supersession::store::{
     DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, TenantRecord, TenantStore,
-    UserSessions, WriteOutcome,
+    SessionKey, SessionRecord, SessionStanding, SessionUse, StoreError, StoredKey, TenantRecord,
+    TenantStore, UserSessions, WriteOutcome,
 };
 use supersession::{
     AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
@@ -103,6 +103,20 @@ impl Store for PostgresStore {
             .runner
             .run("session", Verb::Read, move |db| {
                 sessions::find(db, key.clone(), now)
+            })
+            .await
+    }
+
+    async fn session_standing(
+        &self,
+        key: &SessionKey,
+        now: UnixMillis,
+    ) -> Result<Option<SessionStanding>, StoreError> {
+        let key = key.clone();
+        self.inner
+            .runner
+            .run("session_standing", Verb::Read, move |db| {
+                sessions::find_standing(db, key.clone(), now)
             })
             .await
     }

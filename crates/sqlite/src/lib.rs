@@ -64,7 +64,7 @@
 //!
 //! | verb | statements |
 //! | --- | --- |
-//! | `session`, `user_metadata` | 1, a read where it is asked for |
+//! | `session`, `session_standing`, `user_metadata` | 1, a read where it is asked for |
 //! | `user_sessions`, `user_session_handles`, `signing_keys` | 1, a read on a thread |
 //! | `insert_session`, `set_device_label` | 1 |
 //! | `rotate`; `write_document` of each kind | 2 |

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use supersession::store::{
     DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, TenantRecord, TenantStore,
-    UserSessions, WriteOutcome,
+    SessionKey, SessionRecord, SessionStanding, SessionUse, StoreError, StoredKey, TenantRecord,
+    TenantStore, UserSessions, WriteOutcome,
 };
 use supersession::{
     AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
@@ -124,6 +124,18 @@ impl Store for SqliteStore {
         let key = key.clone();
         self.read("session", move |db| sessions::find(db, &key, now))
             .await
+    }
+
+    async fn session_standing(
+        &self,
+        key: &SessionKey,
+        now: UnixMillis,
+    ) -> Result<Option<SessionStanding>, StoreError> {
+        let key = key.clone();
+        self.read("session_standing", move |db| {
+            sessions::find_standing(db, &key, now)
+        })
+        .await
     }
 
     async fn rotate(

@@ -121,7 +121,7 @@ impl Authority for Local {
         let Some(record) = self
             .engine
             .store
-            .session(&self.key(&claims.handle), now)
+            .session_standing(&self.key(&claims.handle), now)
             .await?
         else {
             return Ok(CheckOutcome::Gone);

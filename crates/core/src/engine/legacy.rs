@@ -33,7 +33,7 @@ impl Engine {
             };
             let current = &record.lineage.current;
             let is_current = hash == *current;
-            if !is_current && parent.as_ref() != Some(current) {
+            if !is_current && parent != Some(current) {
                 return Ok(Exchange::Reused {
                     record: Box::new(record),
                     class: None,

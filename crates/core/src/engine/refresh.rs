@@ -199,7 +199,7 @@ impl Engine {
         now: UnixMillis,
     ) -> Standing {
         let parent = parent.map(RefreshHash1::second);
-        if *hash == lineage.current || parent.as_ref() == Some(&lineage.current) {
+        if *hash == lineage.current || parent == Some(&lineage.current) {
             return Standing::Current;
         }
         match &lineage.previous {
@@ -214,7 +214,7 @@ impl Engine {
                     Standing::Reused(ReuseClass::RecentPrev)
                 }
             }
-            Some(previous) if parent.as_ref() == Some(&previous.hash) => {
+            Some(previous) if parent == Some(&previous.hash) => {
                 Standing::Reused(ReuseClass::OrphanedBranch)
             }
             _ => Standing::Reused(ReuseClass::StaleLineage),

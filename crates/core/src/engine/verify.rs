@@ -120,8 +120,8 @@ impl Engine {
                 return Ok(VerifyOutcome::Unauthorised(MISSING));
             };
             let current = &stored.lineage.current;
-            let promotes = parent.as_ref() == Some(current);
-            if !promotes && own != *current {
+            let promotes = parent == Some(current);
+            if !promotes && own != current {
                 // A token of an older branch: good until it expires, but not made any younger. What
                 // the caller learns is what is stored, if it asked for that.
                 let payload = if changed {

@@ -41,8 +41,8 @@ pub use error::{StoreError, StoreErrorKind};
 pub use memory::MemoryStore;
 pub use record::{
     Device, DocumentWrite, InsertOutcome, KeyKind, Lineage, PreviousRefresh, RotateOutcome,
-    Rotation, SessionDocument, SessionKey, SessionRecord, SessionUse, StoredKey, UserSessions,
-    WriteConflict, WriteOutcome,
+    Rotation, SessionDocument, SessionKey, SessionRecord, SessionStanding, SessionUse, StoredKey,
+    UserSessions, WriteConflict, WriteOutcome,
 };
 pub use tenants::{TenantRecord, TenantStore};
 
@@ -59,6 +59,16 @@ pub trait Store: Send + Sync + 'static {
         key: &SessionKey,
         now: UnixMillis,
     ) -> Result<Option<SessionRecord>, StoreError>;
+
+    /// The part of a live session that a guard asks for at each request. A store that can leaves
+    /// the session data where it is, which may be large.
+    async fn session_standing(
+        &self,
+        key: &SessionKey,
+        now: UnixMillis,
+    ) -> Result<Option<SessionStanding>, StoreError> {
+        Ok(self.session(key, now).await?.map(SessionStanding::from))
+    }
 
     /// Moves a live session to the next refresh token, if its lineage and its payload are still the
     /// expected ones.

@@ -81,6 +81,30 @@ impl Device {
     }
 }
 
+/// Whether a token of a session is still good, and what it should say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionStanding {
+    /// As in [`SessionRecord::user_id`].
+    pub user_id: UserId,
+    /// As in [`SessionRecord::lineage`].
+    pub lineage: Lineage,
+    /// As in [`SessionRecord::payload`].
+    pub payload: JsonObject,
+    /// As in [`SessionRecord::created_at`].
+    pub created_at: UnixMillis,
+}
+
+impl From<SessionRecord> for SessionStanding {
+    fn from(record: SessionRecord) -> Self {
+        Self {
+            user_id: record.user_id,
+            lineage: record.lineage,
+            payload: record.payload,
+            created_at: record.created_at,
+        }
+    }
+}
+
 /// A note that a session was used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionUse {
@@ -124,7 +148,7 @@ impl Lineage {
                     .as_ref()
                     .is_some_and(|previous| *hash == previous.hash)
         };
-        known(&own.second()) || parent.is_some_and(|parent| known(&parent.second()))
+        known(own.second()) || parent.is_some_and(|parent| known(parent.second()))
     }
 }
 

@@ -59,6 +59,7 @@ macro_rules! statements {
 statements! {
     insert_session = sessions::INSERT;
     find_session = sessions::FIND;
+    find_standing = sessions::FIND_STANDING;
     rotate = sessions::ROTATE;
     delete_sessions = sessions::DELETE;
     delete_expired = sessions::DELETE_EXPIRED;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use supersession::store::{
-    InsertOutcome, Lineage, RotateOutcome, Rotation, SessionKey, SessionRecord,
+    InsertOutcome, Lineage, RotateOutcome, Rotation, SessionKey, SessionRecord, SessionStanding,
 };
 use supersession::{AppId, JsonObject, SessionHandle, TenantId, UnixMillis, UserId};
 use tokio_postgres::Row;
@@ -26,6 +26,12 @@ pub(super) const INSERT: &str = "INSERT INTO @session_info
 pub(super) const FIND: &str = "SELECT user_id, refresh_token_hash_2, prev_refresh_token_hash_2,
     refresh_token_rotated_at, session_data, jwt_user_payload, expires_at, created_at_time,
     use_static_key, device_user_agent, device_ip, device_label, last_seen_at
+    FROM @session_info
+    WHERE app_id = $1 AND tenant_id = $2 AND session_handle = $3 AND expires_at > $4";
+
+/// [`FIND`] without the session data, and what else a guard does not ask for.
+pub(super) const FIND_STANDING: &str = "SELECT user_id, refresh_token_hash_2,
+    prev_refresh_token_hash_2, refresh_token_rotated_at, jwt_user_payload, created_at_time
     FROM @session_info
     WHERE app_id = $1 AND tenant_id = $2 AND session_handle = $3 AND expires_at > $4";
 
@@ -134,6 +140,36 @@ pub(crate) async fn find(
         )
         .await?;
     row.map(|row| record(&row, key)).transpose()
+}
+
+pub(crate) async fn find_standing(
+    db: Db,
+    key: SessionKey,
+    now: UnixMillis,
+) -> Result<Option<SessionStanding>, Fault> {
+    if !can_be_stored(&key.handle) {
+        return Ok(None);
+    }
+    let row = db
+        .row(
+            &db.sql.find_standing,
+            &[
+                &key.app.as_str(),
+                &key.tenant.as_str(),
+                &key.handle.as_str(),
+                &now.as_i64(),
+            ],
+        )
+        .await?;
+    let read = |row: Row| {
+        Ok(SessionStanding {
+            user_id: UserId::from(column::<&str>(&row, 0)?),
+            lineage: lineage(&row, 1)?,
+            payload: document(&row, 4)?,
+            created_at: instant(&row, 5)?,
+        })
+    };
+    row.map(read).transpose()
 }
 
 pub(crate) async fn rotate(

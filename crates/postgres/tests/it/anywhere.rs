@@ -46,11 +46,12 @@ fn after_its_runtime_has_ended_the_store_is_unavailable() {
     assert_eq!(kind_of(outcome), StoreErrorKind::Unavailable);
 }
 
-/// Polls the verb once, when its statement is on its way at the earliest, and drops it.
-fn begin<T>(verb: impl Future<Output = T>) {
+/// Polls the verb once, when its statement is on its way at the earliest, and drops it. Tells
+/// whether that gave it up; on a busy machine the answer may be there before the poll is over.
+fn begin<T>(verb: impl Future<Output = T>) -> bool {
     let mut verb = pin!(verb);
     let poll = verb.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    assert!(matches!(poll, Poll::Pending));
+    matches!(poll, Poll::Pending)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -59,22 +60,24 @@ async fn a_verb_that_is_given_up_is_done_or_not_and_spoils_nothing() {
     let options = Place::new(server).options().pool_size(2);
     let store = options.open().await.unwrap();
     insert(&store, "h").await;
+    let mut given_up = 0;
     for n in 1..=50 {
         let merge = DocumentWrite::Merge(object(&format!(r#"{{"a":{n},"b":{n}}}"#)));
         let candidate = supersession::SecretText::new("candidate");
         let app = supersession::AppId::from_stored(&format!("app{n}"));
         let document = SessionDocument::SessionData;
-        begin(store.write_document(&key("h"), document, &merge, NOW));
-        begin(store.refresh_token_key(&app, &candidate, NOW));
-        begin(store.add_static_key(
-            &app,
-            &supersession::store::StoredKey {
-                kid: "s-1".to_owned(),
-                kind: supersession::store::KeyKind::Static,
-                created_at: NOW,
-                key_pair: candidate.clone(),
-            },
-        ));
+        let key_pair = supersession::store::StoredKey {
+            kid: "s-1".to_owned(),
+            kind: supersession::store::KeyKind::Static,
+            created_at: NOW,
+            key_pair: candidate.clone(),
+        };
+        let dropped = [
+            begin(store.write_document(&key("h"), document, &merge, NOW)),
+            begin(store.refresh_token_key(&app, &candidate, NOW)),
+            begin(store.add_static_key(&app, &key_pair)),
+        ];
+        given_up += dropped.into_iter().filter(|given_up| *given_up).count();
         // Whoever comes next on the same connections gets answers of their own.
         let found = store.session(&key("h"), NOW).await.unwrap().unwrap();
         assert_eq!(found.key, key("h"));
@@ -82,6 +85,7 @@ async fn a_verb_that_is_given_up_is_done_or_not_and_spoils_nothing() {
         let member = |name| data.get_as::<u64>(name).unwrap();
         assert_eq!(member("a"), member("b"), "{data}");
     }
+    assert!(given_up > 100, "{given_up} of 150 were given up");
     // And no transaction was left open, of this store or another; other programs may have theirs.
     let other = Place::new(server).connection().await;
     let settled = async {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 use supersession::store::{
     DocumentWrite, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument, SessionKey,
-    SessionRecord, WriteOutcome,
+    SessionRecord, SessionStanding, WriteOutcome,
 };
 use supersession::{JsonObject, UnixMillis, UserId};
 
@@ -22,6 +22,11 @@ const INSERT: &str = "INSERT INTO session_info
 pub(super) const FIND: &str = "SELECT user_id, refresh_token_hash_2, prev_refresh_token_hash_2,
     refresh_token_rotated_at, session_data, jwt_user_payload, expires_at, created_at_time,
     use_static_key, device_user_agent, device_ip, device_label, last_seen_at
+    FROM session_info
+    WHERE app_id = ?1 AND tenant_id = ?2 AND session_handle = ?3 AND expires_at > ?4";
+
+const FIND_STANDING: &str = "SELECT user_id, refresh_token_hash_2, prev_refresh_token_hash_2,
+    refresh_token_rotated_at, jwt_user_payload, created_at_time
     FROM session_info
     WHERE app_id = ?1 AND tenant_id = ?2 AND session_handle = ?3 AND expires_at > ?4";
 
@@ -99,6 +104,21 @@ pub(crate) fn find(
     now: UnixMillis,
 ) -> Result<Option<SessionRecord>, Fault> {
     find_live(connection, FIND, key, now, |row| record(row, key.clone()))
+}
+
+pub(crate) fn find_standing(
+    connection: &Connection,
+    key: &SessionKey,
+    now: UnixMillis,
+) -> Result<Option<SessionStanding>, Fault> {
+    find_live(connection, FIND_STANDING, key, now, |row| {
+        Ok(SessionStanding {
+            user_id: UserId::from(text(row, 0)?),
+            lineage: lineage(row, 1)?,
+            payload: document(row, 4)?,
+            created_at: instant(row, 5)?,
+        })
+    })
 }
 
 pub(crate) fn rotate(

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use supersession::store::{
     DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, SessionUse, StoreError, StoreErrorKind, StoredKey, TenantRecord,
-    TenantStore, UserSessions, WriteOutcome,
+    SessionKey, SessionRecord, SessionStanding, SessionUse, StoreError, StoreErrorKind, StoredKey,
+    TenantRecord, TenantStore, UserSessions, WriteOutcome,
 };
 use supersession::{
     AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
@@ -232,6 +232,15 @@ impl<S: Store + ?Sized> Store for FaultStore<S> {
         now: UnixMillis,
     ) -> Result<Option<SessionRecord>, StoreError> {
         self.call(Verb::Session, self.inner.session(key, now)).await
+    }
+
+    async fn session_standing(
+        &self,
+        key: &SessionKey,
+        now: UnixMillis,
+    ) -> Result<Option<SessionStanding>, StoreError> {
+        self.call(Verb::Session, self.inner.session_standing(key, now))
+            .await
     }
 
     async fn rotate(

@@ -29,6 +29,25 @@ pub async fn a_session_with_a_previous_refresh_token_reads_back(store: SharedSto
     );
 }
 
+pub async fn the_standing_of_a_session_is_a_part_of_it(store: SharedStore) {
+    let first = session("first");
+    let rotated = SessionRecord {
+        lineage: rotated("first", "second", at(7)),
+        payload: object(r#"{"z":1,"a" : {"b":null}}"#),
+        ..session("rotated")
+    };
+    for session in [first, rotated] {
+        insert(&store, &session).await;
+        let found = store.session_standing(&session.key, at(7)).await.unwrap();
+        assert_eq!(found, Some(session.clone().into()));
+        let end = session.expires_at;
+        let over = store.session_standing(&session.key, end).await.unwrap();
+        assert_eq!(over, None, "over");
+    }
+    let nobody = store.session_standing(&key("nobody"), NOW).await.unwrap();
+    assert_eq!(nobody, None);
+}
+
 pub async fn documents_read_back_to_the_letter(store: SharedStore) {
     let documents = [
         "{}",
