@@ -52,8 +52,8 @@ macro_rules! store_conformance {
 
             sessions::a_session_reads_back_as_it_was_written
             sessions::a_session_with_a_previous_refresh_token_reads_back
-            sessions::documents_read_back_to_the_letter
             sessions::the_standing_of_a_session_is_a_part_of_it
+            sessions::documents_read_back_to_the_letter
             sessions::odd_user_ids_read_back_and_are_found
             sessions::a_taken_handle_is_refused_and_the_old_session_stays
             sessions::a_session_that_is_over_still_holds_its_handle
