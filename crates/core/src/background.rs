@@ -15,17 +15,14 @@ impl Background {
     /// Starts a thread that does `work` after each `pause`.
     pub(crate) fn start(
         name: &str,
-        pause: impl Fn() -> Duration + Send + 'static,
+        pause: Duration,
         work: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
-                while matches!(
-                    stopped.recv_timeout(pause()),
-                    Err(RecvTimeoutError::Timeout)
-                ) {
+                while matches!(stopped.recv_timeout(pause), Err(RecvTimeoutError::Timeout)) {
                     work();
                 }
             })?;

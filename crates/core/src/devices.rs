@@ -137,18 +137,14 @@ impl Devices {
         clock: Arc<dyn Clock>,
     ) -> io::Result<Background> {
         let (devices, authority) = (Arc::clone(self), Arc::downgrade(authority));
-        Background::start(
-            "supersession-devices",
-            move || WRITE_EVERY,
-            move || {
-                let Some(authority) = authority.upgrade() else {
-                    return;
-                };
-                if let Err(fault) = pollster::block_on(devices.write(&*authority, &*clock)) {
-                    telemetry::fault_met(&fault);
-                }
-            },
-        )
+        Background::start("supersession-devices", WRITE_EVERY, move || {
+            let Some(authority) = authority.upgrade() else {
+                return;
+            };
+            if let Err(fault) = pollster::block_on(devices.write(&*authority, &*clock)) {
+                telemetry::fault_met(&fault);
+            }
+        })
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<Use>> {

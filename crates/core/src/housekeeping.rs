@@ -16,16 +16,18 @@ const BATCH: u32 = 500;
 
 /// Starts a thread that cleans up every `interval`, give or take a fifth, so that several nodes do
 /// not do it at once.
+///
+/// The thread itself draws no randomness. It may outlive `main`, and AWS-LC aborts a process in which a
+/// thread asks for its first random bytes after the process has begun to exit.
 pub(crate) fn start(
     authority: Weak<dyn Authority>,
     clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    entropy: &dyn Entropy,
     interval: Duration,
 ) -> io::Result<Background> {
-    let pause = move || {
-        let share = random_unit(&*entropy).unwrap_or(0.5);
-        interval.mul_f64(0.8 + 0.4 * share)
-    };
+    // A source out of order harms nobody here, and whoever mints with it is told.
+    let share = random_unit(entropy).unwrap_or(0.5);
+    let pause = interval.mul_f64(0.8 + 0.4 * share);
     Background::start("supersession-housekeeper", pause, move || {
         let Some(authority) = authority.upgrade() else {
             return;

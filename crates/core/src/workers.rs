@@ -5,16 +5,23 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use tokio::sync::{mpsc, oneshot};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Runs closures on its threads. The threads end when the last clone is dropped.
+/// Runs closures on its threads. Whoever drops the last clone waits until the threads have ended,
+/// which is as long as one job at most takes that somebody has begun.
 #[derive(Clone)]
 pub(crate) struct Workers {
-    queue: mpsc::Sender<Job>,
+    pool: Arc<Pool>,
+}
+
+struct Pool {
+    /// None once the threads are to end.
+    queue: Option<mpsc::Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// The pool is gone, or the job panicked.
@@ -28,9 +35,14 @@ impl Workers {
     pub(crate) fn start(threads: usize) -> io::Result<Self> {
         let (queue, jobs) = mpsc::channel::<Job>(threads.saturating_mul(QUEUE_PER_THREAD));
         let jobs = Arc::new(Mutex::new(jobs));
+        // Made before the threads, so that those that have started end if another cannot.
+        let mut pool = Pool {
+            queue: Some(queue),
+            threads: Vec::new(),
+        };
         for number in 0..threads {
             let jobs = Arc::clone(&jobs);
-            thread::Builder::new()
+            let thread = thread::Builder::new()
                 .name(format!("supersession-worker-{number}"))
                 .spawn(move || {
                     loop {
@@ -43,8 +55,11 @@ impl Workers {
                         job();
                     }
                 })?;
+            pool.threads.push(thread);
         }
-        Ok(Self { queue })
+        Ok(Self {
+            pool: Arc::new(pool),
+        })
     }
 
     /// Runs `work` on the pool; waits for a place in its queue while the pool is busy.
@@ -55,19 +70,80 @@ impl Workers {
     {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move || {
+            // Whoever asked may have gone.
+            if reply.is_closed() {
+                return;
+            }
             // A panicking job must cost its caller an error, not the pool a thread.
             if let Ok(result) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
                 let _ = reply.send(result);
             }
         });
-        self.queue.send(job).await.map_err(|_| WorkerLost)?;
+        let queue = self.pool.queue.as_ref().ok_or(WorkerLost)?;
+        queue.send(job).await.map_err(|_| WorkerLost)?;
         answer.await.map_err(|_| WorkerLost)
+    }
+}
+
+impl Drop for Pool {
+    /// A thread that ends while the process does may find the library of its keys torn down, and
+    /// take the process with it.
+    fn drop(&mut self) {
+        self.queue = None;
+        for thread in self.threads.drain(..) {
+            // A job may have held the last clone.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
+
+    struct Noted(Arc<AtomicBool>);
+
+    impl Drop for Noted {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    thread_local! {
+        static NOTED: std::cell::RefCell<Option<Noted>> = const { std::cell::RefCell::new(None) };
+    }
+
+    #[test]
+    fn the_threads_have_ended_when_the_last_clone_is_dropped() {
+        let ended = Arc::new(AtomicBool::new(false));
+        let workers = Workers::start(1).unwrap();
+        let noted = Noted(Arc::clone(&ended));
+        let keep = workers.run(move || NOTED.set(Some(noted)));
+        pollster::block_on(keep).unwrap();
+        let clone = workers.clone();
+        drop(workers);
+        assert!(!ended.load(Ordering::SeqCst));
+        drop(clone);
+        assert!(ended.load(Ordering::SeqCst));
+    }
+
+    #[test]
+    fn a_job_may_hold_the_last_clone() {
+        let workers = Workers::start(1).unwrap();
+        let held = workers.clone();
+        let (told, hears) = std::sync::mpsc::channel();
+        pollster::block_on(workers.run(move || {
+            // Whoever asked drops theirs meanwhile.
+            thread::spawn(move || drop(held)).join().unwrap();
+            told.send(()).unwrap();
+        }))
+        .unwrap();
+        hears.recv().unwrap();
+    }
 
     #[test]
     fn jobs_run_and_a_panicking_job_harms_nobody_else() {

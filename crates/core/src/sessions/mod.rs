@@ -113,7 +113,7 @@ impl Sessions {
         let devices = config.track_devices.then(|| Arc::new(Devices::new()));
         let housekeeper = cleanup_interval.map(|interval| {
             let (authority, clock) = (Arc::downgrade(&authority), Arc::clone(&clock));
-            housekeeping::start(authority, clock, entropy, interval)
+            housekeeping::start(authority, clock, &*entropy, interval)
         });
         let writer = devices
             .as_ref()
