@@ -2,7 +2,7 @@
 //! durability.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
@@ -26,11 +26,13 @@ pub struct MemoryStore {
 
 #[derive(Default)]
 struct Tables {
-    sessions: HashMap<SessionKey, SessionRecord>,
+    /// Both sides on the heap: a hash table has up to twice as many places as entries, and the key is
+    /// in all three tables.
+    sessions: HashMap<Arc<SessionKey>, Box<SessionRecord>>,
     /// The sessions of each user. Changes go with changes of `sessions`.
-    by_user: HashMap<(AppId, UserId), Vec<SessionKey>>,
+    by_user: HashMap<(AppId, UserId), Vec<Arc<SessionKey>>>,
     /// All sessions, in the order in which they end. Changes go with changes of `sessions`.
-    by_expiry: BTreeSet<(UnixMillis, SessionKey)>,
+    by_expiry: BTreeSet<(UnixMillis, Arc<SessionKey>)>,
     metadata: HashMap<(AppId, UserId), JsonObject>,
     keys: HashMap<AppId, Vec<StoredKey>>,
     refresh_token_keys: HashMap<AppId, SecretText>,
@@ -76,17 +78,25 @@ impl std::fmt::Debug for MemoryStore {
 
 impl Tables {
     fn live(&mut self, key: &SessionKey, now: UnixMillis) -> Option<&mut SessionRecord> {
-        self.sessions
-            .get_mut(key)
-            .filter(|session| now < session.expires_at)
+        let session = self.sessions.get_mut(key)?;
+        (now < session.expires_at).then_some(session)
     }
 
     fn insert(&mut self, session: SessionRecord) {
-        let key = &session.key;
+        let key = Arc::new(session.key.clone());
         let user = (key.app.clone(), session.user_id.clone());
-        self.by_user.entry(user).or_default().push(key.clone());
-        self.by_expiry.insert((session.expires_at, key.clone()));
-        self.sessions.insert(key.clone(), session);
+        let of_user = self.by_user.entry(user).or_default();
+        of_user.push(Arc::clone(&key));
+        self.by_expiry
+            .insert((session.expires_at, Arc::clone(&key)));
+        self.sessions.insert(key, Box::new(session));
+    }
+
+    fn reorder(&mut self, key: &SessionKey, before: UnixMillis, after: UnixMillis) {
+        if let Some((key, _)) = self.sessions.get_key_value(key) {
+            self.by_expiry.remove(&(before, Arc::clone(key)));
+            self.by_expiry.insert((after, Arc::clone(key)));
+        }
     }
 
     /// Revokes a session: whoever listens is told.
@@ -99,13 +109,14 @@ impl Tables {
     }
 
     fn forget(&mut self, key: &SessionKey) -> bool {
-        let Some(session) = self.sessions.remove(key) else {
+        let Some((key, session)) = self.sessions.remove_entry(key) else {
             return false;
         };
-        self.by_expiry.remove(&(session.expires_at, key.clone()));
+        self.by_expiry
+            .remove(&(session.expires_at, Arc::clone(&key)));
         let user = (session.key.app, session.user_id);
         if let Some(keys) = self.by_user.get_mut(&user) {
-            keys.retain(|own| own != key);
+            keys.retain(|own| *own != key);
             if keys.is_empty() {
                 self.by_user.remove(&user);
             }
@@ -118,7 +129,7 @@ impl Tables {
             .sessions
             .keys()
             .filter(|key| key.app == *app && tenant.is_none_or(|tenant| *tenant == key.tenant));
-        for key in doomed.cloned().collect::<Vec<_>>() {
+        for key in doomed.map(Arc::clone).collect::<Vec<_>>() {
             self.remove(&key);
         }
     }
@@ -127,7 +138,7 @@ impl Tables {
         let user = (selection.app.clone(), selection.user_id.clone());
         let keys = self.by_user.get(&user).into_iter().flatten();
         let mut selected: Vec<_> = keys
-            .filter_map(|key| self.sessions.get(key))
+            .filter_map(|key| self.sessions.get(key).map(Box::as_ref))
             .filter(|session| {
                 let tenant = selection.tenant.as_ref();
                 let except = selection.except.as_ref();
@@ -226,8 +237,7 @@ impl Store for MemoryStore {
         session.lineage = next.lineage.clone();
         session.key_kind = next.key_kind;
         let before = std::mem::replace(&mut session.expires_at, next.expires_at);
-        tables.by_expiry.remove(&(before, key.clone()));
-        tables.by_expiry.insert((next.expires_at, key.clone()));
+        tables.reorder(key, before, next.expires_at);
         Ok(RotateOutcome::Rotated)
     }
 
