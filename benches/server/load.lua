@@ -1,10 +1,10 @@
 -- One request after another from a file: method, path and body, separated by tabs. Each thread of wrk has its share, and
 -- begins again when it is through.
-local threads = 0
+local threads = {}
 
 function setup(thread)
-  thread:set("number", threads)
-  threads = threads + 1
+  thread:set("number", #threads)
+  threads[#threads + 1] = thread
 end
 
 function init(arguments)
@@ -36,5 +36,8 @@ end
 
 function done(summary, latency)
   local failed = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
+  for _, thread in ipairs(threads) do
+    failed = failed + thread:get("refused")
+  end
   io.write(string.format("RESULT %d %d %d %d\n", summary.requests, summary.duration, latency:percentile(50), failed))
 end

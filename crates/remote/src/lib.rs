@@ -42,8 +42,9 @@
 //! Tokens are verified while the core is away, with the keys that are known.
 //!
 //! # TLS
-//! A host of `https://` must have a certificate of an authority that the system trusts, or one of
-//! [`RemoteCoreBuilder::root_certificates`]. TLS 1.2 and 1.3, by rustls.
+//! A host of `https://` must have a certificate of an authority that the system trusts; where
+//! [`RemoteCoreBuilder::root_certificates`] names authorities, of one of those alone. TLS 1.2 and
+//! 1.3, by rustls.
 //!
 //! # Which cores
 //! CDI 3.0 to 5.6; the newest that both speak is found out at the first call, and again after a core

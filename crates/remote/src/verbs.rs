@@ -201,10 +201,7 @@ impl Core {
         Ok(revoked)
     }
 
-    pub(crate) async fn remove(
-        &self,
-        handles: &[SessionHandle],
-    ) -> Result<Vec<SessionHandle>, Failure> {
+    async fn remove(&self, handles: &[SessionHandle]) -> Result<Vec<SessionHandle>, Failure> {
         let body = RemoveHandles {
             session_handles: handles,
         };

@@ -14,6 +14,7 @@ use supersession::store::{
 use supersession::{AppId, JsonObject, SecretText, SessionHandle, Store, UnixMillis, UserId};
 use supersession_testkit::history::Rule;
 
+use super::let_expire;
 use super::workload::Run;
 
 /// What is wrong with a store.
@@ -53,6 +54,8 @@ pub(crate) enum Flaw {
     ReadsStale,
     /// Every 50th read finds nothing.
     LosesSight,
+    /// A session is read after its time.
+    KeepsExpired,
     /// A write is answered, and carried out when the next one comes.
     WritesBehind,
     /// The feed of endings flows and tells nothing.
@@ -151,6 +154,10 @@ impl Store for Broken {
         if self.strikes(Flaw::ReadsStale, 2) {
             return Ok(self.known(key));
         }
+        let now = match self.flaw {
+            Flaw::KeepsExpired => UnixMillis::default(),
+            _ => now,
+        };
         let found = self.inner.session(key, now).await?;
         if let Some(record) = &found {
             self.note(record);
@@ -435,6 +442,17 @@ caught! {
     a_read_from_a_stale_cache_is_caught: ReadsStale => StaleRead;
     a_cache_that_keeps_the_dead_is_caught: ReadsStale => Resurrected;
     a_session_that_vanishes_is_caught: LosesSight => EndedForNoReason;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_store_that_keeps_what_has_expired_is_caught() {
+    let inner: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Arc::new(Broken::new(Flaw::KeepsExpired, 0, inner)) as Arc<dyn Store>;
+    let (mut run, clock) = Run::where_sessions_expire(vec![store; 2]).await;
+    run.all_are_told = false;
+    let report = run.until(OPERATIONS, 1, let_expire(&run, &clock)).await;
+    let broken = report.broken();
+    assert!(broken.contains(&Rule::OutlivedItsExpiry), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

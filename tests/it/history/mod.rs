@@ -16,7 +16,7 @@ use supersession_redis::RedisStore;
 use supersession_sqlite::SqliteStore;
 use supersession_testkit::history::{Report, Rule, Terms, judge};
 use supersession_testkit::servers::{PostgresServer, RedisServer};
-use supersession_testkit::{Moment, PlannedFault};
+use supersession_testkit::{ManualClock, Moment, PlannedFault};
 
 use crate::support::START;
 use cutter::Cutter;
@@ -75,16 +75,18 @@ async fn with_clocks_that_step(store: &str, stores: Vec<Arc<dyn Store>>, seed: u
     sound(&run, store, "40 steps of the clocks", &report);
 }
 
-/// What the terms of a run are for: the clock of all nodes goes forward, so far that sessions end.
+/// The clock of all nodes goes forward, so far that sessions end.
+async fn let_expire(run: &Run, clock: &ManualClock) {
+    for _ in 0..40 {
+        run.more_answers(40).await;
+        clock.advance(VALIDITY / 3);
+    }
+}
+
+/// What the terms of a run are for.
 async fn while_sessions_expire(store: &str, stores: Vec<Arc<dyn Store>>, seed: u64) {
     let (run, clock) = Run::where_sessions_expire(stores).await;
-    let steps = async {
-        for _ in 0..40 {
-            run.more_answers(40).await;
-            clock.advance(VALIDITY / 3);
-        }
-    };
-    let report = run.until(ANSWERS, seed, steps).await;
+    let report = run.until(ANSWERS, seed, let_expire(&run, &clock)).await;
     sound(
         &run,
         store,

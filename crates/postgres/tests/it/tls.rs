@@ -1,50 +1,19 @@
 //! What `sslmode` means.
 
-use std::path::Path;
-use std::process::Command;
-
 use supersession_postgres::{OpenErrorKind, PostgresOptions, PostgresStore};
-use supersession_testkit::servers::{PostgresServer, skip};
+use supersession_testkit::servers::{Certificates, PostgresServer};
 
 use crate::{chain, connect, insert};
 
-fn openssl(folder: &Path, arguments: &str) {
-    let done = Command::new("openssl")
-        .args(arguments.split(' '))
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "openssl {arguments}: {said}");
-}
-
-/// Certificates for 127.0.0.1, by an authority that no system knows.
-fn certificates(folder: &Path) -> Vec<u8> {
-    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1").unwrap();
-    for step in [
-        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem",
-        "req -newkey rsa:2048 -nodes -subj /CN=server -keyout server.key -out server.csr",
-        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem",
-    ] {
-        openssl(folder, step);
-    }
-    std::fs::read(folder.join("ca.pem")).unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sslmode_says_whether_to_encrypt_and_whom_to_trust() {
-    if Command::new("openssl").arg("version").output().is_err() {
-        skip("openssl", "apt-get install openssl");
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let Some(own) = Certificates::make(folder.path()) else {
         return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let authority = certificates(folder.path());
-    let other = tempfile::tempdir().unwrap();
-    let other_authority = certificates(other.path());
-    let Some(server) = PostgresServer::start_encrypted(
-        &folder.path().join("server.pem"),
-        &folder.path().join("server.key"),
-    ) else {
+    };
+    let foreign = Certificates::make(other.path()).unwrap();
+    let (authority, other_authority) = (own.authority_pem(), foreign.authority_pem());
+    let Some(server) = PostgresServer::start_encrypted(&own.certificate, &own.key) else {
         return;
     };
     let with = |mode: &str| -> PostgresOptions {
@@ -77,13 +46,12 @@ async fn sslmode_says_whether_to_encrypt_and_whom_to_trust() {
     assert!(is_encrypted(with("prefer")).await);
     let verified = with("require").root_certificates(authority.clone());
     assert!(is_encrypted(verified).await);
-    let file = |folder: &Path| folder.join("ca.pem").display().to_string();
     for verified in ["verify-full", "require", "prefer"] {
-        let url = format!("{verified}&sslrootcert={}", file(folder.path()));
+        let url = format!("{verified}&sslrootcert={}", own.authority.display());
         assert!(is_encrypted(with(&url)).await, "{verified}");
     }
     // What the program says counts.
-    let url = format!("verify-full&sslrootcert={}", file(other.path()));
+    let url = format!("verify-full&sslrootcert={}", foreign.authority.display());
     assert!(is_encrypted(with(&url).root_certificates(authority.clone())).await);
     for refused in ["verify-ca", "prefer&sslrootcert=system"] {
         let error = with(refused).open().await.unwrap_err();
@@ -118,7 +86,7 @@ async fn sslmode_says_whether_to_encrypt_and_whom_to_trust() {
     let error = url.root_certificates(authority).open().await.unwrap_err();
     assert!(chain(&error).contains("certificate"), "{}", chain(&error));
     let url = server.url().replace("127.0.0.1", "localhost");
-    let file = file(folder.path());
+    let file = own.authority.display();
     let url = format!("{url}?sslmode=verify-full&sslrootcert={file}");
     let error = PostgresStore::open(url).await.unwrap_err();
     assert!(chain(&error).contains("certificate"), "{}", chain(&error));

@@ -1,6 +1,5 @@
 //! A core behind TLS, with a certificate of an authority that no system knows.
 
-use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -8,8 +7,8 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use supersession::{BuildError, FaultKind, Sessions};
-use supersession_remote::RemoteCore;
-use supersession_testkit::servers::skip;
+use supersession_remote::{RemoteCore, RemoteCoreBuilder};
+use supersession_testkit::servers::Certificates;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -17,33 +16,10 @@ use crate::failover::kind;
 use crate::fake::configured;
 use crate::real::Real;
 
-fn openssl(folder: &Path, arguments: &str) {
-    let done = Command::new("openssl")
-        .args(arguments.split(' '))
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "openssl {arguments}: {said}");
-}
-
-/// Certificates for 127.0.0.1; gives that of the authority.
-fn certificates(folder: &Path) -> Vec<u8> {
-    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1").unwrap();
-    for step in [
-        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem",
-        "req -newkey rsa:2048 -nodes -subj /CN=core -keyout core.key -out core.csr",
-        "x509 -req -in core.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out core.pem",
-    ] {
-        openssl(folder, step);
-    }
-    std::fs::read(folder.join("ca.pem")).unwrap()
-}
-
 /// What stands before a core and speaks TLS for it; gives its port.
-async fn terminator(folder: &Path, core: &str) -> u16 {
-    let chain = CertificateDer::from_pem_file(folder.join("core.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(folder.join("core.key")).unwrap();
+async fn terminator(certificates: &Certificates, core: &str) -> u16 {
+    let chain = CertificateDer::from_pem_file(&certificates.certificate).unwrap();
+    let key = PrivateKeyDer::from_pem_file(&certificates.key).unwrap();
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     let config = ServerConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()
@@ -72,22 +48,22 @@ async fn terminator(folder: &Path, core: &str) -> u16 {
     port
 }
 
+async fn over(core: RemoteCoreBuilder) -> Sessions {
+    let core = core.build().await.unwrap();
+    configured(Sessions::over(core)).build().await.unwrap()
+}
+
 #[tokio::test]
 async fn a_core_of_a_private_authority_is_trusted_if_its_certificate_is_given() {
-    if Command::new("openssl").arg("version").output().is_err() {
-        skip("openssl", "apt-get install openssl");
-        return;
-    }
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let authority = certificates(folder.path());
-    let other_authority = certificates(other.path());
-    let core = Real::start(&folder.path().join("core.db")).await;
-    let port = terminator(folder.path(), core.url()).await;
-    let url = format!("https://127.0.0.1:{port}");
-    let over = async |core: supersession_remote::RemoteCoreBuilder| {
-        let core = core.build().await.unwrap();
-        configured(Sessions::over(core)).build().await.unwrap()
+    let Some(own) = Certificates::make(folder.path()) else {
+        return;
     };
+    let foreign = Certificates::make(other.path()).unwrap();
+    let (authority, other_authority) = (own.authority_pem(), foreign.authority_pem());
+    let core = Real::start(&folder.path().join("core.db")).await;
+    let port = terminator(&own, core.url()).await;
+    let url = format!("https://127.0.0.1:{port}");
 
     let trusting = over(RemoteCore::at(&url).root_certificates(authority.clone())).await;
     let session = trusting.create("alice").await.unwrap();
@@ -114,8 +90,51 @@ async fn a_core_of_a_private_authority_is_trusted_if_its_certificate_is_given() 
         let text = error.to_string();
         assert!(text.contains("RemoteCore::root_certificates"), "{text}");
     }
-    // Nothing arrived where nothing was trusted.
+    // Nothing arrived where nothing was trusted, so the next host may be asked.
     assert!(trusting.handles_for_user("bob").await.unwrap().is_empty());
+    let next = over(RemoteCore::at(&url).host(core.url())).await;
+    next.create("bob").await.unwrap();
+    assert_eq!(trusting.handles_for_user("bob").await.unwrap().len(), 1);
+    core.stop().await;
+}
+
+/// The URL of the core for the process that is started below.
+const CORE: &str = "SUPERSESSION_TEST_CORE";
+
+#[tokio::test]
+#[ignore = "no test: the next one runs it as a process of its own"]
+async fn an_application_on_a_system_that_knows_the_authority() {
+    if let Ok(url) = std::env::var(CORE) {
+        over(RemoteCore::at(url))
+            .await
+            .create("alice")
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn authorities_that_the_system_knows_are_trusted_if_none_are_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(own) = Certificates::make(folder.path()) else {
+        return;
+    };
+    let core = Real::start(&folder.path().join("core.db")).await;
+    let port = terminator(&own, core.url()).await;
+    let mut application = Command::new(std::env::current_exe().unwrap());
+    application
+        .args(["--ignored", "--exact"])
+        .arg("tls::an_application_on_a_system_that_knows_the_authority")
+        .env(CORE, format!("https://127.0.0.1:{port}"))
+        // What rustls takes for the system's authorities.
+        .env("SSL_CERT_FILE", &own.authority)
+        .env_remove("SSL_CERT_DIR");
+    let ended = tokio::task::spawn_blocking(move || application.output());
+    let ended = ended.await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success(), "{said}");
+    let created = core.sessions().await.handles_for_user("alice").await;
+    assert_eq!(created.unwrap().len(), 1, "{said}");
     core.stop().await;
 }
 

@@ -6,7 +6,7 @@ use std::{env, fs};
 use super::transcript::PART;
 
 /// Set to 1, the files are rewritten instead.
-pub(super) const UPDATE: &str = "UPDATE_TRANSCRIPTS";
+const UPDATE: &str = "UPDATE_TRANSCRIPTS";
 
 /// Fails unless the transcript is, to the letter, the file of its topic.
 #[track_caller]

@@ -7,6 +7,7 @@
     reason = "for tests, which fail by panicking"
 )]
 
+mod certificates;
 mod postgres;
 mod process;
 mod program;
@@ -14,6 +15,7 @@ mod redis;
 
 use std::io::Write as _;
 
+pub use certificates::Certificates;
 pub use postgres::PostgresServer;
 pub use program::Program;
 pub use redis::{RedisCluster, RedisServer};

@@ -17,8 +17,9 @@ use crate::support::capture;
 /// What makes the test binary run this and nothing else.
 pub(super) const TEST: &str = "history::processes::engine::an_engine_of_its_own";
 
-/// Answers until the test that started it hangs up. No test unless another test runs it.
+/// Answers until the test that started it hangs up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "no test: others run it as a process of its own"]
 async fn an_engine_of_its_own() {
     let Ok(settings) = std::env::var(VARIABLE) else {
         return;
@@ -37,10 +38,9 @@ async fn an_engine_of_its_own() {
     // Whoever is called knows by it that the engine is ready.
     let stream = TcpStream::connect(("127.0.0.1", settings.port)).await;
     let (questions, mut answers) = stream.unwrap().into_split();
-    let (replies, mut waiting) = mpsc::unbounded_channel();
+    let (replies, mut waiting) = mpsc::unbounded_channel::<String>();
     tokio::spawn(async move {
         while let Some(line) = waiting.recv().await {
-            let line: String = line;
             if answers.write_all(line.as_bytes()).await.is_err() {
                 return;
             }

@@ -25,6 +25,10 @@ use remote::Remote;
 const ANSWERS: usize = 2_000;
 const KILLS: usize = 4;
 const STOPS: usize = 6;
+/// How long a writer waits for the lock of a SQLite file, which others have in turns.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same where the process that has it may be stopped.
+const STOPPED_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Engine processes on one store, on one clock, and a run over them.
 struct Machine {
@@ -111,16 +115,57 @@ impl Machine {
     }
 }
 
-async fn killed(store: &str, folder: &Path, place: Place, engines: usize, seed: u64) {
-    let machine = Machine::start(folder, place, engines, None).await;
+fn in_file(folder: &Path, busy_timeout: Duration) -> Place {
+    Place::Sqlite {
+        path: folder.join("sessions.db"),
+        busy_timeout,
+    }
+}
+
+/// Where a store keeps its sessions.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    SQLite,
+    PostgreSQL,
+    Redis,
+}
+
+impl Kind {
+    /// None where its server is not installed.
+    fn place(self, folder: &Path, name: &str, busy_timeout: Duration) -> Option<Place> {
+        let name = name.to_owned();
+        Some(match self {
+            Self::SQLite => in_file(folder, busy_timeout),
+            Self::PostgreSQL => Place::Postgres {
+                url: PostgresServer::shared()?.url(),
+                schema: name,
+            },
+            Self::Redis => Place::Redis {
+                url: RedisServer::shared()?.url(),
+                prefix: name,
+            },
+        })
+    }
+}
+
+async fn killed(store: Kind, engines: usize, seed: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(place) = store.place(folder.path(), "history_engines_killed", BUSY_TIMEOUT) else {
+        return;
+    };
+    let machine = Machine::start(folder.path(), place, engines, None).await;
     let report = machine.killed(seed).await;
     assert!(report.unknown >= KILLS, "{report}");
     let faults = format!("engine processes killed {KILLS} times");
-    sound(&machine.run, store, &faults, &report);
+    sound(&machine.run, &format!("{store:?}"), &faults, &report);
 }
 
-async fn stopped(store: &str, folder: &Path, place: Place, engines: usize, seed: u64) {
-    let machine = Machine::start(folder, place, engines, None).await;
+async fn stopped(store: Kind, engines: usize, seed: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(place) = store.place(folder.path(), "history_engines_stop", STOPPED_TIMEOUT) else {
+        return;
+    };
+    let machine = Machine::start(folder.path(), place, engines, None).await;
     let faults = machine.stop_in_turn();
     let report = machine.run.until(ANSWERS, seed, faults).await;
     let late = late_refreshes(&machine.run.history.operations());
@@ -131,7 +176,7 @@ async fn stopped(store: &str, folder: &Path, place: Place, engines: usize, seed:
     let faults = format!(
         "engine processes stopped {STOPS} times past the grace window with {late} refreshes under way"
     );
-    sound(&machine.run, store, &faults, &report);
+    sound(&machine.run, &format!("{store:?}"), &faults, &report);
 }
 
 /// How many refreshes were asked before the end of a grace window and answered after it.
@@ -144,77 +189,42 @@ fn late_refreshes(operations: &[Operation]) -> usize {
         .count()
 }
 
-fn in_file(folder: &tempfile::TempDir) -> Place {
-    Place::Sqlite(folder.path().join("sessions.db"))
-}
-
-fn in_postgres(server: &PostgresServer, schema: &str) -> Place {
-    Place::Postgres {
-        url: server.url(),
-        schema: schema.to_owned(),
-    }
-}
-
-fn in_redis(server: &RedisServer, prefix: &str) -> Place {
-    Place::Redis {
-        url: server.url(),
-        prefix: prefix.to_owned(),
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sqlite_keeps_its_promises_when_engine_processes_are_killed() {
-    let folder = tempfile::tempdir().unwrap();
-    killed("SQLite", folder.path(), in_file(&folder), 2, 51).await;
+    killed(Kind::SQLite, 2, 51).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sqlite_keeps_its_promises_when_engine_processes_stop() {
-    let folder = tempfile::tempdir().unwrap();
-    stopped("SQLite", folder.path(), in_file(&folder), 3, 52).await;
+    stopped(Kind::SQLite, 3, 52).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn postgres_keeps_its_promises_when_engine_processes_are_killed() {
-    if let Some(server) = PostgresServer::shared() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = in_postgres(server, "history_engines_killed");
-        killed("PostgreSQL", folder.path(), place, 3, 53).await;
-    }
+    killed(Kind::PostgreSQL, 3, 53).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn postgres_keeps_its_promises_when_engine_processes_stop() {
-    if let Some(server) = PostgresServer::shared() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = in_postgres(server, "history_engines_stop");
-        stopped("PostgreSQL", folder.path(), place, 2, 54).await;
-    }
+    stopped(Kind::PostgreSQL, 2, 54).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn redis_keeps_its_promises_when_engine_processes_are_killed() {
-    if let Some(server) = RedisServer::shared() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = in_redis(server, "history_engines_killed");
-        killed("Redis", folder.path(), place, 3, 55).await;
-    }
+    killed(Kind::Redis, 3, 55).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn redis_keeps_its_promises_when_engine_processes_stop() {
-    if let Some(server) = RedisServer::shared() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = in_redis(server, "history_engines_stop");
-        stopped("Redis", folder.path(), place, 2, 56).await;
-    }
+    stopped(Kind::Redis, 2, 56).await;
 }
 
 /// What the judge says of engine processes with this flaw, two of them, which are killed in turn.
 #[expect(clippy::print_stdout, reason = "for whoever reads the run")]
 async fn caught(flaw: Flaw, rule: Rule) {
     let folder = tempfile::tempdir().unwrap();
-    let mut machine = Machine::start(folder.path(), in_file(&folder), 2, Some(flaw)).await;
+    let file = in_file(folder.path(), BUSY_TIMEOUT);
+    let mut machine = Machine::start(folder.path(), file, 2, Some(flaw)).await;
     machine.run.all_are_told = false;
     let report = machine.killed(57).await;
     println!("{flaw:?}, in engine processes: {:?}", report.broken());

@@ -15,9 +15,6 @@ use super::super::{postgres, redis};
 /// The variable that makes a test binary an engine process. Its value is a [`Settings`].
 pub(super) const VARIABLE: &str = "SUPERSESSION_TEST_ENGINE";
 
-/// How long a writer waits for a process that has the lock of the file and may be stopped.
-const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
-
 /// What an engine process is told when it starts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Settings {
@@ -33,17 +30,26 @@ pub(super) struct Settings {
 /// The store that the engine processes share.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Place {
-    Sqlite(PathBuf),
-    Postgres { url: String, schema: String },
-    Redis { url: String, prefix: String },
+    Sqlite {
+        path: PathBuf,
+        busy_timeout: Duration,
+    },
+    Postgres {
+        url: String,
+        schema: String,
+    },
+    Redis {
+        url: String,
+        prefix: String,
+    },
 }
 
 impl Place {
     pub(super) async fn open(&self) -> Arc<dyn Store> {
         let mut stores = match self {
-            Self::Sqlite(path) => {
+            Self::Sqlite { path, busy_timeout } => {
                 let options = SqliteStore::options().path(path);
-                let store = options.busy_timeout(BUSY_TIMEOUT).open().await.unwrap();
+                let store = options.busy_timeout(*busy_timeout).open().await.unwrap();
                 return Arc::new(store);
             }
             Self::Postgres { url, schema } => postgres(url, schema, 1).await,

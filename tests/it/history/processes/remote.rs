@@ -171,13 +171,23 @@ async fn launch(settings: &Settings, directory: &Path) -> (Program, Arc<Link>) {
     let binary = std::env::current_exe().unwrap().display().to_string();
     let command = [
         binary,
+        "--ignored".to_owned(),
         "--exact".to_owned(),
         TEST.to_owned(),
         "--nocapture".to_owned(),
     ];
     let program = block_in_place(|| Program::start(directory, &variables, &command));
-    let called = tokio::time::timeout(PATIENCE, listener.accept()).await;
-    let Ok(Ok((stream, _))) = called else {
+    let ended = async {
+        while program.is_running() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let called = tokio::select! {
+        called = listener.accept() => called.ok(),
+        () = ended => None,
+        () = tokio::time::sleep(PATIENCE) => None,
+    };
+    let Some((stream, _)) = called else {
         panic!("the engine does not start:\n{}", program.log());
     };
     (program, link(stream))

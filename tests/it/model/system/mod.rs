@@ -1,23 +1,23 @@
 //! The same steps, done for real, and what came of them compared with the model.
 
+mod audit;
+mod perform;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use supersession::claims::PrimitiveClaim;
-use supersession::store::{
-    Lineage, PreviousRefresh, Rotation, SessionKey, StoreErrorKind, UserSessions,
-};
+use supersession::store::{SessionKey, StoreErrorKind, UserSessions};
 use supersession::{
-    AccessToken, AntiCsrfInput, AppId, Fault, JsonObject, RefreshHash2, RefreshToken, Session,
-    SessionError, SessionHandle, Sessions, Store, UnixMillis, UserId, VerifyOptions, wire,
+    AccessToken, AppId, JsonObject, RefreshHash2, RefreshToken, Session, SessionHandle, Sessions,
+    Store, UnixMillis, UserId, wire,
 };
 use supersession_testkit::{FaultStore, ManualClock, Moment, PlannedFault};
 
-use super::operation::{Change, Document, Meddling, Operation, Place, Step, USERS, Until, writes};
+use super::operation::{Change, Document, Operation, Place, Step, USERS, Until, writes};
 use super::world::{
-    ACCESS_VALIDITY, Access, Answer, GRACE, LIFETIME, REFRESH_VALIDITY, Refresh, World, increment,
+    ACCESS_VALIDITY, Access, Answer, GRACE, LIFETIME, REFRESH_VALIDITY, Refresh, World,
 };
 use crate::support::{START, default_config, seed_keys};
 
@@ -145,145 +145,6 @@ impl System {
         rows[session % rows.len()].handle.clone()
     }
 
-    async fn answer(
-        &self,
-        operation: &Operation,
-        asked: &Asked,
-    ) -> Outcome<(Answer, Option<Session>)> {
-        let result = match self.attempt(operation, asked).await {
-            Ok(done) => done,
-            Err(SessionError::Fault(fault)) => {
-                prop_assert!(is_planned(&fault), "{}", fault.report());
-                (Answer::Fault, None)
-            }
-            Err(SessionError::TokenTheftDetected(theft)) => (Answer::Reused(theft.class), None),
-            Err(SessionError::TryRefreshToken(_)) => (Answer::TryRefresh, None),
-            Err(SessionError::Unauthorised(why)) if why.clears_tokens() => {
-                (Answer::Unauthorised, None)
-            }
-            Err(SessionError::Unauthorised(_)) => (Answer::RotatedOut, None),
-            Err(other) => return Err(TestCaseError::fail(other.to_string())),
-        };
-        Ok(result)
-    }
-
-    async fn attempt(
-        &self,
-        operation: &Operation,
-        asked: &Asked,
-    ) -> Result<(Answer, Option<Session>), SessionError> {
-        let sessions = &self.sessions;
-        let answer = match (operation, asked) {
-            (_, Asked::Refresh(session, generation)) => {
-                let token = self.tokens[*session][*generation].as_ref().unwrap();
-                let session = sessions
-                    .refresh_session(token, AntiCsrfInput::Disabled)
-                    .await?;
-                let tokens = session.all_session_tokens_dangerously();
-                assert!(tokens.refresh_token.is_some(), "a refresh gives one");
-                let (payload, access_end) = shown(&session);
-                let end = session.get_expiry().await?.get();
-                return Ok((Answer::Refreshed(payload, access_end, end), Some(session)));
-            }
-            (_, Asked::Verify(_, token, database)) => {
-                let options = VerifyOptions::new().check_database(*database);
-                let verified = sessions.verify_access_token(token, None, &options).await?;
-                let session = verified.unwrap();
-                let (payload, end) = shown(&session);
-                return Ok((Answer::Verified(payload, end), Some(session)));
-            }
-            (Operation::Create(user, data, payload), _) => {
-                let create = sessions.create(USERS[*user]).data(data).payload(payload);
-                let session = create.await?;
-                let (payload, end) = shown(&session);
-                return Ok((Answer::Created(payload, end), Some(session)));
-            }
-            (Operation::Change(session, place, change), _) => {
-                self.change(self.handle(*session), *place, change).await?
-            }
-            (Operation::SetClaim(session, value), _) => {
-                let handle = self.handle(*session);
-                Answer::Done(sessions.set_claim_value(handle, &role(), value).await?)
-            }
-            (Operation::RemoveClaim(session), _) => Answer::Done(
-                sessions
-                    .remove_claim(self.handle(*session), &role())
-                    .await?,
-            ),
-            (Operation::Revoke(session), _) => {
-                Answer::Done(sessions.revoke(self.handle(*session)).await?)
-            }
-            (Operation::RevokeOthers(session), _) => {
-                let user = self.world.rows[session % self.world.rows.len()].user;
-                let keep = self.handle(*session);
-                let ended = sessions.revoke_others_for_user(USERS[user], keep).await?;
-                Answer::Handles(sorted(ended))
-            }
-            (Operation::RevokeAll(user), _) => {
-                Answer::Handles(sorted(sessions.revoke_all_for_user(USERS[*user]).await?))
-            }
-            (Operation::ChangeMetadata(user, change), _) => {
-                let metadata = sessions.user_metadata();
-                match change {
-                    Change::Merge(patch) => {
-                        let merged = metadata.update(USERS[*user], patch).await?;
-                        Answer::Merged(Some(value_of(&merged)))
-                    }
-                    _ => {
-                        metadata.modify(USERS[*user], increment).await?;
-                        Answer::Done(true)
-                    }
-                }
-            }
-            (Operation::ClearMetadata(user), _) => {
-                sessions.user_metadata().clear(USERS[*user]).await?;
-                Answer::Done(true)
-            }
-            (Operation::Wait(_) | Operation::WaitUntil(..), _) => {
-                self.clock.set(UnixMillis::new(self.moment(operation)));
-                Answer::Done(true)
-            }
-            (Operation::Meddle(session, how), _) => self.meddle(*session, *how).await?,
-            (Operation::CleanUp, _) => Answer::Count(sessions.delete_expired_sessions().await?),
-            (Operation::Refresh(..) | Operation::Verify(..), _) => Answer::Done(false),
-        };
-        Ok((answer, None))
-    }
-
-    async fn change(
-        &self,
-        handle: SessionHandle,
-        place: Place,
-        change: &Change,
-    ) -> Result<Answer, SessionError> {
-        let sessions = &self.sessions;
-        Ok(match (place, change) {
-            (_, Change::Overwrite(document)) => {
-                Answer::Done(sessions.update_session_data(handle, document).await?)
-            }
-            (Place::Data, Change::Merge(patch)) => {
-                let merged = sessions.merge_session_data(handle, patch).await?;
-                Answer::Merged(merged.as_ref().map(value_of))
-            }
-            (Place::Payload, Change::Merge(patch)) => {
-                let merged = sessions
-                    .merge_into_access_token_payload(handle, patch)
-                    .await?;
-                Answer::Merged(merged.as_ref().map(value_of))
-            }
-            (Place::Data, Change::Increment) => {
-                let done = sessions.modify_session_data(handle, increment).await?;
-                Answer::Done(done.is_some())
-            }
-            (Place::Payload, Change::Increment) => {
-                let done = sessions
-                    .modify_access_token_payload(handle, increment)
-                    .await?;
-                Answer::Done(done.is_some())
-            }
-        })
-    }
-
     /// The time that a wait ends. Time does not run backwards here.
     fn moment(&self, operation: &Operation) -> u64 {
         let world = &self.world;
@@ -320,36 +181,6 @@ impl System {
             }
             Refresh::Foreign(number) => Some(foreign(number)),
         }
-    }
-
-    async fn meddle(&self, session: usize, how: Meddling) -> Result<Answer, SessionError> {
-        let session = session % self.world.rows.len();
-        let mut after = self.world.clone();
-        if !after.meddle(session, how) {
-            return Ok(Answer::Done(false));
-        }
-        let store = self.store.inner();
-        let (key, now) = (self.key(session), UnixMillis::new(self.world.now));
-        let row = store.session(&key, now).await?.unwrap();
-        let previous = match how {
-            Meddling::Forward => Some(PreviousRefresh {
-                hash: row.lineage.current.clone(),
-                rotated_at: now,
-            }),
-            Meddling::Sibling => row.lineage.previous.clone(),
-            Meddling::Unadopt => None,
-        };
-        // Never one that was not handed out: what precedes a successor was presented to get it.
-        let current = self.hash(session, after.rows[session].current).unwrap();
-        let next = Rotation {
-            lineage: Lineage { current, previous },
-            expires_at: row.expires_at,
-            key_kind: row.key_kind,
-        };
-        store
-            .rotate(&key, &row.lineage, &row.payload, &next, now)
-            .await?;
-        Ok(Answer::Done(true))
     }
 
     /// Learns the handle of a session that was made, also if nobody was told.
@@ -416,63 +247,6 @@ impl System {
         self.accesses.push((access, tokens.access_token));
         Ok(name)
     }
-
-    /// Everything that can be seen: what is live, in order, with its documents; what is dead.
-    async fn audit(&self) -> Outcome<()> {
-        let (sessions, world) = (&self.sessions, &self.world);
-        for (number, user) in USERS.into_iter().enumerate() {
-            let listed = world.listed(number);
-            let expected: Vec<_> = listed
-                .iter()
-                .map(|at| world.rows[*at].handle.clone())
-                .collect();
-            let handles = sessions.handles_for_user(user).await.unwrap();
-            prop_assert_eq!(&handles, &expected);
-            let all = sessions.sessions_for_user(user).await.unwrap();
-            prop_assert_eq!(all.len(), listed.len());
-            for (seen, session) in all.iter().zip(listed) {
-                let row = &world.rows[session];
-                prop_assert_eq!(&seen.handle, &row.handle);
-                prop_assert_eq!(seen.expiry.get(), row.expires_at);
-                prop_assert_eq!(seen.time_created.get(), row.created_at);
-                prop_assert_eq!(value_of(&seen.session_data), row.data.clone());
-                let payload = value_of(&seen.custom_claims_in_access_token_payload);
-                prop_assert_eq!(payload, row.payload.clone());
-                self.audit_lineage(session).await?;
-            }
-            let metadata: Document = sessions.user_metadata().get(user).await.unwrap();
-            prop_assert_eq!(&metadata, &world.metadata[number]);
-        }
-        for (session, row) in world.rows.iter().enumerate() {
-            let known = sessions.information(&row.handle).await.unwrap();
-            prop_assert_eq!(known.is_some(), world.is_live(session));
-        }
-        Ok(())
-    }
-
-    async fn audit_lineage(&self, session: usize) -> Outcome<()> {
-        let now = UnixMillis::new(self.world.now);
-        let stored = self.store.inner().session(&self.key(session), now).await;
-        let (stored, row) = (stored.unwrap().unwrap(), &self.world.rows[session]);
-        if let Some(hash) = self.hash(session, row.current) {
-            prop_assert!(stored.lineage.current == hash, "the current token");
-        }
-        let since = |previous: &PreviousRefresh| previous.rotated_at.get();
-        prop_assert_eq!(
-            stored.lineage.previous.as_ref().map(since),
-            row.previous.map(|(_, since)| since)
-        );
-        let Some((previous, _)) = row.previous else {
-            return Ok(());
-        };
-        if let Some(hash) = self.hash(session, previous) {
-            prop_assert!(
-                stored.lineage.previous.unwrap().hash == hash,
-                "the one before"
-            );
-        }
-        Ok(())
-    }
 }
 
 fn predicted(world: &mut World, operation: &Operation, asked: &Asked, system: &System) -> Answer {
@@ -507,19 +281,8 @@ fn predicted(world: &mut World, operation: &Operation, asked: &Asked, system: &S
     }
 }
 
-fn is_planned(fault: &Fault) -> bool {
-    fault.kind() == supersession::FaultKind::Unavailable
-        && fault.report().contains("planned by the test")
-}
-
 fn foreign(number: usize) -> RefreshHash2 {
     RefreshHash2::of(&RefreshToken::new(format!("foreign-{number}")))
-}
-
-fn role() -> PrimitiveClaim<u8> {
-    PrimitiveClaim::new("role", |_| async {
-        Ok::<_, std::convert::Infallible>(None)
-    })
 }
 
 fn value_of(object: &JsonObject) -> Document {
@@ -531,11 +294,6 @@ fn shown(session: &Session) -> (Document, u64) {
     let payload = session.access_token_payload();
     let own = value_of(&payload.without(&wire::PROTECTED_CLAIMS));
     (own, session.access_token_expires_at().get())
-}
-
-fn sorted(mut handles: Vec<SessionHandle>) -> Vec<SessionHandle> {
-    handles.sort();
-    handles
 }
 
 fn name_of(answer: &Answer) -> &'static str {
