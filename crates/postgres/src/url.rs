@@ -1,7 +1,7 @@
 //! What a URL says of TLS that the driver does not know: `sslmode=verify-full`, and `sslrootcert`.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
@@ -40,7 +40,7 @@ pub(crate) fn parse(url: &str) -> Result<(Config, Option<Roots>), OpenErrorKind>
 }
 
 /// The PEM of a file that a URL names.
-pub(crate) fn read(file: &PathBuf, database: &str) -> Result<Vec<u8>, OpenError> {
+pub(crate) fn read(file: &Path, database: &str) -> Result<Vec<u8>, OpenError> {
     std::fs::read(file).map_err(|error| {
         let source = format!("sslrootcert={}: {error}", file.display());
         OpenError::new(Some(database), OpenErrorKind::Certificates).with_source(source)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use supersession::store::{
     Device, KeyKind, Lineage, PreviousRefresh, SessionDocument, SessionKey, SessionRecord,
+    SessionStanding,
 };
 use supersession::{JsonObject, RefreshHash2, UnixMillis, UserId};
 
@@ -14,10 +15,10 @@ pub(crate) const FIELDS: [&str; 14] = [
     ENTRY,
     EXPIRES_AT,
     CREATED_AT,
-    "user_id",
-    "refresh_token_hash_2",
-    "prev_refresh_token_hash_2",
-    "refresh_token_rotated_at",
+    USER_ID,
+    CURRENT,
+    PREVIOUS,
+    ROTATED_AT,
     SESSION_DATA,
     PAYLOAD,
     "use_static_key",
@@ -30,9 +31,19 @@ pub(crate) const FIELDS: [&str; 14] = [
 /// The first of [`FIELDS`]: enough for a list of handles.
 pub(crate) const HEAD: [&str; 3] = [ENTRY, EXPIRES_AT, CREATED_AT];
 
+/// What a guard asks for, in the order in which [`standing`] takes it; without the session data,
+/// which may be large.
+pub(crate) const STANDING: [&str; 8] = [
+    ENTRY, EXPIRES_AT, CREATED_AT, USER_ID, CURRENT, PREVIOUS, ROTATED_AT, PAYLOAD,
+];
+
 const ENTRY: &str = "entry";
 pub(crate) const EXPIRES_AT: &str = "expires_at";
 const CREATED_AT: &str = "created_at_time";
+const USER_ID: &str = "user_id";
+const CURRENT: &str = "refresh_token_hash_2";
+const PREVIOUS: &str = "prev_refresh_token_hash_2";
+const ROTATED_AT: &str = "refresh_token_rotated_at";
 const SESSION_DATA: &str = "session_data";
 const PAYLOAD: &str = "jwt_user_payload";
 
@@ -70,17 +81,14 @@ pub(crate) fn fields(session: &SessionRecord) -> Vec<(&'static str, String)> {
     [
         (EXPIRES_AT, Some(millis(session.expires_at).to_string())),
         (CREATED_AT, Some(millis(session.created_at).to_string())),
-        ("user_id", text(&session.user_id)),
+        (USER_ID, text(&session.user_id)),
+        (CURRENT, text(session.lineage.current.as_str())),
         (
-            "refresh_token_hash_2",
-            text(session.lineage.current.as_str()),
-        ),
-        (
-            "prev_refresh_token_hash_2",
+            PREVIOUS,
             previous.map(|previous| previous.hash.as_str().to_owned()),
         ),
         (
-            "refresh_token_rotated_at",
+            ROTATED_AT,
             previous.map(|previous| millis(previous.rotated_at).to_string()),
         ),
         (SESSION_DATA, text(session.session_data.as_str())),
@@ -127,20 +135,10 @@ pub(crate) fn record(
     head: &Head,
     values: &mut Values,
 ) -> Result<SessionRecord, Fault> {
-    let user_id = UserId::from(values.required("user_id")?);
-    let current = RefreshHash2::from_hex(values.required("refresh_token_hash_2")?);
-    let previous = match (values.optional(), values.optional()) {
-        (None, None) => None,
-        (Some(hash), Some(rotated_at)) => Some(PreviousRefresh {
-            hash: RefreshHash2::from_hex(hash),
-            rotated_at: instant(&rotated_at, "refresh_token_rotated_at")?,
-        }),
-        _ => return Err(Fault::Damaged("the previous refresh token of a session")),
-    };
     Ok(SessionRecord {
         key,
-        user_id,
-        lineage: Lineage { current, previous },
+        user_id: UserId::from(values.required(USER_ID)?),
+        lineage: values.lineage()?,
         session_data: document(&values.required(SESSION_DATA)?, SESSION_DATA)?,
         payload: document(&values.required(PAYLOAD)?, PAYLOAD)?,
         expires_at: head.expires_at,
@@ -160,6 +158,16 @@ pub(crate) fn record(
                 .map(|at| instant(&at, "last_seen_at"))
                 .transpose()?,
         },
+    })
+}
+
+/// Reads the rest of [`STANDING`].
+pub(crate) fn standing(head: &Head, values: &mut Values) -> Result<SessionStanding, Fault> {
+    Ok(SessionStanding {
+        user_id: UserId::from(values.required(USER_ID)?),
+        lineage: values.lineage()?,
+        payload: document(&values.required(PAYLOAD)?, PAYLOAD)?,
+        created_at: head.created_at,
     })
 }
 
@@ -190,5 +198,18 @@ impl Values {
 
     fn instant(&mut self, field: &'static str) -> Result<UnixMillis, Fault> {
         instant(&self.required(field)?, field)
+    }
+
+    fn lineage(&mut self) -> Result<Lineage, Fault> {
+        let current = RefreshHash2::from_hex(self.required(CURRENT)?);
+        let previous = match (self.optional(), self.optional()) {
+            (None, None) => None,
+            (Some(hash), Some(rotated_at)) => Some(PreviousRefresh {
+                hash: RefreshHash2::from_hex(hash),
+                rotated_at: instant(&rotated_at, ROTATED_AT)?,
+            }),
+            _ => return Err(Fault::Damaged("the previous refresh token of a session")),
+        };
+        Ok(Lineage { current, previous })
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use supersession::store::{
     DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, TenantRecord, TenantStore,
-    UserSessions, WriteOutcome,
+    SessionKey, SessionRecord, SessionStanding, SessionUse, StoreError, StoredKey, TenantRecord,
+    TenantStore, UserSessions, WriteOutcome,
 };
 use supersession::{
     AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
@@ -147,6 +147,19 @@ impl Store for RedisStore {
             "session",
             async move { sessions::find(&store, &key, now).await },
         )
+        .await
+    }
+
+    async fn session_standing(
+        &self,
+        key: &SessionKey,
+        now: UnixMillis,
+    ) -> Result<Option<SessionStanding>, StoreError> {
+        let key = key.clone();
+        let store = self.inner();
+        self.run("session_standing", async move {
+            sessions::find_standing(&store, &key, now).await
+        })
         .await
     }
 

@@ -183,3 +183,20 @@ async fn a_rotated_out_token_is_refused_without_clearing() {
             .is_some()
     );
 }
+
+/// A signed token that names the session of somebody else is refused where the database is asked,
+/// and the session goes on.
+#[tokio::test]
+async fn a_token_that_names_the_session_of_somebody_else_is_refused() {
+    let app = App::new().await;
+    let forge = Forge::of(&app).await;
+    let tokens = app.login("alice").await;
+    let mut payload = tokens.payload();
+    payload["sub"] = json!("mallory");
+    payload["rsub"] = json!("mallory");
+    let forged = forge.token("5", &payload);
+    let answer = app.send(Req::get("/verify-db").cookie("sAccessToken", &forged));
+    answer.await.is_unauthorised();
+    let own = app.send(Req::get("/verify-db").access_cookie(&tokens));
+    is_plain_session(&own.await, &tokens);
+}

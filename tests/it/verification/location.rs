@@ -311,3 +311,32 @@ async fn an_encoded_spelling_of_a_cookie_name_is_not_taken_for_it() {
     let answer = app.send(Req::get("/verify").header("cookie", &both)).await;
     answer.is_try_refresh();
 }
+
+/// Of a header that comes twice, the first counts: another one behind it, such as a proxy adds,
+/// changes nothing.
+#[tokio::test]
+async fn of_a_header_that_comes_twice_the_first_counts() {
+    let app = App::with(|builder| builder.anti_csrf(AntiCsrf::ViaToken)).await;
+    let first = app.login_as("alice", "header").await;
+    let second = app.login_as("bob", "header").await;
+    let both = Req::get("/verify")
+        .bearer(&first.access)
+        .bearer(&second.access);
+    is_session_of(&app.send(both).await, &first);
+
+    let tokens = app.login_as("carol", "cookie").await;
+    let own = tokens.anti_csrf.as_deref().unwrap();
+    let guarded = || Req::get("/verify-csrf").access_cookie(&tokens);
+    let good = guarded().header("anti-csrf", own).header("anti-csrf", "x");
+    is_session_of(&app.send(good).await, &tokens);
+    let wrong = guarded().header("anti-csrf", "x").header("anti-csrf", own);
+    app.send(wrong).await.is_try_refresh();
+
+    for (modes, by_cookie) in [(["cookie", "header"], true), (["header", "cookie"], false)] {
+        let create = modes.iter().fold(Req::post("/create"), |request, mode| {
+            request.header("st-auth-mode", mode)
+        });
+        let answer = app.send(create.json(&json!({"userId": "dave"}))).await;
+        assert_eq!(answer.cookies().is_empty(), !by_cookie, "{answer:?}");
+    }
+}

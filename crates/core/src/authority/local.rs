@@ -118,7 +118,7 @@ impl Authority for Local {
             return Ok(CheckOutcome::Live(Box::default()));
         }
         let claims = presented.claims;
-        let Some(record) = self
+        let Some(standing) = self
             .engine
             .store
             .session_standing(&self.key(&claims.handle), now)
@@ -127,16 +127,16 @@ impl Authority for Local {
             return Ok(CheckOutcome::Gone);
         };
         // A signed token that names somebody else's session is none that this engine made.
-        if record.user_id != claims.recipe_user_id {
+        if standing.user_id != claims.recipe_user_id {
             return Ok(CheckOutcome::Gone);
         }
-        if record
+        if standing
             .lineage
             .covers(&claims.refresh_hash1, claims.parent_refresh_hash1.as_ref())
         {
             Ok(CheckOutcome::Live(Box::new(Confirmed {
-                stored_payload: Some(record.payload),
-                time_created: Some(record.created_at),
+                stored_payload: Some(standing.payload),
+                time_created: Some(standing.created_at),
                 replacement: None,
             })))
         } else {

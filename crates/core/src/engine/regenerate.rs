@@ -82,3 +82,56 @@ impl Engine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::engine::{
+        Create, CreateOutcome, Dialect, EngineSettings, Engines, Regenerate, RegenerateOutcome,
+    };
+    use crate::store::{MemoryStore, SessionKey, Store};
+    use crate::{AppId, JsonObject, SystemClock, SystemEntropy, TenantId, UnixMillis};
+
+    /// A session of the same name in this app does not make the token one of it.
+    #[test]
+    fn nothing_is_minted_from_a_token_of_a_key_that_is_not_known() {
+        pollster::block_on(async {
+            let store = Arc::new(MemoryStore::new());
+            let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+            let engines = Engines::start(store.clone(), clock, entropy, 1).unwrap();
+            let settings = EngineSettings::default();
+            let own = engines.open(AppId::default(), &settings).await.unwrap();
+            let other = AppId::from_stored("other");
+            let foreign = engines.open(other.clone(), &settings).await.unwrap();
+            let new = Create::new("alice".into(), TenantId::default());
+            let made = foreign.create_session(new, Dialect::CURRENT).await.unwrap();
+            let CreateOutcome::Created(made) = made else {
+                panic!("{made:?}");
+            };
+            let now = UnixMillis::new(0);
+            let key = SessionKey::new(&other, made.session.handle.clone());
+            let mut session = store.session(&key, now).await.unwrap().unwrap();
+            session.key = SessionKey::new(&AppId::default(), made.session.handle);
+            store.insert_session(&session).await.unwrap();
+
+            let request = Regenerate {
+                token: made.access_token.token,
+                payload: Some(r#"{"role":"admin"}"#.parse().unwrap()),
+            };
+            let outcome = own.regenerate(&request).await.unwrap();
+            assert!(
+                matches!(outcome, RegenerateOutcome::Unauthorised(_)),
+                "{outcome:?}"
+            );
+            let left = store.session(&session.key, now).await.unwrap().unwrap();
+            assert_eq!(left.payload, JsonObject::empty());
+            let outcome = foreign.regenerate(&request).await.unwrap();
+            let minted = matches!(
+                outcome,
+                RegenerateOutcome::Regenerated { token: Some(_), .. }
+            );
+            assert!(minted, "{outcome:?}");
+        });
+    }
+}

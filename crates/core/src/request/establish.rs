@@ -195,3 +195,36 @@ async fn check_age(
         reason,
     )]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::SigningAlgorithm;
+    use crate::store::MemoryStore;
+
+    #[test]
+    fn of_a_session_that_the_store_calls_gone_no_token_is_kept() {
+        pollster::block_on(async {
+            let sessions = Sessions::builder(MemoryStore::new())
+                .api_domain("https://api.example.com")
+                .website_domain("https://example.com")
+                .access_token_signing_algorithm(SigningAlgorithm::Es256)
+                .build()
+                .await
+                .unwrap();
+            let session = sessions.create("alice").await.unwrap();
+            let token = session.access_token();
+            let is_kept = || sessions.seen(token.expose().as_bytes()).is_some();
+            let options = VerifyOptions::new().check_database(true);
+            let check = || sessions.verify_access_token(&token, None, &options);
+            check().await.unwrap();
+            assert!(is_kept());
+            // As another node does it, which tells nobody.
+            let elsewhere = sessions.authority();
+            elsewhere.revoke(&[session.handle().clone()]).await.unwrap();
+            assert!(is_kept());
+            assert!(matches!(check().await, Err(SessionError::Unauthorised(_))));
+            assert!(!is_kept());
+        });
+    }
+}

@@ -4,7 +4,8 @@
 //! time.
 //!
 //! # Contract
-//! * **No default methods.** A store that compiles has decided on every verb.
+//! * **No default methods**, but for [`Store::session_standing`], which is right for any store: a
+//!   store that compiles has decided on every verb.
 //! * **`now` is passed in.** A session is live while `now < expires_at`; one that is not live does
 //!   not exist, whether or not its row is still there. Stores never read a clock, nor the
 //!   database's.

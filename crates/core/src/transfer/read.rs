@@ -1,4 +1,4 @@
-//! What a request carries: read once, synchronously, into owned value.
+//! What a request carries: read once, synchronously, into owned values.
 
 use super::cookie::{CookieReader, decoded};
 use super::{AntiCsrf, SameSite, TokenTransferMethod, Transport};
@@ -156,7 +156,7 @@ impl Presented {
         }
     }
 
-    /// The access token that counts, if any (session specification, 3.4): foreign value are passed
+    /// The access token that counts, if any (session specification, 3.4): foreign values are passed
     /// over, a header beats a cookie, and there is no second choice.
     ///
     /// `ours` looks at a value, and gives something if it is not foreign.

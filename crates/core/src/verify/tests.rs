@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::*;
 use crate::json::JsonObject;
 use crate::keys::{SigningAlgorithm, SigningKey};
+use crate::session::Access;
 use crate::token::access::{self, assemble, signing_input};
 
 static KEY: LazyLock<SigningKey> = LazyLock::new(|| {
@@ -245,4 +246,33 @@ fn token_of_session(handle: &str) -> String {
     let input = signing_input(KEY.public().session_header(), &payload);
     let signature = KEY.sign(input.as_bytes()).unwrap();
     assemble(input, &signature)
+}
+
+#[test]
+fn a_stored_payload_that_agrees_is_read_once() {
+    let verified = verified(&token(100, r#","plan":"pro""#), 0);
+    let access = Access::Verified(verified.clone());
+    let object = |text: &str| text.parse::<JsonObject>().unwrap();
+    let [other, stored, respelled] = [
+        object(r#"{"plan":"free"}"#),
+        object(r#"{"plan":"pro"}"#),
+        object(r#"{"plan" : "pro"}"#),
+    ];
+    assert!(!access.agrees_with(&other));
+    assert!(!verified.is_known_to_agree_with(&other));
+    assert!(access.agrees_with(&stored));
+    assert!(verified.is_known_to_agree_with(&stored));
+    for read_each_time in [&other, &respelled] {
+        assert!(!verified.is_known_to_agree_with(read_each_time));
+    }
+    assert!(access.agrees_with(&respelled) && !access.agrees_with(&other));
+}
+
+#[test]
+fn a_stored_payload_that_is_long_is_not_kept() {
+    let long = format!(r#""x":"{}""#, "x".repeat(LONGEST_NOTED_PAYLOAD));
+    let verified = verified(&token(100, &format!(",{long}")), 0);
+    let stored: JsonObject = format!("{{{long}}}").parse().unwrap();
+    assert!(Access::Verified(verified.clone()).agrees_with(&stored));
+    assert!(!verified.is_known_to_agree_with(&stored));
 }

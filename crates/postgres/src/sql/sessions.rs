@@ -125,20 +125,7 @@ pub(crate) async fn find(
     key: SessionKey,
     now: UnixMillis,
 ) -> Result<Option<SessionRecord>, Fault> {
-    if !can_be_stored(&key.handle) {
-        return Ok(None);
-    }
-    let row = db
-        .row(
-            &db.sql.find_session,
-            &[
-                &key.app.as_str(),
-                &key.tenant.as_str(),
-                &key.handle.as_str(),
-                &now.as_i64(),
-            ],
-        )
-        .await?;
+    let row = find_live(&db, &db.sql.find_session, &key, now).await?;
     row.map(|row| record(&row, key)).transpose()
 }
 
@@ -147,20 +134,7 @@ pub(crate) async fn find_standing(
     key: SessionKey,
     now: UnixMillis,
 ) -> Result<Option<SessionStanding>, Fault> {
-    if !can_be_stored(&key.handle) {
-        return Ok(None);
-    }
-    let row = db
-        .row(
-            &db.sql.find_standing,
-            &[
-                &key.app.as_str(),
-                &key.tenant.as_str(),
-                &key.handle.as_str(),
-                &now.as_i64(),
-            ],
-        )
-        .await?;
+    let row = find_live(&db, &db.sql.find_standing, &key, now).await?;
     let read = |row: Row| {
         Ok(SessionStanding {
             user_id: UserId::from(column::<&str>(&row, 0)?),
@@ -170,6 +144,19 @@ pub(crate) async fn find_standing(
         })
     };
     row.map(read).transpose()
+}
+
+async fn find_live(
+    db: &Db,
+    sql: &str,
+    key: &SessionKey,
+    now: UnixMillis,
+) -> Result<Option<Row>, Fault> {
+    if !can_be_stored(&key.handle) {
+        return Ok(None);
+    }
+    let (app, tenant, handle) = (key.app.as_str(), key.tenant.as_str(), key.handle.as_str());
+    db.row(sql, &[&app, &tenant, &handle, &now.as_i64()]).await
 }
 
 pub(crate) async fn rotate(

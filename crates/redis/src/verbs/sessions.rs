@@ -3,14 +3,17 @@
 use futures_util::future::join_all;
 use redis::{Value, cmd};
 use supersession::store::{
-    InsertOutcome, Lineage, RotateOutcome, Rotation, SessionKey, SessionRecord,
+    InsertOutcome, Lineage, RotateOutcome, Rotation, SessionKey, SessionRecord, SessionStanding,
 };
 use supersession::{JsonObject, UnixMillis};
 
 use super::user_index;
 use crate::fault::Fault;
 use crate::keys::Entry;
-use crate::record::{FIELDS, Values, fields, head, millis, record, static_flag, time_to_live};
+use crate::record::{
+    FIELDS, Head, STANDING, Values, fields, head, millis, record, standing, static_flag,
+    time_to_live,
+};
 use crate::reply;
 use crate::store::Inner;
 
@@ -58,14 +61,36 @@ pub(crate) async fn find(
     key: &SessionKey,
     now: UnixMillis,
 ) -> Result<Option<SessionRecord>, Fault> {
+    let live = find_live(store, key, &FIELDS, now).await?;
+    live.map(|(head, mut values)| record(key.clone(), &head, &mut values))
+        .transpose()
+}
+
+pub(crate) async fn find_standing(
+    store: &Inner,
+    key: &SessionKey,
+    now: UnixMillis,
+) -> Result<Option<SessionStanding>, Fault> {
+    let live = find_live(store, key, &STANDING, now).await?;
+    live.map(|(head, mut values)| standing(&head, &mut values))
+        .transpose()
+}
+
+/// The head of a live session, and the values of the fields after it.
+async fn find_live(
+    store: &Inner,
+    key: &SessionKey,
+    fields: &[&str],
+    now: UnixMillis,
+) -> Result<Option<(Head, Values)>, Fault> {
     let mut read = cmd("HMGET");
-    read.arg(store.keys.session(key).session).arg(&FIELDS);
+    read.arg(store.keys.session(key).session).arg(fields);
     let answer = store.link.send(&read).await?;
     let mut values = Values::new(reply::optional_texts(answer, "a session")?);
-    match head(&mut values)? {
-        Some(head) if now < head.expires_at => record(key.clone(), &head, &mut values).map(Some),
-        _ => Ok(None),
-    }
+    let head = head(&mut values)?;
+    Ok(head
+        .filter(|head| now < head.expires_at)
+        .map(|head| (head, values)))
 }
 
 pub(crate) async fn rotate(

@@ -61,9 +61,9 @@ impl Confirmed {
     }
 
     pub(super) fn lost(&self) {
-        let mut changes = self.changes();
+        // So that nobody confirms in between.
+        let _changes = self.changes();
         self.fed.store(false, Ordering::Release);
-        *changes += 1;
         self.live.clear();
     }
 

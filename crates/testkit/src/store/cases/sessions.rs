@@ -1,5 +1,5 @@
 use supersession::store::{InsertOutcome, KeyKind, SessionKey, SessionRecord};
-use supersession::{SessionHandle, TenantId};
+use supersession::{AppId, SessionHandle, TenantId};
 
 use crate::store::fixtures::*;
 
@@ -44,8 +44,22 @@ pub async fn the_standing_of_a_session_is_a_part_of_it(store: SharedStore) {
         let over = store.session_standing(&session.key, end).await.unwrap();
         assert_eq!(over, None, "over");
     }
-    let nobody = store.session_standing(&key("nobody"), NOW).await.unwrap();
-    assert_eq!(nobody, None);
+    let others = [
+        SessionKey {
+            app: AppId::from_stored("other"),
+            ..key("first")
+        },
+        SessionKey {
+            tenant: TenantId::from_stored("other"),
+            ..key("first")
+        },
+        key("nobody"),
+        key("first\0"),
+    ];
+    for other in others {
+        let found = store.session_standing(&other, NOW).await.unwrap();
+        assert_eq!(found, None, "{other:?}");
+    }
 }
 
 pub async fn documents_read_back_to_the_letter(store: SharedStore) {
