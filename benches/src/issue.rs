@@ -6,8 +6,9 @@ use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use bench_harness::{Race, Table, Turn, Worker, micros, ratio, take_turns};
 use serde_json::Value;
 use std::time::Duration;
-use supersession::AntiCsrfInput;
 use supersession::store::MemoryStore;
+use supersession::{AntiCsrfInput, Session, Sessions};
+use tokio::task::JoinSet;
 
 use crate::context::Context;
 use crate::facts::Facts;
@@ -16,6 +17,9 @@ use crate::ours::{CACHE, Ours};
 const SIGNATURE: &str = "aws-lc-rs RSA-2048 signature alone";
 const CREATE: &str = "**ours, create a session**";
 const REFRESH: &str = "**ours, refresh it**";
+const CREATE_AT_ONCE: &str = "**ours, create, 16 at once**";
+const REFRESH_AT_ONCE: &str = "**ours, refresh, 16 at once**";
+const AT_ONCE: u64 = 16;
 
 /// Prints the table.
 pub(crate) fn run(context: &Context, facts: &mut Facts) -> anyhow::Result<()> {
@@ -30,7 +34,9 @@ pub(crate) fn run(context: &Context, facts: &mut Facts) -> anyhow::Result<()> {
     let racers = vec![
         case(SIGNATURE, "signature")?,
         case(CREATE, "create")?,
+        case(CREATE_AT_ONCE, "create-at-once")?,
         case(REFRESH, "refresh")?,
+        case(REFRESH_AT_ONCE, "refresh-at-once")?,
     ];
     let race = Race::run(racers, context.pick(31, 5))?;
     let columns = ["case", "CPU us", "against the signature", "elapsed us"];
@@ -65,33 +71,48 @@ pub(crate) fn case(case: &str) -> anyhow::Result<()> {
     }
     let ours = runtime.block_on(Ours::open(MemoryStore::new(), CACHE))?;
     let data: Value = serde_json::from_str(bench_harness::SESSION_DATA)?;
-    let create = || async {
-        let creating = ours.sessions.create("alice").data(data.clone());
-        creating.await.expect("in memory")
+    let tasks = if case.ends_with("at-once") {
+        AT_ONCE
+    } else {
+        1
     };
-    match case {
-        "create" => take_turns(|operations| {
-            runtime.block_on(async {
-                for _ in 0..operations {
-                    std::hint::black_box(create().await);
+    let mut all = (0..tasks)
+        .map(|_| runtime.block_on(create(&ours.sessions, &data)))
+        .collect::<Vec<_>>();
+    let creates = case.starts_with("create");
+    anyhow::ensure!(
+        creates || case.starts_with("refresh"),
+        "there is no case {case}"
+    );
+    take_turns(|operations| {
+        let mut at_once = JoinSet::new();
+        for (number, mut session) in (0..tasks).zip(all.drain(..)) {
+            let own = operations / tasks + u64::from(number < operations % tasks);
+            let (sessions, data) = (ours.sessions.clone(), data.clone());
+            let work = async move {
+                for _ in 0..own {
+                    session = if creates {
+                        create(&sessions, &data).await
+                    } else {
+                        refresh(&sessions, &session).await
+                    };
                 }
-            });
-        }),
-        "refresh" => {
-            let mut session = runtime.block_on(create());
-            take_turns(|operations| {
-                runtime.block_on(async {
-                    for _ in 0..operations {
-                        let tokens = session.all_session_tokens_dangerously();
-                        let token = tokens.refresh_token.expect("it has one");
-                        let refreshing = ours
-                            .sessions
-                            .refresh_session(&token, AntiCsrfInput::Disabled);
-                        session = refreshing.await.expect("the token is right");
-                    }
-                });
-            })
+                session
+            };
+            at_once.spawn_on(work, runtime.handle());
         }
-        _ => anyhow::bail!("there is no case {case}"),
-    }
+        all = runtime.block_on(at_once.join_all());
+    })
+}
+
+async fn create(sessions: &Sessions, data: &Value) -> Session {
+    let creating = sessions.create("alice").data(data.clone());
+    creating.await.expect("in memory")
+}
+
+async fn refresh(sessions: &Sessions, session: &Session) -> Session {
+    let tokens = session.all_session_tokens_dangerously();
+    let token = tokens.refresh_token.expect("it has one");
+    let refreshing = sessions.refresh_session(&token, AntiCsrfInput::Disabled);
+    refreshing.await.expect("the token is right")
 }
