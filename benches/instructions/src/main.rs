@@ -25,7 +25,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const KEYS: [(KeyKind, &str); 2] = [
     (
         KeyKind::Dynamic,
-        include_str!("../../../crates/testkit/src/adapter/keys/test-only-dynamic.key"),
+        include_str!("../../../crates/testkit/src/adapter/keys/test-only-dynamic-rs256.key"),
     ),
     (
         KeyKind::Static,

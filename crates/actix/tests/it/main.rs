@@ -4,6 +4,7 @@
     reason = "a test that fails should say where, at once"
 )]
 
+mod algorithms;
 mod built_in;
 mod cors;
 mod doctor;

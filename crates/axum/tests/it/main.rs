@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod algorithms;
 mod cors;
 mod driver;
 mod on_postgres;

@@ -1,5 +1,6 @@
-//! Transcripts of an authority that says a few things in its own way: what differs stands in files
-//! of its own, exchange by exchange, and everything else must be as it is everywhere.
+//! Transcripts where a few things are said in another way, by an authority or under an algorithm:
+//! what differs stands in files of its own, exchange by exchange, and everything else must be as it
+//! is everywhere.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,10 +12,19 @@ use super::transcript::PART;
 
 /// Fails unless each part is that of the topic's file, or the one that stands for it in `folder`;
 /// and unless each part there is needed.
+///
+/// `expected` makes of a usual line what is to be there, and `said` leaves out of the transcript what
+/// does not count.
 #[track_caller]
-pub(super) fn compare(folder: &str, topic: &str, transcript: &str) {
-    let usual = comparable(&golden::expected(topic));
-    let actual = comparable(transcript);
+pub(super) fn compare(
+    folder: &str,
+    topic: &str,
+    transcript: &str,
+    expected: impl Fn(&str) -> String,
+    said: impl Fn(&str) -> String,
+) {
+    let usual = comparable(&golden::expected(topic), expected);
+    let actual = comparable(transcript, said);
     let (usual, actual) = (parts(&usual), parts(&actual));
     let different: Vec<_> = usual
         .iter()
@@ -72,16 +82,13 @@ fn name(part: &str) -> String {
     part.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Without what depends on the order of the claims in access tokens: that order, and the checksums
-/// of these tokens and of the front tokens that repeat them.
-fn comparable(transcript: &str) -> String {
-    transcript
-        .lines()
-        .map(|line| without_order(line) + "\n")
-        .collect()
+fn comparable(transcript: &str, read: impl Fn(&str) -> String) -> String {
+    transcript.lines().map(|line| read(line) + "\n").collect()
 }
 
-fn without_order(line: &str) -> String {
+/// Without what depends on the order of the claims in access tokens: that order, and the checksums
+/// of these tokens and of the front tokens that repeat them.
+pub(super) fn without_order(line: &str) -> String {
     let is_of_access = line.starts_with("  <access#") || line.starts_with("  <front#");
     if !is_of_access {
         return line.to_owned();
@@ -120,18 +127,28 @@ fn sorted(value: Value) -> String {
 mod tests {
     use super::*;
 
+    fn without_order_in(transcript: &str) -> String {
+        comparable(transcript, without_order)
+    }
+
     #[test]
     fn only_the_order_of_claims_is_left_out() {
         let one = "  <access#1> payload {\"sub\":\"a\",\"exp\":{\"y\":1,\"x\":[2,1]}}";
         let other = "  <access#1> payload {\"exp\":{\"x\":[2,1],\"y\":1},\"sub\":\"a\"}";
-        assert_eq!(comparable(one), comparable(other));
-        assert_ne!(comparable(one), comparable(&one.replace("[2,1]", "[1,2]")));
+        assert_eq!(without_order_in(one), without_order_in(other));
+        assert_ne!(
+            without_order_in(one),
+            without_order_in(&one.replace("[2,1]", "[1,2]"))
+        );
         let checksum = "  <refresh#1> 316 bytes, checksum 1\n  <access#1> 8 bytes, checksum 1\n";
         assert_eq!(
-            comparable(checksum),
+            without_order_in(checksum),
             "  <refresh#1> 316 bytes, checksum 1\n  <access#1> 8 bytes\n"
         );
         // What an application answers is not touched.
-        assert_eq!(comparable("< {\"b\":1,\"a\":2}"), "< {\"b\":1,\"a\":2}\n");
+        assert_eq!(
+            without_order_in("< {\"b\":1,\"a\":2}"),
+            "< {\"b\":1,\"a\":2}\n"
+        );
     }
 }

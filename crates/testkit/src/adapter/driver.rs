@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use supersession::store::MemoryStore;
-use supersession::{Sessions, SessionsBuilder, Store};
+use supersession::{Sessions, SessionsBuilder, SigningAlgorithm, Store};
 
 use super::{WireRequest, WireResponse, World};
 
@@ -61,6 +61,11 @@ pub trait Driver {
     /// A fresh, empty store. One in memory, unless the script is to be played on another.
     fn store(&self) -> impl Future<Output = Arc<dyn Store>> {
         std::future::ready(Arc::new(MemoryStore::new()) as _)
+    }
+
+    /// That of the rotating key which each world begins with.
+    fn algorithm(&self) -> SigningAlgorithm {
+        SigningAlgorithm::Rs256
     }
 
     /// What the sessions of this world are asked for: an engine in this process, unless the script is

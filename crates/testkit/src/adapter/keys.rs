@@ -1,18 +1,32 @@
 //! Signing keys that everybody knows: with them, signatures are the same in every run.
 
 use supersession::store::{KeyKind, StoredKey};
-use supersession::{AppId, SecretText, Store, UnixMillis};
+use supersession::{AppId, SecretText, SigningAlgorithm, Store, UnixMillis};
 
-/// For tests only. These private keys are published; nothing that they sign proves anything.
-const TEST_ONLY_KEYS: [(KeyKind, &str); 2] = [
-    (KeyKind::Dynamic, include_str!("keys/test-only-dynamic.key")),
-    (KeyKind::Static, include_str!("keys/test-only-static.key")),
-];
+// For tests only. These private keys are published; nothing that they sign proves anything.
+const TEST_ONLY_RS256: &str = include_str!("keys/test-only-dynamic-rs256.key");
+const TEST_ONLY_ES256: &str = include_str!("keys/test-only-dynamic-es256.key");
+const TEST_ONLY_EDDSA: &str = include_str!("keys/test-only-dynamic-eddsa.key");
+const TEST_ONLY_STATIC: &str = include_str!("keys/test-only-static.key");
 
-/// Gives a store both test keys, as if they had been made at `created_at`.
-pub(super) async fn put_into(store: &impl Store, created_at: UnixMillis) {
+/// Gives a store a rotating test key of this algorithm and the static one, as if they had been made
+/// at `created_at`.
+pub(super) async fn put_into(
+    store: &impl Store,
+    algorithm: SigningAlgorithm,
+    created_at: UnixMillis,
+) {
     let app = AppId::default();
-    for (kind, key_pair) in TEST_ONLY_KEYS {
+    let dynamic = match algorithm {
+        SigningAlgorithm::Rs256 => TEST_ONLY_RS256,
+        SigningAlgorithm::Es256 => TEST_ONLY_ES256,
+        SigningAlgorithm::EdDsa => TEST_ONLY_EDDSA,
+        other => panic!("there is no test key for {other:?}"),
+    };
+    for (kind, key_pair) in [
+        (KeyKind::Dynamic, dynamic),
+        (KeyKind::Static, TEST_ONLY_STATIC),
+    ] {
         let kid = match kind {
             KeyKind::Dynamic => format!("d-{created_at}"),
             KeyKind::Static => "s-00000000-0000-4000-8000-000000000001".to_owned(),

@@ -116,7 +116,7 @@ impl<D: Driver> Stage<D> {
         configure: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
     ) {
         let store = FaultStore::over(self.driver.store().await);
-        keys::put_into(&store, START).await;
+        keys::put_into(&store, self.driver.algorithm(), START).await;
         self.worlds += 1;
         let world = World {
             store,
