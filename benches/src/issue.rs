@@ -71,19 +71,16 @@ pub(crate) fn case(case: &str) -> anyhow::Result<()> {
     }
     let ours = runtime.block_on(Ours::open(MemoryStore::new(), CACHE))?;
     let data: Value = serde_json::from_str(bench_harness::SESSION_DATA)?;
-    let tasks = if case.ends_with("at-once") {
-        AT_ONCE
-    } else {
-        1
+    let (creates, tasks) = match case {
+        "create" => (true, 1),
+        "create-at-once" => (true, AT_ONCE),
+        "refresh" => (false, 1),
+        "refresh-at-once" => (false, AT_ONCE),
+        _ => anyhow::bail!("there is no case {case}"),
     };
     let mut all = (0..tasks)
         .map(|_| runtime.block_on(create(&ours.sessions, &data)))
         .collect::<Vec<_>>();
-    let creates = case.starts_with("create");
-    anyhow::ensure!(
-        creates || case.starts_with("refresh"),
-        "there is no case {case}"
-    );
     take_turns(|operations| {
         let mut at_once = JoinSet::new();
         for (number, mut session) in (0..tasks).zip(all.drain(..)) {

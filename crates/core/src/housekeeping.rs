@@ -17,8 +17,8 @@ const BATCH: u32 = 500;
 /// Starts a thread that cleans up every `interval`, give or take a fifth, so that several nodes do
 /// not do it at once.
 ///
-/// The thread itself draws no randomness. It may outlive `main`, and AWS-LC aborts a process in which a
-/// thread asks for its first random bytes after the process has begun to exit.
+/// The thread itself draws no randomness. It may outlive `main`, and AWS-LC aborts a process in
+/// which a thread asks for its first random bytes after the process has begun to exit.
 pub(crate) fn start(
     authority: Weak<dyn Authority>,
     clock: Arc<dyn Clock>,

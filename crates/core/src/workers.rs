@@ -101,7 +101,10 @@ impl Drop for Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+    use std::task::{Context, Waker};
 
     use super::*;
 
@@ -131,18 +134,47 @@ mod tests {
         assert!(ended.load(Ordering::SeqCst));
     }
 
+    /// A question that was asked, and is not answered yet.
+    fn asked(
+        workers: &Workers,
+        job: impl FnOnce() + Send + 'static,
+    ) -> Pin<Box<impl Future<Output = Result<(), WorkerLost>>>> {
+        let mut asked = Box::pin(workers.run(job));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(asked.as_mut().poll(&mut context).is_pending());
+        asked
+    }
+
     #[test]
     fn a_job_may_hold_the_last_clone() {
         let workers = Workers::start(1).unwrap();
         let held = workers.clone();
-        let (told, hears) = std::sync::mpsc::channel();
-        pollster::block_on(workers.run(move || {
-            // Whoever asked drops theirs meanwhile.
-            thread::spawn(move || drop(held)).join().unwrap();
+        let ((begun, begins), (go, goes), (told, hears)) = (channel(), channel(), channel());
+        let asked = asked(&workers, move || {
+            begun.send(()).unwrap();
+            goes.recv().unwrap();
+            drop(held);
             told.send(()).unwrap();
-        }))
-        .unwrap();
+        });
+        begins.recv().unwrap();
+        drop(asked);
+        drop(workers);
+        go.send(()).unwrap();
         hears.recv().unwrap();
+    }
+
+    #[test]
+    fn a_job_that_nobody_waits_for_is_not_begun() {
+        let workers = Workers::start(1).unwrap();
+        let (go, goes) = channel::<()>();
+        let ran = Arc::new(AtomicBool::new(false));
+        let runs = Arc::clone(&ran);
+        let busy = asked(&workers, move || goes.recv().unwrap());
+        drop(asked(&workers, move || runs.store(true, Ordering::SeqCst)));
+        go.send(()).unwrap();
+        pollster::block_on(busy).unwrap();
+        drop(workers);
+        assert!(!ran.load(Ordering::SeqCst));
     }
 
     #[test]
