@@ -37,6 +37,9 @@ pub use tokens::AntiCsrfInput;
 /// Inside a request, use what the adapter hands out; everything here works without one. An
 /// operation on a session that is gone answers `None` or `false`; an error always means trouble.
 ///
+/// Whoever drops the last clone may have to wait for the signature or the key that is just being
+/// made: the signing threads end with it.
+///
 /// # Examples
 /// ```
 /// use serde_json::json;
