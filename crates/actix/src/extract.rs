@@ -5,15 +5,14 @@ use std::future::{Future, Ready, ready};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
-use supersession::{Guard, SessionError};
+use supersession::{Guard, RequestSessions as Sessions, SessionError};
 
 use crate::convert::View;
 use crate::reject::SessionRejection;
-
-type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, SessionRejection>>>>;
 
 /// The verified session of the request; dereferences to [`supersession::Session`]. May move into
 /// tasks on other threads.
@@ -109,36 +108,96 @@ impl FromRequest for RequestSessions {
 
 impl FromRequest for Session {
     type Error = SessionRejection;
-    type Future = Extracted<Self>;
+    type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let sessions = sessions_of(request);
-        Box::pin(async move { Ok(Self(sessions?.session().await?)) })
+        Extracting::of(request, Self, Sessions::session_at_once, async |sessions| {
+            sessions.session().await
+        })
     }
 }
 
 impl FromRequest for OptionalSession {
     type Error = SessionRejection;
-    type Future = Extracted<Self>;
+    type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let sessions = sessions_of(request);
-        Box::pin(async move { Ok(Self(sessions?.optional_session().await?.map(Session))) })
+        Extracting::of(
+            request,
+            |session| Self(session.map(Session)),
+            Sessions::optional_session_at_once,
+            async |sessions| sessions.optional_session().await,
+        )
     }
 }
 
 impl<G: Guard> FromRequest for Require<G> {
     type Error = SessionRejection;
-    type Future = Extracted<Self>;
+    type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let sessions = sessions_of(request);
-        Box::pin(async move {
-            Ok(Self {
-                session: sessions?.require(&G::options()).await?,
+        let options = G::options();
+        Extracting::of(
+            request,
+            |session| Self {
+                session,
                 guard: PhantomData,
-            })
+            },
+            |sessions| sessions.require_at_once(&options),
+            async |sessions| sessions.require(&G::options()).await,
+        )
+    }
+}
+
+/// The future of the extractors of sessions. On the heap only if it has to wait.
+pub struct Extracting<T>(State<T>);
+
+enum State<T> {
+    /// None once it has been told.
+    AtOnce(Option<Result<T, SessionRejection>>),
+    Waiting(Pin<Box<dyn Future<Output = Result<T, SessionRejection>>>>),
+}
+
+impl<T: 'static> Extracting<T> {
+    /// `wait` is asked only if there is nothing `at_once`.
+    fn of<S: 'static>(
+        request: &HttpRequest,
+        make: impl FnOnce(S) -> T + 'static,
+        at_once: impl FnOnce(&Sessions) -> Option<Result<S, SessionError>>,
+        wait: impl AsyncFnOnce(Sessions) -> Result<S, SessionError> + 'static,
+    ) -> Self {
+        let sessions = match sessions_of(request) {
+            Ok(sessions) => sessions,
+            Err(error) => return Self(State::AtOnce(Some(Err(error.into())))),
+        };
+        Self(match at_once(&sessions) {
+            Some(result) => State::AtOnce(Some(result.map(make).map_err(Into::into))),
+            None => State::Waiting(Box::pin(async move { Ok(make(wait(sessions).await?)) })),
         })
+    }
+}
+
+// Nothing in it is pinned but what lies on the heap.
+impl<T> Unpin for Extracting<T> {}
+
+impl<T> Future for Extracting<T> {
+    type Output = Result<T, SessionRejection>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.get_mut().0 {
+            State::AtOnce(result) => match result.take() {
+                Some(result) => Poll::Ready(result),
+                // Polled again after it was ready, which nobody may do.
+                None => Poll::Pending,
+            },
+            State::Waiting(waiting) => waiting.as_mut().poll(cx),
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Extracting<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Extracting").finish_non_exhaustive()
     }
 }
 

@@ -22,61 +22,83 @@ pub(crate) struct NewToken<'a> {
     found_at: UnixMillis,
 }
 
+/// What verifying without waiting comes to.
+pub(crate) enum AtOnce<'a> {
+    Verified(Verified),
+    /// Its key has to be looked for.
+    Waits(Box<NewToken<'a>>),
+}
+
 impl<'a> Candidate<'a> {
     pub(crate) fn find(sessions: &Sessions, token: &'a str) -> Result<Self, ForeignToken> {
-        Self::new(sessions, token, sessions.seen(token.as_bytes()).as_ref())
+        let moment = Moment::now(sessions);
+        match sessions.seen(token.as_bytes()) {
+            Some(verified) if moment.trusts(&verified) => Ok(Self::Seen(verified)),
+            _ => moment.parse(sessions, token),
+        }
     }
 
     /// As [`Self::find`], for what a request carries.
     pub(crate) fn of(sessions: &Sessions, carried: &'a Carried) -> Result<Self, ForeignToken> {
+        let moment = Moment::now(sessions);
         match carried {
-            Carried::Seen(verified) => Self::new(sessions, verified.token(), Some(verified)),
-            Carried::Unknown(token) => Self::new(sessions, token.expose(), None),
+            Carried::Seen(verified) if moment.trusts(verified) => Ok(Self::Seen(verified.clone())),
+            carried => moment.parse(sessions, carried.expose()),
         }
     }
 
-    fn new(
-        sessions: &Sessions,
-        token: &'a str,
-        seen: Option<&Verified>,
-    ) -> Result<Self, ForeignToken> {
-        let (authority, now) = (sessions.authority(), sessions.now());
-        let key_generation = authority.key_generation(now);
-        if let Some(verified) = seen.filter(|seen| seen.still_holds(key_generation, now)) {
-            return Ok(Self::Seen(verified.clone()));
-        }
-        Ok(Self::New(Box::new(NewToken {
-            token: access::parse(token, |header| authority.known_by_header(header, now))?,
-            key_generation,
-            found_at: now,
-        })))
-    }
-
-    /// Verifies it without waiting; none if its key has to be looked for.
-    pub(crate) fn verify_at_once(
-        self,
-        sessions: &Sessions,
-    ) -> Result<Option<Verified>, SessionError> {
+    /// Verifies it without waiting, if its key is known.
+    pub(crate) fn verify_at_once(self, sessions: &Sessions) -> Result<AtOnce<'a>, SessionError> {
         match self {
-            Self::Seen(verified) => Ok(Some(verified)),
+            Self::Seen(verified) => Ok(AtOnce::Verified(verified)),
             Self::New(new) => match new.known_key(sessions) {
-                Some(key) => new.verify(sessions, Some(&key)).map(Some),
-                None => Ok(None),
+                Some(key) => new.verify(sessions, Some(&key)).map(AtOnce::Verified),
+                None => Ok(AtOnce::Waits(new)),
             },
         }
     }
 
     pub(crate) async fn verify(self, sessions: &Sessions) -> Result<Verified, SessionError> {
-        match self {
-            Self::Seen(verified) => Ok(verified),
-            Self::New(new) => {
-                let key = match new.known_key(sessions) {
-                    Some(key) => Some(key),
-                    None => new.find_key(sessions).await?,
-                };
-                new.verify(sessions, key.as_deref())
-            }
+        match self.verify_at_once(sessions)? {
+            AtOnce::Verified(verified) => Ok(verified),
+            AtOnce::Waits(new) => new.look_for_key_and_verify(sessions).await,
         }
+    }
+}
+
+/// When a token is looked at, and the keys of then.
+#[derive(Clone, Copy)]
+struct Moment {
+    now: UnixMillis,
+    key_generation: u64,
+}
+
+impl Moment {
+    fn now(sessions: &Sessions) -> Self {
+        let now = sessions.now();
+        let key_generation = sessions.authority().key_generation(now);
+        Self {
+            now,
+            key_generation,
+        }
+    }
+
+    fn trusts(self, verified: &Verified) -> bool {
+        verified.still_holds(self.key_generation, self.now)
+    }
+
+    fn parse<'a>(self, sessions: &Sessions, token: &'a str) -> Result<Candidate<'a>, ForeignToken> {
+        let Self {
+            now,
+            key_generation,
+        } = self;
+        let authority = sessions.authority();
+        let token = access::parse(token, |header| authority.known_by_header(header, now))?;
+        Ok(Candidate::New(Box::new(NewToken {
+            token,
+            key_generation,
+            found_at: now,
+        })))
     }
 }
 
@@ -90,13 +112,18 @@ impl NewToken<'_> {
         }
     }
 
-    async fn find_key(&self, sessions: &Sessions) -> Result<Option<Key>, SessionError> {
-        match &self.token.named {
-            NamedKey::Known(key) => Ok(Some(Key::clone(key))),
+    /// For a token whose key was not known at once.
+    pub(crate) async fn look_for_key_and_verify(
+        self,
+        sessions: &Sessions,
+    ) -> Result<Verified, SessionError> {
+        let key = match &self.token.named {
+            NamedKey::Known(key) => Some(Key::clone(key)),
             NamedKey::Other { kid, .. } => {
-                Ok(sessions.authority().find_key(kid, self.found_at).await?)
+                sessions.authority().find_key(kid, self.found_at).await?
             }
-        }
+        };
+        self.verify(sessions, key.as_deref())
     }
 
     fn verify(

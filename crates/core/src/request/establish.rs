@@ -9,9 +9,8 @@ use crate::clock::UnixMillis;
 use crate::error::SessionError;
 use crate::request::{Strictness, VerifyOptions};
 use crate::secret::AntiCsrfToken;
-use crate::session::{Access, Attachment, Session, SessionParts};
+use crate::session::{Access, Session};
 use crate::sessions::Sessions;
-use crate::verify::Verified;
 
 /// What remains of the anti-CSRF check once the token is known.
 #[derive(Clone, Copy, Debug)]
@@ -25,22 +24,15 @@ pub(crate) enum AntiCsrfCheck<'a> {
 /// The id under which a session that is too old is reported.
 const SESSION_AGE: &str = "session-age";
 
-/// Makes the session of a verified token, as far as that needs no waiting. Tells how sure it is that
-/// the session has not been revoked, if that is all that the options demand.
-pub(crate) fn begin(
+/// How sure it is that the session of a verified token has not been revoked, if that is all that the
+/// options demand, and known without asking anybody.
+pub(crate) fn settled(
     sessions: &Sessions,
-    verified: Verified,
-    anti_csrf: AntiCsrfCheck<'_>,
-    attachment: Option<Attachment>,
+    access: &Access,
     options: &VerifyOptions,
-) -> Result<(Session, Option<Strictness>), SessionError> {
-    check_anti_csrf(verified.anti_csrf(), anti_csrf)?;
-    let parts = SessionParts::verified(verified, attachment);
-    let session = Session::new(sessions.clone(), parts);
+) -> Option<Strictness> {
     let demanded = options.demanded_strictness(sessions.config());
-    let settled =
-        known_live(&session, demanded).filter(|_| !options.demands_claims(sessions.config()));
-    Ok((session, settled))
+    known_live(sessions, access, demanded).filter(|_| !options.demands_claims(sessions.config()))
 }
 
 /// Checks what the options demand beyond that. A new access token stays in the handle; delivering it
@@ -75,26 +67,19 @@ pub(crate) fn check_anti_csrf(
 }
 
 /// How sure it is that the session is live, if that is as sure as demanded without asking the store.
-pub(crate) fn known_live(session: &Session, demanded: Strictness) -> Option<Strictness> {
-    if is_unconfirmed(session) {
+fn known_live(sessions: &Sessions, access: &Access, demanded: Strictness) -> Option<Strictness> {
+    // Made by a refresh, and the authority must be told that it has arrived.
+    if access.has_parent() && sessions.authority().confirms_refreshes() {
         return None;
     }
     match demanded {
         Strictness::TokenOnly => Some(Strictness::TokenOnly),
         Strictness::Feed => {
-            let confirmed = &session.sessions().watch().confirmed;
-            confirmed
-                .holds(session.handle())
-                .then_some(Strictness::Feed)
+            let confirmed = &sessions.watch().confirmed;
+            confirmed.holds(access.handle()).then_some(Strictness::Feed)
         }
         Strictness::Database => None,
     }
-}
-
-/// Whether the token was made by a refresh, and the authority must be told that it has arrived.
-fn is_unconfirmed(session: &Session) -> bool {
-    session.live().read_access(Access::has_parent)
-        && session.sessions().authority().confirms_refreshes()
 }
 
 /// Makes sure that the session is live, at least as sure as demanded, and tells how sure it is.
@@ -103,7 +88,8 @@ pub(crate) async fn check_live(
     demanded: Strictness,
     options: &VerifyOptions,
 ) -> Result<Strictness, SessionError> {
-    if let Some(strictness) = known_live(session, demanded) {
+    let known = session.read_access(|access| known_live(session.sessions(), access, demanded));
+    if let Some(strictness) = known {
         return Ok(strictness);
     }
     if demanded == Strictness::TokenOnly {
@@ -126,7 +112,7 @@ async fn check(
     options: &VerifyOptions,
 ) -> Result<(), SessionError> {
     let sessions = session.sessions();
-    let access = session.live().access();
+    let access = session.access();
     let claims = access.claims();
     let presented = PresentedToken {
         token: access.token_text(),
@@ -159,12 +145,10 @@ async fn check(
         check_age(session, confirmed.time_created, options).await?;
     }
     if let Some(replacement) = confirmed.replacement {
-        session.live().adopt(replacement);
+        session.adopt(replacement);
     }
     if let Some(stored) = confirmed.stored_payload
-        && !session
-            .live()
-            .read_access(|access| access.agrees_with(&stored))
+        && !session.read_access(|access| access.agrees_with(&stored))
     {
         session.reissue(&stored).await?;
     }

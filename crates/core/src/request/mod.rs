@@ -1,20 +1,25 @@
 //! Sessions of one request: what it carries, what was verified, and what its response must carry.
 
 mod candidate;
+mod effects;
 pub(crate) mod establish;
+mod established;
 mod options;
 mod refresh;
 mod reply;
 mod routes;
 mod verify;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, Weak};
 
-pub(crate) use candidate::Candidate;
+pub(crate) use candidate::{AtOnce, Candidate};
 pub(crate) use establish::AntiCsrfCheck;
 pub use options::{Guard, Strictness, VerifyOptions};
 pub use routes::Route;
 pub use verify::{PendingVerification, Verification};
+
+use effects::Effects;
+use established::Established;
 
 use crate::clock::UnixMillis;
 use crate::config::Config;
@@ -22,7 +27,7 @@ use crate::doctor::{self, Finding};
 use crate::error::{Fault, SessionError};
 use crate::http::{RequestView, ResponseHead};
 use crate::ids::UserId;
-use crate::session::{Attachment, Effects, Session};
+use crate::session::{Attachment, Session, SharedTokens, Way};
 use crate::sessions::{CreateSession, Sessions};
 use crate::store::Device;
 use crate::transfer::{AntiCsrf, Presented, Transport};
@@ -43,17 +48,21 @@ struct Inner {
     presented: OnceLock<Presented>,
     /// What the doctor says of the request, if it asks for that.
     findings: OnceLock<Vec<Finding>>,
-    verified: Mutex<Option<Verified>>,
-    /// None where the response went out before anybody had something for it.
-    effects: OnceLock<Option<Arc<Effects>>>,
+    /// The session that counts for the request.
+    established: OnceLock<Established>,
+    /// Its tokens, as long as it is the one that was established first.
+    tokens: SharedTokens,
+    effects: Effects,
 }
 
-/// The session of the request, and what has been checked of it so far.
+/// [`RequestSessions`] for a session that the request may keep, and which must not keep it in turn.
 #[derive(Clone, Debug)]
-struct Verified {
-    session: Session,
-    /// How sure it is that it has not been revoked.
-    strictness: Strictness,
+pub(crate) struct WeakRequest(Weak<Inner>);
+
+impl WeakRequest {
+    pub(crate) fn upgrade(&self) -> Option<RequestSessions> {
+        self.0.upgrade().map(|inner| RequestSessions { inner })
+    }
 }
 
 impl RequestSessions {
@@ -65,8 +74,9 @@ impl RequestSessions {
                 route,
                 presented: OnceLock::new(),
                 findings: OnceLock::new(),
-                verified: Mutex::new(None),
-                effects: OnceLock::new(),
+                established: OnceLock::new(),
+                tokens: SharedTokens::default(),
+                effects: Effects::default(),
             }),
         }
     }
@@ -110,11 +120,8 @@ impl RequestSessions {
     #[doc(alias = "attachToRequestResponse")]
     pub fn attach(&self, session: &Session) -> Result<Session, SessionError> {
         let attachment = self.attachment_for_creation()?;
-        let session = Session::new(
-            self.inner.sessions.clone(),
-            session.live().parts_for(attachment),
-        );
-        session.live().deliver();
+        let session = session.attached(self.inner.sessions.clone(), attachment);
+        session.give_to_client();
         Ok(session)
     }
 
@@ -122,17 +129,20 @@ impl RequestSessions {
     /// once, for every response; what happens to sessions afterwards is stored but no longer
     /// travels with it.
     pub fn finish(&self, head: &mut dyn ResponseHead) {
-        if let Some(effects) = self.inner.effects.get_or_init(|| None) {
-            effects.finish(self.config(), head);
-        }
+        self.effects().finish(self.config(), head);
     }
 
-    fn effects(&self) -> Arc<Effects> {
-        let effects = self.inner.effects.get_or_init(|| Some(Arc::default()));
-        match effects {
-            Some(effects) => Arc::clone(effects),
-            None => Arc::new(Effects::finished()),
-        }
+    pub(crate) fn effects(&self) -> &Effects {
+        &self.inner.effects
+    }
+
+    /// The tokens of the session that was established first.
+    pub(crate) fn tokens(&self) -> &SharedTokens {
+        &self.inner.tokens
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakRequest {
+        WeakRequest(Arc::downgrade(&self.inner))
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -145,28 +155,30 @@ impl RequestSessions {
         })
     }
 
-    fn attachment(&self, transport: Transport) -> Result<Attachment, Fault> {
-        Ok(Attachment {
-            effects: self.effects(),
-            transport,
-            site: self.presented()?.site()?,
-        })
+    fn way_by(&self, transport: Transport) -> Result<Way, Fault> {
+        let site = self.presented()?.site()?;
+        Ok(Way { transport, site })
+    }
+
+    fn attachment(&self, way: Way) -> Attachment {
+        let request = self.downgrade();
+        Attachment { request, way }
     }
 
     /// How a session that is created here travels; refuses what no browser would keep (session
     /// specification, 3.10).
     pub(crate) fn attachment_for_creation(&self) -> Result<Attachment, Fault> {
-        let attachment = self.attachment(self.presented()?.for_creation)?;
-        let site = attachment.site;
+        let way = self.way_by(self.presented()?.for_creation)?;
+        let site = way.site;
         let insecure = site.same_site == crate::SameSite::None
             && !self.config().cookies.secure
             && !site.is_local;
-        if attachment.transport == Transport::Cookie && insecure {
+        if way.transport == Transport::Cookie && insecure {
             return Err(Fault::misuse(
                 "cookies with SameSite=None need Secure. Fix: serve the API over https, set `api_domain` accordingly, and do not set `cookie_secure(false)`; or use header-based sessions",
             ));
         }
-        Ok(attachment)
+        Ok(self.attachment(way))
     }
 
     /// Whether a session that is created or refreshed here gets an anti-CSRF token.
@@ -175,7 +187,7 @@ impl RequestSessions {
         attachment: Option<&Attachment>,
     ) -> Result<bool, Fault> {
         let by_cookie =
-            attachment.is_some_and(|attachment| attachment.transport == Transport::Cookie);
+            attachment.is_some_and(|attachment| attachment.way.transport == Transport::Cookie);
         Ok(by_cookie && self.presented()?.anti_csrf_mode(self.config())? == AntiCsrf::ViaToken)
     }
 
@@ -185,11 +197,11 @@ impl RequestSessions {
         &self,
         attachment: &Attachment,
     ) -> Result<(), Fault> {
-        let other = attachment.transport.other();
+        let Way { transport, site } = attachment.way;
+        let other = transport.other();
         if self.presented()?.carries_access_token(other) {
-            attachment
-                .effects
-                .plan(|plan| plan.clear(other, attachment.site.same_site));
+            self.effects()
+                .plan(|plan| plan.clear(other, site.same_site));
         }
         Ok(())
     }
@@ -212,26 +224,6 @@ impl RequestSessions {
             devices.seen(session.handle(), client, sessions.now());
         }
     }
-
-    fn verified(&self) -> Option<Verified> {
-        self.inner
-            .verified
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn remember(&self, session: &Session, strictness: Strictness) {
-        let verified = Verified {
-            session: session.clone(),
-            strictness,
-        };
-        *self
-            .inner
-            .verified
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(verified);
-    }
 }
 
 impl std::fmt::Debug for RequestSessions {
@@ -239,5 +231,11 @@ impl std::fmt::Debug for RequestSessions {
         f.debug_struct("RequestSessions")
             .field("route", &self.inner.route)
             .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").finish_non_exhaustive()
     }
 }

@@ -44,21 +44,22 @@ impl RequestSessions {
             use_anti_csrf: by_cookie && mode == AntiCsrf::ViaToken,
             key_kind: self.config().key_kind,
         };
-        let attachment = self.attachment(selected.transport)?;
-        let same_site = attachment.site.same_site;
-        let session = self.sessions().exchange(request, Some(attachment)).await?;
+        let way = self.way_by(selected.transport)?;
+        let same_site = way.site.same_site;
+        let attachment = Some(self.attachment(way));
+        let session = self.sessions().exchange(request, attachment).await?;
         let other = selected.transport.other();
         if presented.carries_refresh_token(other) {
             self.effects().plan(|plan| plan.clear(other, same_site));
         }
-        session.live().deliver();
+        session.give_to_client();
         if presented.has_legacy_cookie {
             self.effects()
                 .plan(|plan| plan.clear_legacy_cookie(same_site));
         }
         self.note_use(&session);
-        self.remember(&session, Strictness::Database);
-        Ok(session)
+        let (access, tokens) = session.into_tokens();
+        Ok(self.establish(access, tokens, way, Strictness::Database))
     }
 
     /// Signs out: verifies the session as a guard without claim validators does, ends it, and takes

@@ -3,9 +3,10 @@
 use tracing::Instrument as _;
 
 use super::establish::{self, AntiCsrfCheck};
-use super::{Candidate, RequestSessions, Route, Strictness, VerifyOptions};
+use super::established::Verified;
+use super::{AtOnce, Candidate, RequestSessions, Route, Strictness, VerifyOptions};
 use crate::error::SessionError;
-use crate::session::Session;
+use crate::session::{Access, Session, SharedTokens, Way};
 use crate::transfer::{
     AntiCsrf, DuplicateCookies, Presented, RequestMethod, SelectedToken, Transport,
 };
@@ -49,10 +50,19 @@ impl RequestSessions {
     /// # Errors
     /// As [`Self::verify`]; also [`SessionError::Unauthorised`] where there is no session.
     pub async fn require(&self, options: &VerifyOptions) -> Result<Session, SessionError> {
-        let session = self.verify(options).await?;
-        session.ok_or_else(|| {
-            SessionError::unauthorised_keeping_tokens("the request carries no session")
-        })
+        self.verify(options).await.and_then(required)
+    }
+
+    /// What [`Self::require`] comes to, if it need not wait: `None` says that it must be awaited. For
+    /// extractors, which can do without a future then.
+    pub fn require_at_once(
+        &self,
+        options: &VerifyOptions,
+    ) -> Option<Result<Session, SessionError>> {
+        match self.begin_verification(options) {
+            Verification::Done(verdict) => Some(verdict.and_then(required)),
+            Verification::Pending(_) => None,
+        }
     }
 
     /// The session that a guard has established; without a guard, the one that
@@ -62,9 +72,17 @@ impl RequestSessions {
     /// # Errors
     /// As [`Self::require`].
     pub async fn session(&self) -> Result<Session, SessionError> {
-        match self.verified() {
-            Some(verified) => Ok(verified.session),
+        match self.session_at_once() {
+            Some(session) => session,
             None => self.require(&VerifyOptions::new()).await,
+        }
+    }
+
+    /// What [`Self::session`] comes to, if it need not wait, as [`Self::require_at_once`].
+    pub fn session_at_once(&self) -> Option<Result<Session, SessionError>> {
+        match self.verified() {
+            Some(verified) => Some(Ok(verified.session)),
+            None => self.require_at_once(&VerifyOptions::new()),
         }
     }
 
@@ -73,9 +91,20 @@ impl RequestSessions {
     /// # Errors
     /// As [`Self::verify`].
     pub async fn optional_session(&self) -> Result<Option<Session>, SessionError> {
-        match self.verified() {
-            Some(verified) => Ok(Some(verified.session)),
+        match self.optional_session_at_once() {
+            Some(session) => session,
             None => self.verify(&VerifyOptions::new().optional()).await,
+        }
+    }
+
+    /// What [`Self::optional_session`] comes to, if it need not wait, as [`Self::require_at_once`].
+    pub fn optional_session_at_once(&self) -> Option<Result<Option<Session>, SessionError>> {
+        if let Some(verified) = self.verified() {
+            return Some(Ok(Some(verified.session)));
+        }
+        match self.begin_verification(&VerifyOptions::new().optional()) {
+            Verification::Done(verdict) => Some(verdict),
+            Verification::Pending(_) => None,
         }
     }
 
@@ -93,34 +122,32 @@ impl RequestSessions {
         if let Some(verified) = self.verified() {
             return self.begin_further(verified, selected.anti_csrf, options);
         }
-        let attachment = Some(self.attachment(selected.transport)?);
-        let Some(proof) = selected.candidate.verify_at_once(self.sessions())? else {
+        let way = self.way_by(selected.transport)?;
+        let AtOnce::Verified(proof) = selected.candidate.verify_at_once(self.sessions())? else {
             return Ok(Begun::Waits(Next::Everything));
         };
-        let (session, settled) = establish::begin(
-            self.sessions(),
-            proof,
-            selected.anti_csrf,
-            attachment,
-            options,
-        )?;
-        Ok(match settled {
-            Some(strictness) => Begun::Done(Some(self.established(session, strictness))),
-            None => Begun::Waits(Next::Checks(session)),
-        })
+        establish::check_anti_csrf(proof.anti_csrf(), selected.anti_csrf)?;
+        let access = Access::Verified(proof);
+        let tokens = SharedTokens::default();
+        Ok(
+            match establish::settled(self.sessions(), &access, options) {
+                Some(strictness) => {
+                    Begun::Done(Some(self.established(access, tokens, way, strictness)))
+                }
+                None => Begun::Waits(Next::Checks(self.not_yet_established(access, way), way)),
+            },
+        )
     }
 
     /// What a second guard asks beyond the first.
     fn begin_further(
         &self,
-        verified: super::Verified,
+        verified: Verified,
         anti_csrf: AntiCsrfCheck<'_>,
         options: &VerifyOptions,
     ) -> Result<Begun, SessionError> {
         let session = &verified.session;
-        session
-            .live()
-            .read_access(|access| establish::check_anti_csrf(access.anti_csrf(), anti_csrf))?;
+        session.read_access(|access| establish::check_anti_csrf(access.anti_csrf(), anti_csrf))?;
         let asks_store = verified.strictness < options.demanded_strictness(self.config())
             || options.session_age_limit().is_some();
         if asks_store || options.demands_claims(self.config()) {
@@ -129,7 +156,7 @@ impl RequestSessions {
                 asks_store,
             }));
         }
-        session.live().deliver();
+        session.give_to_client();
         Ok(Begun::Done(Some(verified.session)))
     }
 
@@ -169,11 +196,23 @@ impl RequestSessions {
     }
 
     /// The session is as it must be: it counts for the rest of the request.
-    fn established(&self, session: Session, strictness: Strictness) -> Session {
-        session.live().deliver();
+    fn established(
+        &self,
+        access: Access,
+        tokens: SharedTokens,
+        way: Way,
+        strictness: Strictness,
+    ) -> Session {
+        let session = self.establish(access, tokens, way, strictness);
+        session.give_to_client();
         self.note_use(&session);
-        self.remember(&session, strictness);
         session
+    }
+
+    /// The session of a token that is good, of which more is to be checked.
+    fn not_yet_established(&self, access: Access, way: Way) -> Session {
+        let attachment = Some(self.attachment(way));
+        Session::verified(self.sessions().clone(), access, attachment)
     }
 
     /// Two cookies of one name: the client is to refresh, and loses the one for an older path.
@@ -211,6 +250,11 @@ impl RequestSessions {
     }
 }
 
+fn required(session: Option<Session>) -> Result<Session, SessionError> {
+    session
+        .ok_or_else(|| SessionError::unauthorised_keeping_tokens("the request carries no session"))
+}
+
 /// A verification, as far as it needs no waiting.
 #[derive(Debug)]
 pub enum Verification {
@@ -242,9 +286,10 @@ impl PendingVerification {
         let Self { sessions, next } = self;
         match next {
             Next::Everything => sessions.verify_waiting(options).await,
-            Next::Checks(session) => {
+            Next::Checks(session, way) => {
                 let strictness = establish::complete(&session, options).await?;
-                Ok(Some(sessions.established(session, strictness)))
+                let (access, tokens) = session.into_tokens();
+                Ok(Some(sessions.established(access, tokens, way, strictness)))
             }
             Next::Further {
                 verified,
@@ -254,12 +299,12 @@ impl PendingVerification {
                 if asks_store {
                     let demanded = options.demanded_strictness(sessions.config());
                     let strictness = establish::check_live(&session, demanded, options).await?;
-                    sessions.remember(&session, strictness);
+                    sessions.note_strictness(strictness);
                 }
                 session
                     .check_claims(&options.validators(sessions.config(), &session))
                     .await?;
-                session.live().deliver();
+                session.give_to_client();
                 Ok(Some(session))
             }
         }
@@ -277,20 +322,13 @@ impl RequestSessions {
             Selection::Refresh => return self.refresh().await.map(Some),
             Selection::Token(selected) => selected,
         };
-        let attachment = Some(self.attachment(selected.transport)?);
+        let way = self.way_by(selected.transport)?;
         let proof = selected.candidate.verify(self.sessions()).await?;
-        let (session, settled) = establish::begin(
-            self.sessions(),
-            proof,
-            selected.anti_csrf,
-            attachment,
-            options,
-        )?;
-        let strictness = match settled {
-            Some(strictness) => strictness,
-            None => establish::complete(&session, options).await?,
-        };
-        Ok(Some(self.established(session, strictness)))
+        establish::check_anti_csrf(proof.anti_csrf(), selected.anti_csrf)?;
+        let session = self.not_yet_established(Access::Verified(proof), way);
+        let strictness = establish::complete(&session, options).await?;
+        let (access, tokens) = session.into_tokens();
+        Ok(Some(self.established(access, tokens, way, strictness)))
     }
 }
 
@@ -303,9 +341,9 @@ enum Begun {
 #[derive(Debug)]
 enum Next {
     Everything,
-    Checks(Session),
+    Checks(Session, Way),
     Further {
-        verified: super::Verified,
+        verified: Verified,
         asks_store: bool,
     },
 }

@@ -120,7 +120,7 @@ impl Session {
     /// it yet.
     pub(crate) async fn reissue(&self, custom: &JsonObject) -> Result<(), SessionError> {
         let sessions = self.sessions();
-        let access = self.live().access();
+        let access = self.access();
         let claims = access.claims();
         // A payload of an older format may hold names that are protected today; they cannot be
         // minted.
@@ -139,19 +139,18 @@ impl Session {
             )
             .await?;
         match reissued {
-            ReissueOutcome::Issued(access) => self.live().adopt(*access),
-            ReissueOutcome::Expired => self
-                .live()
-                .adopt_payload(access::payload(claims, &custom).unwrap_or_default()),
+            ReissueOutcome::Issued(access) => self.adopt(*access),
+            ReissueOutcome::Expired => {
+                self.adopt_payload(access::payload(claims, &custom).unwrap_or_default());
+            }
             ReissueOutcome::Gone => return Err(SessionError::gone()),
         }
         Ok(())
     }
 
     pub(crate) fn deliver(&self) -> Delivery {
-        let expired =
-            self.live().read_access(Access::expires_at) <= self.sessions().now().floor_seconds();
-        if !expired && self.live().deliver() {
+        let expired = self.read_access(Access::expires_at) <= self.sessions().now().floor_seconds();
+        if !expired && self.give_to_client() {
             Delivery::InThisResponse
         } else {
             Delivery::AtNextRefresh

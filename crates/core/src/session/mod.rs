@@ -1,10 +1,9 @@
 //! The handle that a request's handler gets.
 
+mod access;
 mod claims;
 mod data;
 mod state;
-
-use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
@@ -15,22 +14,22 @@ use crate::error::SessionError;
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::secret::{AccessToken, AntiCsrfToken, FrontToken, RefreshToken};
-use crate::sessions::Sessions;
 use crate::watch::SessionEnd;
 
-pub(crate) use state::Access;
-use state::Live;
-pub(crate) use state::{Attachment, Effects, SessionParts};
+pub(crate) use access::Access;
+use state::Home;
+pub(crate) use state::{Attachment, SharedTokens, Way};
 
 /// A verified session. Cheap to clone; may move into tasks and streams.
 ///
 /// There is no way to make one but through [`Sessions`]: whoever has a `Session` has had it
 /// verified. Getters read memory; what asks the store is a verb. A verb on a session that has ended
 /// fails with [`SessionError::Unauthorised`], and nothing re-creates the session.
-#[derive(Clone)]
 #[doc(alias = "SessionContainer")]
 pub struct Session {
-    inner: Arc<Live>,
+    /// The access token that the handle was made with. Whose session it is does not change.
+    first: Access,
+    home: Home,
 }
 
 /// Whether a new access token reaches the client.
@@ -65,26 +64,12 @@ pub struct SessionTokens {
 }
 
 impl Session {
-    pub(crate) fn new(sessions: Sessions, parts: SessionParts) -> Self {
-        Self {
-            inner: Arc::new(Live::new(sessions, parts)),
-        }
-    }
-
-    pub(crate) fn sessions(&self) -> &Sessions {
-        &self.inner.sessions
-    }
-
-    pub(crate) fn live(&self) -> &Live {
-        &self.inner
-    }
-
     /// The user.
     #[must_use]
     #[doc(alias = "getUserId")]
     #[doc(alias = "get_user_id")]
     pub fn user_id(&self) -> &UserId {
-        &self.inner.first.claims().user_id
+        self.first.user_id()
     }
 
     /// The login method of the user. The same as the user, unless a core with linked accounts made
@@ -92,27 +77,27 @@ impl Session {
     #[must_use]
     #[doc(alias = "getRecipeUserId")]
     pub fn recipe_user_id(&self) -> &UserId {
-        &self.inner.first.claims().recipe_user_id
+        self.first.recipe_user_id()
     }
 
     /// The tenant.
     #[must_use]
     #[doc(alias = "getTenantId")]
     pub fn tenant_id(&self) -> &TenantId {
-        &self.inner.first.claims().tenant_id
+        self.first.tenant_id()
     }
 
     /// The name of the session, which survives refreshes.
     #[must_use]
     #[doc(alias = "getHandle")]
     pub fn handle(&self) -> &SessionHandle {
-        &self.inner.first.claims().handle
+        self.first.handle()
     }
 
     /// When the access token expires.
     #[must_use]
     pub fn access_token_expires_at(&self) -> UnixMillis {
-        self.inner.read_access(Access::expires_at).into()
+        self.read_access(Access::expires_at).into()
     }
 
     /// The whole access token payload, the token's own claims included. Follows changes made
@@ -120,7 +105,7 @@ impl Session {
     #[must_use]
     #[doc(alias = "getAccessTokenPayload")]
     pub fn access_token_payload(&self) -> JsonObject {
-        self.inner.read_access(Access::payload)
+        self.read_access(Access::payload)
     }
 
     /// The access token payload, read into `T`.
@@ -137,14 +122,14 @@ impl Session {
     #[must_use]
     #[doc(alias = "getAccessToken")]
     pub fn access_token(&self) -> AccessToken {
-        self.inner.tokens().access_token
+        self.all_tokens().access_token
     }
 
     /// All tokens, for callers that transport them by themselves.
     #[must_use]
     #[doc(alias = "getAllSessionTokensDangerously")]
     pub fn all_session_tokens_dangerously(&self) -> SessionTokens {
-        self.inner.tokens()
+        self.all_tokens()
     }
 
     /// What the store knows of the session.
@@ -214,7 +199,7 @@ impl Session {
     #[doc(alias = "revokeSession")]
     pub async fn revoke(&self) -> Result<(), SessionError> {
         self.sessions().revoke(self.handle()).await?;
-        self.inner.clear_at_client();
+        self.clear_at_client();
         Ok(())
     }
 }
@@ -228,3 +213,6 @@ impl std::fmt::Debug for Session {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

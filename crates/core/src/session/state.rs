@@ -1,225 +1,178 @@
-//! What is behind a handle: facts that do not change, tokens that may, and the way back to the
-//! response.
+//! What of a session may change, where that lies, and the way back to the response.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::SessionTokens;
+use super::{Access, Session, SessionTokens};
 use crate::authority::{IssuedAccess, IssuedSession};
-use crate::clock::{UnixMillis, UnixSeconds};
-use crate::config::Config;
-use crate::http::ResponseHead;
+use crate::clock::UnixMillis;
 use crate::json::JsonObject;
-use crate::secret::{AccessToken, AntiCsrfToken, FrontToken, RefreshToken};
+use crate::request::{RequestSessions, WeakRequest};
+use crate::secret::{AntiCsrfToken, RefreshToken};
 use crate::sessions::Sessions;
-use crate::token::access::{AccessClaims, custom_payload};
-use crate::token::front;
 use crate::transfer::{ResponsePlan, SiteOfRequest, TokensOut, Transport};
-use crate::verify::Verified;
 
-/// The token effects of one response, shared by the request and its sessions.
-#[derive(Debug, Default)]
-pub(crate) struct Effects(Mutex<EffectsState>);
-
-#[derive(Debug, Default)]
-struct EffectsState {
-    plan: ResponsePlan,
-    /// The head of the response has been written; what comes later cannot travel with it.
-    finished: bool,
-}
-
-impl Effects {
-    /// Those of a response that is on its way.
-    pub(crate) fn finished() -> Self {
-        Self(Mutex::new(EffectsState {
-            plan: ResponsePlan::default(),
-            finished: true,
-        }))
-    }
-
-    /// Changes the plan; false if it is too late.
-    pub(crate) fn plan(&self, change: impl FnOnce(&mut ResponsePlan)) -> bool {
-        let mut state = lock(&self.0);
-        if !state.finished {
-            change(&mut state.plan);
-        }
-        !state.finished
-    }
-
-    pub(crate) fn finish(&self, config: &Config, head: &mut dyn ResponseHead) {
-        let mut state = lock(&self.0);
-        if !state.finished {
-            state.finished = true;
-            state.plan.apply(config, head);
-        }
-    }
+/// How a session travels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    pub(crate) transport: Transport,
+    pub(crate) site: SiteOfRequest,
 }
 
 /// How a session is tied to a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Attachment {
-    pub(crate) effects: Arc<Effects>,
-    pub(crate) transport: Transport,
-    pub(crate) site: SiteOfRequest,
+    /// Weak, because a request may keep its session.
+    pub(crate) request: WeakRequest,
+    pub(crate) way: Way,
 }
 
-/// The access token of a session, and what it says.
-#[derive(Clone, Debug)]
-pub(crate) enum Access {
-    /// The client sent it.
-    Verified(Verified),
-    /// It was made here.
-    Issued(Arc<IssuedAccess>),
+/// Where the tokens of a session are kept.
+pub(super) enum Home {
+    /// In the request that was verified with it.
+    Request(RequestSessions),
+    /// By the handle. Nothing is on the heap until the session is changed or cloned.
+    Handle {
+        sessions: Sessions,
+        attachment: Option<Attachment>,
+        tokens: SharedTokens,
+    },
 }
 
-impl Access {
-    fn token(&self) -> AccessToken {
-        AccessToken::new(self.token_text())
-    }
-
-    pub(crate) fn token_text(&self) -> &str {
-        match self {
-            Self::Verified(verified) => verified.token(),
-            Self::Issued(issued) => issued.token.expose(),
-        }
-    }
-
-    /// Whether it was made by a refresh that nobody has confirmed yet.
-    pub(crate) fn has_parent(&self) -> bool {
-        match self {
-            Self::Verified(verified) => verified.has_parent(),
-            Self::Issued(issued) => issued.claims.parent_refresh_hash1.is_some(),
-        }
-    }
-
-    pub(crate) fn expires_at(&self) -> UnixSeconds {
-        match self {
-            Self::Verified(verified) => verified.expires_at(),
-            Self::Issued(issued) => issued.claims.expires_at,
-        }
-    }
-
-    pub(crate) fn anti_csrf(&self) -> Option<&str> {
-        match self {
-            Self::Verified(verified) => verified.anti_csrf(),
-            Self::Issued(issued) => issued.claims.anti_csrf.as_ref().map(AntiCsrfToken::expose),
-        }
-    }
-
-    pub(crate) fn payload(&self) -> JsonObject {
-        match self {
-            Self::Verified(verified) => verified.payload(),
-            Self::Issued(issued) => issued.payload.clone(),
-        }
-    }
-
-    pub(crate) fn claims(&self) -> &AccessClaims {
-        match self {
-            Self::Verified(verified) => verified.claims(),
-            Self::Issued(issued) => &issued.claims,
-        }
-    }
-
-    /// Whether a stored payload says what the token's own says, beside the token's claims.
-    pub(crate) fn agrees_with(&self, stored: &JsonObject) -> bool {
-        if let Self::Verified(verified) = self
-            && verified.is_known_to_agree_with(stored)
-        {
-            return true;
-        }
-        let agrees = custom_payload(stored).same_json(&custom_payload(&self.payload()));
-        if let Self::Verified(verified) = self
-            && agrees
-        {
-            verified.note_agreement_with(stored.clone());
-        }
-        agrees
-    }
-
-    fn front_token(&self) -> FrontToken {
-        front::mint(&self.claims().user_id, self.expires_at(), &self.payload())
-    }
-}
-
-/// What a session is made of.
-#[derive(Debug)]
-pub(crate) struct SessionParts {
-    pub(crate) access: Access,
-    pub(crate) refresh: Option<(RefreshToken, UnixMillis)>,
-    pub(crate) anti_csrf: Option<AntiCsrfToken>,
-    /// Whether the access token is newer than what the client has.
-    pub(crate) updated: bool,
-    pub(crate) attachment: Option<Attachment>,
-}
-
-impl SessionParts {
-    /// The parts of a session that was created or refreshed.
-    pub(crate) fn issued(session: IssuedSession, attachment: Option<Attachment>) -> Self {
-        Self {
-            access: Access::Issued(Arc::new(session.access)),
-            refresh: Some((session.refresh_token, session.refresh_expires_at)),
-            anti_csrf: session.anti_csrf,
-            updated: true,
-            attachment,
-        }
-    }
-
-    /// The parts of a session whose token the client has sent.
-    pub(crate) fn verified(verified: Verified, attachment: Option<Attachment>) -> Self {
-        Self {
-            access: Access::Verified(verified),
-            refresh: None,
-            anti_csrf: None,
-            updated: false,
-            attachment,
-        }
-    }
-}
-
-/// A session as long as somebody holds it.
-pub(crate) struct Live {
-    pub(super) sessions: Sessions,
-    /// The access token that the handle was made with. Whose session it is does not change.
-    pub(super) first: Access,
-    attachment: Option<Attachment>,
-    /// Nothing as long as `first` is all there is.
-    tokens: OnceLock<Mutex<Tokens>>,
-}
+/// The tokens of a session for all its handles, as soon as there may be more to them than the access
+/// token that the session was made with.
+#[derive(Default)]
+pub(crate) struct SharedTokens(OnceLock<Arc<Mutex<Tokens>>>);
 
 struct Tokens {
     access: Access,
     refresh: Option<(RefreshToken, UnixMillis)>,
     anti_csrf: Option<AntiCsrfToken>,
+    /// Whether the access token is newer than what the client has.
     updated: bool,
 }
 
-impl Live {
-    pub(super) fn new(sessions: Sessions, parts: SessionParts) -> Self {
-        let live = Self {
-            sessions,
-            first: parts.access,
-            attachment: parts.attachment,
-            tokens: OnceLock::new(),
-        };
-        if parts.updated {
-            *live.lock() = Tokens {
-                access: live.first.clone(),
-                refresh: parts.refresh,
-                anti_csrf: parts.anti_csrf,
-                updated: true,
-            };
-        }
-        live
+impl SharedTokens {
+    fn of(tokens: Tokens) -> Self {
+        Self(OnceLock::from(Arc::new(Mutex::new(tokens))))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Tokens> {
-        lock(self.tokens.get_or_init(|| {
-            Mutex::new(Tokens {
-                access: self.first.clone(),
-                refresh: None,
-                anti_csrf: None,
-                updated: false,
-            })
-        }))
+    fn get(&self) -> Option<MutexGuard<'_, Tokens>> {
+        self.0.get().map(|tokens| lock(tokens))
+    }
+
+    fn get_or_begin(&self, first: &Access) -> &Arc<Mutex<Tokens>> {
+        self.0
+            .get_or_init(|| Arc::new(Mutex::new(Tokens::only(first))))
+    }
+
+    fn share(&self, first: &Access) -> Self {
+        Self(OnceLock::from(Arc::clone(self.get_or_begin(first))))
+    }
+
+    /// Becomes the same as `other`, if this has nothing yet.
+    pub(crate) fn join(&self, other: &Self) {
+        if let Some(tokens) = other.0.get() {
+            self.0.get_or_init(|| Arc::clone(tokens));
+        }
+    }
+}
+
+impl Tokens {
+    fn only(access: &Access) -> Self {
+        Self {
+            access: access.clone(),
+            refresh: None,
+            anti_csrf: None,
+            updated: false,
+        }
+    }
+}
+
+impl Session {
+    /// A session that was created or refreshed.
+    pub(crate) fn issued(
+        sessions: Sessions,
+        issued: IssuedSession,
+        attachment: Option<Attachment>,
+    ) -> Self {
+        let access = Access::Issued(Arc::new(issued.access));
+        let tokens = SharedTokens::of(Tokens {
+            access: access.clone(),
+            refresh: Some((issued.refresh_token, issued.refresh_expires_at)),
+            anti_csrf: issued.anti_csrf,
+            updated: true,
+        });
+        Self::at_handle(sessions, access, attachment, tokens)
+    }
+
+    /// A session whose token the client has sent.
+    pub(crate) fn verified(
+        sessions: Sessions,
+        access: Access,
+        attachment: Option<Attachment>,
+    ) -> Self {
+        Self::at_handle(sessions, access, attachment, SharedTokens::default())
+    }
+
+    /// The session of a request, which keeps its tokens.
+    pub(crate) fn of_request(request: RequestSessions, first: Access) -> Self {
+        Self {
+            first,
+            home: Home::Request(request),
+        }
+    }
+
+    pub(crate) fn at_handle(
+        sessions: Sessions,
+        first: Access,
+        attachment: Option<Attachment>,
+        tokens: SharedTokens,
+    ) -> Self {
+        let home = Home::Handle {
+            sessions,
+            attachment,
+            tokens,
+        };
+        Self { first, home }
+    }
+
+    /// The same session with tokens of its own, tied to a request.
+    pub(crate) fn attached(&self, sessions: Sessions, attachment: Attachment) -> Self {
+        let tokens = self.tokens();
+        let tokens = SharedTokens::of(Tokens {
+            access: tokens.access.clone(),
+            refresh: tokens.refresh.clone(),
+            anti_csrf: tokens.anti_csrf.clone(),
+            updated: tokens.updated,
+        });
+        Self::at_handle(sessions, self.first.clone(), Some(attachment), tokens)
+    }
+
+    /// The access token that it was made with, and its tokens: all that a request needs to keep it.
+    pub(crate) fn into_tokens(self) -> (Access, SharedTokens) {
+        let tokens = match self.home {
+            Home::Handle { tokens, .. } => tokens,
+            Home::Request(request) => request.tokens().share(&self.first),
+        };
+        (self.first, tokens)
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        match &self.home {
+            Home::Request(request) => request.sessions(),
+            Home::Handle { sessions, .. } => sessions,
+        }
+    }
+
+    fn shared_tokens(&self) -> &SharedTokens {
+        match &self.home {
+            Home::Request(request) => request.tokens(),
+            Home::Handle { tokens, .. } => tokens,
+        }
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, Tokens> {
+        lock(self.shared_tokens().get_or_begin(&self.first))
     }
 
     /// The access token as it is now.
@@ -229,14 +182,14 @@ impl Live {
 
     /// What `read` makes of the access token as it is now.
     pub(crate) fn read_access<T>(&self, read: impl FnOnce(&Access) -> T) -> T {
-        match self.tokens.get() {
-            Some(tokens) => read(&lock(tokens).access),
+        match self.shared_tokens().get() {
+            Some(tokens) => read(&tokens.access),
             None => read(&self.first),
         }
     }
 
-    pub(super) fn tokens(&self) -> SessionTokens {
-        let tokens = self.lock();
+    pub(super) fn all_tokens(&self) -> SessionTokens {
+        let tokens = self.tokens();
         SessionTokens {
             access_token: tokens.access.token(),
             front_token: tokens.access.front_token(),
@@ -249,14 +202,14 @@ impl Live {
 
     /// Takes a new access token. Does not give it to the client.
     pub(crate) fn adopt(&self, access: IssuedAccess) {
-        let mut tokens = self.lock();
+        let mut tokens = self.tokens();
         tokens.access = Access::Issued(Arc::new(access));
         tokens.updated = true;
     }
 
     /// Takes a new payload without a token, because the token has expired in the meantime.
     pub(crate) fn adopt_payload(&self, payload: JsonObject) {
-        let mut tokens = self.lock();
+        let mut tokens = self.tokens();
         tokens.access = Access::Issued(Arc::new(IssuedAccess {
             token: tokens.access.token(),
             claims: tokens.access.claims().clone(),
@@ -266,17 +219,13 @@ impl Live {
 
     /// Gives the access token to the client, if it is newer than the client's; false if there is no
     /// response to carry it.
-    pub(crate) fn deliver(&self) -> bool {
-        let Some(attachment) = &self.attachment else {
+    pub(crate) fn give_to_client(&self) -> bool {
+        if !self.is_attached() {
             return false;
-        };
-        let Some(tokens) = self.tokens.get() else {
-            return true;
-        };
-        let tokens = lock(tokens);
-        if !tokens.updated {
-            return true;
         }
+        let Some(tokens) = self.shared_tokens().get().filter(|tokens| tokens.updated) else {
+            return true;
+        };
         let out = TokensOut {
             access: tokens.access.token(),
             front_token: tokens.access.front_token(),
@@ -284,37 +233,59 @@ impl Live {
             anti_csrf: tokens.anti_csrf.clone(),
         };
         drop(tokens);
-        let config = self.sessions.config();
-        let now = self.sessions.now();
-        attachment.effects.plan(|plan| {
-            plan.attach(
-                out,
-                attachment.transport,
-                attachment.site.same_site,
-                config.expose_access_token,
-                now,
-            );
-        })
+        let expose = self.sessions().config().expose_access_token;
+        let now = self.sessions().now();
+        self.plan(|plan, way| plan.attach(out, way.transport, way.site.same_site, expose, now))
     }
 
     /// Takes the tokens from the client, if there is a response to do it with.
     pub(super) fn clear_at_client(&self) {
-        if let Some(attachment) = &self.attachment {
-            attachment
-                .effects
-                .plan(|plan| plan.clear(attachment.transport, attachment.site.same_site));
+        self.plan(|plan, way| plan.clear(way.transport, way.site.same_site));
+    }
+
+    fn is_attached(&self) -> bool {
+        match &self.home {
+            Home::Request(_) => true,
+            Home::Handle { attachment, .. } => attachment.is_some(),
         }
     }
 
-    /// The same session, tied to a request.
-    pub(crate) fn parts_for(&self, attachment: Attachment) -> SessionParts {
-        let tokens = self.lock();
-        SessionParts {
-            access: tokens.access.clone(),
-            refresh: tokens.refresh.clone(),
-            anti_csrf: tokens.anti_csrf.clone(),
-            updated: tokens.updated,
-            attachment: Some(attachment),
+    /// Changes what the response carries; false if there is none, or its head is written.
+    fn plan(&self, change: impl FnOnce(&mut ResponsePlan, Way)) -> bool {
+        match &self.home {
+            Home::Request(request) => match request.way() {
+                Some(way) => request.effects().plan(|plan| change(plan, way)),
+                None => false,
+            },
+            Home::Handle { attachment, .. } => {
+                let Some(Attachment { request, way }) = attachment else {
+                    return false;
+                };
+                // A request that is gone has been answered.
+                let request = request.upgrade();
+                request.is_some_and(|request| request.effects().plan(|plan| change(plan, *way)))
+            }
+        }
+    }
+}
+
+impl Clone for Session {
+    fn clone(&self) -> Self {
+        let home = match &self.home {
+            Home::Request(request) => Home::Request(request.clone()),
+            Home::Handle {
+                sessions,
+                attachment,
+                tokens,
+            } => Home::Handle {
+                sessions: sessions.clone(),
+                attachment: attachment.clone(),
+                tokens: tokens.share(&self.first),
+            },
+        };
+        Self {
+            first: self.first.clone(),
+            home,
         }
     }
 }

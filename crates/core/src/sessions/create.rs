@@ -16,7 +16,7 @@ use crate::hooks::{SessionDraft, SessionEvent};
 use crate::ids::{TenantId, UserId};
 use crate::json::JsonObject;
 use crate::request::RequestSessions;
-use crate::session::{Session, SessionParts};
+use crate::session::Session;
 use crate::token::access;
 use crate::transfer::AntiCsrf;
 use crate::wire;
@@ -135,11 +135,8 @@ impl CreateSession {
         if let (Some(request), Some(attachment)) = (&self.request, &attachment) {
             request.clear_other_transport_at_creation(attachment)?;
         }
-        let session = Session::new(
-            self.sessions.clone(),
-            SessionParts::issued(issued, attachment),
-        );
-        session.live().deliver();
+        let session = Session::issued(self.sessions.clone(), issued, attachment);
+        session.give_to_client();
         config.hooks.created(SessionEvent::of(&session)).await;
         Ok(session)
     }

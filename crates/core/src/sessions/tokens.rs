@@ -4,9 +4,9 @@ use super::Sessions;
 use crate::authority::{RefreshOutcome, RefreshRequest};
 use crate::error::{Fault, SessionError, TokenTheft};
 use crate::hooks::SessionEvent;
-use crate::request::{AntiCsrfCheck, Candidate, VerifyOptions, establish};
+use crate::request::{AntiCsrfCheck, AtOnce, Candidate, VerifyOptions, establish};
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
-use crate::session::{Attachment, Session, SessionParts};
+use crate::session::{Access, Attachment, Session};
 use crate::telemetry;
 use crate::transfer::AntiCsrf;
 
@@ -26,19 +26,7 @@ impl Sessions {
         anti_csrf: Option<&AntiCsrfToken>,
         options: &VerifyOptions,
     ) -> Result<Option<Session>, SessionError> {
-        let config = self.config();
-        let due = options.checks_anti_csrf(true);
-        if due && config.anti_csrf == Some(AntiCsrf::ViaCustomHeader) {
-            return Err(Fault::misuse(
-                "anti-CSRF by custom header cannot be checked without a request. Fix: turn the check off with `.anti_csrf_check(false)`, after making sure that the request carries a `rid` header",
-            )
-            .into());
-        }
-        let check = if due && config.anti_csrf == Some(AntiCsrf::ViaToken) {
-            AntiCsrfCheck::Token(anti_csrf)
-        } else {
-            AntiCsrfCheck::Passed
-        };
+        let anti_csrf = self.anti_csrf_check(anti_csrf, options)?;
         let candidate = match Candidate::find(self, access_token.expose()) {
             Ok(candidate) => candidate,
             Err(_) if options.is_optional() => return Ok(None),
@@ -48,12 +36,38 @@ impl Sessions {
                 ));
             }
         };
-        let verified = candidate.verify(self).await?;
-        let (session, settled) = establish::begin(self, verified, check, None, options)?;
+        // What has to wait does so on the heap, so that the futures of callers stay small.
+        let verified = match candidate.verify_at_once(self)? {
+            AtOnce::Verified(verified) => verified,
+            AtOnce::Waits(new) => Box::pin(new.look_for_key_and_verify(self)).await?,
+        };
+        establish::check_anti_csrf(verified.anti_csrf(), anti_csrf)?;
+        let access = Access::Verified(verified);
+        let settled = establish::settled(self, &access, options);
+        let session = Session::verified(self.clone(), access, None);
         if settled.is_none() {
-            establish::complete(&session, options).await?;
+            Box::pin(establish::complete(&session, options)).await?;
         }
         Ok(Some(session))
+    }
+
+    /// The part of the anti-CSRF check that a bare token leaves.
+    fn anti_csrf_check<'a>(
+        &self,
+        sent: Option<&'a AntiCsrfToken>,
+        options: &VerifyOptions,
+    ) -> Result<AntiCsrfCheck<'a>, SessionError> {
+        if !options.checks_anti_csrf(true) {
+            return Ok(AntiCsrfCheck::Passed);
+        }
+        match self.config().anti_csrf {
+            Some(AntiCsrf::ViaCustomHeader) => Err(Fault::misuse(
+                "anti-CSRF by custom header cannot be checked without a request. Fix: turn the check off with `.anti_csrf_check(false)`, after making sure that the request carries a `rid` header",
+            )
+            .into()),
+            Some(AntiCsrf::ViaToken) => Ok(AntiCsrfCheck::Token(sent)),
+            Some(AntiCsrf::None) | None => Ok(AntiCsrfCheck::Passed),
+        }
     }
 
     /// Exchanges a refresh token that came by other means than a request of ours. The caller gives
@@ -99,7 +113,7 @@ impl Sessions {
         match self.authority().refresh(request).await? {
             RefreshOutcome::Refreshed(issued) => {
                 telemetry::session_refreshed(&issued);
-                let session = Session::new(self.clone(), SessionParts::issued(*issued, attachment));
+                let session = Session::issued(self.clone(), *issued, attachment);
                 self.config()
                     .hooks
                     .refreshed(SessionEvent::of(&session))

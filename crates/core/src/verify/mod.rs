@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) use seen::SeenTokens;
 
 use crate::clock::{UnixMillis, UnixSeconds};
+use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::keys::VerifyingKey;
 use crate::store::KeyKind;
@@ -30,7 +31,7 @@ struct Proof {
     key_verifies_until: UnixMillis,
     /// That of the keys, when the token was verified.
     key_generation: u64,
-    /// The claims as values of their own, once somebody has asked for them.
+    /// All claims as values of their own, once somebody has asked for them.
     values: OnceLock<Box<AccessClaims>>,
     /// A stored payload that was found to say what the token's says.
     agrees_with: OnceLock<JsonObject>,
@@ -54,8 +55,8 @@ impl Verified {
         self.0.claims.token()
     }
 
-    fn handle(&self) -> &str {
-        self.0.claims.handle()
+    fn handle_text(&self) -> &str {
+        self.0.claims.handle_text()
     }
 
     fn size(&self) -> usize {
@@ -73,6 +74,22 @@ impl Verified {
 
     pub(crate) fn expires_at(&self) -> UnixSeconds {
         self.0.claims.expires_at()
+    }
+
+    pub(crate) fn user_id(&self) -> &UserId {
+        self.0.claims.user_id()
+    }
+
+    pub(crate) fn recipe_user_id(&self) -> &UserId {
+        self.0.claims.recipe_user_id()
+    }
+
+    pub(crate) fn tenant_id(&self) -> &TenantId {
+        self.0.claims.tenant_id()
+    }
+
+    pub(crate) fn handle(&self) -> &SessionHandle {
+        self.0.claims.handle()
     }
 
     /// The whole payload. Decodes it each time.

@@ -6,16 +6,20 @@
 //!   can fill it or push others out.
 //! * A token is found by a keyed hash of its last bytes and then compared byte by byte. Nobody
 //!   reaches the comparison, and what its duration might tell, without the end of a valid signature.
+//!   The hash is a quick one: what it hashes is the end of a signature of ours, which nobody chooses,
+//!   and tokens that share a hash cost each other their place and nothing else.
 //! * Whether the token has expired, and whether its key is still the one that verified it, is looked
 //!   at each time. All else that may refuse a request (anti-CSRF, revocation, claims) is asked after
 //!   it, as after a verification.
 //! * Of a session there is one token at most, so that ending the session finds it.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
+use std::collections::hash_map;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
 use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, Weighter};
 
@@ -37,7 +41,7 @@ pub(crate) struct SeenTokens {
     tokens: Cache<Tag, Verified, BySize, PassedOn, TellEvicted>,
     /// The token of each session. Changes go with changes of `tokens`, under this lock.
     by_session: Mutex<HashMap<Tag, Tag, PassedOn>>,
-    hasher: RandomState,
+    hasher: SeedableRandomState,
 }
 
 /// A hash under a random key of this process.
@@ -56,7 +60,7 @@ impl SeenTokens {
                 TellEvicted,
             ),
             by_session: Mutex::default(),
-            hasher: RandomState::new(),
+            hasher: keyed(),
         }
     }
 
@@ -76,7 +80,7 @@ impl SeenTokens {
         let tag = self.tag_of(token.as_bytes());
         let mut evicted = Vec::new();
         let mut by_session = self.by_session();
-        let older = by_session.insert(self.tag_of_session(verified.handle()), tag);
+        let older = by_session.insert(self.tag_of_session(verified.handle_text()), tag);
         if let Some(older) = older.filter(|older| *older != tag) {
             self.tokens.remove(&older);
         }
@@ -87,7 +91,7 @@ impl SeenTokens {
             .iter()
             .filter(|(tag, _)| !self.tokens.contains_key(tag));
         for (tag, verified) in gone {
-            let session = self.tag_of_session(verified.handle());
+            let session = self.tag_of_session(verified.handle_text());
             if by_session.get(&session) == Some(tag) {
                 by_session.remove(&session);
             }
@@ -126,6 +130,12 @@ impl SeenTokens {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A hash whose key is as random as that of the standard library's maps.
+fn keyed() -> SeedableRandomState {
+    let random = || hash_map::RandomState::new().hash_one(());
+    SeedableRandomState::with_seed(random(), SharedSeed::global_random())
 }
 
 /// Tokens are secrets; only their number shows.

@@ -1,13 +1,14 @@
 //! What an access token says.
 
+use std::sync::OnceLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use zeroize::Zeroizing;
 
 use crate::clock::UnixSeconds;
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
-use crate::secret::{AntiCsrfToken, RefreshHash1};
+use crate::secret::{AntiCsrfToken, RefreshHash1, Wiped};
 
 /// What an access token says, beside the application's own payload.
 #[derive(Clone, Debug)]
@@ -34,10 +35,12 @@ pub struct AccessClaims {
 }
 
 /// A token and its claims in one allocation, which is wiped when dropped: what is kept of a token
-/// that was verified. The payload is decoded again when somebody wants it.
+/// that was verified. An identifier becomes a value of its own when somebody first asks for it; the
+/// payload is decoded again each time.
 pub(crate) struct CompactClaims {
     /// The token, then the text of its claims.
-    text: Zeroizing<Box<str>>,
+    text: Wiped,
+    ids: Ids,
     token: Span,
     user_id: Span,
     recipe_user_id: Span,
@@ -48,6 +51,15 @@ pub(crate) struct CompactClaims {
     anti_csrf: Option<Span>,
     issued_at: UnixSeconds,
     expires_at: UnixSeconds,
+}
+
+/// The identifiers that somebody has asked for.
+#[derive(Default)]
+struct Ids {
+    user: OnceLock<UserId>,
+    recipe_user: OnceLock<UserId>,
+    tenant: OnceLock<TenantId>,
+    handle: OnceLock<SessionHandle>,
 }
 
 /// What [`CompactClaims`] are made of.
@@ -103,7 +115,8 @@ impl CompactClaims {
             anti_csrf: parts.anti_csrf.map(|token| text.add(token)),
             issued_at: parts.issued_at,
             expires_at: parts.expires_at,
-            text: Zeroizing::new(text.0.into_boxed_str()),
+            ids: Ids::default(),
+            text: text.0.into(),
         }
     }
 
@@ -118,8 +131,35 @@ impl CompactClaims {
         self.get(self.token)
     }
 
-    pub(crate) fn handle(&self) -> &str {
+    pub(crate) fn handle(&self) -> &SessionHandle {
+        let handle = &self.ids.handle;
+        handle.get_or_init(|| self.handle_text().into())
+    }
+
+    pub(crate) fn handle_text(&self) -> &str {
         self.get(self.handle)
+    }
+
+    pub(crate) fn user_id(&self) -> &UserId {
+        let user = &self.ids.user;
+        user.get_or_init(|| self.get(self.user_id).into())
+    }
+
+    pub(crate) fn recipe_user_id(&self) -> &UserId {
+        let recipe_user = &self.ids.recipe_user;
+        recipe_user.get_or_init(|| {
+            let text = self.get(self.recipe_user_id);
+            if text == self.get(self.user_id) {
+                self.user_id().clone()
+            } else {
+                text.into()
+            }
+        })
+    }
+
+    pub(crate) fn tenant_id(&self) -> &TenantId {
+        let tenant = &self.ids.tenant;
+        tenant.get_or_init(|| TenantId::from_stored(self.get(self.tenant_id)))
     }
 
     pub(crate) fn anti_csrf(&self) -> Option<&str> {
@@ -148,17 +188,11 @@ impl CompactClaims {
     }
 
     pub(crate) fn to_claims(&self) -> AccessClaims {
-        let user_id = UserId::from(self.get(self.user_id));
-        let recipe_user_id = if self.get(self.recipe_user_id) == &*user_id {
-            user_id.clone()
-        } else {
-            UserId::from(self.get(self.recipe_user_id))
-        };
         AccessClaims {
-            user_id,
-            recipe_user_id,
-            tenant_id: TenantId::from_stored(self.get(self.tenant_id)),
-            handle: SessionHandle::from(self.handle()),
+            user_id: self.user_id().clone(),
+            recipe_user_id: self.recipe_user_id().clone(),
+            tenant_id: self.tenant_id().clone(),
+            handle: self.handle().clone(),
             refresh_hash1: RefreshHash1::from_hex(self.get(self.refresh_hash1)),
             parent_refresh_hash1: self
                 .parent_refresh_hash1
@@ -173,7 +207,7 @@ impl CompactClaims {
 impl std::fmt::Debug for CompactClaims {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CompactClaims")
-            .field("handle", &self.handle())
+            .field("handle", &self.handle_text())
             .finish_non_exhaustive()
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use memchr::memchr_iter;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -56,23 +57,15 @@ pub(crate) fn parse(
     token: &str,
     by_header: impl FnOnce(&str) -> Option<Arc<VerifyingKey>>,
 ) -> Result<ParsedAccessToken<'_>, ForeignToken> {
-    let (signing_input, signature) = token
-        .rsplit_once('.')
-        .ok_or(ForeignToken("not three segments"))?;
-    let (header, payload) = signing_input
-        .split_once('.')
-        .ok_or(ForeignToken("not three segments"))?;
-    if payload.contains('.') {
-        return Err(ForeignToken("not three segments"));
-    }
-    let (named, version) = match by_header(header) {
+    let segments = Segments::of(token).ok_or(ForeignToken("not three segments"))?;
+    let (named, version) = match by_header(segments.header) {
         Some(key) => (
             NamedKey::Known(key),
             leading_integer(wire::ACCESS_TOKEN_VERSION).unwrap_or_default(),
         ),
-        None => read_header(header)?,
+        None => read_header(segments.header)?,
     };
-    let payload = Bytes::<PAYLOAD_ROOM>::decode(payload)?;
+    let payload = Bytes::<PAYLOAD_ROOM>::decode(segments.payload)?;
     let payload = std::str::from_utf8(payload.get()).map_err(|_| ForeignToken("payload"))?;
     // A derived `Deserialize` would take an array for the object, member by member.
     if !payload.trim_start().starts_with('{') {
@@ -86,9 +79,31 @@ pub(crate) fn parse(
             .nbf
             .map(|nbf| number(Some(nbf)).unwrap_or(f64::INFINITY)),
         claims: raw.check(version, token)?,
-        signing_input,
-        signature: Bytes::decode(signature)?,
+        signing_input: segments.signing_input,
+        signature: Bytes::decode(segments.signature)?,
     })
+}
+
+struct Segments<'a> {
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+    /// Header and payload, as they stand.
+    signing_input: &'a str,
+}
+
+impl<'a> Segments<'a> {
+    fn of(token: &'a str) -> Option<Self> {
+        let mut dots = memchr_iter(b'.', token.as_bytes());
+        let (first, second) = (dots.next()?, dots.next()?);
+        dots.next().is_none().then_some(())?;
+        Some(Self {
+            header: token.get(..first)?,
+            payload: token.get(first + 1..second)?,
+            signature: token.get(second + 1..)?,
+            signing_input: token.get(..second)?,
+        })
+    }
 }
 
 fn read_header(header: &str) -> Result<(NamedKey, u32), ForeignToken> {

@@ -1,0 +1,198 @@
+//! All handles of a session share its tokens, wherever these are kept, and no request keeps itself
+//! alive.
+
+use serde_json::json;
+
+use super::*;
+use crate::http::{RequestView, ResponseHead};
+use crate::keys::SigningAlgorithm;
+use crate::request::{RequestSessions, Strictness, VerifyOptions};
+use crate::sessions::Sessions;
+use crate::store::MemoryStore;
+use crate::wire;
+
+struct View {
+    path: &'static str,
+    token: String,
+}
+
+impl RequestView for View {
+    fn method(&self) -> &'static str {
+        "POST"
+    }
+
+    fn path(&self) -> &str {
+        self.path
+    }
+
+    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
+        let bearer = format!("Bearer {}", self.token);
+        each(wire::AUTHORIZATION_HEADER, bearer.as_bytes());
+    }
+}
+
+/// The names of the headers that a response gets.
+#[derive(Default)]
+struct Head(Vec<String>);
+
+impl ResponseHead for Head {
+    fn header_values(&self, _: &str, _: &mut dyn FnMut(&[u8])) {}
+
+    fn remove_header(&mut self, _: &str) {}
+
+    fn append_header(&mut self, name: &str, _: &str, _: bool) {
+        self.0.push(name.to_owned());
+    }
+}
+
+async fn sessions() -> Sessions {
+    Sessions::builder(MemoryStore::new())
+        .api_domain("https://api.example.com")
+        .website_domain("https://example.com")
+        .access_token_signing_algorithm(SigningAlgorithm::Es256)
+        .build()
+        .await
+        .unwrap()
+}
+
+async fn verified(sessions: &Sessions, token: &AccessToken) -> Session {
+    let options = VerifyOptions::new();
+    let verified = sessions.verify_access_token(token, None, &options).await;
+    verified.unwrap().unwrap()
+}
+
+fn request(sessions: &Sessions, path: &'static str, token: &str) -> RequestSessions {
+    let request = sessions.for_request("POST", path);
+    let token = token.to_owned();
+    request.read(&View { path, token });
+    request
+}
+
+fn plan(session: &Session) -> Option<serde_json::Value> {
+    session.access_token_payload().get("plan")
+}
+
+#[test]
+fn what_one_handle_changes_all_handles_see() {
+    pollster::block_on(async {
+        let sessions = sessions().await;
+        let token = sessions.create("alice").await.unwrap().access_token();
+        let first = verified(&sessions, &token).await;
+        let clone_of_unchanged = first.clone();
+        let clone_of_clone = clone_of_unchanged.clone();
+        clone_of_unchanged
+            .merge_into_access_token_payload(json!({"plan": "free"}))
+            .await
+            .unwrap();
+        let clone_of_changed = first.clone();
+        for handle in [
+            &first,
+            &clone_of_unchanged,
+            &clone_of_clone,
+            &clone_of_changed,
+        ] {
+            assert_eq!(plan(handle), Some(json!("free")));
+            assert!(
+                handle
+                    .all_session_tokens_dangerously()
+                    .access_and_front_token_updated
+            );
+        }
+        clone_of_changed
+            .merge_into_access_token_payload(json!({"plan": "paid"}))
+            .await
+            .unwrap();
+        for handle in [&first, &clone_of_unchanged, &clone_of_clone] {
+            assert_eq!(plan(handle), Some(json!("paid")));
+        }
+    });
+}
+
+/// A guard that must wait makes the handle before the request keeps it, and whoever chooses the
+/// validators may keep a clone of it.
+#[test]
+fn a_handle_from_before_the_request_kept_the_session_is_one_of_its_handles() {
+    pollster::block_on(async {
+        let sessions = sessions().await;
+        let token = sessions.create("alice").await.unwrap().access_token();
+        let request = request(&sessions, "/", token.expose());
+        let kept: std::sync::Arc<std::sync::Mutex<Option<Session>>> = std::sync::Arc::default();
+        let options = VerifyOptions::new().override_global_validators({
+            let kept = kept.clone();
+            move |_, session| {
+                *kept.lock().unwrap() = Some(session.clone());
+                Vec::new()
+            }
+        });
+        let guarded = request.verify(&options).await.unwrap().unwrap();
+        let early = kept.lock().unwrap().take().unwrap();
+        let extracted = request.session().await.unwrap();
+        let delivery = early
+            .merge_into_access_token_payload(json!({"plan": "free"}))
+            .await
+            .unwrap();
+        assert_eq!(delivery, Delivery::InThisResponse);
+        assert_eq!(plan(&guarded), Some(json!("free")));
+        assert_eq!(plan(&extracted), Some(json!("free")));
+        let mut head = Head::default();
+        request.finish(&mut head);
+        assert!(head.0.contains(&wire::ACCESS_TOKEN_HEADER.to_owned()));
+    });
+}
+
+#[test]
+fn a_handle_outlives_its_request_but_gives_it_nothing_any_more() {
+    pollster::block_on(async {
+        let sessions = sessions().await;
+        let created = sessions.create("alice").await.unwrap();
+        let request = request(&sessions, "/", created.access_token().expose());
+        let verified = request.session().await.unwrap();
+        let attached = request.attach(&created).unwrap();
+        request.finish(&mut Head::default());
+        drop(request);
+        for handle in [&verified, &attached] {
+            let delivery = handle
+                .merge_into_access_token_payload(json!({"plan": "free"}))
+                .await
+                .unwrap();
+            assert_eq!(delivery, Delivery::AtNextRefresh);
+            assert_eq!(plan(handle), Some(json!("free")));
+        }
+        // Attaching it has given it tokens of its own.
+        assert_eq!(plan(&created), None);
+    });
+}
+
+#[test]
+fn a_request_that_is_refreshed_after_it_was_verified_counts_for_the_new_session() {
+    pollster::block_on(async {
+        let sessions = sessions().await;
+        let alice = sessions.create("alice").await.unwrap();
+        let bob = sessions.create("bob").await.unwrap();
+        let refresh_token = bob.all_session_tokens_dangerously().refresh_token.unwrap();
+        let request = request(&sessions, "/", refresh_token.expose());
+        let verified = verified(&sessions, &alice.access_token()).await;
+        // As if the request had carried it in a cookie.
+        let way = request.attachment_for_creation().unwrap().way;
+        let (access, tokens) = verified.into_tokens();
+        let first = request.establish(access, tokens, way, Strictness::TokenOnly);
+        assert_eq!(first.user_id(), "alice");
+        assert_eq!(request.session().await.unwrap().user_id(), "alice");
+
+        let refreshed = request.refresh().await.unwrap();
+        assert_eq!(refreshed.user_id(), "bob");
+        let later = request.session().await.unwrap();
+        assert_eq!(later.user_id(), "bob");
+        assert_eq!(first.user_id(), "alice");
+        refreshed
+            .merge_into_access_token_payload(json!({"plan": "paid"}))
+            .await
+            .unwrap();
+        assert_eq!(plan(&later), Some(json!("paid")));
+        assert_eq!(plan(&first), None);
+
+        let weak = request.downgrade();
+        drop((request, first, refreshed, later));
+        assert!(weak.upgrade().is_none(), "the request keeps itself alive");
+    });
+}
