@@ -23,7 +23,7 @@ pub(crate) struct ParsedAccessToken<'a> {
     pub(crate) not_before: Option<f64>,
     pub(crate) claims: CompactClaims,
     pub(crate) signing_input: &'a str,
-    pub(crate) signature: Bytes<SIGNATURE_ROOM>,
+    pub(crate) signature: Signature,
 }
 
 /// What the header says of the key.
@@ -47,7 +47,7 @@ pub(crate) struct ForeignToken(&'static str);
 const SIGNATURE_ROOM: usize = 258;
 const HEADER_ROOM: usize = 512;
 /// Larger payloads are decoded on the heap.
-const PAYLOAD_ROOM: usize = 2_048;
+const PAYLOAD_ROOM: usize = 1_024;
 
 /// Takes a token apart and checks its structure (session specification, 1.3 and 1.6). `by_header`
 /// knows the headers that our own keys write; others are read.
@@ -65,8 +65,9 @@ pub(crate) fn parse(
         ),
         None => read_header(segments.header)?,
     };
-    let payload = Bytes::<PAYLOAD_ROOM>::decode(segments.payload)?;
-    let payload = std::str::from_utf8(payload.get()).map_err(|_| ForeignToken("payload"))?;
+    let (mut room, mut heap) = ([0; PAYLOAD_ROOM], Vec::new());
+    let payload = decode(segments.payload, &mut room, &mut heap)?;
+    let payload = std::str::from_utf8(payload).map_err(|_| ForeignToken("payload"))?;
     // A derived `Deserialize` would take an array for the object, member by member.
     if !payload.trim_start().starts_with('{') {
         return Err(ForeignToken("payload"));
@@ -80,7 +81,7 @@ pub(crate) fn parse(
             .map(|nbf| number(Some(nbf)).unwrap_or(f64::INFINITY)),
         claims: raw.check(version, token)?,
         signing_input: segments.signing_input,
-        signature: Bytes::decode(segments.signature)?,
+        signature: Signature::decode(segments.signature)?,
     })
 }
 
@@ -107,9 +108,9 @@ impl<'a> Segments<'a> {
 }
 
 fn read_header(header: &str) -> Result<(NamedKey, u32), ForeignToken> {
-    let header = Bytes::<HEADER_ROOM>::decode(header)?;
-    let header: Header<'_> =
-        serde_json::from_slice(header.get()).map_err(|_| ForeignToken("header"))?;
+    let (mut room, mut heap) = ([0; HEADER_ROOM], Vec::new());
+    let header = decode(header, &mut room, &mut heap)?;
+    let header: Header<'_> = serde_json::from_slice(header).map_err(|_| ForeignToken("header"))?;
     let version = header.check()?;
     let named = NamedKey::Other {
         algorithm: header.alg.unwrap_or_default().into_owned(),
@@ -322,34 +323,49 @@ fn seconds(number: f64) -> UnixSeconds {
     UnixSeconds::new(number as u64)
 }
 
-/// Decoded bytes, without an allocation where there are few.
-#[derive(Debug)]
-pub(crate) struct Bytes<const ROOM: usize>(Room<ROOM>);
-
-#[derive(Debug)]
-enum Room<const ROOM: usize> {
-    Inline([u8; ROOM], usize),
-    Heap(Vec<u8>),
+/// Decodes into `room`, or onto the heap where that is too small.
+fn decode<'r>(
+    segment: &str,
+    room: &'r mut [u8],
+    heap: &'r mut Vec<u8>,
+) -> Result<&'r [u8], ForeignToken> {
+    let failed = ForeignToken("base64url");
+    if base64::decoded_len_estimate(segment.len()) > room.len() {
+        URL_SAFE_NO_PAD
+            .decode_vec(segment, heap)
+            .map_err(|_| failed)?;
+        return Ok(heap);
+    }
+    let length = URL_SAFE_NO_PAD
+        .decode_slice(segment, room)
+        .map_err(|_| failed)?;
+    Ok(room.get(..length).unwrap_or_default())
 }
 
-impl<const ROOM: usize> Bytes<ROOM> {
+/// A decoded signature, without an allocation if it is a common one.
+#[derive(Debug)]
+pub(crate) struct Signature {
+    room: [u8; SIGNATURE_ROOM],
+    length: usize,
+    heap: Vec<u8>,
+}
+
+impl Signature {
     fn decode(segment: &str) -> Result<Self, ForeignToken> {
-        let failed = ForeignToken("base64url");
-        if base64::decoded_len_estimate(segment.len()) > ROOM {
-            let bytes = URL_SAFE_NO_PAD.decode(segment).map_err(|_| failed)?;
-            return Ok(Self(Room::Heap(bytes)));
-        }
-        let mut bytes = [0; ROOM];
-        let length = URL_SAFE_NO_PAD
-            .decode_slice(segment, &mut bytes)
-            .map_err(|_| failed)?;
-        Ok(Self(Room::Inline(bytes, length)))
+        let mut signature = Self {
+            room: [0; SIGNATURE_ROOM],
+            length: 0,
+            heap: Vec::new(),
+        };
+        signature.length = decode(segment, &mut signature.room, &mut signature.heap)?.len();
+        Ok(signature)
     }
 
     pub(crate) fn get(&self) -> &[u8] {
-        match &self.0 {
-            Room::Inline(bytes, length) => bytes.get(..*length).unwrap_or_default(),
-            Room::Heap(bytes) => bytes,
+        if self.heap.is_empty() {
+            self.room.get(..self.length).unwrap_or_default()
+        } else {
+            &self.heap
         }
     }
 }
