@@ -1,6 +1,7 @@
 //! The reference implementation of the contract, for tests and for programs that need no
 //! durability.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,13 +33,47 @@ struct Tables {
     /// The sessions of each user. Changes go with changes of `sessions`.
     by_user: HashMap<(AppId, UserId), Vec<Arc<SessionKey>>>,
     /// All sessions, in the order in which they end. Changes go with changes of `sessions`.
-    by_expiry: BTreeSet<(UnixMillis, Arc<SessionKey>)>,
+    by_expiry: BTreeSet<Expiry>,
     metadata: HashMap<(AppId, UserId), JsonObject>,
     keys: HashMap<AppId, Vec<StoredKey>>,
     refresh_token_keys: HashMap<AppId, SecretText>,
     tenants: BTreeMap<(AppId, TenantId), TenantRecord>,
     listeners: Vec<EndingsSender>,
 }
+
+/// When a session ends. Those that end in the same millisecond are told apart by where their keys
+/// lie, which needs no look at the keys; each session has one.
+#[derive(Debug)]
+struct Expiry {
+    at: UnixMillis,
+    key: Arc<SessionKey>,
+}
+
+impl Expiry {
+    fn rank(&self) -> (UnixMillis, *const SessionKey) {
+        (self.at, Arc::as_ptr(&self.key))
+    }
+}
+
+impl Ord for Expiry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+impl PartialOrd for Expiry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Expiry {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+
+impl Eq for Expiry {}
 
 impl MemoryStore {
     /// An empty store.
@@ -87,15 +122,23 @@ impl Tables {
         let user = (key.app.clone(), session.user_id.clone());
         let of_user = self.by_user.entry(user).or_default();
         of_user.push(Arc::clone(&key));
-        self.by_expiry
-            .insert((session.expires_at, Arc::clone(&key)));
+        self.by_expiry.insert(Expiry {
+            at: session.expires_at,
+            key: Arc::clone(&key),
+        });
         self.sessions.insert(key, Box::new(session));
     }
 
     fn reorder(&mut self, key: &SessionKey, before: UnixMillis, after: UnixMillis) {
+        if before == after {
+            return;
+        }
         if let Some((key, _)) = self.sessions.get_key_value(key) {
-            self.by_expiry.remove(&(before, Arc::clone(key)));
-            self.by_expiry.insert((after, Arc::clone(key)));
+            let key = Arc::clone(key);
+            let mut expiry = Expiry { at: before, key };
+            self.by_expiry.remove(&expiry);
+            expiry.at = after;
+            self.by_expiry.insert(expiry);
         }
     }
 
@@ -112,8 +155,10 @@ impl Tables {
         let Some((key, session)) = self.sessions.remove_entry(key) else {
             return false;
         };
-        self.by_expiry
-            .remove(&(session.expires_at, Arc::clone(&key)));
+        self.by_expiry.remove(&Expiry {
+            at: session.expires_at,
+            key: Arc::clone(&key),
+        });
         let user = (session.key.app, session.user_id);
         if let Some(keys) = self.by_user.get_mut(&user) {
             keys.retain(|own| *own != key);
@@ -354,9 +399,9 @@ impl Store for MemoryStore {
         let expired: Vec<_> = tables
             .by_expiry
             .iter()
-            .take_while(|(expires_at, _)| *expires_at <= now)
+            .take_while(|expiry| expiry.at <= now)
             .take(usize::try_from(limit).unwrap_or(usize::MAX))
-            .map(|(_, key)| key.clone())
+            .map(|expiry| Arc::clone(&expiry.key))
             .collect();
         for key in &expired {
             tables.forget(key);
