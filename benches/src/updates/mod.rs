@@ -1,4 +1,4 @@
-//! Durable updates of session data: a random one of many sessions each time.
+//! Durable updates of session data: a random one of many sessions each time, or always the same one.
 
 mod pgbench;
 mod redis;
@@ -17,6 +17,7 @@ use crate::facts::Facts;
 pub(crate) use sessions::case;
 
 const MERGE: &str = "**ours, merge**";
+const MERGE_ONE: &str = "**ours, merge, one session**";
 const SQLX: &str = "sqlx, pool of 8, `json_patch`";
 const SQLX_POSTGRES: &str = "sqlx, pool of 16, `data \\|\\| patch`";
 const PGBENCH: &str = "pgbench, prepared, `data \\|\\| patch`";
@@ -51,29 +52,32 @@ fn sqlite(context: &Context, facts: &mut Facts) -> anyhow::Result<()> {
     for level in ["full", "normal"] {
         let folder = tempfile::tempdir()?;
         let place = |name: &str| folder.path().join(name).display().to_string();
-        let (own, plain, tower) = (place("own.db"), place("plain.db"), place("tower.db"));
+        let (own, one) = (place("own.db"), place("one.db"));
+        let (plain, tower) = (place("plain.db"), place("tower.db"));
         let heading = format!("Updates, SQLite, synchronous={}", level.to_uppercase());
         let mut table = Table::new(heading, &COLUMNS);
         for tasks in TASKS {
             let store = format!("sqlite-{level}");
-            let ours = |name: &str, verb: &str| {
-                let arguments = [store.as_str(), &own, tasks, verb, sessions];
+            let ours_with = |name: &str, file: &str, verb: &str, sessions: &str| {
+                let arguments = [store.as_str(), file, tasks, verb, sessions];
                 timed(context, name, context.command("updates", &arguments))
             };
+            let ours = |name: &str, verb: &str| ours_with(name, &own, verb, sessions);
             let peer = |name: &str, case: &str, file: &str| {
                 let arguments = ["sqlite", case, level, file, tasks, sessions];
                 timed(context, name, context.sqlx_command(&arguments)?)
             };
-            let race = Race::run(
-                vec![
-                    peer(SQLX, "pool", &plain)?,
-                    ours(MERGE, "merge")?,
-                    ours("**ours, overwrite**", "overwrite")?,
-                    ours("**ours, modify**", "modify")?,
-                    peer("tower-sessions-sqlx-store, save", "tower-sessions", &tower)?,
-                ],
-                context.pick(7, 3),
-            )?;
+            let mut racers = vec![
+                peer(SQLX, "pool", &plain)?,
+                ours(MERGE, "merge")?,
+                ours("**ours, overwrite**", "overwrite")?,
+                ours("**ours, modify**", "modify")?,
+                peer("tower-sessions-sqlx-store, save", "tower-sessions", &tower)?,
+            ];
+            if tasks != "1" {
+                racers.push(ours_with(MERGE_ONE, &one, "merge", "1")?);
+            }
+            let race = Race::run(racers, context.pick(7, 3))?;
             rows(&mut table, &race, tasks, SQLX);
             let p99 = race.spread(MERGE, |turn| milliseconds(turn.p99_nanos));
             match (level, tasks) {

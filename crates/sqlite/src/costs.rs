@@ -42,7 +42,7 @@ pub(crate) fn watched(mut connection: Connection, path: &Path) -> Connection {
 }
 
 /// Takes what was run since this was last called, without what the checkpointer does beside it.
-fn take(path: &Path) -> Vec<String> {
+pub(crate) fn take(path: &Path) -> Vec<String> {
     let mut run = RUN.lock().unwrap();
     let all = run.get_or_insert_default().remove(path).unwrap_or_default();
     let is_of_verb = |sql: &String| !sql.starts_with("PRAGMA");
@@ -189,6 +189,9 @@ fn sessions(counter: &mut Counter) {
     counter.count("write_document, overwrite", |store, n| {
         write(store, &whole(n));
     });
+    counter.count("write_document, no change", |store, _| {
+        write(store, &whole(2));
+    });
     counter.count("delete_sessions, two", |store, n| {
         let keys = [key(&format!("d{n}")), key(&format!("d{}", n + 2))];
         assert_eq!(block_on(store.delete_sessions(&keys)).unwrap(), keys);
@@ -245,6 +248,9 @@ fn users(counter: &mut Counter) {
     counter.count("write_user_metadata, overwrite", |store, n| {
         write_metadata(store, &whole(n));
     });
+    counter.count("write_user_metadata, no change", |store, _| {
+        write_metadata(store, &whole(2));
+    });
     let (app, user) = (AppId::default(), UserId::from("user"));
     counter.count("user_metadata", |store, _| {
         assert!(
@@ -289,6 +295,7 @@ rotate: 2 write
 write_document, swap: 2 write
 write_document, merge: 2 write
 write_document, overwrite: 2 write
+write_document, no change: 1 write
 delete_sessions, two: 2 write
 record_uses, two sessions: 2 write
 set_device_label: 1 write
@@ -299,6 +306,7 @@ delete_user_sessions: 1 write
 write_user_metadata, swap: 2 write
 write_user_metadata, merge: 2 write
 write_user_metadata, overwrite: 2 write
+write_user_metadata, no change: 1 write
 user_metadata: 1 read
 delete_user_metadata: 1 write
 signing_keys: 1 read

@@ -22,10 +22,65 @@ pub(crate) trait Job: Send {
     fn refuse(self: Box<Self>, fault: Fault);
 }
 
+/// Whoever waits for an outcome, and the outcome until they may be told.
+pub(crate) struct Caller<T> {
+    outcome: Option<Result<T, Fault>>,
+    sender: oneshot::Sender<Result<T, Fault>>,
+}
+
+impl<T> Caller<T> {
+    pub(crate) fn new() -> (Self, Answer<T>) {
+        let (sender, answer) = oneshot::channel();
+        let caller = Self {
+            outcome: None,
+            sender,
+        };
+        (caller, Answer(answer))
+    }
+
+    /// Keeps the outcome, in place of an earlier one; tells whether it is a success.
+    pub(crate) fn keep(&mut self, outcome: Result<T, Fault>) -> bool {
+        self.outcome.insert(outcome).is_ok()
+    }
+
+    /// Tells the outcome.
+    pub(crate) fn answer(self) {
+        // A caller that has gone away does not want to know.
+        let _ = self
+            .sender
+            .send(self.outcome.unwrap_or(Err(Fault::Stopped)));
+    }
+
+    /// Tells the fault that was kept, or this one if there is none.
+    pub(crate) fn refuse(self, fault: Fault) {
+        let fault = self.outcome.and_then(Result::err).unwrap_or(fault);
+        let _ = self.sender.send(Err(fault));
+    }
+}
+
+/// What a [`Caller`] waits for.
+pub(crate) struct Answer<T>(oneshot::Receiver<Result<T, Fault>>);
+
+impl<T> Answer<T> {
+    pub(crate) async fn told(self) -> Result<T, Fault> {
+        self.0.await.unwrap_or(Err(Fault::Stopped))
+    }
+}
+
+/// Does `work`; a panic in it is its outcome.
+///
+/// Unwind safety is up to the caller: what a panic may leave half done must lie in a transaction
+/// that is then rolled back.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        tracing::error!("a job of the SQLite store panicked; its caller gets an error");
+        Err(Fault::Panicked)
+    })
+}
+
 struct Task<T, F> {
     work: F,
-    outcome: Option<Result<T, Fault>>,
-    caller: oneshot::Sender<Result<T, Fault>>,
+    caller: Caller<T>,
 }
 
 impl<T, F> Job for Task<T, F>
@@ -34,73 +89,64 @@ where
     F: Fn(&Connection) -> Result<T, Fault> + Send,
 {
     fn run(&mut self, connection: &Connection) -> bool {
-        // Unwind safety: what a panic may leave half done lies in the transaction, which the writer
-        // rolls back.
-        let outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(connection)));
-        let outcome = outcome.unwrap_or_else(|_| {
-            tracing::error!("a job of the SQLite store panicked; its caller gets an error");
-            Err(Fault::Panicked)
-        });
-        self.outcome.insert(outcome).is_ok()
+        self.caller.keep(guarded(|| (self.work)(connection)))
     }
 
     fn answer(self: Box<Self>) {
-        // A caller that has gone away does not want to know.
-        let _ = self
-            .caller
-            .send(self.outcome.unwrap_or(Err(Fault::Stopped)));
+        self.caller.answer();
     }
 
     fn refuse(self: Box<Self>, fault: Fault) {
-        let fault = self.outcome.and_then(Result::err).unwrap_or(fault);
-        let _ = self.caller.send(Err(fault));
+        self.caller.refuse(fault);
     }
 }
 
-/// Where callers hand in jobs.
-pub(crate) struct Queue(mpsc::Sender<Box<dyn Job>>);
+/// Where callers hand in what is to be done: jobs, or something that a job is one kind of.
+pub(crate) struct Queue<E>(mpsc::Sender<E>);
 
-impl Queue {
-    pub(crate) fn bounded(capacity: usize) -> (Self, mpsc::Receiver<Box<dyn Job>>) {
+impl<E> Queue<E> {
+    pub(crate) fn bounded(capacity: usize) -> (Self, mpsc::Receiver<E>) {
         let (sender, receiver) = mpsc::channel(capacity);
         (Self(sender), receiver)
     }
 
-    /// Hands in `work` and waits for its answer. Dropping the future before the work was queued
-    /// undoes nothing and does nothing; after that the work takes place all the same.
+    /// Hands in an entry and waits for its answer. Dropping the future before the entry was queued
+    /// undoes nothing and does nothing; after that it is done all the same.
+    pub(crate) async fn hand_in<T>(&self, entry: E, answer: Answer<T>) -> Result<T, Fault> {
+        self.0.send(entry).await.map_err(|_| Fault::Stopped)?;
+        answer.told().await
+    }
+
+    /// Hands in a job as [`Self::hand_in`] does.
     pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, Fault>
     where
+        E: From<Box<dyn Job>>,
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
     {
-        let (caller, answer) = oneshot::channel();
-        let job = Box::new(Task {
-            work,
-            outcome: None,
-            caller,
-        });
-        self.0.send(job).await.map_err(|_| Fault::Stopped)?;
-        answer.await.unwrap_or(Err(Fault::Stopped))
+        let (caller, answer) = Caller::new();
+        let job: Box<dyn Job> = Box::new(Task { work, caller });
+        self.hand_in(job.into(), answer).await
     }
 }
 
 /// Threads, and the queue that feeds them. Dropping it lets the threads finish what waits, and
 /// waits for them.
-pub(crate) struct Workers {
+pub(crate) struct Workers<E> {
     // Invariant: dropped first. The threads end when there are no senders any more.
-    queue: Queue,
+    queue: Queue<E>,
     _threads: Threads,
 }
 
-impl Workers {
-    pub(crate) fn new(queue: Queue, threads: Threads) -> Self {
+impl<E> Workers<E> {
+    pub(crate) fn new(queue: Queue<E>, threads: Threads) -> Self {
         Self {
             queue,
             _threads: threads,
         }
     }
 
-    pub(crate) fn queue(&self) -> &Queue {
+    pub(crate) fn queue(&self) -> &Queue<E> {
         &self.queue
     }
 }

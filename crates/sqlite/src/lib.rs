@@ -40,6 +40,10 @@
 //! waits for a writer, nor a writer for a reader. Another thread moves the write-ahead log into the
 //! database file.
 //!
+//! Changes of documents that wait with no other kind of write among them are folded: those of one
+//! session, or of the metadata of one user, are done one after the other, but the row is read and
+//! written once. Each caller gets the document as its own change left it.
+//!
 //! One session, or the metadata of one user, is read where it is asked for, without a change of
 //! threads, on one of a few connections for that: what is in memory takes some 4 us so, and 16 us
 //! by way of a thread; so [`check_database`](supersession::VerifyOptions::check_database) is cheap
@@ -67,10 +71,11 @@
 //! | `session`, `session_standing`, `user_metadata` | 1, a read where it is asked for |
 //! | `user_sessions`, `user_session_handles`, `signing_keys` | 1, a read on a thread |
 //! | `insert_session`, `set_device_label` | 1 |
-//! | `rotate`; `write_document` of each kind | 2 |
+//! | `rotate` | 2 |
+//! | `write_document`, `write_user_metadata` of each kind | 2, or 1 if nothing changes |
+//! | any number of these, folded | 2, or 1 if nothing changes |
 //! | `delete_sessions`, `record_uses` | 1 for each session |
 //! | `delete_user_sessions`, `delete_expired_sessions`, any number | 1 |
-//! | `write_user_metadata` of each kind | 2 |
 //! | `delete_user_metadata` | 1 |
 //! | `add_dynamic_key`, `add_static_key`, `delete_dynamic_keys`; `refresh_token_key` once there is one | 1 |
 //!

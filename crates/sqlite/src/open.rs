@@ -15,7 +15,7 @@ use crate::options::{Location, SqliteOptions, Synchronous};
 use crate::readers::Readers;
 use crate::schema::{self, SchemaProblem};
 use crate::store::{Inner, SqliteStore};
-use crate::writer::{QUEUE_CAPACITY, Writer};
+use crate::writer::{Entry, QUEUE_CAPACITY, Writer};
 
 /// The verbs have some twenty statements; none of them shall ever be prepared twice.
 const CACHED_STATEMENTS: usize = 64;
@@ -46,7 +46,7 @@ fn in_memory(options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
     }))
 }
 
-fn start_writer(writer: Writer) -> io::Result<Workers> {
+fn start_writer(writer: Writer) -> io::Result<Workers<Entry>> {
     let mut thread = Threads::default();
     let (queue, waiting) = Queue::bounded(QUEUE_CAPACITY);
     thread.spawn("sqlite-writer", move || writer.run(waiting))?;

@@ -32,7 +32,7 @@ const LONGEST_DETOUR: u32 = 1_024;
 
 pub(crate) struct Readers {
     in_place: InPlace,
-    threads: Workers,
+    threads: Workers<Box<dyn Job>>,
 }
 
 impl Readers {
@@ -159,7 +159,7 @@ impl Detour {
 
 type Waiting = Arc<Mutex<mpsc::Receiver<Box<dyn Job>>>>;
 
-fn start_threads(connections: Vec<Connection>) -> std::io::Result<Workers> {
+fn start_threads(connections: Vec<Connection>) -> std::io::Result<Workers<Box<dyn Job>>> {
     // Declared before the queue, and so dropped after it if a thread cannot be started.
     let mut threads = Threads::default();
     let (queue, waiting) = Queue::bounded(QUEUE_CAPACITY);

@@ -21,6 +21,7 @@ use crate::job::Workers;
 use crate::options::SqliteOptions;
 use crate::readers::Readers;
 use crate::sql::{devices, keys, metadata, sessions, tenants, user_sessions};
+use crate::writer::{Change, Document, Entry};
 
 /// Sessions, metadata and keys in a SQLite database. See the [crate documentation](crate).
 ///
@@ -36,7 +37,7 @@ pub(crate) struct Inner {
     pub(crate) readers: Option<Readers>,
     // Invariant: dropped after the readers. Its connection has to be the last to close, because one
     // that cannot write cannot empty the log.
-    pub(crate) writer: Workers,
+    pub(crate) writer: Workers<Entry>,
 }
 
 impl SqliteStore {
@@ -94,6 +95,20 @@ impl SqliteStore {
         F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         let answer = self.inner.writer.queue().run(work).await;
+        answer.map_err(|fault| fault.into_store_error(verb, Access::Write))
+    }
+
+    /// Changes a document, if need be together with others.
+    async fn change(
+        &self,
+        verb: &'static str,
+        document: Document,
+        write: &DocumentWrite,
+        now: UnixMillis,
+    ) -> Result<WriteOutcome, StoreError> {
+        let (change, answer) = Change::new(document, write.clone(), now);
+        let queue = self.inner.writer.queue();
+        let answer = queue.hand_in(Entry::Change(change), answer).await;
         answer.map_err(|fault| fault.into_store_error(verb, Access::Write))
     }
 }
@@ -161,11 +176,8 @@ impl Store for SqliteStore {
         write: &DocumentWrite,
         now: UnixMillis,
     ) -> Result<WriteOutcome, StoreError> {
-        let (key, write) = (key.clone(), write.clone());
-        self.write("write_document", move |db| {
-            sessions::write_document(db, &key, document, &write, now)
-        })
-        .await
+        let document = Document::OfSession(document, key.clone());
+        self.change("write_document", document, write, now).await
     }
 
     async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
@@ -263,11 +275,11 @@ impl Store for SqliteStore {
         user: &UserId,
         write: &DocumentWrite,
     ) -> Result<WriteOutcome, StoreError> {
-        let (app, user, write) = (app.clone(), user.clone(), write.clone());
-        self.write("write_user_metadata", move |db| {
-            metadata::write(db, &app, &user, &write)
-        })
-        .await
+        let document = Document::Metadata(app.clone(), user.clone());
+        // Metadata do not expire.
+        let now = UnixMillis::default();
+        self.change("write_user_metadata", document, write, now)
+            .await
     }
 
     async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError> {

@@ -1,12 +1,14 @@
 //! The verbs on user metadata.
 
 use rusqlite::{Connection, params};
-use supersession::store::{DocumentWrite, WriteOutcome};
+use supersession::store::WriteOutcome;
 use supersession::{AppId, JsonObject, TenantId, UserId};
 
+use super::documents::Folding;
 use super::row::document;
 use super::scope::registering;
 use crate::fault::Fault;
+use crate::writer::Change;
 
 const FIND: &str = "SELECT user_metadata FROM user_metadata WHERE app_id = ?1 AND user_id = ?2";
 
@@ -25,21 +27,23 @@ pub(crate) fn find(
     rows.next()?.map(|row| document(row, 0)).transpose()
 }
 
-pub(crate) fn write(
+/// As [`documents::write`](super::documents::write).
+pub(super) fn write(
     connection: &Connection,
     app: &AppId,
     user: &UserId,
-    write: &DocumentWrite,
-) -> Result<WriteOutcome, Fault> {
-    let stored = find(connection, app, user)?.unwrap_or_default();
-    let Ok(document) = write.apply_to(&stored) else {
-        return Ok(WriteOutcome::Conflict(stored));
-    };
-    registering(connection, app, &TenantId::default(), None, || {
-        let row = params![app.as_str(), user.as_str(), document.as_str()];
-        connection.prepare_cached(SET)?.execute(row)
-    })?;
-    Ok(WriteOutcome::Written(document))
+    changes: &[Change],
+) -> Result<Vec<WriteOutcome>, Fault> {
+    let mut folding = Folding::of(find(connection, app, user)?);
+    let outcomes = changes.iter().map(|change| folding.write(&change.write));
+    let outcomes = outcomes.collect();
+    if let Some(document) = folding.changed() {
+        registering(connection, app, &TenantId::default(), None, || {
+            let row = params![app.as_str(), user.as_str(), document.as_str()];
+            connection.prepare_cached(SET)?.execute(row)
+        })?;
+    }
+    Ok(outcomes)
 }
 
 pub(crate) fn delete(connection: &Connection, app: &AppId, user: &UserId) -> Result<bool, Fault> {

@@ -5,6 +5,7 @@
 //! asks the database for the time.
 
 pub(crate) mod devices;
+pub(crate) mod documents;
 pub(crate) mod keys;
 pub(crate) mod metadata;
 mod row;

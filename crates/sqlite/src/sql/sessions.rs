@@ -2,8 +2,7 @@
 
 use rusqlite::{Connection, Row, params};
 use supersession::store::{
-    DocumentWrite, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument, SessionKey,
-    SessionRecord, SessionStanding, WriteOutcome,
+    InsertOutcome, Lineage, RotateOutcome, Rotation, SessionKey, SessionRecord, SessionStanding,
 };
 use supersession::{JsonObject, UnixMillis, UserId};
 
@@ -39,14 +38,6 @@ const ROTATE: &str = "UPDATE session_info SET refresh_token_hash_2 = ?2,
     prev_refresh_token_hash_2 = ?3, refresh_token_rotated_at = ?4, expires_at = ?5,
     use_static_key = ?6
     WHERE rowid = ?1";
-
-const FIND_SESSION_DATA: &str = "SELECT rowid, session_data FROM session_info
-    WHERE app_id = ?1 AND tenant_id = ?2 AND session_handle = ?3 AND expires_at > ?4";
-const SET_SESSION_DATA: &str = "UPDATE session_info SET session_data = ?2 WHERE rowid = ?1";
-
-const FIND_PAYLOAD: &str = "SELECT rowid, jwt_user_payload FROM session_info
-    WHERE app_id = ?1 AND tenant_id = ?2 AND session_handle = ?3 AND expires_at > ?4";
-const SET_PAYLOAD: &str = "UPDATE session_info SET jwt_user_payload = ?2 WHERE rowid = ?1";
 
 pub(super) const DELETE: &str = "DELETE FROM session_info
     WHERE app_id = ?1 AND tenant_id = ?2 AND session_handle = ?3";
@@ -148,32 +139,6 @@ pub(crate) fn rotate(
         use_static_key(next.key_kind),
     ])?;
     Ok(RotateOutcome::Rotated)
-}
-
-pub(crate) fn write_document(
-    connection: &Connection,
-    key: &SessionKey,
-    which: SessionDocument,
-    write: &DocumentWrite,
-    now: UnixMillis,
-) -> Result<WriteOutcome, Fault> {
-    let (find, set) = match which {
-        SessionDocument::SessionData => (FIND_SESSION_DATA, SET_SESSION_DATA),
-        SessionDocument::Payload => (FIND_PAYLOAD, SET_PAYLOAD),
-    };
-    let found = find_live(connection, find, key, now, |row| {
-        Ok((row.get::<_, i64>(0)?, document(row, 1)?))
-    })?;
-    let Some((row, stored)) = found else {
-        return Ok(WriteOutcome::Gone);
-    };
-    let Ok(document) = write.apply_to(&stored) else {
-        return Ok(WriteOutcome::Conflict(stored));
-    };
-    connection
-        .prepare_cached(set)?
-        .execute(params![row, document.as_str()])?;
-    Ok(WriteOutcome::Written(document))
 }
 
 pub(crate) fn delete(

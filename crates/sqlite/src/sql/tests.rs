@@ -1,6 +1,6 @@
 use rusqlite::Connection;
 
-use super::{devices, sessions, user_sessions};
+use super::{devices, documents, sessions, user_sessions};
 
 #[track_caller]
 fn uses(sql: &str, index: &str) {
@@ -28,6 +28,7 @@ fn uses(sql: &str, index: &str) {
 #[test]
 fn sessions_are_found_through_the_primary_key() {
     uses(sessions::FIND, "sqlite_autoindex_session_info_1");
+    uses(documents::FIND, "sqlite_autoindex_session_info_1");
     uses(sessions::DELETE, "sqlite_autoindex_session_info_1");
     uses(devices::RECORD_USE, "sqlite_autoindex_session_info_1");
     uses(devices::SET_LABEL, "sqlite_autoindex_session_info_1");

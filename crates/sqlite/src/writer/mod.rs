@@ -3,6 +3,13 @@
 //!
 //! A commit costs a flush of the disk, whatever the number of writes in it, so writers that come
 //! while a flush is under way share the next one. No timer: a single writer waits for nobody.
+//!
+//! Changes of documents that wait together and are of one row share a read and a write of it, too.
+//! They are done one after the other all the same, each by the rule that it would follow alone, and
+//! each caller gets its own answer.
+
+mod change;
+mod step;
 
 use std::sync::Arc;
 
@@ -11,11 +18,15 @@ use tokio::sync::mpsc;
 
 use crate::checkpoint::Checkpointer;
 use crate::fault::Fault;
-use crate::job::Job;
+use crate::sql::documents;
 
-/// The most jobs that wait; callers beyond that wait for room.
+pub(crate) use change::{Change, Document};
+pub(crate) use step::Entry;
+use step::{Step, steps};
+
+/// The most entries that wait; callers beyond that wait for room.
 pub(crate) const QUEUE_CAPACITY: usize = 1_024;
-/// The most jobs in one transaction.
+/// The most entries in one transaction.
 const GROUP_LIMIT: usize = 512;
 
 pub(crate) struct Writer {
@@ -31,8 +42,8 @@ enum Setback {
         step: &'static str,
         error: rusqlite::Error,
     },
-    /// A job failed after it had written, or took the transaction down with it.
-    Job,
+    /// A step failed after it had written, or took the transaction down with it.
+    Step,
 }
 
 impl Writer {
@@ -44,10 +55,10 @@ impl Writer {
     }
 
     /// Works until every sender is gone and nothing waits, then closes the database.
-    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Entry>) {
         let mut group = Vec::with_capacity(GROUP_LIMIT);
         while queue.blocking_recv_many(&mut group, GROUP_LIMIT) > 0 {
-            self.settle(&mut group);
+            self.settle(steps(group.drain(..)));
             if let Some(checkpointer) = &mut self.checkpointer {
                 checkpointer.tend(&self.connection);
             }
@@ -55,53 +66,47 @@ impl Writer {
         self.close();
     }
 
-    /// Does the jobs and answers all of them.
-    fn settle(&self, group: &mut Vec<Box<dyn Job>>) {
-        match self.attempt(group) {
-            Ok(()) => group.drain(..).for_each(Job::answer),
-            Err(Setback::Job) if group.len() == 1 => {
-                group
-                    .drain(..)
-                    .for_each(|job| job.refuse(Fault::RolledBack));
-            }
-            Err(Setback::Job) => {
+    /// Does the steps and answers all callers.
+    fn settle(&self, mut group: Vec<Step>) {
+        match self.attempt(&mut group) {
+            Ok(()) => group.into_iter().for_each(Step::answer),
+            Err(Setback::Step) => {
                 // All is rolled back and nobody has an answer yet. Each now gets a transaction of
                 // its own, so that the one that fails fails alone.
-                for job in group.drain(..) {
-                    self.settle(&mut vec![job]);
+                let apart: Vec<_> = group.into_iter().flat_map(Step::apart).collect();
+                if apart.len() == 1 {
+                    refuse(apart, || Fault::RolledBack);
+                } else {
+                    apart.into_iter().for_each(|step| self.settle(vec![step]));
                 }
             }
             Err(Setback::Transaction { step, error }) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
-                    writes = group.len(),
+                    writes = group.iter().map(Step::callers).sum::<usize>(),
                     "the session database could not {step} a transaction; nothing of it was written"
                 );
                 let source = Arc::new(error);
-                for job in group.drain(..) {
-                    job.refuse(Fault::Transaction {
-                        step,
-                        source: Arc::clone(&source),
-                    });
-                }
+                refuse(group, || Fault::Transaction {
+                    step,
+                    source: Arc::clone(&source),
+                });
             }
         }
     }
 
-    fn attempt(&self, group: &mut [Box<dyn Job>]) -> Result<(), Setback> {
+    fn attempt(&self, group: &mut [Step]) -> Result<(), Setback> {
         self.control("BEGIN IMMEDIATE")
             .map_err(|error| Setback::Transaction {
                 step: "begin",
                 error,
             })?;
-        for job in group {
-            let before = self.connection.total_changes();
-            let done = job.run(&self.connection);
-            // A full disk, for one, makes SQLite roll back the transaction by itself.
-            let lost = self.connection.is_autocommit();
-            if lost || (!done && self.connection.total_changes() != before) {
-                self.roll_back();
-                return Err(Setback::Job);
+        for step in group {
+            match step {
+                Step::Job(job) => {
+                    self.watch(|connection| job.run(connection))?;
+                }
+                Step::Changes(changes) => self.change(changes)?,
             }
         }
         self.control("COMMIT").map_err(|error| {
@@ -111,6 +116,36 @@ impl Writer {
                 error,
             }
         })
+    }
+
+    /// Does changes of one row.
+    fn change(&self, changes: &mut [Change]) -> Result<(), Setback> {
+        let write = |changes: &mut [Change]| {
+            self.watch(|connection| {
+                step::write(changes, |changes| documents::write(connection, changes))
+            })
+        };
+        if !write(changes)? && changes.len() > 1 {
+            // Nothing is written. Each by itself, so that the one that fails fails alone.
+            for alone in changes.chunks_mut(1) {
+                write(alone)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does `work`, which tells whether it succeeded. If it did not, it has not written anything
+    /// either, or else all of the transaction is rolled back.
+    fn watch(&self, work: impl FnOnce(&Connection) -> bool) -> Result<bool, Setback> {
+        let before = self.connection.total_changes();
+        let done = work(&self.connection);
+        // A full disk, for one, makes SQLite roll back the transaction by itself.
+        let lost = self.connection.is_autocommit();
+        if lost || (!done && self.connection.total_changes() != before) {
+            self.roll_back();
+            return Err(Setback::Step);
+        }
+        Ok(done)
     }
 
     fn roll_back(&self) {
@@ -139,6 +174,12 @@ impl Writer {
                 "the session database could not be closed"
             );
         }
+    }
+}
+
+fn refuse(group: Vec<Step>, fault: impl Fn() -> Fault) {
+    for step in group {
+        step.refuse(&fault);
     }
 }
 

@@ -1,3 +1,6 @@
+mod folding;
+mod one_by_one;
+
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::mpsc::{Sender, channel};
@@ -12,6 +15,7 @@ use tempfile::TempDir;
 use crate::fault::Fault;
 use crate::job::Queue;
 use crate::store::SqliteStore;
+use crate::writer::Entry;
 
 struct Scene {
     directory: TempDir,
@@ -37,35 +41,50 @@ impl Scene {
         &self,
         work: impl Fn(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Answer<T> {
-        let store = self.store.clone();
-        let mut answer: Answer<T> = Box::pin(async move { store.write("test", work).await });
-        assert!(
-            answer
-                .as_mut()
-                .poll(&mut Context::from_waker(Waker::noop()))
-                .is_pending()
-        );
-        answer
+        queue(&self.store, work)
     }
 
-    /// Keeps the writer busy until the sender is dropped, so that what is queued meanwhile becomes
-    /// one group.
     fn hold(&self) -> (Sender<()>, Answer<()>) {
-        let (started, has_started) = channel();
-        let (release, released) = channel::<()>();
-        let held = self.queue(move |_| {
-            let _ = started.send(());
-            let _ = released.recv();
-            Ok(())
-        });
-        has_started.recv().unwrap();
-        (release, held)
+        hold(&self.store)
     }
 
     /// The apps that are committed, without `public`.
     fn apps(&self) -> Vec<String> {
         apps(&Connection::open(self.path()).unwrap())
     }
+}
+
+/// Hands in a job without waiting for its answer.
+fn queue<T: Send + 'static>(
+    store: &SqliteStore,
+    work: impl Fn(&Connection) -> Result<T, Fault> + Send + 'static,
+) -> Answer<T> {
+    let store = store.clone();
+    queued(async move { store.write("test", work).await })
+}
+
+/// Keeps the writer busy until the sender is dropped, so that what is queued meanwhile becomes one
+/// group.
+fn hold(store: &SqliteStore) -> (Sender<()>, Answer<()>) {
+    let (started, has_started) = channel();
+    let (release, released) = channel::<()>();
+    let held = queue(store, move |_| {
+        let _ = started.send(());
+        let _ = released.recv();
+        Ok(())
+    });
+    has_started.recv().unwrap();
+    (release, held)
+}
+
+/// Hands in what a verb hands in, without waiting for its answer.
+fn queued<T>(verb: impl Future<Output = Result<T, StoreError>> + 'static) -> Answer<T> {
+    let mut answer: Answer<T> = Box::pin(verb);
+    let polled = answer
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
+    answer
 }
 
 fn apps(connection: &Connection) -> Vec<String> {
@@ -256,7 +275,7 @@ fn a_job_that_lost_its_transaction_is_not_told_that_it_succeeded() {
 
 #[test]
 fn without_its_thread_a_queue_answers_all_the_same() {
-    let (queue, waiting) = Queue::bounded(1);
+    let (queue, waiting) = Queue::<Entry>::bounded(1);
     let mut answer = Box::pin(queue.run(|_| Ok(())));
     assert!(
         answer

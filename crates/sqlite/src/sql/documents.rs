@@ -1,0 +1,119 @@
+//! Changes of documents: several of one row take no more statements than one.
+
+use rusqlite::{Connection, params};
+use supersession::JsonObject;
+use supersession::store::{DocumentWrite, SessionDocument, SessionKey, WriteOutcome};
+
+use super::metadata;
+use super::row::{document, instant};
+use crate::fault::Fault;
+use crate::writer::{Change, Document};
+
+/// A document that nobody asks for is NULL. Whether the session is live is for each change to say.
+pub(super) const FIND: &str = "SELECT rowid, expires_at,
+    CASE WHEN ?4 THEN session_data END AS session_data,
+    CASE WHEN ?5 THEN jwt_user_payload END AS jwt_user_payload
+    FROM session_info WHERE app_id = ?1 AND tenant_id = ?2 AND session_handle = ?3";
+
+const SET: &str = "UPDATE session_info SET session_data = coalesce(?2, session_data),
+    jwt_user_payload = coalesce(?3, jwt_user_payload)
+    WHERE rowid = ?1";
+
+/// Does changes of one row in their order, and tells what each of them comes to.
+pub(crate) fn write(
+    connection: &Connection,
+    changes: &[Change],
+) -> Result<Vec<WriteOutcome>, Fault> {
+    match changes.first().map(|change| &change.document) {
+        None => Ok(Vec::new()),
+        Some(Document::OfSession(_, key)) => write_session(connection, key, changes),
+        Some(Document::Metadata(app, user)) => metadata::write(connection, app, user, changes),
+    }
+}
+
+fn write_session(
+    connection: &Connection,
+    key: &SessionKey,
+    changes: &[Change],
+) -> Result<Vec<WriteOutcome>, Fault> {
+    let (mut data, mut payload) = (None, None);
+    let mut outcomes = Vec::with_capacity(changes.len());
+    let row_id: i64 = {
+        let mut find = connection.prepare_cached(FIND)?;
+        let mut rows = find.query(params![
+            key.app.as_str(),
+            key.tenant.as_str(),
+            key.handle.as_str(),
+            changes.iter().any(is_of_data),
+            !changes.iter().all(is_of_data),
+        ])?;
+        let Some(row) = rows.next()? else {
+            return Ok(vec![WriteOutcome::Gone; changes.len()]);
+        };
+        let expires_at = instant(row, 1)?;
+        for change in changes {
+            if change.now >= expires_at {
+                outcomes.push(WriteOutcome::Gone);
+                continue;
+            }
+            let (folding, column) = if is_of_data(change) {
+                (&mut data, 2)
+            } else {
+                (&mut payload, 3)
+            };
+            let folding = match folding {
+                Some(folding) => folding,
+                None => folding.insert(Folding::of(Some(document(row, column)?))),
+            };
+            outcomes.push(folding.write(&change.write));
+        }
+        row.get(0)?
+    };
+    let data = data.as_ref().and_then(Folding::changed);
+    let payload = payload.as_ref().and_then(Folding::changed);
+    if data.is_some() || payload.is_some() {
+        connection.prepare_cached(SET)?.execute(params![
+            row_id,
+            data.map(JsonObject::as_str),
+            payload.map(JsonObject::as_str),
+        ])?;
+    }
+    Ok(outcomes)
+}
+
+fn is_of_data(change: &Change) -> bool {
+    matches!(
+        change.document,
+        Document::OfSession(SessionDocument::SessionData, _)
+    )
+}
+
+/// A document to which writes are done one after the other.
+pub(super) struct Folding {
+    stored: Option<JsonObject>,
+    document: Option<JsonObject>,
+}
+
+impl Folding {
+    /// Begins with what is stored.
+    pub(super) fn of(stored: Option<JsonObject>) -> Self {
+        Self {
+            document: stored.clone(),
+            stored,
+        }
+    }
+
+    pub(super) fn write(&mut self, write: &DocumentWrite) -> WriteOutcome {
+        let document = self.document.clone().unwrap_or_default();
+        match write.apply_to(&document) {
+            Ok(document) => WriteOutcome::Written(self.document.insert(document).clone()),
+            Err(_) => WriteOutcome::Conflict(document),
+        }
+    }
+
+    /// What is to be stored, unless it is.
+    pub(super) fn changed(&self) -> Option<&JsonObject> {
+        let document = self.document.as_ref()?;
+        (self.stored.as_ref() != Some(document)).then_some(document)
+    }
+}
