@@ -30,20 +30,14 @@ pub(crate) enum AtOnce<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    pub(crate) fn find(sessions: &Sessions, token: &'a str) -> Result<Self, ForeignToken> {
-        let moment = Moment::now(sessions);
-        match sessions.seen(token.as_bytes()) {
-            Some(verified) if moment.trusts(&verified) => Ok(Self::Seen(verified)),
-            _ => moment.parse(sessions, token),
-        }
-    }
-
-    /// As [`Self::find`], for what a request carries.
     pub(crate) fn of(sessions: &Sessions, carried: &'a Carried) -> Result<Self, ForeignToken> {
         let moment = Moment::now(sessions);
         match carried {
             Carried::Seen(verified) if moment.trusts(verified) => Ok(Self::Seen(verified.clone())),
-            carried => moment.parse(sessions, carried.expose()),
+            carried => {
+                let new = moment.parse(sessions, carried.expose())?;
+                Ok(Self::New(Box::new(new)))
+            }
         }
     }
 
@@ -51,10 +45,7 @@ impl<'a> Candidate<'a> {
     pub(crate) fn verify_at_once(self, sessions: &Sessions) -> Result<AtOnce<'a>, SessionError> {
         match self {
             Self::Seen(verified) => Ok(AtOnce::Verified(verified)),
-            Self::New(new) => match new.known_key(sessions) {
-                Some(key) => new.verify(sessions, Some(&key)).map(AtOnce::Verified),
-                None => Ok(AtOnce::Waits(new)),
-            },
+            Self::New(new) => new.verify_at_once(sessions),
         }
     }
 
@@ -63,6 +54,22 @@ impl<'a> Candidate<'a> {
             AtOnce::Verified(verified) => Ok(verified),
             AtOnce::Waits(new) => new.look_for_key_and_verify(sessions).await,
         }
+    }
+}
+
+impl<'a> AtOnce<'a> {
+    /// Of a token that nothing else can take the place of.
+    pub(crate) fn of(
+        sessions: &Sessions,
+        token: &'a str,
+    ) -> Result<Result<Self, SessionError>, ForeignToken> {
+        let moment = Moment::now(sessions);
+        if let Some(verified) = sessions.seen(token.as_bytes())
+            && moment.trusts(&verified)
+        {
+            return Ok(Ok(Self::Verified(verified)));
+        }
+        Ok(moment.parse(sessions, token)?.verify_at_once(sessions))
     }
 }
 
@@ -87,24 +94,31 @@ impl Moment {
         verified.still_holds(self.key_generation, self.now)
     }
 
-    fn parse<'a>(self, sessions: &Sessions, token: &'a str) -> Result<Candidate<'a>, ForeignToken> {
+    fn parse<'a>(self, sessions: &Sessions, token: &'a str) -> Result<NewToken<'a>, ForeignToken> {
         let Self {
             now,
             key_generation,
         } = self;
         let authority = sessions.authority();
         let token = access::parse(token, |header| authority.known_by_header(header, now))?;
-        Ok(Candidate::New(Box::new(NewToken {
+        Ok(NewToken {
             token,
             key_generation,
             found_at: now,
-        })))
+        })
     }
 }
 
 type Key = std::sync::Arc<VerifyingKey>;
 
-impl NewToken<'_> {
+impl<'a> NewToken<'a> {
+    fn verify_at_once(self, sessions: &Sessions) -> Result<AtOnce<'a>, SessionError> {
+        match self.known_key(sessions) {
+            Some(key) => self.verify(sessions, Some(&key)).map(AtOnce::Verified),
+            None => Ok(AtOnce::Waits(Box::new(self))),
+        }
+    }
+
     fn known_key(&self, sessions: &Sessions) -> Option<Key> {
         match &self.token.named {
             NamedKey::Known(key) => Some(Key::clone(key)),

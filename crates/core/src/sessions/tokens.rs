@@ -4,7 +4,7 @@ use super::Sessions;
 use crate::authority::{RefreshOutcome, RefreshRequest};
 use crate::error::{Fault, SessionError, TokenTheft};
 use crate::hooks::SessionEvent;
-use crate::request::{AntiCsrfCheck, AtOnce, Candidate, VerifyOptions, establish};
+use crate::request::{AntiCsrfCheck, AtOnce, VerifyOptions, establish};
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
 use crate::session::{Access, Attachment, Session};
 use crate::telemetry;
@@ -27,8 +27,8 @@ impl Sessions {
         options: &VerifyOptions,
     ) -> Result<Option<Session>, SessionError> {
         let anti_csrf = self.anti_csrf_check(anti_csrf, options)?;
-        let candidate = match Candidate::find(self, access_token.expose()) {
-            Ok(candidate) => candidate,
+        let at_once = match AtOnce::of(self, access_token.expose()) {
+            Ok(verdict) => verdict?,
             Err(_) if options.is_optional() => return Ok(None),
             Err(foreign) => {
                 return Err(SessionError::unauthorised_keeping_tokens(
@@ -37,7 +37,7 @@ impl Sessions {
             }
         };
         // What has to wait does so on the heap, so that the futures of callers stay small.
-        let verified = match candidate.verify_at_once(self)? {
+        let verified = match at_once {
             AtOnce::Verified(verified) => verified,
             AtOnce::Waits(new) => Box::pin(new.look_for_key_and_verify(self)).await?,
         };
