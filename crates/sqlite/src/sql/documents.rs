@@ -15,9 +15,10 @@ pub(super) const FIND: &str = "SELECT rowid, expires_at,
     CASE WHEN ?5 THEN jwt_user_payload END AS jwt_user_payload
     FROM session_info WHERE app_id = ?1 AND tenant_id = ?2 AND session_handle = ?3";
 
-const SET: &str = "UPDATE session_info SET session_data = coalesce(?2, session_data),
-    jwt_user_payload = coalesce(?3, jwt_user_payload)
-    WHERE rowid = ?1";
+const SET_DATA: &str = "UPDATE session_info SET session_data = ?2 WHERE rowid = ?1";
+const SET_PAYLOAD: &str = "UPDATE session_info SET jwt_user_payload = ?2 WHERE rowid = ?1";
+const SET_BOTH: &str =
+    "UPDATE session_info SET session_data = ?2, jwt_user_payload = ?3 WHERE rowid = ?1";
 
 /// Does changes of one row in their order, and tells what each of them comes to.
 pub(crate) fn write(
@@ -71,13 +72,13 @@ fn write_session(
     };
     let data = data.as_ref().and_then(Folding::changed);
     let payload = payload.as_ref().and_then(Folding::changed);
-    if data.is_some() || payload.is_some() {
-        connection.prepare_cached(SET)?.execute(params![
-            row_id,
-            data.map(JsonObject::as_str),
-            payload.map(JsonObject::as_str),
-        ])?;
-    }
+    let set = |sql| connection.prepare_cached(sql);
+    match (data, payload) {
+        (None, None) => 0,
+        (Some(data), None) => set(SET_DATA)?.execute(params![row_id, data])?,
+        (None, Some(payload)) => set(SET_PAYLOAD)?.execute(params![row_id, payload])?,
+        (Some(data), Some(payload)) => set(SET_BOTH)?.execute(params![row_id, data, payload])?,
+    };
     Ok(outcomes)
 }
 
@@ -112,8 +113,8 @@ impl Folding {
     }
 
     /// What is to be stored, unless it is.
-    pub(super) fn changed(&self) -> Option<&JsonObject> {
+    pub(super) fn changed(&self) -> Option<&str> {
         let document = self.document.as_ref()?;
-        (self.stored.as_ref() != Some(document)).then_some(document)
+        (self.stored.as_ref() != Some(document)).then_some(document.as_str())
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn write(
     let outcomes = outcomes.collect();
     if let Some(document) = folding.changed() {
         registering(connection, app, &TenantId::default(), None, || {
-            let row = params![app.as_str(), user.as_str(), document.as_str()];
+            let row = params![app.as_str(), user.as_str(), document];
             connection.prepare_cached(SET)?.execute(row)
         })?;
     }

@@ -27,19 +27,31 @@ pub(super) enum Step {
     Changes(Vec<Change>),
 }
 
+impl From<Entry> for Step {
+    fn from(entry: Entry) -> Self {
+        match entry {
+            Entry::Job(job) => Self::Job(job),
+            Entry::Change(change) => Self::Changes(vec![change]),
+        }
+    }
+}
+
 /// Folds changes of one row, so that they share a read and a write.
 ///
 /// Jobs keep their place among all others. Between two of them changes of several rows keep their
 /// order for each row, and that is all that anybody can see of it.
-pub(super) fn steps(entries: impl Iterator<Item = Entry>) -> Vec<Step> {
+pub(super) fn steps(entries: impl ExactSizeIterator<Item = Entry>) -> Vec<Step> {
+    if entries.len() == 1 {
+        return entries.map(Step::from).collect();
+    }
     let mut steps = Vec::new();
     // Where the changes of a row are, since the last job.
     let mut places = HashMap::new();
     for entry in entries {
         match entry {
-            Entry::Job(job) => {
+            Entry::Job(_) => {
                 places.clear();
-                steps.push(Step::Job(job));
+                steps.push(entry.into());
             }
             Entry::Change(change) => {
                 let next = steps.len();
@@ -47,7 +59,7 @@ pub(super) fn steps(entries: impl Iterator<Item = Entry>) -> Vec<Step> {
                 if let Some(Step::Changes(changes)) = steps.get_mut(place) {
                     changes.push(change);
                 } else {
-                    steps.push(Step::Changes(vec![change]));
+                    steps.push(Entry::Change(change).into());
                 }
             }
         }

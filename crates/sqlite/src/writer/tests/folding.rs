@@ -195,6 +195,7 @@ fn both_documents_of_a_session_are_read_and_written_together() {
         (DATA, [r#"{"d":1}"#, r#"{"b":1}"#]),
         (PAYLOAD, [r#"{"d":1}"#, r#"{"d":1}"#]),
     ] {
+        let stored = scene.documents("h");
         let (told, _) = scene.group(|| {
             vec![
                 scene.change("h", DATA, swap("{}", "{}")),
@@ -202,7 +203,8 @@ fn both_documents_of_a_session_are_read_and_written_together() {
                 scene.change("h", which, overwrite(r#"{"d":1}"#)),
             ]
         });
-        assert!(told.iter().all(Result::is_ok));
+        let refused = stored.map(|document| Ok(conflict(&document)));
+        assert_eq!(told[..2], refused);
         assert_eq!(scene.documents("h"), left);
     }
 }
