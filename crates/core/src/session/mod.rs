@@ -22,9 +22,9 @@ pub(crate) use state::{Attachment, SharedTokens, Way};
 
 /// A verified session. Cheap to clone; may move into tasks and streams.
 ///
-/// There is no way to make one but through [`Sessions`]: whoever has a `Session` has had it
-/// verified. Getters read memory; what asks the store is a verb. A verb on a session that has ended
-/// fails with [`SessionError::Unauthorised`], and nothing re-creates the session.
+/// There is no way to make one but through [`Sessions`](crate::Sessions): whoever has a `Session`
+/// has had it verified. Getters read memory; what asks the store is a verb. A verb on a session that
+/// has ended fails with [`SessionError::Unauthorised`], and nothing re-creates the session.
 #[doc(alias = "SessionContainer")]
 pub struct Session {
     /// The access token that the handle was made with. Whose session it is does not change.
@@ -166,7 +166,7 @@ impl Session {
     /// Resolves when the session has ended: it was revoked, here or on another node, or it expired.
     /// For what outlives its request, such as a WebSocket, a stream of events or a gRPC stream.
     ///
-    /// What ends a session through the same [`Sessions`] is known at once, as is what ends it
+    /// What ends a session through the same [`Sessions`](crate::Sessions) is known at once, as is what ends it
     /// elsewhere if the store has a feed of endings; otherwise it is noticed within
     /// [`SessionsBuilder::ending_poll_interval`](crate::SessionsBuilder::ending_poll_interval).
     /// Waits on while the store is in trouble. The future listens from the moment of this call, and
