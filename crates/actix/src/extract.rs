@@ -1,15 +1,15 @@
 //! Extractors. Each is a newtype over core's value, because a foreign type cannot implement a
 //! foreign trait.
 
-use std::future::{Future, Ready, ready};
+use std::future::{self, Future, Ready};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
-use supersession::{Guard, RequestSessions as Sessions, SessionError};
+use supersession::{Establishing, Guard, SessionError};
 
 use crate::convert::View;
 use crate::reject::SessionRejection;
@@ -102,102 +102,78 @@ impl FromRequest for RequestSessions {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(sessions_of(request).map(Self).map_err(Into::into))
+        future::ready(sessions_of(request).map(Self).map_err(Into::into))
     }
 }
 
 impl FromRequest for Session {
     type Error = SessionRejection;
-    type Future = Extracting<Self>;
+    type Future = Extracting<supersession::Session, Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        Extracting::of(request, Self, Sessions::session_at_once, async |sessions| {
-            sessions.session().await
-        })
+        Extracting::of(request, |sessions| sessions.session(), Self)
     }
 }
 
 impl FromRequest for OptionalSession {
     type Error = SessionRejection;
-    type Future = Extracting<Self>;
+    type Future = Extracting<Option<supersession::Session>, Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        Extracting::of(
-            request,
-            |session| Self(session.map(Session)),
-            Sessions::optional_session_at_once,
-            async |sessions| sessions.optional_session().await,
-        )
+        let make = |session: Option<_>| Self(session.map(Session));
+        Extracting::of(request, |sessions| sessions.optional_session(), make)
     }
 }
 
 impl<G: Guard> FromRequest for Require<G> {
     type Error = SessionRejection;
-    type Future = Extracting<Self>;
+    type Future = Extracting<supersession::Session, Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let options = G::options();
-        Extracting::of(
-            request,
-            |session| Self {
-                session,
-                guard: PhantomData,
-            },
-            |sessions| sessions.require_at_once(&options),
-            async |sessions| sessions.require(&G::options()).await,
-        )
-    }
-}
-
-/// The future of the extractors of sessions. On the heap only if it has to wait.
-pub struct Extracting<T>(State<T>);
-
-enum State<T> {
-    /// None once it has been told.
-    AtOnce(Option<Result<T, SessionRejection>>),
-    Waiting(Pin<Box<dyn Future<Output = Result<T, SessionRejection>>>>),
-}
-
-impl<T: 'static> Extracting<T> {
-    /// `wait` is asked only if there is nothing `at_once`.
-    fn of<S: 'static>(
-        request: &HttpRequest,
-        make: impl FnOnce(S) -> T + 'static,
-        at_once: impl FnOnce(&Sessions) -> Option<Result<S, SessionError>>,
-        wait: impl AsyncFnOnce(Sessions) -> Result<S, SessionError> + 'static,
-    ) -> Self {
-        let sessions = match sessions_of(request) {
-            Ok(sessions) => sessions,
-            Err(error) => return Self(State::AtOnce(Some(Err(error.into())))),
+        let make = |session| Self {
+            session,
+            guard: PhantomData,
         };
-        Self(match at_once(&sessions) {
-            Some(result) => State::AtOnce(Some(result.map(make).map_err(Into::into))),
-            None => State::Waiting(Box::pin(async move { Ok(make(wait(sessions).await?)) })),
-        })
+        Extracting::of(request, |sessions| sessions.require(&G::options()), make)
     }
 }
 
-// Nothing in it is pinned but what lies on the heap.
-impl<T> Unpin for Extracting<T> {}
+/// The future of the extractors of sessions: what core establishes, as an extractor's value. On the
+/// heap only if it has to wait.
+#[derive(Debug)]
+pub struct Extracting<S, T> {
+    /// What is wrong before core can be asked; None once it has been told.
+    outcome: Result<Establishing<S>, Option<SessionError>>,
+    make: fn(S) -> T,
+}
 
-impl<T> Future for Extracting<T> {
-    type Output = Result<T, SessionRejection>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.get_mut().0 {
-            State::AtOnce(result) => match result.take() {
-                Some(result) => Poll::Ready(result),
-                // Polled again after it was ready, which nobody may do.
-                None => Poll::Pending,
-            },
-            State::Waiting(waiting) => waiting.as_mut().poll(cx),
+impl<S, T> Extracting<S, T> {
+    fn of(
+        request: &HttpRequest,
+        establish: impl FnOnce(supersession::RequestSessions) -> Establishing<S>,
+        make: fn(S) -> T,
+    ) -> Self {
+        Self {
+            outcome: sessions_of(request).map(establish).map_err(Some),
+            make,
         }
     }
 }
 
-impl<T> std::fmt::Debug for Extracting<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Extracting").finish_non_exhaustive()
+impl<S, T> Future for Extracting<S, T> {
+    type Output = Result<T, SessionRejection>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { outcome, make } = self.get_mut();
+        let session = match outcome {
+            Ok(establishing) => ready!(Pin::new(establishing).poll(cx)),
+            Err(error) => match error.take() {
+                Some(error) => Err(error),
+                // Polled again after it was ready, which nobody may do.
+                None => return Poll::Pending,
+            },
+        };
+        Poll::Ready(session.map(&*make).map_err(Into::into))
     }
 }
 

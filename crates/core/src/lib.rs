@@ -110,7 +110,8 @@ pub use ids::{AppId, InvalidScopeId, MAX_USER_ID_LENGTH, SessionHandle, TenantId
 pub use json::{JsonObject, JsonObjectError};
 pub use keys::{Jwk, JwkSet, SigningAlgorithm};
 pub use request::{
-    Guard, PendingVerification, RequestSessions, Route, Strictness, Verification, VerifyOptions,
+    Establishing, Guard, PendingVerification, RequestSessions, Route, Strictness, Verification,
+    VerifyOptions,
 };
 pub use secret::{
     AccessToken, AntiCsrfToken, FrontToken, RefreshHash1, RefreshHash2, RefreshToken, SecretText,

@@ -4,6 +4,7 @@ mod candidate;
 mod effects;
 pub(crate) mod establish;
 mod established;
+mod establishing;
 mod options;
 mod refresh;
 mod reply;
@@ -14,6 +15,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 pub(crate) use candidate::{AtOnce, Candidate};
 pub(crate) use establish::AntiCsrfCheck;
+pub use establishing::Establishing;
 pub use options::{Guard, Strictness, VerifyOptions};
 pub use routes::Route;
 pub use verify::{PendingVerification, Verification};

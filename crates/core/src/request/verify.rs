@@ -4,7 +4,7 @@ use tracing::Instrument as _;
 
 use super::establish::{self, AntiCsrfCheck};
 use super::established::Verified;
-use super::{AtOnce, Candidate, RequestSessions, Route, Strictness, VerifyOptions};
+use super::{AtOnce, Candidate, Establishing, RequestSessions, Route, Strictness, VerifyOptions};
 use crate::error::SessionError;
 use crate::session::{Access, Session, SharedTokens, Way};
 use crate::transfer::{
@@ -49,20 +49,8 @@ impl RequestSessions {
     ///
     /// # Errors
     /// As [`Self::verify`]; also [`SessionError::Unauthorised`] where there is no session.
-    pub async fn require(&self, options: &VerifyOptions) -> Result<Session, SessionError> {
-        self.verify(options).await.and_then(required)
-    }
-
-    /// What [`Self::require`] comes to, if it need not wait: `None` says that it must be awaited. For
-    /// extractors, which can do without a future then.
-    pub fn require_at_once(
-        &self,
-        options: &VerifyOptions,
-    ) -> Option<Result<Session, SessionError>> {
-        match self.begin_verification(options) {
-            Verification::Done(verdict) => Some(verdict.and_then(required)),
-            Verification::Pending(_) => None,
-        }
+    pub fn require(&self, options: &VerifyOptions) -> Establishing<Session> {
+        Establishing::of(self.begin_verification(options), options, required)
     }
 
     /// The session that a guard has established; without a guard, the one that
@@ -71,18 +59,10 @@ impl RequestSessions {
     ///
     /// # Errors
     /// As [`Self::require`].
-    pub async fn session(&self) -> Result<Session, SessionError> {
-        match self.session_at_once() {
-            Some(session) => session,
-            None => self.require(&VerifyOptions::new()).await,
-        }
-    }
-
-    /// What [`Self::session`] comes to, if it need not wait, as [`Self::require_at_once`].
-    pub fn session_at_once(&self) -> Option<Result<Session, SessionError>> {
+    pub fn session(&self) -> Establishing<Session> {
         match self.verified() {
-            Some(verified) => Some(Ok(verified.session)),
-            None => self.require_at_once(&VerifyOptions::new()),
+            Some(verified) => Establishing::ready(Ok(verified.session)),
+            None => self.require(&VerifyOptions::new()),
         }
     }
 
@@ -90,21 +70,13 @@ impl RequestSessions {
     ///
     /// # Errors
     /// As [`Self::verify`].
-    pub async fn optional_session(&self) -> Result<Option<Session>, SessionError> {
-        match self.optional_session_at_once() {
-            Some(session) => session,
-            None => self.verify(&VerifyOptions::new().optional()).await,
-        }
-    }
-
-    /// What [`Self::optional_session`] comes to, if it need not wait, as [`Self::require_at_once`].
-    pub fn optional_session_at_once(&self) -> Option<Result<Option<Session>, SessionError>> {
-        if let Some(verified) = self.verified() {
-            return Some(Ok(Some(verified.session)));
-        }
-        match self.begin_verification(&VerifyOptions::new().optional()) {
-            Verification::Done(verdict) => Some(verdict),
-            Verification::Pending(_) => None,
+    pub fn optional_session(&self) -> Establishing<Option<Session>> {
+        match self.verified() {
+            Some(verified) => Establishing::ready(Ok(Some(verified.session))),
+            None => {
+                let options = VerifyOptions::new().optional();
+                Establishing::of(self.begin_verification(&options), &options, Ok)
+            }
         }
     }
 

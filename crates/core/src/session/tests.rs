@@ -1,6 +1,9 @@
 //! All handles of a session share its tokens, wherever these are kept, and no request keeps itself
 //! alive.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
 use serde_json::json;
 
 use super::*;
@@ -160,6 +163,20 @@ fn a_handle_outlives_its_request_but_gives_it_nothing_any_more() {
         }
         // Attaching it has given it tokens of its own.
         assert_eq!(plan(&created), None);
+    });
+}
+
+#[test]
+fn a_session_is_ready_at_once_if_nobody_must_be_asked() {
+    pollster::block_on(async {
+        let sessions = sessions().await;
+        let token = sessions.create("alice").await.unwrap().access_token();
+        let request = request(&sessions, "/", token.expose());
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in ["the one that verifies", "one that finds it verified"] {
+            let polled = Pin::new(&mut request.session()).poll(&mut context);
+            assert!(matches!(polled, Poll::Ready(Ok(_))), "{polled:?}");
+        }
     });
 }
 
