@@ -8,8 +8,9 @@ use super::{Verification, VerifyOptions};
 use crate::error::SessionError;
 use crate::session::Session;
 
-/// A session that is being established: what [`RequestSessions::session`] and its like give. Ready at
-/// once if nobody must be asked, and on the heap only if somebody must.
+/// A session that is being established: what [`RequestSessions::session`] and its like give. What
+/// needs no waiting is done by then, so it is ready at once if nobody must be asked, and on the heap
+/// only if somebody must.
 ///
 /// [`RequestSessions::session`]: super::RequestSessions::session
 #[must_use = "what is not awaited may not be verified"]

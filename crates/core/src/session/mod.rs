@@ -166,8 +166,8 @@ impl Session {
     /// Resolves when the session has ended: it was revoked, here or on another node, or it expired.
     /// For what outlives its request, such as a WebSocket, a stream of events or a gRPC stream.
     ///
-    /// What ends a session through the same [`Sessions`](crate::Sessions) is known at once, as is what ends it
-    /// elsewhere if the store has a feed of endings; otherwise it is noticed within
+    /// What ends a session through the same [`Sessions`](crate::Sessions) is known at once, as is
+    /// what ends it elsewhere if the store has a feed of endings; otherwise it is noticed within
     /// [`SessionsBuilder::ending_poll_interval`](crate::SessionsBuilder::ending_poll_interval).
     /// Waits on while the store is in trouble. The future listens from the moment of this call, and
     /// can be dropped at any time.

@@ -6,8 +6,9 @@
 //!   can fill it or push others out.
 //! * A token is found by a keyed hash of its last bytes and then compared byte by byte. Nobody
 //!   reaches the comparison, and what its duration might tell, without the end of a valid signature.
-//!   The hash is a quick one: what it hashes is the end of a signature of ours, which nobody chooses,
-//!   and tokens that share a hash cost each other their place and nothing else.
+//!   The hash is a quick one, not one that withstands chosen keys: what is kept under it is the end
+//!   of a signature of ours, or the handle of a session of ours, which nobody chooses, and two that
+//!   share a hash cost each other their place and nothing else.
 //! * Whether the token has expired, and whether its key is still the one that verified it, is looked
 //!   at each time. All else that may refuse a request (anti-CSRF, revocation, claims) is asked after
 //!   it, as after a verification.
@@ -132,7 +133,7 @@ impl SeenTokens {
     }
 }
 
-/// A hash whose key is as random as that of the standard library's maps.
+/// A hash under a key that has 64 bits of the operating system's randomness.
 fn keyed() -> SeedableRandomState {
     let random = || hash_map::RandomState::new().hash_one(());
     SeedableRandomState::with_seed(random(), SharedSeed::global_random())
