@@ -181,6 +181,27 @@ fn a_session_is_ready_at_once_if_nobody_must_be_asked() {
 }
 
 #[test]
+fn what_a_second_guard_has_asked_a_third_does_not_ask_again() {
+    pollster::block_on(async {
+        let sessions = sessions().await;
+        let created = sessions.create("alice").await.unwrap();
+        let request = request(&sessions, "/", created.access_token().expose());
+        request.session().await.unwrap();
+        let asks_store = VerifyOptions::new().check_database(true);
+        request.require(&asks_store).await.unwrap();
+        // As another node does it, which tells nobody.
+        let elsewhere = sessions.authority();
+        elsewhere
+            .revoke(std::slice::from_ref(created.handle()))
+            .await
+            .unwrap();
+        request.require(&asks_store).await.unwrap();
+        let next = self::request(&sessions, "/", created.access_token().expose());
+        next.require(&asks_store).await.unwrap_err();
+    });
+}
+
+#[test]
 fn a_request_that_is_refreshed_after_it_was_verified_counts_for_the_new_session() {
     pollster::block_on(async {
         let sessions = sessions().await;
