@@ -1,18 +1,18 @@
-//! Threads that do something every so often, for as long as somebody holds on to them.
+//! Threads that repeat a task at an interval, until their handle is dropped.
 
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// Ends the thread when dropped, after what it is just doing.
+/// Handle of a background thread. Dropping it ends the thread after its current run.
 #[derive(Debug)]
 pub(crate) struct Background {
     _stop: mpsc::Sender<()>,
 }
 
 impl Background {
-    /// Starts a thread that does `work` after each `pause`.
+    /// Starts a thread that calls `work` after each `pause`.
     pub(crate) fn start(
         name: &str,
         pause: Duration,

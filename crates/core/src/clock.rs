@@ -1,13 +1,14 @@
-//! Instants, and where they come from.
+//! Timestamps, and the clock that provides them.
 //!
-//! JWT times are seconds, everything else on the wire and in the store is milliseconds. The two are
-//! different types, so that mixing them does not compile. Only [`Clock`] reads the time; everything
-//! below `Sessions` takes `now` as a parameter, and the stores too, so one clock decides.
+//! JWT times are seconds; every other time on the wire and in the store is milliseconds. The two
+//! are separate types, so that mixing them does not compile. Only a [`Clock`] reads the time.
+//! Everything below `Sessions`, including the stores, takes `now` as a parameter, so a single clock
+//! decides.
 
 use std::fmt;
 use std::time::Duration;
 
-/// An instant: whole milliseconds since the Unix epoch.
+/// A timestamp in whole milliseconds since the Unix epoch.
 #[derive(
     Clone,
     Copy,
@@ -24,7 +25,7 @@ use std::time::Duration;
 #[serde(transparent)]
 pub struct UnixMillis(u64);
 
-/// An instant: whole seconds since the Unix epoch, as JWTs count.
+/// A timestamp in whole seconds since the Unix epoch, as in JWTs.
 #[derive(
     Clone,
     Copy,
@@ -42,43 +43,44 @@ pub struct UnixMillis(u64);
 pub struct UnixSeconds(u64);
 
 impl UnixMillis {
-    /// The instant that many milliseconds after the epoch.
+    /// Creates a timestamp from milliseconds since the epoch.
     #[must_use]
     pub const fn new(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since the epoch.
+    /// Returns the milliseconds since the epoch.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// Milliseconds since the epoch, for stores whose integers are signed. Saturates at `i64::MAX`.
+    /// Returns the milliseconds since the epoch, for stores with signed integers. Saturates at
+    /// `i64::MAX`.
     #[must_use]
     pub fn as_i64(self) -> i64 {
         i64::try_from(self.0).unwrap_or(i64::MAX)
     }
 
-    /// Reads a stored value back; negative values, which no clock here writes, become the epoch.
+    /// Converts a stored value back. Negative values, which no clock produces, become the epoch.
     #[must_use]
     pub fn from_i64(millis: i64) -> Self {
         Self(u64::try_from(millis).unwrap_or(0))
     }
 
-    /// The whole seconds of this instant; the rest is dropped.
+    /// Rounds down to whole seconds.
     #[must_use]
     pub const fn floor_seconds(self) -> UnixSeconds {
         UnixSeconds(self.0 / 1_000)
     }
 
-    /// How long after `earlier` this is; zero if it is before.
+    /// Returns the time elapsed since `earlier`, or zero if `earlier` is later than this timestamp.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// This instant moved forward, capped at the largest instant.
+    /// Adds `span`. Saturates at the largest timestamp.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self(
@@ -87,7 +89,7 @@ impl UnixMillis {
         )
     }
 
-    /// This instant moved back, capped at the epoch.
+    /// Subtracts `span`. Saturates at the epoch.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         Self(
@@ -98,13 +100,13 @@ impl UnixMillis {
 }
 
 impl UnixSeconds {
-    /// The instant that many seconds after the epoch.
+    /// Creates a timestamp from seconds since the epoch.
     #[must_use]
     pub const fn new(seconds: u64) -> Self {
         Self(seconds)
     }
 
-    /// Seconds since the epoch.
+    /// Returns the seconds since the epoch.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
@@ -129,9 +131,9 @@ impl fmt::Display for UnixSeconds {
     }
 }
 
-/// Where the time comes from. Tests inject one that they move by hand.
+/// The source of the current time. Tests inject a clock that they move by hand.
 pub trait Clock: Send + Sync + 'static {
-    /// The current time.
+    /// Returns the current time.
     fn now(&self) -> UnixMillis;
 }
 

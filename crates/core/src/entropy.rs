@@ -1,16 +1,16 @@
-//! Randomness, and what is made of it.
+//! Randomness, and the values generated from it.
 
 use std::sync::Arc;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use uuid::Uuid;
 
-/// Where random bytes come from. Tests inject a seeded one, so that every token can be reproduced.
+/// The source of random bytes. Tests inject a seeded source, so that every token is reproducible.
 pub trait Entropy: Send + Sync + 'static {
-    /// Fills `bytes`.
+    /// Fills `bytes` with random bytes.
     ///
     /// # Errors
-    /// When the source is out of order. Nothing is minted from a source that failed.
+    /// If the source fails. No token is minted from a failed source.
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError>;
 }
 
@@ -35,19 +35,19 @@ impl<E: Entropy + ?Sized> Entropy for Arc<E> {
     }
 }
 
-/// A version 4 UUID from `entropy`.
+/// Generates a version 4 UUID.
 pub(crate) fn random_uuid(entropy: &dyn Entropy) -> Result<Uuid, EntropyError> {
     Ok(uuid::Builder::from_random_bytes(random_bytes(entropy)?).into_uuid())
 }
 
-/// `N` bytes from `entropy`.
+/// Generates `N` random bytes.
 pub(crate) fn random_bytes<const N: usize>(entropy: &dyn Entropy) -> Result<[u8; N], EntropyError> {
     let mut bytes = [0; N];
     entropy.fill(&mut bytes)?;
     Ok(bytes)
 }
 
-/// A number in `[0, 1)` with 53 random bits.
+/// Generates a number in `[0, 1)` with 53 random bits.
 pub(crate) fn random_unit(entropy: &dyn Entropy) -> Result<f64, EntropyError> {
     let bits = u64::from_be_bytes(random_bytes(entropy)?) >> 11;
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]

@@ -1,4 +1,4 @@
-//! Deletes expired sessions in bounded batches, and keys whose last token is dead.
+//! Deletes expired sessions in bounded batches, and keys that no valid token needs any more.
 
 use std::io;
 use std::sync::{Arc, Weak};
@@ -11,21 +11,21 @@ use crate::entropy::{Entropy, random_unit};
 use crate::error::Fault;
 use crate::telemetry;
 
-/// Sessions in one batch: small enough not to hold up other writes.
+/// Sessions per batch. A batch is small enough not to delay other writes.
 const BATCH: u32 = 500;
 
-/// Starts a thread that cleans up every `interval`, give or take a fifth, so that several nodes do
-/// not do it at once.
+/// Starts a thread that cleans up every `interval`, varied by up to a fifth so that several nodes
+/// do not clean up at the same time.
 ///
-/// The thread itself draws no randomness. It may outlive `main`, and AWS-LC aborts a process in
-/// which a thread asks for its first random bytes after the process has begun to exit.
+/// The thread itself draws no randomness. It can outlive `main`, and AWS-LC aborts the process if a
+/// thread requests its first random bytes after the process has begun to exit.
 pub(crate) fn start(
     authority: Weak<dyn Authority>,
     clock: Arc<dyn Clock>,
     entropy: &dyn Entropy,
     interval: Duration,
 ) -> io::Result<Background> {
-    // A source out of order harms nobody here, and whoever mints with it is told.
+    // A failed source is harmless here. Minting reports it to its own caller.
     let share = random_unit(entropy).unwrap_or(0.5);
     let pause = interval.mul_f64(0.8 + 0.4 * share);
     Background::start("supersession-housekeeper", pause, move || {
@@ -33,13 +33,13 @@ pub(crate) fn start(
             return;
         };
         if let Err(fault) = pollster::block_on(clean_up(&*authority, &*clock)) {
-            // The next round tries again; nothing depends on this one.
+            // The next round tries again. Correctness does not depend on the cleanup.
             telemetry::fault_met(&fault);
         }
     })
 }
 
-/// Deletes everything that is due and tells how many sessions that were.
+/// Deletes everything that is due and returns the number of deleted sessions.
 pub(crate) async fn clean_up(authority: &dyn Authority, clock: &dyn Clock) -> Result<u64, Fault> {
     let mut sessions = 0;
     loop {

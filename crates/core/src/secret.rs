@@ -1,4 +1,4 @@
-//! Secrets: redacted in `Debug`, wiped on drop, compared in constant time, read only through
+//! Secrets: redacted in `Debug`, wiped on drop, compared in constant time, readable only through
 //! `expose`.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use aws_lc_rs::digest;
 use subtle::ConstantTimeEq;
 use zeroize::optimization_barrier;
 
-/// Text that is wiped when it is dropped, its spare room included.
+/// Text that is wiped on drop, including its spare capacity.
 #[derive(Clone)]
 pub(crate) struct Wiped(String);
 
@@ -33,8 +33,8 @@ impl Drop for Wiped {
     }
 }
 
-/// Tokens are kilobytes on every request, so they are wiped by the block, where `zeroize` alone
-/// goes byte by byte.
+/// Overwrites the buffer. Every request drops kilobytes of tokens, so this writes whole blocks;
+/// `zeroize` alone writes byte by byte.
 fn wipe(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.clear();
     bytes.resize(bytes.capacity(), 0);
@@ -49,20 +49,20 @@ macro_rules! secret {
         pub struct $name(Wiped);
 
         impl $name {
-            /// Takes the secret's text.
+            /// Wraps the secret's text.
             #[must_use]
             pub fn new(text: impl Into<String>) -> Self {
                 Self(Wiped(text.into()))
             }
 
-            /// The secret itself. Never log it, never put it into an error.
+            /// Returns the secret itself. Never log it or put it into an error.
             #[must_use]
             pub fn expose(&self) -> &str {
                 &self.0
             }
 
-            /// Compares without revealing by its timing where the two differ. The length is not
-            /// hidden.
+            /// Compares in constant time: the duration does not reveal where the two differ. It
+            /// does reveal a difference in length.
             #[must_use]
             pub fn ct_eq(&self, other: &str) -> bool {
                 self.0.as_bytes().ct_eq(other.as_bytes()).into()
@@ -78,34 +78,35 @@ macro_rules! secret {
 }
 
 secret! {
-    /// A signed access token (a JWT). Whoever has it acts as the user until it expires.
+    /// A signed access token (a JWT). Its bearer can act as the user until it expires.
     AccessToken
 }
 secret! {
-    /// A refresh token. Whoever has it can keep the session; exchanged at every refresh.
+    /// A refresh token. Its bearer can keep the session alive. Every refresh replaces it.
     RefreshToken
 }
 secret! {
-    /// The token that a page must send along to prove that it, and not another site, makes the
-    /// request.
+    /// The token that a page sends to prove that the request comes from that page and not from
+    /// another site.
     AntiCsrfToken
 }
 secret! {
-    /// Describes an access token to the browser SDK, whole payload included. Scripts of the page
-    /// may read it, logs should not.
+    /// Describes an access token, including its whole payload, to the browser SDK. Scripts of the
+    /// page can read it. Do not log it.
     FrontToken
 }
 secret! {
-    /// Text that only the engine and its store may see: private keys and the key of the refresh
-    /// tokens.
+    /// Text that is visible only to the engine and its store: private keys and the master key of
+    /// the refresh tokens.
     SecretText
 }
 
-/// `H1`: lower-case hex SHA-256 of a refresh token. Stands in the access token that pairs with it.
+/// `H1`: lower-case hex SHA-256 of a refresh token. The access token that was minted with that
+/// refresh token contains it (core 1.6).
 #[derive(Clone)]
 pub struct RefreshHash1 {
     hex: String,
-    /// Its own hash, once somebody has asked for it.
+    /// The hash of this hash, computed on first access.
     second: OnceLock<RefreshHash2>,
 }
 
@@ -121,7 +122,7 @@ impl RefreshHash1 {
         Self::from_hex(sha256_hex(token.expose().as_bytes()))
     }
 
-    /// Takes a hash as it stands in a token.
+    /// Creates a hash from its text in a token.
     #[must_use]
     pub fn from_hex(hex: impl Into<String>) -> Self {
         Self {
@@ -130,13 +131,13 @@ impl RefreshHash1 {
         }
     }
 
-    /// The 64 hex characters.
+    /// Returns the 64 hex characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.hex
     }
 
-    /// The stored form.
+    /// Returns the stored form.
     #[must_use]
     pub fn second(&self) -> &RefreshHash2 {
         self.second
@@ -151,13 +152,13 @@ impl RefreshHash2 {
         RefreshHash1::of(token).second().clone()
     }
 
-    /// Takes a hash as it was stored.
+    /// Creates a hash from its stored text.
     #[must_use]
     pub fn from_hex(hex: impl Into<String>) -> Self {
         Self(hex.into())
     }
 
-    /// The 64 hex characters.
+    /// Returns the 64 hex characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -184,12 +185,12 @@ impl fmt::Debug for RefreshHash2 {
     }
 }
 
-/// SHA-256 as 64 lower-case hex characters.
+/// Returns the SHA-256 as 64 lower-case hex characters.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
-/// Lower-case hex.
+/// Encodes as lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     let mut text = String::with_capacity(bytes.len() * 2);

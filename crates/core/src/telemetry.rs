@@ -1,8 +1,8 @@
-//! What is told to the operator, and under which names.
+//! Events and metrics for the operator, and their names.
 //!
-//! Events go to [`tracing`] under the target `supersession`; with the feature `metrics`, each also
-//! counts under its own name through the [`metrics`](https://docs.rs/metrics) facade. Ids are told,
-//! tokens never.
+//! Events go to [`tracing`] under the target `supersession`. With the feature `metrics`, each event
+//! also increments a counter of the same name through the [`metrics`](https://docs.rs/metrics)
+//! facade. Events contain ids and never tokens.
 //!
 //! | event and counter | level | fields |
 //! | --- | --- | --- |
@@ -70,7 +70,7 @@ pub(crate) fn signed_out(event: &SessionEvent) {
     });
 }
 
-/// One event for each request that is answered with an error.
+/// Emits one event for each request that is answered with an error.
 pub(crate) fn request_failed(error: &SessionError) {
     let kind = match error {
         SessionError::Fault(fault) => return fault_met(fault),
@@ -100,7 +100,7 @@ pub(crate) fn feed_restored() {
     });
 }
 
-/// Something that the doctor found at the start.
+/// Emits a finding of the doctor at start-up.
 pub(crate) fn found(finding: &Finding) {
     let Finding {
         subject,

@@ -1,7 +1,8 @@
-//! A bounded pool of threads for what keeps a processor busy: signing and making keys.
+//! A bounded thread pool for CPU-bound work: signing and key generation.
 //!
-//! An RSA signature takes most of a millisecond. On an async worker it would hold up every other
-//! request there; a pool of the engine's own also ties it to no runtime.
+//! An RSA signature takes most of a millisecond. On an async worker thread it would delay every
+//! other request on that thread. The engine has its own pool so that it does not depend on a
+//! particular runtime.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,20 +12,21 @@ use tokio::sync::{mpsc, oneshot};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Runs closures on its threads. Whoever drops the last clone waits until the threads have ended,
-/// which is as long as one job at most takes that somebody has begun.
+/// Runs closures on a fixed number of threads. Dropping the last clone waits for the threads to
+/// end, which takes at most as long as the jobs that have already started. Queued jobs are skipped,
+/// because their callers are gone.
 #[derive(Clone)]
 pub(crate) struct Workers {
     pool: Arc<Pool>,
 }
 
 struct Pool {
-    /// None once the threads are to end.
+    /// `None` once the threads must end.
     queue: Option<mpsc::Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// The pool is gone, or the job panicked.
+/// The pool has shut down, or the job panicked.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("a worker thread did not finish its job")]
 pub(crate) struct WorkerLost;
@@ -35,7 +37,8 @@ impl Workers {
     pub(crate) fn start(threads: usize) -> io::Result<Self> {
         let (queue, jobs) = mpsc::channel::<Job>(threads.saturating_mul(QUEUE_PER_THREAD));
         let jobs = Arc::new(Mutex::new(jobs));
-        // Made before the threads, so that those that have started end if another cannot.
+        // Created before the threads, so that dropping it ends the started ones if another fails to
+        // start.
         let mut pool = Pool {
             queue: Some(queue),
             threads: Vec::new(),
@@ -46,7 +49,8 @@ impl Workers {
                 .name(format!("supersession-worker-{number}"))
                 .spawn(move || {
                     loop {
-                        // The lock is held while waiting, and released before the work starts.
+                        // The lock is held while the thread waits for a job and is released before
+                        // the job runs.
                         let job = jobs
                             .lock()
                             .unwrap_or_else(PoisonError::into_inner)
@@ -62,7 +66,7 @@ impl Workers {
         })
     }
 
-    /// Runs `work` on the pool; waits for a place in its queue while the pool is busy.
+    /// Runs `work` on the pool. Waits for a free slot in the queue while the pool is busy.
     pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, WorkerLost>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -70,11 +74,11 @@ impl Workers {
     {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move || {
-            // Whoever asked may have gone.
+            // The caller may have dropped the future.
             if reply.is_closed() {
                 return;
             }
-            // A panicking job must cost its caller an error, not the pool a thread.
+            // A panicking job must return an error to its caller without ending the thread.
             if let Ok(result) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
                 let _ = reply.send(result);
             }
@@ -86,12 +90,12 @@ impl Workers {
 }
 
 impl Drop for Pool {
-    /// A thread that ends while the process does may find the library of its keys torn down, and
-    /// take the process with it.
+    /// Joins the threads. A thread that is still running while the process exits could find the
+    /// crypto library already torn down and crash the process.
     fn drop(&mut self) {
         self.queue = None;
         for thread in self.threads.drain(..) {
-            // A job may have held the last clone.
+            // A job may have held the last clone. A thread cannot join itself.
             if thread.thread().id() != thread::current().id() {
                 let _ = thread.join();
             }
@@ -134,7 +138,7 @@ mod tests {
         assert!(ended.load(Ordering::SeqCst));
     }
 
-    /// A question that was asked, and is not answered yet.
+    /// Returns a submitted call that is still pending.
     fn asked(
         workers: &Workers,
         job: impl FnOnce() + Send + 'static,

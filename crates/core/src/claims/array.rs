@@ -1,4 +1,4 @@
-//! Claims of several values.
+//! Claims with an array value.
 
 use std::future::Future;
 use std::time::Duration;
@@ -22,7 +22,8 @@ impl<T> Clone for PrimitiveArrayClaim<T> {
 }
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> PrimitiveArrayClaim<T> {
-    /// A claim kept under `key`, whose values `fetch` gets; `Ok(None)` leaves the payload as it is.
+    /// Creates a claim that is stored under `key`. `fetch` returns its values, or `Ok(None)` to
+    /// leave the payload unchanged.
     #[must_use]
     pub fn new<F, Fut, E>(key: impl Into<String>, fetch: F) -> Self
     where
@@ -33,20 +34,20 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> PrimitiveArrayClai
         Self(Source::new(key, fetch))
     }
 
-    /// How old the values may be where a check does not say otherwise. Defaults to no limit.
+    /// Sets the maximum age of the values for checks that set none. Defaults to no limit.
     #[must_use]
     pub fn default_max_age(mut self, max_age: Duration) -> Self {
         self.0.default_max_age = Some(max_age);
         self
     }
 
-    /// Holds if the value is there.
+    /// Requires the value to be present.
     #[must_use]
     pub fn includes(&self, value: impl Serialize) -> ClaimCheck {
         self.check("expectedToInclude", "expectedToInclude", value, has)
     }
 
-    /// Holds if the value is not there. A claim that is missing altogether does not hold.
+    /// Requires the value to be absent. The check fails if the payload does not contain the claim.
     #[must_use]
     pub fn excludes(&self, value: impl Serialize) -> ClaimCheck {
         self.check(
@@ -57,7 +58,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> PrimitiveArrayClai
         )
     }
 
-    /// Holds if all these values are there.
+    /// Requires all of these values to be present.
     #[must_use]
     #[doc(alias = "includesAll")]
     pub fn includes_all<V: Serialize>(&self, values: impl IntoIterator<Item = V>) -> ClaimCheck {
@@ -69,12 +70,12 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> PrimitiveArrayClai
         )
     }
 
-    /// Holds if one of these values is there.
+    /// Requires at least one of these values to be present.
     #[must_use]
     #[doc(alias = "includesAny")]
     pub fn includes_any<V: Serialize>(&self, values: impl IntoIterator<Item = V>) -> ClaimCheck {
-        // Quirk: the reference names the expectation otherwise where the claim is missing (session
-        // specification, 9.3).
+        // Quirk: the reference reports the expectation under a different name if the claim is
+        // missing (sessions 9.3).
         self.check(
             "expectedToIncludeAtLeastOneOf",
             "expectedToNotInclude",
@@ -83,7 +84,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> PrimitiveArrayClai
         )
     }
 
-    /// Holds if none of these values is there. A claim that is missing altogether does not hold.
+    /// Requires all of these values to be absent. The check fails if the payload does not contain
+    /// the claim.
     #[must_use]
     #[doc(alias = "excludesAll")]
     pub fn excludes_all<V: Serialize>(&self, values: impl IntoIterator<Item = V>) -> ClaimCheck {

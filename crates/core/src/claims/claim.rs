@@ -1,4 +1,4 @@
-//! What a claim is.
+//! The [`Claim`] trait.
 
 use std::error::Error;
 use std::fmt;
@@ -15,24 +15,24 @@ use crate::error::Fault;
 use crate::ids::{TenantId, UserId};
 use crate::json::JsonObject;
 
-/// What a claim may look at when it fetches its value.
+/// The input of a claim's fetch function.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ClaimContext {
-    /// The user.
+    /// The session's user.
     pub user_id: UserId,
-    /// The login method of the user.
+    /// The user's login method.
     pub recipe_user_id: UserId,
-    /// The tenant of the session.
+    /// The session's tenant.
     pub tenant_id: TenantId,
-    /// The access token payload so far.
+    /// The access token payload, including the claims that were refetched before this one.
     pub payload: JsonObject,
 }
 
-/// A claim could not fetch its value. A fault, never a verdict.
+/// Error of a claim whose value could not be fetched. It is a fault, not a failed validation.
 pub type ClaimFetchError = Box<dyn Error + Send + Sync>;
 
-/// A value in the access token payload that can be fetched anew.
+/// A value in the access token payload that can be refetched.
 ///
 /// [`PrimitiveClaim`](super::PrimitiveClaim), [`BooleanClaim`](super::BooleanClaim) and
 /// [`PrimitiveArrayClaim`](super::PrimitiveArrayClaim) cover the usual shapes; implement this for
@@ -60,39 +60,40 @@ pub type ClaimFetchError = Box<dyn Error + Send + Sync>;
     note = "see `supersession::claims::Claim`; the built-in claims take a closure that fetches"
 )]
 pub trait Claim: Send + Sync + 'static {
-    /// The value, as the application handles it.
+    /// The type of the value in the application.
     type Value: Serialize + DeserializeOwned + Send + Sync + 'static;
 
-    /// The name of the payload's member.
+    /// Returns the key of the payload member.
     fn key(&self) -> &str;
 
-    /// Fetches the value; `None` leaves the payload as it is.
+    /// Fetches the value. `None` leaves the payload unchanged.
     ///
     /// # Errors
-    /// Whatever keeps the value from being fetched. The request is then answered with 500, and
-    /// nothing is cleared.
+    /// Any error that prevents the value from being fetched. The request is answered with status
+    /// 500, and no token is cleared.
     fn fetch(
         &self,
         context: ClaimContext,
     ) -> impl Future<Output = Result<Option<Self::Value>, ClaimFetchError>> + Send;
 
-    /// The payload's member for a value: by default `{"v": value, "t": now in milliseconds}`.
+    /// Returns the payload member for a value. Defaults to
+    /// `{"v": value, "t": now in milliseconds}`.
     fn entry_of_value(&self, value: &Self::Value, now: UnixMillis) -> Value {
         json!({ "v": value, "t": now })
     }
 
-    /// The value in the payload's member: by default `v`.
+    /// Extracts the value from the payload member. Defaults to `v`.
     fn value_of_entry(&self, entry: &Value) -> Option<Self::Value> {
         serde_json::from_value(entry.get("v")?.clone()).ok()
     }
 
-    /// When the payload's member was made: by default `t`.
+    /// Extracts the time of the fetch from the payload member. Defaults to `t`.
     fn fetched_at(&self, entry: &Value) -> Option<UnixMillis> {
         entry.get("t")?.as_u64().map(UnixMillis::new)
     }
 }
 
-/// A claim whose type of value does not matter.
+/// A type-erased claim.
 #[derive(Clone)]
 pub(crate) struct AnyClaim(Arc<dyn ErasedClaim>);
 
@@ -128,7 +129,7 @@ impl AnyClaim {
         self.0.key()
     }
 
-    /// The payload's member as fetched now.
+    /// Fetches the value and returns the payload member for it.
     pub(crate) async fn fetch_entry(
         &self,
         context: ClaimContext,
@@ -141,7 +142,7 @@ impl AnyClaim {
     }
 }
 
-/// What a failed fetch means to a request.
+/// Converts a failed fetch into a fault of the request.
 pub(crate) fn fetch_fault(key: &str, error: ClaimFetchError) -> Fault {
     Fault::internal(format!("the claim `{key}` could not be fetched")).with_source(error)
 }

@@ -1,16 +1,17 @@
-//! Running validators over a payload (session specification, 9.4), in two steps: fetch, then judge.
+//! Evaluation of validators over a payload (sessions 9.4), in two steps: refetch, then validate.
 //!
-//! All fetching precedes all judging, so a later fetch cannot invalidate an earlier verdict. In
-//! between, the caller stores what was fetched and takes the stored payload, so the verdicts are on
-//! what is true now and not on what the token in the request says.
+//! All claims are refetched before any is validated, so a later fetch cannot invalidate an earlier
+//! verdict. Between the steps the caller stores the fetched values and takes the stored payload.
+//! The verdicts therefore apply to the current state and not to the token in the request.
 
 use super::{ClaimContext, ClaimFailure, ClaimValidator};
 use crate::clock::UnixMillis;
 use crate::error::Fault;
 use crate::json::JsonObject;
 
-/// Fetches what wants fetching, and returns the claims that differ: a patch for the payload, empty
-/// if there are none. It carries the changed claims only, so that it takes nothing else back.
+/// Refetches the claims that need it and returns the changed ones as a patch for the payload, which
+/// is empty if nothing changed. The patch contains changed claims only, so that it cannot undo a
+/// concurrent change of another member.
 pub(crate) async fn refetch(
     validators: &[ClaimValidator],
     mut context: ClaimContext,
@@ -29,7 +30,7 @@ pub(crate) async fn refetch(
     Ok(JsonObject::patch_between(&before, &context.payload))
 }
 
-/// All that do not hold, in the order of the validators.
+/// Returns all failures, in the order of the validators.
 pub(crate) fn failures(
     validators: &[ClaimValidator],
     payload: &JsonObject,

@@ -1,8 +1,8 @@
-//! Session claims: values in the access token payload that can be fetched anew and checked (session
-//! specification, section 9).
+//! Session claims: values in the access token payload that can be refetched and validated (sessions
+//! 9).
 //!
-//! A claim knows its key in the payload and how to fetch its value. A validator looks at the
-//! payload and says yes, or no with a reason that the client gets to read in a 403.
+//! A claim defines its key in the payload and how its value is fetched. A validator checks the
+//! payload. If it rejects, it can give a reason, which the client receives in the 403 response.
 //!
 //! # Examples
 //! ```

@@ -1,4 +1,4 @@
-//! Claims of one value.
+//! Claims with a single value.
 
 use std::fmt;
 use std::future::Future;
@@ -16,7 +16,7 @@ use super::validator::{ClaimCheck, Expectation, same_primitive};
 
 type Fetched<T> = Pin<Box<dyn Future<Output = Result<Option<T>, ClaimFetchError>> + Send>>;
 
-/// The key of a claim, how its value is fetched, and how old it may be.
+/// The key of a claim, its fetch function, and its default maximum age.
 pub(super) struct Source<T> {
     key: String,
     fetch: Arc<dyn Fn(ClaimContext) -> Fetched<T> + Send + Sync>,
@@ -78,7 +78,8 @@ impl<T> Clone for PrimitiveClaim<T> {
 }
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> PrimitiveClaim<T> {
-    /// A claim kept under `key`, whose value `fetch` gets; `Ok(None)` leaves the payload as it is.
+    /// Creates a claim that is stored under `key`. `fetch` returns its value, or `Ok(None)` to
+    /// leave the payload unchanged.
     #[must_use]
     pub fn new<F, Fut, E>(key: impl Into<String>, fetch: F) -> Self
     where
@@ -89,14 +90,14 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> PrimitiveClaim<T> 
         Self(Source::new(key, fetch))
     }
 
-    /// How old the value may be where a check does not say otherwise. Defaults to no limit.
+    /// Sets the maximum age of the value for checks that set none. Defaults to no limit.
     #[must_use]
     pub fn default_max_age(mut self, max_age: Duration) -> Self {
         self.0.default_max_age = Some(max_age);
         self
     }
 
-    /// Holds if the value is this one.
+    /// Requires the claim to have this value.
     #[must_use]
     #[doc(alias = "hasValue")]
     pub fn has_value(&self, value: T) -> ClaimCheck {
@@ -147,14 +148,14 @@ impl BooleanClaim {
         Self(self.0.default_max_age(max_age))
     }
 
-    /// Holds if the value is true.
+    /// Requires the value to be true.
     #[must_use]
     #[doc(alias = "isTrue")]
     pub fn is_true(&self) -> ClaimCheck {
         self.0.has_value(true)
     }
 
-    /// Holds if the value is false.
+    /// Requires the value to be false.
     #[must_use]
     #[doc(alias = "isFalse")]
     pub fn is_false(&self) -> ClaimCheck {

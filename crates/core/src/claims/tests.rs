@@ -29,7 +29,7 @@ fn boolean() -> BooleanClaim {
     BooleanClaim::new("key", |_| async { Ok::<_, Infallible>(None) })
 }
 
-/// A payload whose claim has this value, fetched ten seconds ago.
+/// Returns a payload whose claim has this value, fetched ten seconds ago.
 fn holding(value: &Value) -> JsonObject {
     payload(&json!({"other": 1, "key": {"v": value, "t": NOW.get() - 10_000}}))
 }
@@ -38,7 +38,7 @@ fn payload(value: &Value) -> JsonObject {
     JsonObject::from_serialize(value).unwrap()
 }
 
-/// What the check says: nothing, or the reason.
+/// Returns the reason of the failure, or `None` if the check passes.
 fn verdict(check: &ClaimCheck, payload: &JsonObject) -> Option<Value> {
     match check.validate(payload, NOW) {
         Verdict::Valid => None,
@@ -46,8 +46,8 @@ fn verdict(check: &ClaimCheck, payload: &JsonObject) -> Option<Value> {
     }
 }
 
-/// All verdicts of a check: on a missing value, on one that is too old, on wrong ones, on right
-/// ones.
+/// Checks all verdicts: for a missing value, a value that is too old, wrong values and right
+/// values.
 #[track_caller]
 fn table(check: &ClaimCheck, names: [&str; 2], expected: &Value, wrong: &[Value], right: &[Value]) {
     let [when_missing, when_wrong] = names;
@@ -210,7 +210,7 @@ fn includes_all() {
 
 #[test]
 fn includes_any() {
-    // The reference names the expectation of a missing value otherwise.
+    // The reference reports the expectation under a different name if the value is missing.
     let names = ["expectedToNotInclude", "expectedToIncludeAtLeastOneOf"];
     table(
         &array().includes_any(["a", "b"]),
@@ -269,7 +269,7 @@ fn the_age_is_told_to_the_millisecond_and_the_limit_as_it_was_given() {
         verdict(&boolean().is_true().max_age(Duration::ZERO), &now),
         None
     );
-    // A clock that is behind the one that set the time makes nothing old.
+    // A value from the future, written by a clock that is ahead, is never too old.
     let later = payload(&json!({"key": {"v": true, "t": NOW.get() + 60_000}}));
     assert_eq!(
         verdict(&boolean().is_true().max_age(Duration::ZERO), &later),
@@ -327,7 +327,7 @@ struct Evaluation {
     failures: Vec<ClaimFailure>,
 }
 
-/// Both steps, over a payload that nobody else changes.
+/// Runs both steps over a payload that has no concurrent writer.
 async fn evaluate(
     validators: &[ClaimValidator],
     context: ClaimContext,
@@ -348,7 +348,7 @@ fn everything_is_fetched_before_anything_is_validated_and_the_update_has_only_wh
             let count = fetches.fetch_add(1, Ordering::SeqCst) + 1;
             async move { Ok::<_, Infallible>(Some(count)) }
         });
-        // The second one sees what the first one fetched.
+        // The second claim sees the value that the first one fetched.
         let copy = PrimitiveClaim::new("copy", |user: ClaimContext| async move {
             Ok::<_, Infallible>(user.payload.get("count").map(|entry| entry["v"].clone()))
         });

@@ -1,4 +1,4 @@
-//! What a validator is, and the checks that the built-in claims make.
+//! Claim validators, and the checks of the built-in claims.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,31 +12,31 @@ use super::claim::Claim;
 use crate::clock::UnixMillis;
 use crate::json::JsonObject;
 
-/// Looks at the access token payload and says whether it holds.
+/// Checks the access token payload.
 ///
-/// Implement it for checks of your own; [`ClaimCheck`] is what the built-in claims make.
+/// Implement this trait for custom checks. The built-in claims provide [`ClaimCheck`].
 pub trait Validate: Send + Sync + 'static {
-    /// The id that a failure reports to the client.
+    /// Returns the validator id, which the client receives with a failure.
     fn id(&self) -> &str;
 
-    /// Whether the value should be fetched anew before validating. Only asked of validators of a
-    /// claim.
+    /// Returns `true` if the value must be refetched before validation. Only called for validators
+    /// of a claim.
     fn should_refetch(&self, payload: &JsonObject, now: UnixMillis) -> bool;
 
-    /// The verdict.
+    /// Validates the payload.
     fn validate(&self, payload: &JsonObject, now: UnixMillis) -> Verdict;
 }
 
-/// Whether a claim holds.
+/// The result of a validation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// It holds.
+    /// The payload is valid.
     Valid,
-    /// It does not, for this reason (any JSON), which the client gets to read.
+    /// The payload is invalid. The reason can be any JSON, and the client receives it.
     Invalid(Option<Value>),
 }
 
-/// A validator, ready for a guard: cheap to clone.
+/// A validator for a guard. Cheap to clone.
 #[derive(Clone)]
 pub struct ClaimValidator {
     check: Arc<dyn Validate>,
@@ -44,7 +44,7 @@ pub struct ClaimValidator {
 }
 
 impl ClaimValidator {
-    /// A validator that never fetches anything.
+    /// Creates a validator that never refetches.
     #[must_use]
     pub fn new(check: impl Validate) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl ClaimValidator {
         }
     }
 
-    /// A validator that may fetch `claim` anew first.
+    /// Creates a validator that can refetch `claim` before it validates.
     #[must_use]
     pub fn of_claim<C: Claim>(claim: C, check: impl Validate) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl ClaimValidator {
         }
     }
 
-    /// A validator from a closure over the payload, which never fetches anything.
+    /// Creates a validator from a closure over the payload. It never refetches.
     #[must_use]
     pub fn from_fn<F>(id: impl Into<String>, validate: F) -> Self
     where
@@ -74,7 +74,7 @@ impl ClaimValidator {
         })
     }
 
-    /// The id that a failure reports to the client.
+    /// Returns the validator id, which the client receives with a failure.
     #[must_use]
     pub fn id(&self) -> &str {
         self.check.id()
@@ -129,19 +129,19 @@ impl<F: Fn(&JsonObject) -> Verdict + Send + Sync + 'static> Validate for FnValid
     }
 }
 
-/// A claim that does not hold, as the client gets to read it.
+/// A failed validation, as the client receives it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ClaimFailure {
     /// The validator's id.
     pub id: String,
-    /// Why, if the validator says.
+    /// The reason, if the validator gives one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Value>,
 }
 
 impl ClaimFailure {
-    /// A failure that no validator reports, but the engine itself.
+    /// Creates a failure that the engine reports itself, without a validator.
     pub(crate) fn new(id: &str, reason: Value) -> Self {
         Self {
             id: id.to_owned(),
@@ -168,8 +168,7 @@ pub struct ClaimCheck {
     expectation: Expectation,
 }
 
-/// What the value is held against, and under which names a failure tells it (session specification,
-/// 9.3).
+/// The expected value, and the names under which a failure reports it (sessions 9.3).
 #[derive(Clone, Debug)]
 pub(super) struct Expectation {
     pub(super) key_when_wrong: &'static str,
@@ -194,15 +193,16 @@ impl ClaimCheck {
         }
     }
 
-    /// How old the value may be: an older one is fetched anew, and fails if that brings nothing.
-    /// Defaults to the claim's own limit, which is none unless it was given one.
+    /// Sets the maximum age of the value. An older value is refetched, and the check fails if the
+    /// refetch returns nothing. Defaults to the claim's default maximum age, which is unlimited
+    /// unless set.
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
         self
     }
 
-    /// The id that a failure reports. Defaults to the claim's key.
+    /// Sets the id that a failure reports. Defaults to the claim's key.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = id.into();
@@ -214,7 +214,7 @@ impl ClaimCheck {
     }
 }
 
-/// The value of an entry of the usual shape; null counts as a value.
+/// Returns the value of an entry in the default format. Null counts as a value.
 fn value_of(entry: Option<&Value>) -> Option<&Value> {
     entry?.get("v")
 }
@@ -263,12 +263,12 @@ impl Validate for ClaimCheck {
 }
 
 impl ClaimCheck {
-    /// The age and the limit, if the one exceeds the other. A value without a time is never too
+    /// Returns the age and the limit if the value is too old. A value without a time is never too
     /// old.
     fn is_too_old(&self, entry: Option<&Value>, now: UnixMillis) -> Option<(f64, Value)> {
         let max_age = self.max_age?;
         let age = age_in_seconds(entry, now)?;
-        // Whole seconds, as configured by most, are shown as such.
+        // Whole seconds, the usual configuration, are shown as an integer.
         let shown = if max_age.subsec_nanos() == 0 {
             max_age.as_secs().into()
         } else {
@@ -308,7 +308,7 @@ impl fmt::Debug for ClaimCheck {
     }
 }
 
-/// Equality of primitives as the reference has it: numbers by value, everything else as it is.
+/// Compares primitives as the reference does: numbers by value, everything else by equality.
 pub(super) fn same_primitive(a: &Value, b: &Value) -> bool {
     match (a.as_f64(), b.as_f64()) {
         #[expect(

@@ -1,5 +1,4 @@
-//! The front token: what the browser SDK may know of the access token (session specification,
-//! section 4).
+//! The front token: the part of an access token that the browser SDK can read (sessions 4).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,12 +9,13 @@ use crate::ids::UserId;
 use crate::json::JsonObject;
 use crate::secret::FrontToken;
 
-/// Describes an access token: standard padded base64, so that a browser's `atob` reads it.
+/// Mints the front token of an access token. The encoding is standard padded base64, which the
+/// browser's `atob` decodes.
 pub(crate) fn mint(user_id: &UserId, expires_at: UnixSeconds, payload: &JsonObject) -> FrontToken {
     #[derive(Serialize)]
     struct Content<'a> {
         uid: &'a str,
-        /// Milliseconds, unlike `exp`.
+        /// Expiry in milliseconds; the JWT's `exp` is in seconds.
         ate: u64,
         up: &'a JsonObject,
     }

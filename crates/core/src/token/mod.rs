@@ -1,4 +1,4 @@
-//! The four tokens: parse and mint. Knows no HTTP, no store and no policy.
+//! Parsing and minting of the four session tokens, independent of HTTP, the store and policy.
 
 pub(crate) mod access;
 pub(crate) mod front;

@@ -1,14 +1,19 @@
-//! The refresh token in the core's V2 format (core specification, 1.5), and the successor rule.
+//! Refresh tokens in the core's V2 format (core 1.5), and the derivation of their successors.
 //!
-//! `<ciphertext>.<nonce>.V2`: AES-256-GCM over a small JSON document, under a key that PBKDF2
-//! derives from the app's master key and the 12-byte IV.
+//! The format is `<ciphertext>.<nonce>.V2`. The ciphertext is a small JSON document, encrypted with
+//! AES-256-GCM. PBKDF2 derives the AES key from the app's master key and the 12-byte IV.
 //!
 //! # Successors
-//! The first token of a session is random. Every later one is *derived* from the token that it
-//! replaces, so whoever presents the same token again inside the grace window gets the same
-//! successor, on any node, without shared memory. The derivation needs the master key and the whole
-//! presented token; a stored hash is not enough for it. Its IV is a MAC over the complete
-//! plaintext, so two different plaintexts never share one.
+//! The first token of a session is random. Every later token is *derived* from the token that it
+//! replaces. Two requests that present the same token within the grace period (core 3.3, case 3)
+//! therefore receive the same successor, on any node, and the nodes share no memory.
+//!
+//! The derivation needs the master key and the whole presented token. A stored hash is not enough,
+//! so a reader of the database cannot derive a token.
+//!
+//! AES-GCM must never encrypt two plaintexts under the same key and IV. A derived token cannot use
+//! a random IV, so its IV is a MAC over the seed and the complete plaintext. Two different
+//! plaintexts never share an IV.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{hmac, pbkdf2};
@@ -22,13 +27,13 @@ use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::secret::{AntiCsrfToken, RefreshHash1, RefreshToken, SecretText, hex, sha256_hex};
 use crate::wire;
 
-/// Makes and reads the refresh tokens of one app.
+/// Mints and parses the refresh tokens of one app.
 pub(crate) struct RefreshTokens {
     master_key: SecretText,
     derivation: hmac::Key,
 }
 
-/// What a refresh token says.
+/// The content of a refresh token.
 #[derive(Clone, Debug)]
 pub(crate) struct RefreshClaims {
     pub(crate) handle: SessionHandle,
@@ -45,12 +50,13 @@ pub(crate) struct MintedRefresh {
     pub(crate) anti_csrf: Option<AntiCsrfToken>,
 }
 
-/// Not one of our refresh tokens, or not any more: to be answered with "unauthorised".
+/// The presented value is not a valid refresh token of this app. The client receives
+/// "unauthorised".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a refresh token of this app: {0}")]
 pub(crate) struct MalformedRefreshToken(&'static str);
 
-/// Encrypting failed. Cannot happen with keys of the right size.
+/// Encryption failed. This cannot happen with keys of the correct size.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("minting a refresh token failed")]
 pub(crate) struct MintError;
@@ -91,7 +97,7 @@ impl RefreshTokens {
         }
     }
 
-    /// A master key for an app that has none, in the form that the core gives it.
+    /// Generates a master key in the core's format, for an app that has none (core 1.5).
     pub(crate) fn new_master_key(entropy: &dyn Entropy) -> Result<SecretText, EntropyError> {
         let salt: [u8; 64] = random_bytes(entropy)?;
         let password: Zeroizing<[u8; 64]> = Zeroizing::new(random_bytes(entropy)?);
@@ -110,7 +116,7 @@ impl RefreshTokens {
         )))
     }
 
-    /// The first token of a session.
+    /// Mints the random first token of a session.
     pub(crate) fn mint_first(
         &self,
         handle: &SessionHandle,
@@ -136,7 +142,7 @@ impl RefreshTokens {
         })
     }
 
-    /// The token that replaces `presented`. The same for the same arguments.
+    /// Mints the successor of `presented`. The result is deterministic in its arguments.
     pub(crate) fn mint_successor(
         &self,
         presented: &RefreshToken,
@@ -168,8 +174,8 @@ impl RefreshTokens {
         })
     }
 
-    /// Reads a token that a client presents. Every way in which it can be wrong is the same to the
-    /// client.
+    /// Decrypts and parses a token that a client presents. The client receives the same answer for
+    /// every kind of malformed token.
     pub(crate) fn open(
         &self,
         token: &RefreshToken,

@@ -1,9 +1,11 @@
-//! Verification: signature, time, kind of key. A pure function of the token, a key and the time;
-//! beside it, what was verified before.
+//! Verification of access tokens: signature, validity period and kind of key.
+//!
+//! [`verify`] is a pure function of the token, a key and the time. [`SeenTokens`] caches the tokens
+//! that it has verified.
 
 mod seen;
 
-// For `seen`, which a test compiles once more on primitives of its own.
+// For `seen`, which a test compiles a second time against `shuttle`'s primitives.
 use std::sync;
 use std::sync::{Arc, OnceLock};
 
@@ -16,29 +18,30 @@ use crate::keys::VerifyingKey;
 use crate::store::KeyKind;
 use crate::token::access::{AccessClaims, CompactClaims, ParsedAccessToken};
 
-/// Longer stored payloads are compared each time, so that the size of what is kept stays bounded.
+/// Longer stored payloads are compared on every request, so that the size of a cache entry is
+/// bounded.
 const LONGEST_NOTED_PAYLOAD: usize = 1_024;
 
-/// Proof that what is inside was signed by a live key of ours and had not expired. Only [`verify`]
-/// makes one. Cheap to clone.
+/// Proof that a token was signed by a live key of this system and had not expired. Only [`verify`]
+/// creates one. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Verified(Arc<Proof>);
 
 #[derive(Debug)]
 struct Proof {
     claims: CompactClaims,
-    /// The last moment at which the key verifies.
+    /// Last instant at which the key verifies tokens.
     key_verifies_until: UnixMillis,
-    /// That of the keys, when the token was verified.
+    /// Generation of the key ring at the time of verification.
     key_generation: u64,
-    /// All claims as values of their own, once somebody has asked for them.
+    /// All claims as separate values, created on first access.
     values: OnceLock<Box<AccessClaims>>,
-    /// A stored payload that was found to say what the token's says.
+    /// A stored payload that was found equal to the token's payload.
     agrees_with: OnceLock<JsonObject>,
 }
 
 impl Verified {
-    /// Whether it would be verified again, with the keys of this generation.
+    /// Returns `true` if verification with the keys of this generation would succeed again.
     pub(crate) fn still_holds(&self, key_generation: u64, now: UnixMillis) -> bool {
         let proof = &*self.0;
         proof.key_generation == key_generation
@@ -50,7 +53,7 @@ impl Verified {
         self.0.claims.token().as_bytes() == token
     }
 
-    /// The token.
+    /// Returns the token.
     pub(crate) fn token(&self) -> &str {
         self.0.claims.token()
     }
@@ -67,7 +70,8 @@ impl Verified {
         self.0.claims.anti_csrf()
     }
 
-    /// Whether it was made by a refresh that nobody has confirmed yet.
+    /// Returns `true` if a refresh minted the token and the client has not confirmed that refresh
+    /// yet (core 3.2).
     pub(crate) fn has_parent(&self) -> bool {
         self.0.claims.has_parent()
     }
@@ -92,7 +96,7 @@ impl Verified {
         self.0.claims.handle()
     }
 
-    /// The whole payload. Decodes it each time.
+    /// Returns the whole payload, which is decoded on each call.
     pub(crate) fn payload(&self) -> JsonObject {
         self.0.claims.payload()
     }
@@ -104,13 +108,13 @@ impl Verified {
             .get_or_init(|| Box::new(proof.claims.to_claims()))
     }
 
-    /// Whether a stored payload is one that was found to say what the token's says. To compare the
-    /// two means to read both.
+    /// Returns `true` if `stored` equals a stored payload that an earlier comparison found equal to
+    /// the token's. This avoids parsing both payloads on every request.
     pub(crate) fn is_known_to_agree_with(&self, stored: &JsonObject) -> bool {
         self.0.agrees_with.get() == Some(stored)
     }
 
-    /// Notes that a stored payload says what the token's says.
+    /// Records that a stored payload equals the token's payload.
     pub(crate) fn note_agreement_with(&self, stored: JsonObject) {
         if stored.as_str().len() <= LONGEST_NOTED_PAYLOAD {
             self.0.agrees_with.get_or_init(|| stored);
@@ -118,7 +122,8 @@ impl Verified {
     }
 }
 
-/// Why a token of the right shape is no good. The client hears "try refresh token" for each.
+/// The reason why a well-formed token is rejected. The client receives "try refresh token" for
+/// each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("the access token is signed by a key that is not known here, or no longer")]
@@ -135,11 +140,14 @@ pub(crate) enum Refusal {
     KeyKind,
 }
 
-/// Checks a parsed token (session specification, 1.7 and 5.3 steps 6 and 7). `key` is the one that
-/// the token names; `key_generation` was read before that key was looked for.
+/// Verifies a parsed token (sessions 1.7, and 5.3 steps 6 and 7).
 ///
-/// The algorithm comes from the key; the token may only agree with it. A token is valid while `now
-/// < exp`, in whole seconds, without leeway.
+/// `key` is the key that the token names. The caller must read `key_generation` before it looks up
+/// that key: if the ring changes in between, the proof then carries the older generation and is not
+/// reused.
+///
+/// The algorithm comes from the key, and the token's header must agree with it. The token cannot
+/// choose the algorithm. A token is valid while `now < exp`, in whole seconds, without leeway.
 pub(crate) fn verify(
     token: ParsedAccessToken<'_>,
     key: Option<&VerifyingKey>,

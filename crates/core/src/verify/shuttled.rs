@@ -1,5 +1,6 @@
-//! [`SeenTokens`] once more, on a lock at which a scheduler decides who goes on. It tries every
-//! order. The cache inside counts as one step: its locks are its own.
+//! [`SeenTokens`] compiled against a lock of the `shuttle` scheduler, which tries every
+//! interleaving of the threads. The cache inside uses its own locks, so each call into it counts as
+//! one step.
 
 #[path = "seen.rs"]
 #[expect(
@@ -17,7 +18,7 @@ use self::seen::SeenTokens;
 use super::Verified;
 use super::tests::{token, verified};
 
-/// Does all of it at once, in every order; `judge` looks at what is left.
+/// Runs all steps concurrently, in every order. `judge` checks the final state.
 fn in_every_order(
     steps: &[fn(&SeenTokens, &[Verified; 2])],
     judge: impl Fn(&SeenTokens, &[Verified; 2]) + Send + Sync + 'static,

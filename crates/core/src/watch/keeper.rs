@@ -1,5 +1,4 @@
-//! Waiting for the end of a session, and the thread that asks the store on behalf of those who
-//! wait.
+//! Waiting for the end of a session, and the thread that polls the store for all waiting callers.
 
 use std::thread;
 use std::time::Duration;
@@ -12,8 +11,8 @@ use crate::sessions::{Sessions, WeakSessions};
 use crate::telemetry;
 
 impl Sessions {
-    /// Resolves when the session has ended. Whoever calls this has seen it alive, with an access
-    /// token that is good until `expires_at`.
+    /// Resolves when the session has ended. The caller must have seen the session live, with an
+    /// access token that is valid until `expires_at`.
     pub(crate) fn ended(
         &self,
         handle: SessionHandle,
@@ -22,19 +21,19 @@ impl Sessions {
         let sessions = self.clone();
         let mut end = sessions.watch().subscribe(&handle, expires_at);
         async move {
-            // It may have ended elsewhere before we began to listen.
+            // The session may have ended on another node before the subscription began.
             sessions.look_after(&handle).await;
             sessions.keep_watch();
             match end.wait_for(Option::is_some).await.as_deref() {
                 Ok(Some(end)) => *end,
-                // The sender stays in the map until it has said how the session ended.
+                // The sender stays in the map until it has sent the reason.
                 Ok(None) | Err(_) => SessionEnd::Revoked,
             }
         }
     }
 
-    /// Asks the store about a session that somebody waits for. Trouble is told, and asking again is
-    /// left to the next round: nobody's session ends because the store is down.
+    /// Queries the store for a session that is waited for. A fault is logged and the next round
+    /// tries again, because a store that is down must not end a session.
     async fn look_after(&self, handle: &SessionHandle) {
         let now = self.now();
         match self.authority().information(handle, now).await {
@@ -44,8 +43,9 @@ impl Sessions {
         }
     }
 
-    /// Asks about everybody whom the feed does not cover: all of them while there is none, and
-    /// always those whose time has come.
+    /// Queries the store for every session that the revocation feed does not cover. Without a feed
+    /// these are all sessions; with a feed, those that have reached their expiry, because an expiry
+    /// deletes nothing and so the feed does not report it.
     pub(super) async fn look_after_all(&self, feed_covers: bool) {
         for (handle, expires_at) in self.watch().awaited() {
             if !feed_covers || expires_at <= self.now() {
@@ -54,7 +54,7 @@ impl Sessions {
         }
     }
 
-    /// Starts the thread, unless it runs.
+    /// Starts the polling thread unless it already runs.
     fn keep_watch(&self) {
         let mut waiting = self.watch().waiting();
         if waiting.kept || waiting.sessions.is_empty() {
@@ -74,7 +74,7 @@ impl Sessions {
     }
 }
 
-/// Ends when nobody waits any more, or the system is gone.
+/// Runs until no caller waits or the system is dropped.
 fn keep_watch(sessions: &WeakSessions, interval: Duration) {
     loop {
         thread::sleep(interval);
@@ -90,7 +90,8 @@ fn keep_watch(sessions: &WeakSessions, interval: Duration) {
 }
 
 impl Watch {
-    /// Whether nobody waits. The thread then counts as ended.
+    /// Returns `true` if no caller waits. The thread is then recorded as stopped, under the same
+    /// lock, so that a new subscriber starts another one.
     fn is_done(&self) -> bool {
         let mut waiting = self.waiting();
         waiting.kept = !waiting.sessions.is_empty();

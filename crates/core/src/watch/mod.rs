@@ -1,9 +1,12 @@
-//! Sessions that end, told to whom it concerns: code that waits for the end of one, and guards that
-//! rely on the store's feed instead of asking the store.
+//! Notification of sessions that end.
 //!
-//! What ends a session through this value is known at once. What ends one elsewhere comes by the
-//! store's feed, if it has one; where it has none, or has lost it, those who wait are looked after
-//! by asking the store every few seconds.
+//! There are two consumers: code that waits for the end of a session, and guards that rely on the
+//! store's revocation feed instead of querying the store.
+//!
+//! A revocation through this instance is known immediately. A revocation on another node arrives
+//! through the store's revocation feed. Without a feed, because the store has none or the
+//! connection is lost, a thread queries the store every few seconds for the sessions that are
+//! waited for.
 
 mod feed;
 mod keeper;
@@ -18,18 +21,18 @@ pub(crate) use feed::{Confirmed, FeedReader};
 use crate::clock::UnixMillis;
 use crate::ids::SessionHandle;
 
-/// How a session ended.
+/// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SessionEnd {
-    /// Nobody refreshed it in time, or it reached its absolute lifetime.
+    /// The session was not refreshed in time, or it reached its absolute lifetime.
     Expired,
-    /// It was revoked: by a sign-out, by the application, or because one of its refresh tokens was
-    /// used twice.
+    /// The session was revoked: by a sign-out, by the application, or because one of its refresh
+    /// tokens was reused.
     Revoked,
 }
 
-/// Who waits for the end of which session.
+/// The sessions whose end is waited for, and those that are confirmed live.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     waiting: Mutex<Waiting>,
@@ -39,19 +42,19 @@ pub(crate) struct Watch {
 #[derive(Debug, Default)]
 struct Waiting {
     sessions: HashMap<SessionHandle, Watched>,
-    /// Whether a thread looks after them.
+    /// Set while the polling thread runs.
     kept: bool,
 }
 
 #[derive(Debug)]
 struct Watched {
     end: watch::Sender<Option<SessionEnd>>,
-    /// When the session ends unless it is refreshed, as far as is known.
+    /// Expiry of the session according to the latest known state.
     expires_at: UnixMillis,
 }
 
 impl Watch {
-    /// Starts to wait for the end of a session that lives until `expires_at` at least.
+    /// Subscribes to the end of a session that lives until `expires_at` at least.
     fn subscribe(
         &self,
         handle: &SessionHandle,
@@ -69,14 +72,14 @@ impl Watch {
         watched.end.subscribe()
     }
 
-    /// A session has been seen alive.
+    /// Records that a session was found live.
     fn lives_until(&self, handle: &SessionHandle, expires_at: UnixMillis) {
         if let Some(watched) = self.waiting().sessions.get_mut(handle) {
             watched.expires_at = expires_at;
         }
     }
 
-    /// Sessions have been revoked.
+    /// Records that sessions were revoked.
     pub(crate) fn revoked(&self, handles: &[SessionHandle]) {
         for handle in handles {
             self.confirmed.forget(handle);
@@ -86,7 +89,7 @@ impl Watch {
         }
     }
 
-    /// The store has no such live session any more.
+    /// Records that the store no longer has the session as a live one.
     pub(crate) fn gone(&self, handle: &SessionHandle, now: UnixMillis) {
         self.confirmed.forget(handle);
         if let Some(watched) = self.waiting().sessions.remove(handle) {
@@ -99,7 +102,7 @@ impl Watch {
         }
     }
 
-    /// The sessions that somebody still waits for. Forgets the others.
+    /// Returns the sessions that still have a subscriber and removes the others.
     fn awaited(&self) -> Vec<(SessionHandle, UnixMillis)> {
         let mut waiting = self.waiting();
         waiting
@@ -112,7 +115,7 @@ impl Watch {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        // Every critical section here leaves the map whole, so a poisoned lock is still sound.
+        // Every critical section leaves the map consistent, so a poisoned lock is usable.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What an access token says.
+//! The claims of an access token.
 
 use std::sync::OnceLock;
 
@@ -10,35 +10,36 @@ use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::secret::{AntiCsrfToken, RefreshHash1, Wiped};
 
-/// What an access token says, beside the application's own payload.
+/// The claims of an access token that the system defines, without the application's own payload.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AccessClaims {
-    /// The user.
+    /// The session's user.
     pub user_id: UserId,
-    /// The login method of the user.
+    /// The user's login method.
     pub recipe_user_id: UserId,
-    /// The tenant.
+    /// The session's tenant.
     pub tenant_id: TenantId,
-    /// The handle.
+    /// The session handle.
     pub handle: SessionHandle,
-    /// The hash of the refresh token that it was made with.
+    /// Hash of the refresh token that was minted together with this access token.
     pub refresh_hash1: RefreshHash1,
-    /// Set on tokens of a foreign core that has not confirmed the refresh yet.
+    /// Hash of the refresh token that was exchanged for this access token. Only a core in LEGACY
+    /// mode sets it, until the client has confirmed the refresh (core 3.2, case A).
     pub parent_refresh_hash1: Option<RefreshHash1>,
-    /// The anti-CSRF token of the session.
+    /// The session's anti-CSRF token.
     pub anti_csrf: Option<AntiCsrfToken>,
-    /// When it was minted.
+    /// Time at which the token was minted.
     pub issued_at: UnixSeconds,
-    /// Until when it is valid.
+    /// Time at which the token expires.
     pub expires_at: UnixSeconds,
 }
 
-/// A token and its claims in one allocation, which is wiped when dropped: what is kept of a token
-/// that was verified. An identifier becomes a value of its own when somebody first asks for it; the
-/// payload is decoded again each time.
+/// A token and its claims in one allocation, which is wiped on drop. The cache of verified tokens
+/// holds many of these, so an identifier becomes a separate value only on first access, and the
+/// payload is decoded on each access.
 pub(crate) struct CompactClaims {
-    /// The token, then the text of its claims.
+    /// The token, followed by the text of its claims.
     text: Wiped,
     ids: Ids,
     token: Span,
@@ -53,7 +54,7 @@ pub(crate) struct CompactClaims {
     expires_at: UnixSeconds,
 }
 
-/// The identifiers that somebody has asked for.
+/// Identifiers that have been accessed so far.
 #[derive(Default)]
 struct Ids {
     user: OnceLock<UserId>,
@@ -62,7 +63,7 @@ struct Ids {
     handle: OnceLock<SessionHandle>,
 }
 
-/// What [`CompactClaims`] are made of.
+/// The input of [`CompactClaims::new`].
 pub(super) struct Parts<'a> {
     pub(super) token: &'a str,
     pub(super) user_id: &'a str,
@@ -76,7 +77,7 @@ pub(super) struct Parts<'a> {
     pub(super) expires_at: UnixSeconds,
 }
 
-/// A piece of a text.
+/// A range of bytes in [`CompactClaims::text`].
 #[derive(Clone, Copy)]
 struct Span {
     start: u32,
@@ -122,11 +123,11 @@ impl CompactClaims {
 
     fn get(&self, span: Span) -> &str {
         let range = span.start as usize..span.end as usize;
-        // Invariant: every span was made where its text was added.
+        // Invariant: every span was created when its text was appended.
         self.text.get(range).unwrap_or_default()
     }
 
-    /// The token itself.
+    /// Returns the token itself.
     pub(crate) fn token(&self) -> &str {
         self.get(self.token)
     }
@@ -174,16 +175,16 @@ impl CompactClaims {
         self.expires_at
     }
 
-    /// How many bytes it takes, roughly.
+    /// Returns the approximate size in bytes.
     pub(crate) fn size(&self) -> usize {
         size_of::<Self>() + self.text.len()
     }
 
-    /// The whole payload, the claims included.
+    /// Decodes and returns the whole payload, including the system's claims.
     pub(crate) fn payload(&self) -> JsonObject {
         let segment = self.token().split('.').nth(1).unwrap_or_default();
         let decoded = URL_SAFE_NO_PAD.decode(segment).unwrap_or_default();
-        // Invariant: it was an object when the token was parsed.
+        // Invariant: the parser has checked that the payload is an object.
         JsonObject::from_checked(&String::from_utf8(decoded).unwrap_or_default())
     }
 
@@ -216,7 +217,7 @@ struct Collected(String);
 
 impl Collected {
     fn add(&mut self, text: &str) -> Span {
-        // A token is part of a request's head, so it is far from 4 GiB.
+        // A token is part of a request head, so its length is far below 4 GiB.
         let at = |text: &String| u32::try_from(text.len()).unwrap_or(u32::MAX);
         let start = at(&self.0);
         self.0.push_str(text);

@@ -1,4 +1,4 @@
-//! Putting an access token together.
+//! Builds access tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use crate::keys::SigningAlgorithm;
 use crate::secret::{AntiCsrfToken, RefreshHash1};
 use crate::wire;
 
-/// What a new access token is to say, beside the application's own payload.
+/// The claims of a new access token that the system defines.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct MintedClaims<'a> {
@@ -26,12 +26,13 @@ struct MintedClaims<'a> {
     tenant_id: &'a str,
 }
 
-/// The payload of the application has a member that belongs to the token.
+/// The application's payload contains a member that is reserved for the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("The user payload contains protected field")]
 pub(crate) struct ProtectedClaim;
 
-/// Puts together the whole payload of a version 5 token: the core's claims, then the application's.
+/// Builds the whole payload of a version 5 token: the system's claims, followed by the
+/// application's.
 pub(crate) fn payload(
     claims: &AccessClaims,
     custom: &JsonObject,
@@ -57,8 +58,8 @@ pub(crate) fn payload(
     Ok(minted.merged_keeping_nulls(custom))
 }
 
-/// Whether the engine would refuse to mint this payload. `stt` may be 0 only, which says "no OAuth2
-/// token".
+/// Returns `true` if the engine must not mint this payload (sessions 1.9). `stt` is allowed with
+/// the value 0 only, which means that the token is not an OAuth2 token.
 pub(crate) fn names_protected_claim(custom: &JsonObject) -> bool {
     custom
         .keys()
@@ -66,12 +67,12 @@ pub(crate) fn names_protected_claim(custom: &JsonObject) -> bool {
         .any(|key| wire::PROTECTED_CLAIMS.contains(&key.as_str()))
 }
 
-/// The part of a payload that belongs to the application.
+/// Returns the part of a payload that belongs to the application.
 pub(crate) fn custom_payload(payload: &JsonObject) -> JsonObject {
     payload.without(&wire::PROTECTED_CLAIMS)
 }
 
-/// The text that is signed.
+/// Builds the text to be signed.
 pub(crate) fn signing_input(header: &str, payload: &JsonObject) -> String {
     let mut text = String::with_capacity(header.len() + 1 + payload.as_str().len() * 4 / 3 + 4);
     text.push_str(header);
@@ -80,15 +81,15 @@ pub(crate) fn signing_input(header: &str, payload: &JsonObject) -> String {
     text
 }
 
-/// Joins what was signed with its signature.
+/// Appends the signature to the signed text.
 pub(crate) fn assemble(mut signing_input: String, signature: &[u8]) -> String {
     signing_input.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut signing_input);
     signing_input
 }
 
-/// The encoded header of a token that this key signs. `version` is absent on JWTs that are no
-/// session tokens.
+/// Encodes the header of a token signed by this key. JWTs that are not session tokens have no
+/// `version`.
 pub(crate) fn header(kid: &str, algorithm: SigningAlgorithm, version: Option<&str>) -> String {
     #[derive(Serialize)]
     struct Out<'a> {

@@ -1,8 +1,8 @@
-//! The access token: a JWT of version 3 to 5 (session specification, section 1).
+//! The access token: a JWT of version 3 to 5 (sessions 1).
 //!
-//! Parsing happens before the signature is checked, to tell our tokens from foreign bearer values.
-//! What comes out of [`parse`] is therefore a claim, not a fact; only [`crate::verify`] turns it
-//! into one.
+//! A token is parsed before its signature is checked, because parsing separates this system's
+//! tokens from foreign bearer values (sessions 1.3). The result of [`parse`] is therefore
+//! untrusted. Only [`crate::verify`] establishes that it is genuine.
 
 mod claims;
 mod mint;

@@ -1,4 +1,4 @@
-//! Taking an access token apart, in one pass.
+//! Parses access tokens in one pass.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::clock::UnixSeconds;
 use crate::keys::{SigningAlgorithm, VerifyingKey};
 use crate::wire;
 
-/// A token that has the shape of ours. Its signature has not been looked at.
+/// A structurally valid access token whose signature is not yet verified.
 #[derive(Debug)]
 pub(crate) struct ParsedAccessToken<'a> {
     pub(crate) named: NamedKey,
@@ -26,10 +26,10 @@ pub(crate) struct ParsedAccessToken<'a> {
     pub(crate) signature: Signature,
 }
 
-/// What the header says of the key.
+/// The key that the token's header names.
 #[derive(Debug)]
 pub(crate) enum NamedKey {
-    /// It is, to the letter, the header that this key of ours writes.
+    /// The header is byte for byte the one that this signing key writes.
     Known(Arc<VerifyingKey>),
     Other {
         algorithm: String,
@@ -37,22 +37,25 @@ pub(crate) enum NamedKey {
     },
 }
 
-/// Not one of our access tokens: to be ignored, as if it were not there.
+/// The value is not an access token of this system. Callers ignore it as if it were absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an access token of this system: {0}")]
 pub(crate) struct ForeignToken(&'static str);
 
-/// A signature of RSA with 2048 bits, in whole groups of three bytes. Longer ones are decoded on the
-/// heap.
+/// Buffer for a 2048-bit RSA signature, rounded up to whole groups of three bytes. Longer
+/// signatures are decoded on the heap.
 const SIGNATURE_ROOM: usize = 258;
 const HEADER_ROOM: usize = 512;
-/// Larger payloads are decoded on the heap.
+/// Buffer for the payload. Larger payloads are decoded on the heap.
 const PAYLOAD_ROOM: usize = 1_024;
 
-/// Takes a token apart and checks its structure (session specification, 1.3 and 1.6). `by_header`
-/// knows the headers that our own keys write; others are read.
+/// Splits a token and checks its structure (sessions 1.3 and 1.6).
 ///
-/// Base64url must be unpadded and canonical, so that a token has one spelling only.
+/// `by_header` returns the key whose encoded header equals the given one. Any other header is
+/// decoded.
+///
+/// Base64url must be unpadded and canonical, so that a token has exactly one spelling. Otherwise
+/// one signature would be valid for several texts.
 pub(crate) fn parse(
     token: &str,
     by_header: impl FnOnce(&str) -> Option<Arc<VerifyingKey>>,
@@ -68,14 +71,14 @@ pub(crate) fn parse(
     let (mut room, mut heap) = ([0; PAYLOAD_ROOM], Vec::new());
     let payload = decode(segments.payload, &mut room, &mut heap)?;
     let payload = std::str::from_utf8(payload).map_err(|_| ForeignToken("payload"))?;
-    // A derived `Deserialize` would take an array for the object, member by member.
+    // A derived `Deserialize` also accepts an array and assigns its items to the fields in order.
     if !payload.trim_start().starts_with('{') {
         return Err(ForeignToken("payload"));
     }
     let raw: RawClaims<'_> = serde_json::from_str(payload).map_err(|_| ForeignToken("payload"))?;
     Ok(ParsedAccessToken {
         named,
-        // A time that is no number never comes.
+        // An `nbf` that is not a number lies in the infinite future, so the token is never valid.
         not_before: raw
             .nbf
             .map(|nbf| number(Some(nbf)).unwrap_or(f64::INFINITY)),
@@ -89,7 +92,7 @@ struct Segments<'a> {
     header: &'a str,
     payload: &'a str,
     signature: &'a str,
-    /// Header and payload, as they stand.
+    /// The encoded header and payload, as signed.
     signing_input: &'a str,
 }
 
@@ -114,14 +117,15 @@ fn read_header(header: &str) -> Result<(NamedKey, u32), ForeignToken> {
     let version = header.check()?;
     let named = NamedKey::Other {
         algorithm: header.alg.unwrap_or_default().into_owned(),
-        // A key id that is no string names no key; verification will say so.
+        // A `kid` that is not a string becomes the empty key id, which verification rejects as
+        // unknown.
         kid: header.kid.and_then(string).unwrap_or_default(),
     };
     Ok((named, version))
 }
 
 impl NamedKey {
-    /// The algorithm that the token names must be the key's own.
+    /// Returns `true` if the token names the key's own algorithm.
     pub(crate) fn agrees_with(&self, algorithm: SigningAlgorithm) -> bool {
         match self {
             Self::Known(key) => key.algorithm() == algorithm,
@@ -153,8 +157,7 @@ impl Header<'_> {
             return Err(ForeignToken("kid"));
         }
         let version = match self.version {
-            // Quirk: a token without a version counts as version 3 (session specification, 1.3 and
-            // 1.11).
+            // Quirk: a token without a version counts as version 3 (sessions 1.3 and 1.11).
             None => Some(3),
             Some(version) => string(version).and_then(|text| leading_integer(&text)),
         };
@@ -164,7 +167,7 @@ impl Header<'_> {
     }
 }
 
-/// Quirk: `"5abc"` is version 5 (session specification, 1.3).
+/// Parses the leading decimal integer. Quirk: `"5abc"` is version 5 (sessions 1.3).
 fn leading_integer(text: &str) -> Option<u32> {
     let text = text.trim_start();
     let text = text.strip_prefix('+').unwrap_or(text);
@@ -174,7 +177,7 @@ fn leading_integer(text: &str) -> Option<u32> {
     digits.parse().ok()
 }
 
-/// The members that the engine reads; all others are passed over.
+/// The members that the engine reads. All others are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawClaims<'a> {
@@ -216,7 +219,7 @@ impl RawClaims<'_> {
             } else {
                 user_id
             },
-            // A `tId` in a version 3 token is the application's own (session specification, 1.5).
+            // A `tId` in a version 3 token belongs to the application (sessions 1.5).
             tenant_id: if version >= 4 {
                 self.tenant_id.required("tId")?
             } else {
@@ -232,7 +235,7 @@ impl RawClaims<'_> {
     }
 }
 
-/// A member that should be a string; what is none counts as absent.
+/// A member that should be a string. A value of any other type counts as absent (sessions 1.6).
 #[derive(Default)]
 struct Text<'a>(Option<Cow<'a, str>>);
 
@@ -300,7 +303,7 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
-/// Keeps an explicit null apart from an absent member, and a number as it is spelled.
+/// Distinguishes an explicit null from an absent member, and preserves the spelling of a number.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
@@ -313,7 +316,7 @@ fn number(raw: Option<&RawValue>) -> Option<f64> {
     serde_json::from_str(raw?.get()).ok()
 }
 
-/// Whole seconds; what lies before the epoch is the epoch.
+/// Converts to whole seconds. Times before the epoch become the epoch.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -323,7 +326,7 @@ fn seconds(number: f64) -> UnixSeconds {
     UnixSeconds::new(number as u64)
 }
 
-/// Decodes into `room`, or onto the heap where that is too small.
+/// Decodes into `room`, or into `heap` if `room` is too small.
 fn decode<'r>(
     segment: &str,
     room: &'r mut [u8],
@@ -342,7 +345,7 @@ fn decode<'r>(
     Ok(room.get(..length).unwrap_or_default())
 }
 
-/// A decoded signature, without an allocation if it is a common one.
+/// A decoded signature. Signatures of common lengths need no allocation.
 #[derive(Debug)]
 pub(crate) struct Signature {
     room: [u8; SIGNATURE_ROOM],

@@ -90,7 +90,7 @@ fn segments_must_be_three_and_canonical() {
     let good = token(&header_of("5"), &payload_v5());
     assert!(parsed(&good).is_ok());
     assert!(parsed(&format!("{good}=")).is_err(), "padding");
-    // "c2k" and "c2l" differ in spare bits only; a strict decoder refuses the second.
+    // "c2k" and "c2l" differ in spare bits only. A strict decoder rejects the second.
     assert!(parsed(&good.replace("c2ln", "c2k")).is_ok());
     assert!(parsed(&good.replace("c2ln", "c2l")).is_err());
 }

@@ -1,4 +1,4 @@
-//! The sessions that a guard may take for live while the feed flows.
+//! The sessions that a guard may treat as live while the revocation feed is connected.
 
 use std::fmt;
 
@@ -7,21 +7,27 @@ use super::sync::atomic::{AtomicBool, Ordering};
 use super::sync::{Mutex, MutexGuard, PoisonError};
 use crate::ids::SessionHandle;
 
-/// How many sessions are remembered as live. Of further ones, those that were not used for long are
-/// asked about again.
+/// Maximum number of sessions that are remembered as live. Beyond it, sessions that have not been
+/// used for long are evicted and queried again.
 const CAPACITY: usize = 100_000;
 
-/// Sessions that the store has called live since the feed began to flow, and that the feed has not
-/// named since.
+/// Sessions that the store has reported as live since the feed connected, and that the feed has not
+/// reported as revoked since.
+///
+/// A guard that queries the store can receive an answer that is older than a revocation which the
+/// feed delivers meanwhile. Inserting that answer would keep a revoked session confirmed. Every
+/// guard therefore takes a [`Ticket`] before its query, and [`confirm`](Self::confirm) ignores the
+/// answer if any session was revoked, or the feed reconnected, after the ticket was taken.
 pub(crate) struct Confirmed {
-    /// Whether the feed flows.
+    /// Set while the feed is connected.
     fed: AtomicBool,
-    /// Counts what may have outdated an answer of the store that is on its way.
+    /// Counts the events that can make an answer in flight stale: revocations and connections of
+    /// the feed.
     changes: Mutex<u64>,
     live: Cache<SessionHandle, ()>,
 }
 
-/// Taken before the store is asked.
+/// The state of [`Confirmed`] before the store is queried.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket(u64);
 
@@ -30,7 +36,7 @@ impl Confirmed {
         self.fed.load(Ordering::Acquire)
     }
 
-    /// Whether the session need not be asked about.
+    /// Returns `true` if the session is live without a query of the store.
     pub(crate) fn holds(&self, handle: &SessionHandle) -> bool {
         self.is_fed() && self.live.get(handle).is_some()
     }
@@ -39,8 +45,9 @@ impl Confirmed {
         Ticket(*self.changes())
     }
 
-    /// The store has called the session live, after the ticket was taken. Counts only if nothing
-    /// has ended since then: the answer may be older than the ending.
+    /// Records that the store reported the session as live, in answer to a query made after
+    /// `ticket` was taken. The answer is ignored if anything has changed since then, because it may
+    /// be older than the revocation.
     pub(crate) fn confirm(&self, handle: &SessionHandle, ticket: Ticket) {
         let changes = self.changes();
         if *changes == ticket.0 && self.is_fed() {
@@ -53,7 +60,8 @@ impl Confirmed {
         self.live.remove(handle);
     }
 
-    /// An answer that was asked for before now may be older than an ending that no feed told.
+    /// Records that the feed is connected. Answers to earlier queries become stale, because a
+    /// session may have been revoked while no feed could report it.
     pub(super) fn flows(&self) {
         let mut changes = self.changes();
         *changes += 1;
@@ -61,14 +69,14 @@ impl Confirmed {
     }
 
     pub(super) fn lost(&self) {
-        // So that nobody confirms in between.
+        // The lock keeps a concurrent `confirm` from inserting between the two steps.
         let _changes = self.changes();
         self.fed.store(false, Ordering::Release);
         self.live.clear();
     }
 
     fn changes(&self) -> MutexGuard<'_, u64> {
-        // A counter is whole at every moment, so a poisoned lock is still sound.
+        // The counter is always consistent, so a poisoned lock is usable.
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,11 +1,12 @@
-//! The store's feed of endings, and the sessions that a guard may take for live while it flows.
+//! The reader of the store's revocation feed, and the sessions that a guard may treat as live while
+//! the feed is connected.
 
 mod confirmed;
 
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-// For `confirmed`, which a test compiles once more on primitives of its own.
+// For `confirmed`, which a test compiles a second time against `shuttle`'s primitives.
 use std::sync;
 use std::task::Poll;
 use std::thread;
@@ -24,7 +25,7 @@ use crate::telemetry;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// The thread that reads the feed. Stops it when dropped.
+/// The thread that reads the revocation feed. Dropping this value stops it.
 #[derive(Debug)]
 pub(crate) struct FeedReader {
     _stop: oneshot::Sender<()>,
@@ -52,7 +53,7 @@ fn read(
                 return;
             };
             sessions.watch().confirmed.flows();
-            // Whoever waits may have missed an ending while there was no feed.
+            // Revocations may have been missed while there was no feed.
             pollster::block_on(sessions.look_after_all(false));
         }
         while let Some(key) = pollster::block_on(next(&mut feed, &mut stopped)) {
@@ -74,7 +75,7 @@ fn read(
     }
 }
 
-/// The next ending; none when the feed is lost, or the reader is to stop.
+/// Returns the next revoked session, or `None` if the feed is lost or the reader must stop.
 async fn next(
     feed: &mut Endings,
     stopped: &mut oneshot::Receiver<()>,
@@ -89,7 +90,7 @@ async fn next(
     .await
 }
 
-/// A new feed, as soon as the store gives one; none when the reader is to stop.
+/// Reconnects with exponential backoff and returns the new feed, or `None` if the reader must stop.
 fn reconnect(sessions: &WeakSessions, stopped: &mut oneshot::Receiver<()>) -> Option<Endings> {
     let mut pause = FIRST_PAUSE;
     loop {
@@ -100,7 +101,7 @@ fn reconnect(sessions: &WeakSessions, stopped: &mut oneshot::Receiver<()>) -> Op
                     telemetry::feed_restored();
                     return Some(feed);
                 }
-                // A store that had a feed has one again when it is reachable.
+                // The store had a feed before, so it is treated as unreachable and retried.
                 Ok(None) => {}
                 Err(fault) => telemetry::fault_met(&fault),
             }

@@ -1,6 +1,6 @@
-//! [`Confirmed`] once more, on locks and atomics at each of which a scheduler decides who goes on.
-//! It tries every order, those inside a call too. What the cache does counts as one step: its locks
-//! are its own.
+//! [`Confirmed`] compiled against locks and atomics of the `shuttle` scheduler, which tries every
+//! interleaving of the threads, including those inside a call. The cache uses its own locks, so
+//! each call into it counts as one step.
 
 #[path = "confirmed.rs"]
 #[expect(
@@ -20,7 +20,7 @@ use shuttle::{Config, Runner, thread};
 use self::confirmed::Confirmed;
 use crate::ids::SessionHandle;
 
-/// The cache, before whose every step somebody else may go on.
+/// The cache, with a scheduling point before every call.
 struct Cache<K, V> {
     inner: quick_cache::sync::Cache<K, V>,
     steps: AtomicUsize,
@@ -60,7 +60,7 @@ impl<K: Eq + Hash, V: Clone> Cache<K, V> {
     }
 }
 
-/// A node that hears of endings, and a store with one session.
+/// A node with a revocation feed, and a store with one session.
 struct Scene {
     confirmed: Confirmed,
     handle: SessionHandle,
@@ -78,7 +78,7 @@ impl Scene {
         })
     }
 
-    /// As a guard does.
+    /// Queries the store as a guard does.
     fn ask(&self) {
         if self.confirmed.holds(&self.handle) {
             return;
@@ -104,7 +104,7 @@ impl Scene {
     }
 }
 
-/// Tries every order; tells how many there are.
+/// Tries every order and returns their number.
 fn in_every_order(test: impl Fn() + Send + Sync + 'static) -> usize {
     let scheduler = DfsScheduler::new(None, false);
     Runner::new(scheduler, Config::default()).run(test)
@@ -134,7 +134,7 @@ fn no_schedule_leaves_a_session_confirmed_that_ended_while_the_feed_was_lost() {
         let asker = scene.also(Scene::ask);
         let reader = scene.also(|scene| {
             scene.confirmed.lost();
-            // Nobody tells it.
+            // The feed does not report this deletion.
             scene.delete();
             scene.refuses();
             scene.confirmed.flows();
@@ -149,7 +149,7 @@ fn no_schedule_leaves_a_session_confirmed_that_ended_while_the_feed_was_lost() {
 
 #[test]
 fn in_some_schedule_an_answer_counts() {
-    // What the others would not notice: a cache that never keeps anything.
+    // A cache that never keeps anything would pass the other tests.
     let scene = || {
         let scene = Scene::new();
         scene.ask();

@@ -1,4 +1,4 @@
-//! Answers of the store, endings and the loss of the feed, in every order in which they can meet.
+//! Store answers, revocations and the loss of the feed, in every order in which they can occur.
 
 use super::*;
 use crate::ids::SessionHandle;
@@ -29,18 +29,17 @@ fn an_answer_counts_unless_something_ended_after_the_question() {
     assert!(!confirmed.holds(&one));
 }
 
-/// One step of one of those who meet. Each is atomic in the code: it is one call, or one look at the
-/// store.
+/// One step of one actor. Each step is atomic in the code: one call, or one read of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// An asker notes the state of things, asks the store, and hands the answer in.
+    /// An asker takes a ticket, queries the store, and hands in the answer.
     Ticket(usize),
     Ask(usize),
     Confirm(usize),
-    /// The session is deleted, and this node learns it from the feed, if there is one.
+    /// The session is deleted, and the feed, if connected, notifies this node.
     Delete,
     Told,
-    /// The connection is lost, the reader notices, has a new feed, and says so.
+    /// The connection is lost, the reader notices, reconnects, and reports the new feed.
     Break,
     Lost,
     Reconnect,
@@ -49,7 +48,7 @@ enum Step {
 
 use Step::{Ask, Break, Confirm, Delete, Flows, Lost, Reconnect, Ticket, Told};
 
-/// Calls `visit` with every way to interleave the actors.
+/// Calls `visit` with every interleaving of the actors.
 fn interleavings(actors: &mut [&[Step]], so_far: &mut Vec<Step>, visit: &mut impl FnMut(&[Step])) {
     if actors.iter().all(|actor| actor.is_empty()) {
         return visit(so_far);
@@ -66,15 +65,15 @@ fn interleavings(actors: &mut [&[Step]], so_far: &mut Vec<Step>, visit: &mut imp
     }
 }
 
-/// Plays one order; fails if a session that has ended is held for live when it should not be. Tells
-/// whether it was ever held.
+/// Plays one order and returns `true` if the session was confirmed at any time. Panics if the
+/// session is confirmed after the node could know that it has ended.
 fn play(steps: &[Step]) -> bool {
     let (confirmed, handle) = (Confirmed::with_capacity(4), SessionHandle::from("h"));
     confirmed.flows();
     let mut tickets = [None; 2];
     let mut answers = [false; 2];
     let (mut stored, mut connected, mut to_tell) = (true, true, false);
-    // Whether the node could know that the session has ended.
+    // Set once the node could know that the session has ended.
     let mut known = false;
     let mut ever_held = false;
     for step in steps {
@@ -111,7 +110,8 @@ fn play(steps: &[Step]) -> bool {
     ever_held
 }
 
-/// Plays all orders; tells how many there are, and in how many the session was held for a while.
+/// Plays all orders. Returns their number, and the number in which the session was confirmed for a
+/// while.
 fn play_all(actors: &mut [&[Step]]) -> (usize, usize) {
     let (mut orders, mut held) = (0, 0);
     interleavings(actors, &mut Vec::new(), &mut |steps| {
@@ -140,8 +140,8 @@ fn no_order_of_an_answer_an_ending_and_a_lost_feed_leaves_a_dead_session_confirm
     assert!(held > 0 && held < orders, "{held}");
 }
 
-/// The shortest of the orders above that once went wrong: the store answers while there is no feed,
-/// the session ends untold, and the feed is back before the answer is handed in.
+/// The shortest failing order found: the store answers while there is no feed, the session is
+/// revoked without a notification, and the feed reconnects before the answer is handed in.
 #[test]
 fn an_answer_from_before_the_new_feed_does_not_count() {
     play(&[
