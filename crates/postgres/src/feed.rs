@@ -1,4 +1,4 @@
-//! The feed of endings: one connection that listens, for all who are told.
+//! The revocation feed: one listening connection, shared by all subscribers.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,28 +15,28 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::fault::Fault;
 use crate::sql::heard;
 
-/// How to listen, and who is being told.
+/// The configuration of the listening connection, and its current subscribers.
 pub(crate) struct Feed {
     pub(crate) config: Config,
     pub(crate) tls: MakeRustlsConnect,
     pub(crate) channel: String,
-    /// How often the connection is asked whether it still is one, and how long it may take.
+    /// Interval of the liveness checks, and the time limit for each check.
     pub(crate) check_interval: Duration,
     pub(crate) runtime: Handle,
     pub(crate) current: AsyncMutex<Option<Listening>>,
 }
 
-/// A connection that listens. Ends with its last owner.
+/// A listening connection. Dropping it closes the connection.
 pub(crate) struct Listening {
     listeners: Arc<Listeners>,
     task: AbortHandle,
 }
 
-/// Those who are told; `None` once the connection is lost.
+/// The subscribers, or `None` once the connection is lost.
 struct Listeners(Mutex<Option<Vec<EndingsSender>>>);
 
 impl Feed {
-    /// A feed that tells everything from now on.
+    /// Subscribes to all revocations from now on.
     pub(crate) async fn subscribe(&self) -> Result<Endings, Fault> {
         let mut current = self.current.lock().await;
         if let Some(endings) = current.as_ref().and_then(Listening::subscribe) {
@@ -48,7 +48,7 @@ impl Feed {
         Ok(endings)
     }
 
-    /// Connects, and answers when the server has confirmed that it will notify.
+    /// Connects and returns once the server has confirmed the `LISTEN`.
     async fn listen(&self) -> Result<Listening, Fault> {
         let connecting = self.config.connect(self.tls.clone()).await;
         let (client, mut connection) = connecting.map_err(|error| match Fault::from(error) {
@@ -60,7 +60,8 @@ impl Feed {
         let listen = format!("LISTEN \"{}\"", self.channel);
         let (told, interval) = (Arc::clone(&listeners), self.check_interval);
         let task = self.runtime.spawn(async move {
-            // Both run at once: the client has its answers through the connection.
+            // Both futures must run concurrently: the client receives its answers through the
+            // connection.
             let receiving = async {
                 while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
                     if let AsyncMessage::Notification(notice) = message {
@@ -83,8 +84,8 @@ impl Feed {
     }
 }
 
-/// Listens, and comes back when the server does not answer any more. A peer that has gone without
-/// a word is noticed only by asking.
+/// Executes the `LISTEN`, then returns once the server no longer answers. Only a query detects a
+/// peer that has disappeared without closing the connection.
 async fn stay(
     client: Client,
     listen: &str,
@@ -127,7 +128,8 @@ impl Drop for Listening {
 impl Listeners {
     fn tell(&self, payload: &str) {
         let Some(keys) = heard(payload) else {
-            // Anybody who may connect may notify. What cannot be read may have been an ending.
+            // Any database user can send notifications. An unreadable one may have been a
+            // revocation, so the feed must not continue.
             tracing::warn!("a notice of ended sessions could not be read");
             self.restart();
             return;
@@ -140,7 +142,8 @@ impl Listeners {
         }
     }
 
-    /// Ends every feed, so that the listeners learn of the gap; new ones may come.
+    /// Closes every feed, so that the subscribers learn of the gap. New subscriptions remain
+    /// possible.
     fn restart(&self) {
         if let Some(listeners) = self.lock().as_mut() {
             listeners.clear();
@@ -152,7 +155,7 @@ impl Listeners {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Vec<EndingsSender>>> {
-        // Each critical section is one step, so a poisoned lock is still sound.
+        // Each critical section is a single step, so a poisoned lock is usable.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! The feed of endings: a subscription on a connection of its own.
+//! The revocation feed: a subscription on a connection of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::fault::Fault;
 use crate::keys::Entry;
 use crate::store::Inner;
 
-/// Opens a feed; answers once the server has confirmed that it listens.
+/// Opens a feed and returns once the server has confirmed the subscription.
 pub(crate) async fn open(store: Arc<Inner>) -> Result<Endings, Fault> {
     let heartbeat = store.keys.heartbeat(&store.marks.next());
     let subscription = subscribe(&store, &heartbeat).await?;
@@ -52,12 +52,13 @@ async fn subscribe_at(store: &Inner, client: &Client, heartbeat: &str) -> Result
     Ok(subscription)
 }
 
-/// Passes on what is told, until the connection or the listener is gone.
+/// Forwards revocations until the connection is lost or the receiver is dropped.
 ///
-/// A connection can be lost without a word, a network can part the nodes of a cluster, and after a
-/// failover the old master may be one that nobody writes to any more. So each heartbeat is published
-/// the way that deletes are, by every server that takes writes, and has to come back from each in
-/// time.
+/// Revocations can be missed without an error on this connection: the peer can disappear without
+/// closing it, a network partition can separate the nodes of a cluster, and after a failover the
+/// connection can still lead to the old master, which receives no more writes. Each heartbeat is
+/// therefore published on the same path as deletions, by every server that accepts writes, and must
+/// return from each of them in time.
 async fn listen(
     store: &Inner,
     subscription: PubSub,
@@ -71,21 +72,22 @@ async fn listen(
     loop {
         let deadline = outstanding.due.unwrap_or_else(Instant::now);
         tokio::select! {
-            // What has come is heard before anything is given up.
+            // Messages that have arrived are processed before a deadline or a closed receiver is
+            // considered.
             biased;
             message = messages.next() => {
                 let message = message.ok_or(Fault::Unreachable("the connection is closed".to_owned()))?;
                 if message.get_channel_name() == heartbeat {
                     outstanding.heard();
                 } else if !tell(&message, sender)? {
-                    // Nobody listens any more, or too slowly.
+                    // The receiver is gone or too slow.
                     return Ok(());
                 }
             }
             _ = beats.tick(), if outstanding.due.is_none() => {
                 let mut publish = cmd("PUBLISH");
                 publish.arg(heartbeat).arg("");
-                // What comes back meanwhile waits in the subscription.
+                // Messages that arrive meanwhile wait in the subscription.
                 let servers = store.link.send_to_masters(&publish).await?.len();
                 outstanding.expect(servers, store.response_timeout);
             }
@@ -95,7 +97,7 @@ async fn listen(
     }
 }
 
-/// A beat that has not come back from all servers yet.
+/// A heartbeat that has not returned from all servers yet.
 #[derive(Default)]
 struct Outstanding {
     due: Option<Instant>,
@@ -116,7 +118,7 @@ impl Outstanding {
     }
 }
 
-/// Whether somebody still listens.
+/// Forwards a revocation. Returns `false` if the receiver no longer accepts any.
 fn tell(message: &Msg, sender: &EndingsSender) -> Result<bool, Fault> {
     let text = std::str::from_utf8(message.get_payload_bytes())
         .map_err(|_| Fault::Damaged("a message of the feed"))?;

@@ -1,13 +1,17 @@
-//! Moves what was committed from the write-ahead log into the database file, off the writer's path.
+//! Checkpoints: moving committed pages from the write-ahead log into the database file, outside of
+//! the commits.
 //!
-//! SQLite's automatic checkpoint runs inside the commit that finds the log too long, so that one
-//! commit in a thousand takes many times as long. Here a thread of its own does this, on a
-//! connection of its own, whenever the log has grown by [`WAKE_PAGES`]; it holds up neither readers
-//! nor the writer. When all is moved and no reader needs the log, the next commit starts it over. A
-//! writer that is always ahead never comes to that point; when the log reaches [`CAP_PAGES`], it
-//! moves what is left by itself.
+//! SQLite's automatic checkpoint runs inside the commit that finds the log too long, so about one
+//! commit in a thousand takes many times as long as the others. Here a separate thread with its own
+//! connection runs a passive checkpoint whenever the log has grown by [`WAKE_PAGES`]. It blocks
+//! neither readers nor the writer.
 //!
-//! The log's file keeps its size, because to write over blocks is cheaper than to ask for new ones.
+//! Once all pages are moved and no reader uses the log, the next commit restarts the log from its
+//! beginning. A writer that is always ahead of the checkpoint never reaches that point. When the
+//! log reaches [`CAP_PAGES`], the writer therefore moves the remaining pages and restarts the log
+//! itself.
+//!
+//! The log's file keeps its size, because overwriting blocks is cheaper than allocating new ones.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -20,28 +24,28 @@ use rusqlite::hooks::Wal;
 
 use crate::job::Threads;
 
-/// The log grows by that many pages (4 MiB) between two checkpoints.
+/// Growth of the log between two checkpoints, in pages (4 MiB).
 const WAKE_PAGES: u32 = 1_000;
-/// The length of the log (64 MiB) at which the writer makes it start over.
+/// Length of the log at which the writer restarts it, in pages (64 MiB).
 const CAP_PAGES: u32 = 16_384;
-/// The most that the log's file keeps, in bytes, when the log starts over.
+/// Maximum size of the log's file after a restart of the log, in bytes.
 pub(crate) const FILE_SIZE_KEPT: u32 = 64 * 1024 * 1024;
-/// How long the writer waits for readers that stand in the way of starting over.
+/// How long the writer waits for readers that prevent a restart.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 pub(crate) struct Checkpointer {
-    /// The length of the log after the last commit, in pages.
+    /// Length of the log after the last commit, in pages.
     pages: Arc<AtomicU32>,
     woken_at: u32,
     restart_at: u32,
     busy_timeout: Duration,
-    // Invariant: dropped before `_thread`, which it ends.
+    // Invariant: dropped before `_thread`, which ends when the channel closes.
     wake: SyncSender<()>,
     _thread: Threads,
 }
 
 impl Checkpointer {
-    /// Watches the commits of `writer` and checkpoints on `own`.
+    /// Observes the commits of `writer` and checkpoints on the connection `own`.
     pub(crate) fn start(
         writer: &mut Connection,
         own: Connection,
@@ -71,7 +75,8 @@ impl Checkpointer {
         })
     }
 
-    /// To be called by the writer between its transactions.
+    /// Wakes the thread or restarts the log if necessary. The writer calls this between its
+    /// transactions.
     pub(crate) fn tend(&mut self, writer: &Connection) {
         let pages = self.pages.load(Ordering::Relaxed);
         if pages < self.woken_at {
@@ -79,7 +84,7 @@ impl Checkpointer {
         }
         if pages >= self.woken_at.saturating_add(WAKE_PAGES) {
             self.woken_at = pages;
-            // A full channel means that the thread has yet to see the last call.
+            // The channel is full if the thread has not handled the previous wake-up yet.
             let _ = self.wake.try_send(());
         }
         if pages >= self.restart_at {
@@ -97,8 +102,8 @@ impl Checkpointer {
         self.restart_at = CAP_PAGES;
     }
 
-    /// Whether the log could be made to start over. It cannot while a reader, of whatever process,
-    /// needs it, nor while another checkpoint is under way.
+    /// Restarts the log. Returns `false` if a reader in any process still uses it, or if another
+    /// checkpoint is running.
     fn start_log_over(&self, writer: &Connection) -> bool {
         let busy = writer.busy_timeout(PATIENCE).and_then(|()| {
             writer.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| {
@@ -154,7 +159,7 @@ mod tests {
             }
         }
 
-        /// Makes the log longer by at least that many pages.
+        /// Lengthens the log by at least `pages` pages.
         fn write(&self, pages: u32) {
             let sql = "INSERT INTO filler VALUES (zeroblob(4096 * ?1))";
             self.writer.execute(sql, [pages]).unwrap();
@@ -179,7 +184,7 @@ mod tests {
             writer,
             checkpointer,
         } = scene;
-        // Joins the thread, once it has done what it was called for.
+        // Joins the thread after its pending checkpoint.
         drop(checkpointer);
         let (length, moved): (u32, u32) = writer
             .query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| {

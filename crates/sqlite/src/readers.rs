@@ -1,16 +1,18 @@
-//! Reads: in the caller's own thread while they are quick, else on threads.
+//! Reads: on the caller's thread while they are fast, otherwise on reader threads.
 //!
-//! To read one row whose pages are in memory takes a few microseconds, and to hand that to a thread
-//! and the answer back takes several times as long. So [`Readers::point`] reads where it is called.
-//! It must not hold up an async worker, so it goes to a thread all the same
-//! * if no connection is free at this moment,
-//! * if SQLite would have to wait for a lock, as while another process recovers the log: the
-//!   connections that are used in place wait for nothing,
-//! * while reads are slow, because their pages come from a slow disk: after a read that took long
-//!   the next ones go to the threads, more of them each time that one turns out slow again.
+//! Reading one row whose pages are in memory takes a few microseconds. Handing that work to a
+//! thread and the result back takes several times as long. [`Readers::point`] therefore reads on
+//! the calling thread. It must not block an async worker, so it uses a reader thread in these
+//! cases:
+//! * No connection is free.
+//! * SQLite would wait for a lock, for example while another process recovers the log. The
+//!   connections for in-place reads have no busy timeout.
+//! * Reads are slow because their pages come from a slow disk. After a slow read in place, the next
+//!   reads go to the threads, and their number doubles each time the next read in place is slow
+//!   again.
 //!
-//! All connections that read cannot write. A read sees what was committed when it began. A writer
-//! is answered after its commit, so whoever has an answer reads their own write.
+//! No reading connection can write. A read sees everything that was committed when it began. A
+//! writer is answered after its commit, so a caller that has an answer reads its own write.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -23,11 +25,11 @@ use tokio::sync::mpsc;
 use crate::fault::Fault;
 use crate::job::{Job, Queue, Threads, Workers};
 
-/// The most reads that wait; callers beyond that wait for room.
+/// Maximum number of waiting reads. Further callers wait for space.
 const QUEUE_CAPACITY: usize = 1_024;
-/// A read in place that takes longer has met a slow disk, or a busy processor.
+/// A longer read in place indicates a slow disk or a busy CPU.
 const QUICK: Duration = Duration::from_millis(1);
-/// The most reads that go to the threads before one is tried in place again.
+/// Maximum number of reads that go to the threads before the next read is tried in place.
 const LONGEST_DETOUR: u32 = 1_024;
 
 pub(crate) struct Readers {
@@ -36,7 +38,8 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    /// The connections in `in_place` have no busy timeout; each in `on_threads` gets a thread.
+    /// Starts one thread per connection in `on_threads`. The connections in `in_place` must not
+    /// have a busy timeout.
     pub(crate) fn start(
         in_place: Vec<Connection>,
         on_threads: Vec<Connection>,
@@ -47,7 +50,7 @@ impl Readers {
         })
     }
 
-    /// Reads a row or two.
+    /// Reads one or two rows.
     pub(crate) async fn point<T, F>(&self, work: F) -> Result<T, Fault>
     where
         T: Send + 'static,
@@ -59,7 +62,7 @@ impl Readers {
         }
     }
 
-    /// Reads whatever there is.
+    /// Reads any number of rows.
     pub(crate) async fn list<T, F>(&self, work: F) -> Result<T, Fault>
     where
         T: Send + 'static,
@@ -69,10 +72,10 @@ impl Readers {
     }
 }
 
-/// Connections for reads in the caller's thread.
+/// The connections for reads on the caller's thread.
 struct InPlace {
     connections: Vec<Mutex<Connection>>,
-    /// Where the next look for a free one begins.
+    /// Index at which the search for a free connection begins.
     next: AtomicUsize,
     detour: Detour,
 }
@@ -86,7 +89,7 @@ impl InPlace {
         }
     }
 
-    /// `None` if the read is to be done on a thread.
+    /// Reads in place. Returns `None` if the read must run on a thread.
     fn read<T>(&self, work: impl Fn(&Connection) -> Result<T, Fault>) -> Option<Result<T, Fault>> {
         if self.detour.is_on() {
             return None;
@@ -107,7 +110,7 @@ impl InPlace {
     }
 
     fn free(&self) -> Option<MutexGuard<'_, Connection>> {
-        // The one that was used last has the pages of its last reads at hand.
+        // The most recently used connection has the pages of its last reads in its cache.
         let first = self.next.load(Ordering::Relaxed);
         let (before, from) = self.connections.split_at_checked(first)?;
         for (distance, connection) in from.iter().chain(before).enumerate() {
@@ -124,20 +127,20 @@ impl InPlace {
     }
 }
 
-/// Keeps reads away from the callers' threads while they are slow.
+/// Diverts reads to the threads while reads in place are slow.
 #[derive(Default)]
 struct Detour {
-    /// How many reads have still to take it.
+    /// Number of reads still to be diverted.
     left: AtomicU32,
-    /// How many took it last, if the reads in place since then were all slow.
+    /// Number of reads diverted last, if all reads in place since then were slow, or zero.
     length: AtomicU32,
 }
 
 impl Detour {
-    /// Whether this read takes it.
+    /// Returns `true` if this read is diverted.
     fn is_on(&self) -> bool {
         let took = |left: u32| left.checked_sub(1);
-        // Mostly there is none, and a load is all that is paid.
+        // Usually nothing is diverted, and this load is the only cost.
         self.left.load(Ordering::Relaxed) > 0
             && self
                 .left
@@ -160,7 +163,8 @@ impl Detour {
 type Waiting = Arc<Mutex<mpsc::Receiver<Box<dyn Job>>>>;
 
 fn start_threads(connections: Vec<Connection>) -> std::io::Result<Workers<Box<dyn Job>>> {
-    // Declared before the queue, and so dropped after it if a thread cannot be started.
+    // Declared before the queue and therefore dropped after it if a thread cannot be started. The
+    // threads end when the queue is dropped.
     let mut threads = Threads::default();
     let (queue, waiting) = Queue::bounded(QUEUE_CAPACITY);
     let waiting = Arc::new(Mutex::new(waiting));

@@ -44,8 +44,8 @@ impl Sessions {
     }
 
     /// Queries the store for every session that the revocation feed does not cover. Without a feed
-    /// these are all sessions; with a feed, those that have reached their expiry, because an expiry
-    /// deletes nothing and so the feed does not report it.
+    /// these are all sessions. With a feed, these are the sessions that have reached their expiry,
+    /// because the feed does not report expired sessions.
     pub(super) async fn look_after_all(&self, feed_covers: bool) {
         for (handle, expires_at) in self.watch().awaited() {
             if !feed_covers || expires_at <= self.now() {

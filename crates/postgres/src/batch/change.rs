@@ -1,4 +1,4 @@
-//! What may share a commit, and who waits for it.
+//! The changes that can share a commit, and their callers.
 
 use std::sync::Arc;
 
@@ -11,18 +11,19 @@ use crate::fault::Fault;
 use crate::run::Db;
 use crate::sql::{documents, metadata};
 
-/// A document, wherever it is stored.
+/// A document, in whichever table it is stored.
 ///
-/// The changes of these, and nothing else, may share a commit: there is no way to hand anything
-/// else to the [`Batcher`](super::Batcher). Whatever makes, moves on or ends a session goes through
-/// [`Runner::run`](crate::run::Runner::run) and has a commit to itself.
+/// Only changes of documents can share a commit, because the [`Batcher`](super::Batcher) accepts
+/// nothing else. Every operation that creates, rotates or revokes a session goes through
+/// [`Runner::run`](crate::run::Runner::run) and has a commit of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Document {
     OfSession(SessionDocument, SessionKey),
     Metadata(AppId, UserId),
 }
 
-/// Documents of one kind are in one column of one table, so one statement can write many of them.
+/// The kind of a document. All documents of one kind are in one column of one table, so one
+/// statement can write many of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     OfSession(SessionDocument),
@@ -37,7 +38,7 @@ impl Document {
         }
     }
 
-    /// The verb of the contract that changes it.
+    /// Returns the name of the `Store` method that changes it.
     pub(super) fn operation(&self) -> &'static str {
         match self {
             Self::OfSession(..) => "write_document",
@@ -45,7 +46,7 @@ impl Document {
         }
     }
 
-    /// Changes it in a statement of its own.
+    /// Changes the document in a statement of its own.
     pub(super) async fn write(
         self,
         db: Db,
@@ -59,10 +60,10 @@ impl Document {
     }
 }
 
-/// What a caller is told. A fault may be that of a whole batch.
+/// The result for one caller. All callers of a batch can share a fault.
 pub(super) type Answer = Result<WriteOutcome, Arc<Fault>>;
 
-/// A change of a document that somebody waits for.
+/// A change of a document whose caller waits for the result.
 pub(super) struct Change {
     pub(super) write: DocumentWrite,
     pub(super) now: UnixMillis,
@@ -86,13 +87,14 @@ impl Change {
         (change, answer)
     }
 
-    /// Nobody waits any more: the time of the verb is over, and its caller was told so.
+    /// Returns `true` if the caller no longer waits, because the time limit was reached and the
+    /// caller has received an error.
     pub(super) fn is_overdue(&self) -> bool {
         self.caller.is_closed()
     }
 
     pub(super) fn answer(self, answer: Answer) {
-        // Whose time was over in between has an answer already.
+        // The caller may have timed out in the meantime and already have an error.
         let _ = self.caller.send(answer);
     }
 }

@@ -1,16 +1,16 @@
-//! What several writes to one document come to: the rule by which they share one write to its row.
+//! Folding: the rule by which several writes to one document become one write to its row.
 
 use supersession::JsonObject;
 use supersession::store::{DocumentWrite, WriteOutcome};
 
-/// What has to be known of the stored document before writes can be folded.
+/// The knowledge about the stored document that folding requires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// Nothing: the first write replaces it, whatever it is.
+    /// None: the first write replaces any document.
     Anything,
-    /// That it is this; if it is, the first write takes place.
+    /// The document must equal this one for the first write to take place.
     Exactly(JsonObject),
-    /// What it is: the first write adds to it.
+    /// The stored document itself: the first write merges into it.
     Stored,
 }
 
@@ -24,16 +24,16 @@ impl Start {
     }
 }
 
-/// Writes to one document, done one after the other.
+/// The result of applying writes to one document in order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Folded {
-    /// What the document becomes.
+    /// The resulting document.
     pub(crate) document: JsonObject,
-    /// What each caller is told, in the order of the writes.
+    /// The result for each caller, in the order of the writes.
     pub(crate) outcomes: Vec<WriteOutcome>,
 }
 
-/// Does `writes` in their order to a document that is there.
+/// Applies `writes` in order to an existing document.
 pub(crate) fn fold<'a>(
     stored: JsonObject,
     writes: impl IntoIterator<Item = &'a DocumentWrite>,
@@ -132,7 +132,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against the reference store, which is asked one write after the other.
+        /// Compares with the reference store, which applies one write after the other.
         #[test]
         fn folding_is_one_after_the_other(stored in documents(), writes in writes()) {
             let (app, user) = (AppId::default(), UserId::from("user"));
@@ -145,7 +145,7 @@ mod tests {
                 let left = store.user_metadata(&app, &user).await.unwrap().unwrap();
                 (left, outcomes.split_off(1))
             });
-            // What is assumed of the stored document, where it holds, is all that has to be known.
+            // If the assumption about the stored document holds, nothing else needs to be known.
             let known = match Start::of(&writes[0]) {
                 Start::Anything => JsonObject::empty(),
                 Start::Exactly(expected) if expected == stored => expected,

@@ -1,15 +1,16 @@
-//! Changes of documents that share a commit.
+//! Batching of document changes, so that they share a commit.
 //!
-//! A commit costs a flush of the disk and a round trip, whatever the number of rows in it, so
-//! changes that come while others are written share the next statement. No timer: whatever waits is
-//! taken, and a change that finds nobody at work goes out at once, in the statement that it would
-//! have alone.
+//! A commit costs one disk flush and one round trip, however many rows it contains. Changes that
+//! arrive while others are being written share the next statement. There is no timer: a writer
+//! takes everything that is waiting, and a change that finds an idle writer is sent immediately, in
+//! the same statement as without batching.
 //!
-//! A batch never waits for a row. What it does not decide, because somebody holds the row, or has
-//! changed it since, or because it is gone, or because the batch was refused, is done again alone,
-//! by the same code as a change that came alone. So one caller's trouble is nobody else's.
+//! A batch never waits for a row lock. It leaves a change undecided if another transaction holds or
+//! has changed the row, if the row is gone, or if the database rejected the batch. An undecided
+//! change is then written alone, by the same code as a change that arrived alone. One caller's
+//! failure therefore never affects another caller.
 //!
-//! No task and no connection is kept while nobody writes.
+//! An idle batcher keeps no task and no connection.
 
 mod change;
 mod fold;
@@ -32,15 +33,15 @@ use crate::sql::batches;
 use change::{Answer, Change};
 use queue::Queue;
 
-/// How many batches are under way at once, each on one connection: while one waits for the disk the
-/// other works.
+/// Maximum number of concurrent batches. Each uses one connection: while one waits for the disk,
+/// the other one works.
 const WRITERS: usize = 2;
-/// How long a writer stays with a change that went out alone. After that it waits for a row that
-/// somebody holds, or for a server that has no answer: it goes on waiting, and the writer with
-/// others.
+/// How long a writer waits for a change that is written alone. After that, the change is waiting
+/// for a row lock or for an unresponsive server. It continues in a task of its own and the writer
+/// proceeds with other changes.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Takes changes of documents and writes those that wait together.
+/// Queues changes of documents and writes those that wait together.
 pub(crate) struct Batcher {
     runner: Arc<Runner>,
     state: Mutex<State>,
@@ -53,7 +54,7 @@ struct State {
 }
 
 impl State {
-    /// Whether to start a writer, who is then counted.
+    /// Returns `true` if another writer must be started. That writer is already counted.
     fn hires(&mut self) -> bool {
         let hires = self.writers < WRITERS && self.queue.has_work();
         self.writers += usize::from(hires);
@@ -69,8 +70,10 @@ impl Batcher {
         }
     }
 
-    /// Changes a document; answers once that is committed. It goes on to its end, even if the
-    /// caller stops waiting.
+    /// Changes a document and returns once the change is committed.
+    ///
+    /// # Cancellation
+    /// The change runs to completion even if the returned future is dropped.
     pub(crate) async fn write(
         self: &Arc<Self>,
         document: Document,
@@ -107,7 +110,7 @@ impl Batcher {
         }
     }
 
-    /// Whatever happens to the state, afterwards as many writers are at work as there is work for.
+    /// Modifies the state. Afterwards, a writer is started if there is work for one.
     fn with_state<T>(self: &Arc<Self>, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let outcome = act(&mut state);
@@ -138,7 +141,7 @@ impl Batcher {
     }
 }
 
-/// A writer at work; it stops being counted when it is dropped, also by a panic.
+/// An active writer. Dropping it, also by a panic, removes it from the count.
 struct Writer(Arc<Batcher>);
 
 impl Drop for Writer {
@@ -148,7 +151,7 @@ impl Drop for Writer {
 }
 
 impl Writer {
-    /// Whether there was anything to do.
+    /// Writes one batch. Returns `false` if nothing was waiting.
     async fn work(&self) -> bool {
         let mut batch = self.0.take();
         match batch.as_slice() {
@@ -206,14 +209,14 @@ impl Writer {
         }
     }
 
-    /// The writer does not wait for what a batch has not decided.
+    /// Writes an undecided document in a task of its own, so that the writer does not wait for it.
     fn leave_alone(&self, held: Held) {
         self.0.runner.runtime.spawn(held.write_alone());
     }
 }
 
-/// A document in somebody's hands, with changes to do. It is released when this is dropped, also by
-/// a panic; then whoever still waits is told.
+/// A document taken from the queue, with the changes to apply. Dropping it, also by a panic,
+/// releases the document. Callers that have no answer by then receive an error.
 struct Held {
     batcher: Arc<Batcher>,
     document: Document,
@@ -242,7 +245,7 @@ impl Held {
         }
     }
 
-    /// Does the changes one after the other, each in a commit of its own.
+    /// Applies the changes one after the other, each in its own commit.
     async fn write_alone(mut self) {
         let runner = Arc::clone(&self.batcher.runner);
         for change in take(&mut self.changes) {

@@ -1,22 +1,24 @@
-//! Who waits to write to which document.
+//! The queue of changes, grouped by document.
 //!
-//! Writes to one document stay together and in their order, and are in at most one pair of hands at
-//! a time: so those of one process never race each other, and each finds what the one before left.
+//! Changes of one document stay together and in order, and at most one writer holds them at a time.
+//! Changes made by one process therefore never race each other, and each sees the result of the
+//! previous one.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use super::change::{Change, Document};
 
-/// The most documents in one batch. Past some hundreds the flush that they share is a small part of
-/// the work.
+/// Maximum number of documents in one batch. Beyond a few hundred, the shared flush is a small part
+/// of the cost.
 pub(super) const BATCH_LIMIT: usize = 256;
 
 #[derive(Default)]
 pub(super) struct Queue {
-    /// Every document that somebody waits for or works on, with the changes that nobody has taken.
+    /// Every document that is waiting or being written, with the changes that no writer has taken
+    /// yet.
     documents: HashMap<Document, Vec<Change>>,
-    /// Those with changes to take which are in nobody's hands, in the order in which they came.
+    /// Documents with waiting changes that no writer holds, in order of arrival.
     ready: VecDeque<Document>,
 }
 
@@ -35,8 +37,8 @@ impl Queue {
         !self.ready.is_empty()
     }
 
-    /// What waits, of the kind that has waited longest, as much as fits in a batch. Each document
-    /// has to be released when its changes are done.
+    /// Takes the waiting changes of the kind that has waited longest, up to the size of a batch.
+    /// The caller must release each document once its changes are done.
     pub(super) fn take(&mut self) -> Vec<(Document, Vec<Change>)> {
         let Some(kind) = self.ready.front().map(Document::kind) else {
             return Vec::new();
@@ -89,7 +91,7 @@ mod tests {
         queue.push(document, change);
     }
 
-    /// The documents of the next batch, with the instants of their changes.
+    /// Returns the documents of the next batch, with the timestamps of their changes.
     fn take(queue: &mut Queue) -> Vec<(Document, Vec<u64>)> {
         let batch = queue.take().into_iter();
         let batch = batch.map(|(document, changes)| {

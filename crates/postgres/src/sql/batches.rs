@@ -1,8 +1,8 @@
-//! Many documents of one kind in one statement.
+//! Statements that change many documents of one kind.
 //!
-//! Documents that begin with a merge are read first, all in one statement. Then all are written in
-//! one statement, each on the condition that it still is what it was taken for. No lock is held
-//! between the two.
+//! Documents whose first write is a merge are read first, all in one statement. All documents are
+//! then written in one statement, each on the condition that it is unchanged. No lock is held
+//! between the two statements.
 
 use supersession::store::{DocumentWrite, SessionDocument};
 use supersession::{JsonObject, UnixMillis};
@@ -15,8 +15,8 @@ use crate::fault::Fault;
 use crate::names::Names;
 use crate::run::{Db, Params};
 
-/// Larger documents, in bytes, are written alone: with them it is not the commit that costs, and a
-/// batch of them would take much memory.
+/// Size in bytes above which a document is written alone. For large documents the commit is not the
+/// main cost, and a batch of them would need much memory.
 const SMALL: usize = 64 * 1024;
 
 /// The statements on the documents of one kind.
@@ -25,10 +25,10 @@ pub(crate) struct BatchStatements {
     pub(super) swap: String,
 }
 
-/// A document that is not there, or is large, has no row in the answer.
+/// The result has no row for a document that is missing or large.
 ///
-/// `OFFSET 0` keeps PostgreSQL from joining in any other way than by looking up key after key: it
-/// does not know how many there are.
+/// PostgreSQL does not know how many keys there are and could choose another join. `OFFSET 0`
+/// forces one index lookup per key.
 const READ_OF_SESSIONS: &str = "SELECT w.place, s.{column}
     FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) WITH ORDINALITY
         AS w (app_id, tenant_id, session_handle, now, place)
@@ -37,13 +37,13 @@ const READ_OF_SESSIONS: &str = "SELECT w.place, s.{column}
             AND expires_at > w.now OFFSET 0) s
     WHERE octet_length(coalesce(s.{column}, '')) <= {small}";
 
-/// Answers with the places of what was written. What is missing may be gone, changed, or held by
-/// somebody.
+/// Returns the places of the written documents. A missing one is gone, changed, or locked by
+/// another transaction.
 ///
-/// Rows are locked before any is written, in the order of their keys. Those that somebody holds are
-/// left out, so this waits for nobody, and is never part of a deadlock. A row that has changed since
-/// the statement began is looked at again as it became before it is locked; `UPDATE` then goes on to
-/// that version.
+/// All rows are locked in the order of their keys before any is written. Rows that another
+/// transaction has locked are skipped, so the statement never waits and cannot deadlock. PostgreSQL
+/// rechecks the condition on a row that has changed since the statement began before it locks that
+/// row. `UPDATE` then proceeds to the locked version.
 const SWAP_OF_SESSIONS: &str = "WITH held AS MATERIALIZED (
         SELECT s.app_id, s.tenant_id, s.session_handle, w.place, w.replacement
         FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])
@@ -65,7 +65,8 @@ const READ_OF_USERS: &str = "SELECT w.place, m.user_metadata
         WHERE app_id = w.app_id AND user_id = w.user_id OFFSET 0) m
     WHERE octet_length(m.user_metadata) <= {small}";
 
-/// As [`SWAP_OF_SESSIONS`]. Users without metadata are left out: rows are made one by one.
+/// Like [`SWAP_OF_SESSIONS`]. Users without metadata are skipped, because new rows are inserted one
+/// by one.
 const SWAP_OF_USERS: &str = "WITH held AS MATERIALIZED (
         SELECT m.app_id, m.user_id, w.place, w.replacement
         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
@@ -100,26 +101,28 @@ impl BatchStatements {
     }
 }
 
-/// The writes on one document, in their order.
+/// The writes to one document, in order.
 pub(crate) struct Group<'a> {
     pub(crate) document: &'a Document,
     pub(crate) writes: Vec<&'a DocumentWrite>,
-    /// The latest instant of any of them: who is live then is live for all of them.
+    /// The latest timestamp of the writes. A session that is live at that time is live for all of
+    /// them.
     pub(crate) now: UnixMillis,
 }
 
-/// A document that is to become another.
+/// The replacement of one document by another.
 struct Swap<'a> {
-    /// Among the groups.
+    /// Index of the group.
     place: usize,
     group: &'a Group<'a>,
-    /// Absent if it may be anything.
+    /// The required stored document, or `None` if any is replaced.
     expected: Option<JsonObject>,
     folded: Folded,
 }
 
-/// Does all groups, which are of this kind, as far as it can without waiting. Answers in their
-/// order; `None` is a group of which nothing was done.
+/// Applies the groups, which all have the given kind, as far as this is possible without waiting.
+/// Returns the results in the order of the groups. `None` means that nothing of the group was
+/// written.
 pub(crate) async fn write(
     db: Db,
     kind: Kind,
@@ -166,7 +169,8 @@ pub(crate) async fn write(
 }
 
 impl Group<'_> {
-    /// Whether PostgreSQL can hold its key. What it cannot hold would make it refuse the batch.
+    /// Returns `true` if PostgreSQL can store the key. A key that it cannot store would make it
+    /// reject the whole batch.
     fn is_storable(&self) -> bool {
         match self.document {
             Document::OfSession(_, key) => can_be_stored(&key.handle),
@@ -176,7 +180,7 @@ impl Group<'_> {
 }
 
 impl<'a> Swap<'a> {
-    /// `None` for large documents.
+    /// Returns `None` for large documents.
     fn of(place: usize, group: &'a Group<'a>, expected: Option<JsonObject>) -> Option<Self> {
         let folded = fold(
             expected.clone().unwrap_or_default(),
@@ -193,11 +197,11 @@ impl<'a> Swap<'a> {
     }
 }
 
-/// The keys of documents, one array for each column. Instants are for sessions only.
+/// The keys of documents, with one array per column. Only sessions have timestamps.
 struct Keys<'a> {
     apps: Vec<&'a str>,
     tenants: Vec<&'a str>,
-    /// Handles, or users.
+    /// Session handles or user ids.
     names: Vec<&'a str>,
     instants: Vec<i64>,
 }
@@ -228,7 +232,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// What is stored, with its place among `groups`.
+/// Reads the stored documents. Each is returned with its index in `groups`.
 async fn read(
     db: &Db,
     kind: Kind,
@@ -243,7 +247,8 @@ async fn read(
     let rows = db.rows(sql, params).await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in &rows {
-        // A damaged document is the trouble of those who write to it: they meet it alone.
+        // A damaged document is left to the writes that follow alone, which report it to their
+        // callers.
         if let Ok(stored) = document(row, 1) {
             found.push((index(row)?, stored));
         }
@@ -251,7 +256,7 @@ async fn read(
     Ok(found)
 }
 
-/// Which of `swaps` took place.
+/// Writes the replacements and returns the indexes of those that took place.
 async fn swap(db: &Db, kind: Kind, swaps: &[Swap<'_>]) -> Result<Vec<usize>, Fault> {
     let keys = Keys::of(swaps.iter().map(|swap| swap.group));
     let expected: Vec<_> = swaps
@@ -278,7 +283,7 @@ async fn swap(db: &Db, kind: Kind, swaps: &[Swap<'_>]) -> Result<Vec<usize>, Fau
     rows.iter().map(index).collect()
 }
 
-/// The column `place`, which counts from one, as an index.
+/// Converts the one-based column `place` to an index.
 fn index(row: &Row) -> Result<usize, Fault> {
     let place: i64 = column(row, 0)?;
     usize::try_from(place - 1).map_err(|_| Fault::Row("a place in a batch is out of bounds"))

@@ -1,4 +1,4 @@
-//! The verbs on where sessions are used.
+//! Statements on the devices and the last use of sessions.
 
 use std::collections::HashMap;
 
@@ -11,10 +11,10 @@ use super::row::{column, optional_instant};
 use crate::fault::Fault;
 use crate::run::Db;
 
-/// At most one note for each session, because a statement changes a row once.
+/// Contains at most one record per session, because a statement can change a row only once.
 ///
-/// Rows are locked in the order of their keys. The commit does not wait for the disk: after a crash
-/// of the server the last notes may be missing, and nothing else.
+/// Rows are locked in the order of their keys. The commit is asynchronous: after a crash of the
+/// server, the latest records may be missing, and nothing else.
 pub(super) const RECORD_USES: &str = "WITH quick AS MATERIALIZED (
         SELECT set_config('synchronous_commit', 'off', true) AS setting),
     used AS MATERIALIZED (
@@ -70,8 +70,8 @@ pub(crate) async fn record_uses(
     Ok(())
 }
 
-/// The notes in rounds, each with one note for a session; a note comes after those that were before
-/// it. Almost always there is one round.
+/// Splits the records into rounds with at most one record per session, and keeps the order of the
+/// records of a session. There is almost always one round.
 fn rounds(uses: &[SessionUse]) -> Vec<Vec<&SessionUse>> {
     let mut rounds: Vec<Vec<&SessionUse>> = Vec::new();
     let mut seen: HashMap<&SessionKey, usize> = HashMap::new();
@@ -110,14 +110,15 @@ pub(crate) async fn set_label(
     Ok(changed == 1)
 }
 
-/// What people read may lose the one character that PostgreSQL cannot hold.
+/// Replaces NUL, the one character that PostgreSQL cannot store. The text is only displayed to
+/// people.
 pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// The columns `device_user_agent`, `device_ip`, `device_label` and `last_seen_at`, in this order.
-/// An address that is none reads as absent: it is for people to look at, and no session is worth
-/// losing over it.
+/// Reads the columns `device_user_agent`, `device_ip`, `device_label` and `last_seen_at`, in this
+/// order. An invalid address reads as absent, because it is only displayed and must not make the
+/// session unreadable.
 pub(super) fn device(row: &Row, first: usize) -> Result<Device, Fault> {
     let ip: Option<&str> = column(row, first + 1)?;
     Ok(Device {

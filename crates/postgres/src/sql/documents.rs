@@ -1,8 +1,9 @@
-//! The verb on the documents of a session.
+//! Statements on the documents of a session.
 //!
-//! A merge is read, computed here and swapped in: PostgreSQL cannot merge a text and keep the order
-//! and the spelling of its members. No lock is held while this program computes, so a node that
-//! stalls or dies in the middle holds up nobody, least of all somebody who revokes the session.
+//! A merge is read, computed in this process, and stored with a compare-and-swap, because
+//! PostgreSQL cannot merge text and keep the order and spelling of its members. No lock is held
+//! during the computation. A node that stalls or crashes in the middle therefore blocks no other
+//! operation, in particular no revocation.
 
 use supersession::store::{DocumentWrite, SessionDocument, SessionKey, WriteOutcome};
 use supersession::{JsonObject, UnixMillis};
@@ -26,13 +27,13 @@ const FIND: &str = "SELECT {column} FROM @session_info
 const OVERWRITE: &str = "UPDATE @session_info SET {column} = $5
     WHERE app_id = $1 AND tenant_id = $2 AND session_handle = $3 AND expires_at > $4";
 
-/// Answers with no row if the session is gone, else with the document as it was when the statement
-/// began, and whether it was swapped.
+/// Returns no row if the session is gone, or else the document as of the start of the statement,
+/// and whether it was replaced.
 ///
-/// `UPDATE` waits for whoever changes the row, and then looks again at the row as it became. If it
-/// then finds another document it writes nothing, while the answer still shows the old one: then
-/// somebody was faster, and the statement is to be done again. To look first and to lock only what
-/// will be written keeps the losers of a race from writing anything.
+/// `UPDATE` waits for a concurrent change of the row and then rechecks the changed row. If the
+/// document differs, nothing is written, but the result still shows the old document. A concurrent
+/// writer was faster in that case, and the statement must be repeated. The condition is part of the
+/// `UPDATE`, so that callers that lose the race write nothing.
 const SWAP: &str = "WITH swapped AS (
         UPDATE @session_info SET {column} = $5
         WHERE app_id = $1 AND tenant_id = $2 AND session_handle = $3 AND expires_at > $4
@@ -143,8 +144,9 @@ impl Place<'_> {
         })
     }
 
-    /// Each round that decides nothing is one that somebody else has won, so of all who try, one
-    /// always gets on; the time limit of the verb bounds the rounds.
+    /// Repeats the swap until it is decided. A round that decides nothing was won by a concurrent
+    /// writer, so one of the writers always makes progress. The time limit of the operation bounds
+    /// the number of rounds.
     async fn swap_until_decided(
         &self,
         write: &DocumentWrite,

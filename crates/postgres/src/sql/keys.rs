@@ -1,4 +1,4 @@
-//! The verbs on signing keys and on the key of the refresh tokens.
+//! Statements on signing keys and on the master key of the refresh tokens.
 
 use supersession::store::{KeyKind, StoredKey};
 use supersession::{AppId, SecretText, TenantId, UnixMillis};
@@ -9,9 +9,10 @@ use super::scope::Scope;
 use crate::fault::Fault;
 use crate::run::Db;
 
-/// The one algorithm that the tables hold keys of; rows of others are not ours.
+/// The algorithm of all keys in these tables. Rows with another algorithm belong to other programs
+/// and are ignored.
 const ALGORITHM: &str = "RS256";
-/// Where in `key_value` the key of the refresh tokens is.
+/// Name of the master key of the refresh tokens in `key_value`.
 const REFRESH_TOKEN_KEY: &str = "refresh_token_key";
 
 pub(super) const ALL: &str = "SELECT NULL AS key_id, created_at_time, value, false AS is_static
@@ -20,9 +21,10 @@ pub(super) const ALL: &str = "SELECT NULL AS key_id, created_at_time, value, fal
     SELECT key_id, coalesce(created_at, 0), key_string, true
         FROM @jwt_signing_keys WHERE app_id = $1 AND algorithm = $2";
 
-/// Whoever adds a key of an app holds the app's row. The statement that follows begins after the
-/// lock is held, so it sees the key of whoever held it before; a condition in the same statement
-/// would not. Sessions and metadata of the app can be inserted meanwhile.
+/// Locks the app's row, so that only one node at a time adds a key to the app. The insert follows
+/// as a separate statement: under READ COMMITTED it begins after the lock is held and therefore
+/// sees a key that the previous holder has committed. A condition in this statement would not see
+/// it. The lock does not block inserts of sessions and metadata of the app.
 pub(super) const LOCK_APP: &str = "SELECT FROM @apps WHERE app_id = $1 FOR NO KEY UPDATE";
 
 pub(super) const ADD_DYNAMIC: &str = "INSERT INTO @session_access_token_signing_keys
@@ -53,7 +55,7 @@ pub(crate) async fn all(db: Db, app: AppId) -> Result<Vec<StoredKey>, Fault> {
         .await?;
     let keys = rows.iter().map(stored_key).collect::<Result<_, _>>();
     let mut keys: Vec<StoredKey> = keys?;
-    // The ids of rotating keys are no column, so SQL cannot order by them.
+    // The ids of dynamic keys are not stored in a column, so SQL cannot order by them.
     keys.sort_by(|a, b| (b.created_at, &b.kid).cmp(&(a.created_at, &a.kid)));
     Ok(keys)
 }
@@ -110,7 +112,7 @@ pub(crate) async fn add_static(db: Db, app: AppId, candidate: StoredKey) -> Resu
     Ok(added.await? == 1)
 }
 
-/// Does `work` while no other node adds a key of this app. A key is added once in days, so the
+/// Runs `work` while no other node adds a key to this app. A key is added once in days, so the
 /// round trips of a transaction do not matter.
 async fn holding_app(
     db: &Db,
@@ -168,7 +170,8 @@ pub(crate) async fn refresh_token_key(
             &[&app, &tenant, &name, &candidate.expose(), &now.as_i64()],
         )
         .await?;
-    // Whoever came first: the primary key lets one in.
+    // Another node may have inserted its key first. The primary key admits one, and all nodes use
+    // that one.
     let stored = value(&db, place).await?;
     stored.ok_or(Fault::Row("the `refresh_token_key` is gone again"))
 }

@@ -1,4 +1,4 @@
-//! The verbs on user metadata.
+//! Statements on user metadata.
 
 use supersession::store::{DocumentWrite, WriteOutcome};
 use supersession::{AppId, JsonObject, TenantId, UserId};
@@ -19,7 +19,7 @@ pub(super) const SET: &str = "INSERT INTO @user_metadata (app_id, user_id, user_
 pub(super) const ADD: &str = "INSERT INTO @user_metadata (app_id, user_id, user_metadata)
     VALUES ($1, $2, $3) ON CONFLICT (app_id, user_id) DO NOTHING";
 
-/// `UPDATE` waits for whoever changes the row, and compares with what it became.
+/// `UPDATE` waits for a concurrent change of the row and compares with the changed document.
 pub(super) const SWAP: &str = "UPDATE @user_metadata SET user_metadata = $3
     WHERE app_id = $1 AND user_id = $2 AND btrim(user_metadata, E' \\t\\n\\r') = $4";
 
@@ -58,7 +58,7 @@ pub(crate) async fn write(
             .await?;
         return Ok(WriteOutcome::Written(document));
     }
-    // Each round that writes nothing is one that somebody else has won.
+    // A round that writes nothing was won by a concurrent writer.
     loop {
         let found = stored(&db, scope.app, &UserId::from(user)).await?;
         let is_new = found.is_none();

@@ -1,8 +1,9 @@
-//! The verbs as SQL. Each function is one verb on a connection.
+//! The SQL of the store. Each function runs one `Store` method on a connection.
 //!
-//! Statements are prepared once per connection. Every instant comes from the caller; no statement
-//! asks the database for the time. All of it is correct under READ COMMITTED, PostgreSQL's default:
-//! where that is not plain, it is argued at the statement.
+//! Statements are prepared once per connection. The caller supplies every timestamp, and no
+//! statement reads the database's clock. All statements are correct under READ COMMITTED,
+//! PostgreSQL's default isolation level. Where that is not obvious, the statement's comment
+//! explains it.
 
 pub(crate) mod batches;
 pub(crate) mod devices;
@@ -26,7 +27,7 @@ use crate::names::Names;
 
 macro_rules! statements {
     ($($name:ident = $template:expr;)*) => {
-        /// All statements, with the names of the tables in place.
+        /// All statements, with the table names filled in.
         pub(crate) struct Statements {
             $(pub(crate) $name: String,)*
             pub(crate) session_data: documents::DocumentStatements,
@@ -34,7 +35,7 @@ macro_rules! statements {
             pub(crate) session_data_batch: batches::BatchStatements,
             pub(crate) payload_batch: batches::BatchStatements,
             pub(crate) metadata_batch: batches::BatchStatements,
-            /// Where endings are told; absent if they are not.
+            /// Channel for revocation notices, or `None` if they are disabled.
             pub(crate) channel: Option<String>,
         }
 
@@ -104,7 +105,7 @@ impl Statements {
     }
 }
 
-/// Whether PostgreSQL can hold this text. What it cannot hold is in no row.
+/// Returns `true` if PostgreSQL can store this text. Text that it cannot store is in no row.
 fn can_be_stored(text: &str) -> bool {
     !text.contains('\0')
 }

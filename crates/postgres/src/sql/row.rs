@@ -1,4 +1,4 @@
-//! Columns, read with a word about which one is damaged.
+//! Reading of columns. Errors name the damaged column.
 
 use supersession::store::{KeyKind, Lineage, PreviousRefresh};
 use supersession::wire::DYNAMIC_KID_PREFIX;
@@ -24,7 +24,7 @@ pub(super) fn optional_instant(row: &Row, at: usize) -> Result<Option<UnixMillis
     Ok(millis.map(UnixMillis::from_i64))
 }
 
-/// A document; NULL reads as the empty object.
+/// Reads a document. NULL reads as the empty object.
 pub(super) fn document(row: &Row, at: usize) -> Result<JsonObject, Fault> {
     match column::<Option<&str>>(row, at)? {
         None => Ok(JsonObject::empty()),
@@ -35,8 +35,8 @@ pub(super) fn document(row: &Row, at: usize) -> Result<JsonObject, Fault> {
     }
 }
 
-/// The columns `refresh_token_hash_2`, `prev_refresh_token_hash_2` and `refresh_token_rotated_at`,
-/// in this order.
+/// Reads the columns `refresh_token_hash_2`, `prev_refresh_token_hash_2` and
+/// `refresh_token_rotated_at`, in this order.
 pub(super) fn lineage(row: &Row, first: usize) -> Result<Lineage, Fault> {
     let previous: Option<&str> = column(row, first + 1)?;
     let previous = match (previous, optional_instant(row, first + 2)?) {
@@ -57,7 +57,7 @@ pub(super) fn lineage(row: &Row, first: usize) -> Result<Lineage, Fault> {
     })
 }
 
-/// The column `use_static_key`.
+/// Reads the column `use_static_key`.
 pub(super) fn key_kind(row: &Row, at: usize) -> Result<KeyKind, Fault> {
     Ok(if column(row, at)? {
         KeyKind::Static
@@ -70,7 +70,7 @@ pub(super) fn use_static_key(kind: KeyKind) -> bool {
     kind == KeyKind::Static
 }
 
-/// The id of the rotating key that was made then; the table has no column for it.
+/// Returns the id of the dynamic key created at that time. The table has no column for it.
 pub(super) fn dynamic_kid(created_at: UnixMillis) -> String {
     format!("{DYNAMIC_KID_PREFIX}{created_at}")
 }

@@ -1,19 +1,19 @@
-//! Apps and tenants, which are registered as they are met.
+//! Apps and tenants, which are registered on first use.
 
 use supersession::{AppId, TenantId, UnixMillis};
 
 use crate::fault::Fault;
 use crate::run::{Db, Params};
 
-// Foreign keys are checked after the statement, so the tenants find their app. Every app has the
-// public tenant: its keys live there.
+// Foreign keys are checked at the end of the statement, so the tenants find their app. Every app
+// has the public tenant, which holds the app's keys.
 pub(super) const REGISTER: &str = "WITH app AS (
         INSERT INTO @apps (app_id, created_at_time) VALUES ($1::text, $3::bigint) ON CONFLICT DO NOTHING)
     INSERT INTO @tenants (app_id, tenant_id, created_at_time)
     SELECT DISTINCT $1::text, tenant_id, $3::bigint FROM (VALUES ('public'), ($2::text)) AS t (tenant_id)
     ORDER BY 2 ON CONFLICT DO NOTHING";
 
-/// The place that a row belongs to, and when it was met.
+/// The app and tenant of a row, and the time of their first use.
 pub(super) struct Scope<'a> {
     pub(super) app: &'a AppId,
     pub(super) tenant: &'a TenantId,
@@ -21,10 +21,11 @@ pub(super) struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// Does `sql`; if it fails because its app or tenant is not registered, registers both and does
-    /// it again.
+    /// Executes `sql`. If it fails because the app or tenant is not registered, registers both and
+    /// executes it again.
     ///
-    /// A scope is new once in its life, so nobody else pays for the question whether it is.
+    /// A scope is unregistered only once, so this costs other statements nothing. A check before
+    /// each statement would cost a round trip.
     pub(super) async fn execute(
         &self,
         db: &Db,
@@ -40,7 +41,7 @@ impl Scope<'_> {
         }
     }
 
-    /// Tells whether a tenant was new.
+    /// Registers the app and tenant. Returns `true` if a tenant was new.
     pub(super) async fn register(&self, db: &Db) -> Result<bool, Fault> {
         let at = self.at.map(UnixMillis::as_i64);
         let params: Params<'_> = &[&self.app.as_str(), &self.tenant.as_str(), &at];

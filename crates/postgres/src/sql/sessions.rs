@@ -1,4 +1,4 @@
-//! The verbs on single sessions, and the removal of those that are over.
+//! Statements on single sessions, and the removal of expired sessions.
 
 use std::collections::HashSet;
 
@@ -29,18 +29,18 @@ pub(super) const FIND: &str = "SELECT user_id, refresh_token_hash_2, prev_refres
     FROM @session_info
     WHERE app_id = $1 AND tenant_id = $2 AND session_handle = $3 AND expires_at > $4";
 
-/// [`FIND`] without the session data, and what else a guard does not ask for.
+/// [`FIND`] without the session data and the other columns that a guard does not need.
 pub(super) const FIND_STANDING: &str = "SELECT user_id, refresh_token_hash_2,
     prev_refresh_token_hash_2, refresh_token_rotated_at, jwt_user_payload, created_at_time
     FROM @session_info
     WHERE app_id = $1 AND tenant_id = $2 AND session_handle = $3 AND expires_at > $4";
 
-/// Answers with no row if the session is gone, else whether it was rotated.
+/// Returns no row if the session is gone, or else whether it was rotated.
 ///
-/// The lock waits for whoever changes the row, and then sees the row as it became: so of several
-/// callers that expect the same lineage the first rotates, and the others find another lineage, or
-/// no row. `UPDATE` then reads the row as it was when the statement began, finds that it has
-/// changed since, and goes on to the newest version, which is the one that is locked here.
+/// The lock waits for a concurrent change of the row and then reads the changed row. Of several
+/// callers that expect the same lineage, the first one therefore rotates, and the others find
+/// another lineage or no row. `UPDATE` first reads the row as of the start of the statement,
+/// detects that it has changed since, and proceeds to the newest version, which is the locked one.
 pub(super) const ROTATE: &str = "WITH found AS MATERIALIZED (
         SELECT app_id, tenant_id, session_handle, (refresh_token_hash_2 = $5
             AND prev_refresh_token_hash_2 IS NOT DISTINCT FROM $6
@@ -57,7 +57,7 @@ pub(super) const ROTATE: &str = "WITH found AS MATERIALIZED (
         RETURNING 1)
     SELECT EXISTS (SELECT FROM rotated) FROM found";
 
-/// Rows are locked in the order of their keys, so two callers never wait for each other.
+/// Rows are locked in the order of their keys, so that two callers cannot deadlock.
 pub(super) const DELETE: &str = concat!(
     "WITH doomed AS MATERIALIZED (
         SELECT s.app_id, s.tenant_id, s.session_handle
@@ -70,8 +70,8 @@ pub(super) const DELETE: &str = concat!(
     " SELECT app_id, tenant_id, session_handle FROM deleted WHERE (SELECT count(*) FROM told) >= 0"
 );
 
-/// Takes what nobody holds, the oldest first, and waits for nobody. A row that is changed meanwhile
-/// has another place, and is left for the next time.
+/// Deletes the oldest expired rows that are not locked, and never waits. A row that is updated
+/// meanwhile has a new `ctid` and is left for the next run.
 pub(super) const DELETE_EXPIRED: &str = "DELETE FROM @session_info WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM @session_info WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
     FOR UPDATE SKIP LOCKED))";
@@ -231,7 +231,7 @@ pub(crate) async fn delete_expired(db: Db, now: UnixMillis, limit: u32) -> Resul
     db.execute(&db.sql.delete_expired, params).await
 }
 
-/// The columns of [`FIND`]; lists have further ones behind them.
+/// Reads the columns of [`FIND`]. Lists append further columns.
 pub(super) fn record(row: &Row, key: SessionKey) -> Result<SessionRecord, Fault> {
     Ok(SessionRecord {
         key,

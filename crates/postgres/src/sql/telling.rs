@@ -1,14 +1,18 @@
-//! What becomes of deleted sessions in the statement that deletes them: they are told to whoever
-//! listens, if and only if they are gone, because PostgreSQL delivers when it commits.
+//! Revocation notices, sent by the statement that deletes the sessions. PostgreSQL delivers a
+//! notification when the transaction commits, so listeners are notified if and only if the sessions
+//! are deleted.
 
 use supersession::store::SessionKey;
 use supersession::{AppId, SessionHandle, TenantId};
 
-/// Deletes the rows whose keys the common table expression `doomed` has locked, and tells them on
-/// the channel that is the last parameter, unless that is NULL.
+/// Builds the common table expressions that delete the rows whose keys the expression `doomed` has
+/// locked, and that notify the channel in the given parameter, unless it is NULL.
 ///
-/// A notice holds less than 8000 bytes, so sessions are told in batches of some 4000: no key has
-/// that many.
+/// A notification payload is limited to 8000 bytes, so the keys are sent in batches of about 4000
+/// bytes. No key is that long.
+///
+/// The enclosing statement must read `told`: PostgreSQL does not execute a `SELECT` in a common
+/// table expression that is never referenced.
 macro_rules! delete_doomed_and_tell {
     ($channel:literal) => {
         concat!(
@@ -34,7 +38,7 @@ macro_rules! delete_doomed_and_tell {
 }
 pub(super) use delete_doomed_and_tell;
 
-/// The sessions of one notice; `None` if it is not one of ours.
+/// Parses the sessions of one notification. Returns `None` if this system did not send it.
 pub(crate) fn heard(payload: &str) -> Option<Vec<SessionKey>> {
     let entries: Vec<(&str, &str, String)> = serde_json::from_str(payload).ok()?;
     let keys = entries.into_iter().map(|(app, tenant, handle)| SessionKey {

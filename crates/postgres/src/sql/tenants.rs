@@ -1,4 +1,4 @@
-//! Apps and tenants, and what is configured for them.
+//! Statements on apps and tenants, and their configuration.
 
 use supersession::store::TenantRecord;
 use supersession::{AppId, TenantId, UnixMillis};
@@ -21,7 +21,8 @@ pub(super) const ALL: &str = "SELECT t.app_id, t.tenant_id, c.core_config,
     ON c.connection_uri_domain = '' AND c.app_id = t.app_id AND c.tenant_id = t.tenant_id
     ORDER BY t.app_id COLLATE \"C\", t.tenant_id COLLATE \"C\"";
 
-/// Locked, so that of two who make a tenant one is told that it is new.
+/// Locks the row, so that of two concurrent calls that create a tenant, exactly one reports it as
+/// new.
 pub(super) const EXISTS: &str =
     "SELECT FROM @tenants WHERE app_id = $1 AND tenant_id = $2 FOR UPDATE";
 
@@ -46,7 +47,7 @@ pub(super) const ADD_SECONDARY_FACTORS: &str = "INSERT INTO @tenant_required_sec
     SELECT '', $1::text, $2::text, factor FROM unnest($3::text[]) AS f (factor)
     ON CONFLICT DO NOTHING";
 
-/// Ahead of the cascade, which tells nobody.
+/// Deletes the sessions before the cascade, which would not send revocation notices.
 pub(super) const DELETE_SESSIONS: &str = concat!(
     "WITH doomed AS MATERIALIZED (
         SELECT app_id, tenant_id, session_handle FROM @session_info
@@ -59,7 +60,7 @@ pub(super) const DELETE_SESSIONS: &str = concat!(
 
 pub(super) const DELETE_CONFIGS: &str = "DELETE FROM @tenant_configs
     WHERE app_id = $1 AND ($2::text IS NULL OR tenant_id = $2)";
-// The rest goes with them, by its foreign keys.
+// The foreign keys delete the remaining rows.
 pub(super) const DELETE_TENANT: &str = "DELETE FROM @tenants WHERE app_id = $1 AND tenant_id = $2";
 pub(super) const DELETE_APP: &str = "DELETE FROM @apps WHERE app_id = $1";
 
@@ -116,7 +117,7 @@ pub(crate) async fn put(db: Db, tenant: TenantRecord, now: UnixMillis) -> Result
             .await?;
         db.execute(&sql.add_secondary_factors, &[&app, &name, secondary])
             .await?;
-        // Somebody else may have made it between the look and the registration.
+        // Another node may have registered the tenant after the check.
         Ok(!existed && registered)
     })
     .await

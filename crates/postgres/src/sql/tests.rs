@@ -6,7 +6,7 @@ use super::Statements;
 use crate::PostgresStore;
 use crate::names::Names;
 
-/// A thousand users with two sessions each, as the planner knows them.
+/// A thousand users with two sessions each, with planner statistics.
 const FILL: &str = "
     INSERT INTO apps (app_id) VALUES ('public');
     INSERT INTO tenants (app_id, tenant_id) VALUES ('public', 'public');
@@ -18,7 +18,8 @@ const FILL: &str = "
     INSERT INTO key_value (name) SELECT 'name' || n FROM generate_series(1, 1000) AS n;
     ANALYZE";
 
-/// The plan that serves any parameters. Small tables would be read whole, so that is made dear.
+/// Returns the generic plan of a statement. Sequential scans, which the planner prefers for small
+/// tables, are made expensive.
 async fn plan(client: &tokio_postgres::Client, sql: &str) -> String {
     let parameters = (1..).take_while(|n| sql.contains(&format!("${n}"))).count();
     let nulls = vec!["NULL"; parameters].join(", ");

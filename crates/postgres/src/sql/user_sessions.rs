@@ -1,4 +1,4 @@
-//! The verbs on all sessions of a user.
+//! Statements on all sessions of a user.
 
 use supersession::store::{SessionKey, SessionRecord, UserSessions};
 use supersession::{SessionHandle, TenantId, UnixMillis};
@@ -19,7 +19,7 @@ macro_rules! selected {
     };
 }
 
-// Handles are compared by their bytes, whatever the collation of the database.
+// Handles are compared by bytes, independent of the database's collation.
 macro_rules! oldest_first {
     () => {
         " ORDER BY created_at_time, session_handle COLLATE \"C\", tenant_id COLLATE \"C\""
@@ -41,7 +41,7 @@ pub(super) const HANDLES: &str = concat!(
     oldest_first!()
 );
 
-/// Rows are locked in the order of their keys, as when they are deleted by key.
+/// Rows are locked in the order of their keys, as in the delete by key.
 pub(super) const DELETE: &str = concat!(
     "WITH doomed AS MATERIALIZED (
         SELECT app_id, tenant_id, session_handle FROM @session_info WHERE ",

@@ -1,4 +1,4 @@
-//! The way to the server, or to the servers of a cluster.
+//! Connections to the server, or to the servers of a cluster.
 
 mod node;
 
@@ -15,22 +15,24 @@ use crate::reply;
 
 pub(crate) use node::Node;
 
-/// How often a command is sent again that a cluster has certainly not executed, such as after the
-/// move of a slot, and how long to wait in between.
+/// Retries of a command that a cluster has definitely not executed, for example after a slot has
+/// moved, and the pause between them.
 const REDIRECTIONS: u32 = 8;
 const REDIRECTION_PAUSE: Duration = Duration::from_millis(25);
 
-/// How many keys a script of one server may take at once: few enough not to hold up the others.
+/// Maximum number of keys per script on a single server. A script blocks the server, so it must be
+/// short.
 const KEYS_PER_SCRIPT: usize = 1_000;
 
 pub(crate) enum Link {
     Node {
         node: Box<Node>,
-        /// For writes that replicas have to confirm. Waiting for them holds up a connection, so they
-        /// have one of their own.
+        /// For writes that replicas must confirm. `WAIT` blocks its connection, so these writes
+        /// have a connection of their own.
         confirming: Option<Box<Confirming>>,
     },
-    // Its own retries are off: it would send a write again that may have been executed.
+    // The driver's own retries are disabled, because they would repeat a write that may already
+    // have been executed.
     Cluster {
         connection: ClusterConnection,
         seeds: Vec<Client>,
@@ -43,19 +45,20 @@ pub(crate) struct Confirming {
     pub(crate) within: Duration,
 }
 
-/// Work that can be sent again.
+/// A request that can be sent more than once.
 enum Work<'a> {
     Command(&'a Cmd),
     Script(&'a ScriptInvocation<'a>),
 }
 
 impl Link {
-    /// Whether any keys may share a script. In a cluster only those of one slot may.
+    /// Returns `true` if a script can access any keys. In a cluster, all keys of a script must
+    /// share a slot.
     pub(crate) fn shares_slots(&self) -> bool {
         matches!(self, Self::Node { .. })
     }
 
-    /// How many sessions a script may take, of which each has `keys` keys.
+    /// Returns the maximum number of sessions per script, if each has `keys` keys.
     pub(crate) fn sessions_per_script(&self, keys: usize) -> usize {
         if self.shares_slots() {
             KEYS_PER_SCRIPT / keys
@@ -68,7 +71,7 @@ impl Link {
         self.work(Work::Command(command)).await
     }
 
-    /// Runs a script, which the server gets to know first if it does not yet.
+    /// Runs a script. It is loaded into the server first if the server does not know it.
     pub(crate) async fn call<K, A>(
         &self,
         script: &Script,
@@ -83,7 +86,7 @@ impl Link {
             .await
     }
 
-    /// [`call`](Self::call) for a write that as many replicas have to confirm as the options say.
+    /// Like [`call`](Self::call), for a write that the configured number of replicas must confirm.
     pub(crate) async fn call_confirmed<K, A>(
         &self,
         script: &Script,
@@ -138,7 +141,7 @@ impl Link {
         }
     }
 
-    /// Lets every server know the scripts, so that the first verbs take no longer than the others.
+    /// Loads the scripts into every server, so that the first calls are as fast as later ones.
     pub(crate) async fn load(&self, scripts: &[&Script]) -> Result<(), Fault> {
         try_join_all(scripts.iter().map(|script| async {
             match self {
@@ -156,7 +159,7 @@ impl Link {
         Ok(())
     }
 
-    /// The answers of all servers that take writes.
+    /// Sends a command to all servers that accept writes and returns their answers.
     pub(crate) async fn send_to_masters(&self, command: &Cmd) -> Result<Vec<Value>, Fault> {
         match self {
             Self::Node { .. } => Ok(vec![self.send(command).await?]),
@@ -177,7 +180,7 @@ impl Link {
         }
     }
 
-    /// Where a connection of its own may be opened; any of them will do.
+    /// Returns clients for opening a separate connection. Each of them is sufficient.
     pub(crate) fn clients(&self) -> Vec<Client> {
         match self {
             Self::Node { node, .. } => vec![node.client().clone()],

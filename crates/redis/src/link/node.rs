@@ -1,8 +1,8 @@
-//! One connection that all verbs share, and a new one when it is lost.
+//! One connection that all operations share, and that is replaced when it is lost.
 //!
-//! The connection manager of the driver keeps a failure that is no I/O error, such as a refused
-//! password, for ever, and lets callers wait through its pauses. Here whoever comes after a failure
-//! tries again at once, one at a time.
+//! The driver's connection manager permanently caches a failure that is not an I/O error, for
+//! example a rejected password, and makes callers wait during its backoff. Here, the first call
+//! after a failure tries to connect again immediately, and only one caller connects at a time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::fault::Fault;
 
-/// How many commands may wait for room in the socket.
+/// Maximum number of commands that wait for the socket.
 const BACKLOG: usize = 1_024;
 
 pub(crate) struct Node {
@@ -22,12 +22,13 @@ pub(crate) struct Node {
     connect_timeout: Duration,
     response_timeout: Duration,
     current: Mutex<Option<Shared>>,
-    // Held while connecting; the outcome of the last failure, for those who waited for it.
+    // Held while connecting. Contains the last failure, for the callers that waited for that
+    // attempt.
     connecting: tokio::sync::Mutex<Option<Fault>>,
     failures: AtomicU64,
 }
 
-/// A connection, and whether it is known to be lost.
+/// A connection, and a flag that is set once it is known to be lost.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) connection: MultiplexedConnection,
@@ -35,7 +36,7 @@ pub(crate) struct Shared {
 }
 
 impl Node {
-    /// Connects to nothing yet.
+    /// Creates a node without connecting.
     pub(crate) fn new(
         client: Client,
         connect_timeout: Duration,
@@ -55,7 +56,7 @@ impl Node {
         &self.client
     }
 
-    /// The connection; a new one if there is none.
+    /// Returns the current connection, or connects if there is none.
     pub(crate) async fn connection(&self) -> Result<Shared, Fault> {
         if let Some(link) = self.usable() {
             return Ok(link);
@@ -65,8 +66,8 @@ impl Node {
         if let Some(link) = self.usable() {
             return Ok(link);
         }
-        // Whoever waited for an attempt shares its outcome, or a queue of callers would fail one
-        // timeout after the other.
+        // Callers that waited for an attempt share its failure. Otherwise a queue of callers would
+        // fail one connect timeout after the other.
         if self.failures.load(Ordering::Acquire) != failures
             && let Some(fault) = last_failure.clone()
         {
@@ -86,7 +87,8 @@ impl Node {
         }
     }
 
-    /// Lets nobody use this connection any more. Whoever waits for an answer on it may still get it.
+    /// Excludes the connection from further use. Pending calls on it may still receive their
+    /// answers.
     pub(crate) fn abandon(&self, link: &Shared) {
         link.lost.store(true, Ordering::Release);
     }
@@ -107,7 +109,7 @@ impl Node {
         let connecting = self
             .client
             .get_multiplexed_async_connection_with_config(&config);
-        // The driver's own timeout does not cover all of the greeting.
+        // The driver's own timeout does not cover the whole handshake.
         let connection = timeout(self.connect_timeout, connecting)
             .await
             .map_err(|_| Fault::TimedOut)??;

@@ -1,4 +1,4 @@
-//! Where sessions are used.
+//! Devices and the last use of sessions.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ pub(crate) async fn record_uses(
         }
         return Ok(());
     }
-    // Each session has a script of its own; its uses stay together, in their order.
+    // Each session has its own script. The uses of one session stay together and in order.
     let mut of_session: HashMap<&SessionKey, Vec<SessionUse>> = HashMap::new();
     for used in uses {
         of_session.entry(&used.key).or_default().push(used.clone());
@@ -49,7 +49,7 @@ async fn note(store: &Inner, uses: &[SessionUse], now: UnixMillis) -> Result<(),
     Ok(())
 }
 
-/// How many uses one script may note.
+/// Maximum number of uses per script.
 const MOST: usize = 1_000;
 
 pub(crate) async fn set_label(
@@ -68,7 +68,7 @@ pub(crate) async fn set_label(
     Ok(reply::number(&answer, "the answer to a label")? == 1)
 }
 
-/// Tells what is absent from what is empty.
+/// Encodes an optional value so that an absent value differs from an empty one.
 fn marked(value: Option<&str>) -> String {
     value.map(|value| format!("={value}")).unwrap_or_default()
 }

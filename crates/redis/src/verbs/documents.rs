@@ -9,8 +9,8 @@ use crate::record::{EXPIRES_AT, document, document_field, instant, millis};
 use crate::reply;
 use crate::store::Inner;
 
-/// How often a merge starts over because other processes changed the document meanwhile. Each time
-/// one of them has got its change in.
+/// Maximum number of attempts of a merge when other processes change the document concurrently. In
+/// each failed attempt, one of the other processes has succeeded.
 pub(crate) const TRIES: u32 = 256;
 
 pub(crate) async fn write(
@@ -29,7 +29,8 @@ pub(crate) async fn write(
             replacement,
         } => send(store, &name, field, replacement, Some(expected), now).await,
         DocumentWrite::Merge(_) => {
-            // In this process merges of one document queue instead of racing.
+            // Merges of one document queue within this process, so that they do not race each
+            // other.
             let _turn = store.merge_turn(&name).await;
             let Some(mut stored) = read(store, &name, field, now).await? else {
                 return Ok(WriteOutcome::Gone);

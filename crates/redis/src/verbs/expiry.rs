@@ -1,4 +1,4 @@
-//! Clearing away what is over.
+//! Deletion of expired sessions.
 
 use futures_util::future::try_join_all;
 use redis::cmd;
@@ -11,7 +11,7 @@ use crate::record::millis;
 use crate::reply;
 use crate::store::Inner;
 
-/// How many buckets are looked at together.
+/// Number of buckets that are read concurrently.
 const AT_ONCE: usize = 32;
 
 pub(crate) async fn delete_expired(
@@ -40,10 +40,11 @@ pub(crate) async fn delete_expired(
     Ok(deleted)
 }
 
-/// How many sessions one script may clear: few enough not to hold up the verbs of requests.
+/// Maximum number of sessions per script. A script blocks the server, so larger ones would delay
+/// requests.
 const MOST: usize = 500;
 
-/// The entries of a bucket whose end has come, the earliest first.
+/// Returns the expired entries of a bucket, earliest expiry first.
 async fn over(
     store: &Inner,
     bucket: u8,

@@ -1,4 +1,4 @@
-//! What each verb of the contract sends to the server.
+//! The commands and scripts of each `Store` method.
 
 pub(crate) mod devices;
 pub(crate) mod documents;

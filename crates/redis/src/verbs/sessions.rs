@@ -1,4 +1,4 @@
-//! The verbs on single sessions.
+//! Operations on single sessions.
 
 use futures_util::future::join_all;
 use redis::{Value, cmd};
@@ -42,8 +42,9 @@ pub(crate) async fn insert(store: &Inner, session: &SessionRecord) -> Result<Ins
         return Ok(InsertOutcome::HandleTaken);
     }
     if !store.link.shares_slots() {
-        // The session is there first, so that an index entry without a session is one whose session
-        // has ended. Until the caller has its answer, nobody has the session's tokens.
+        // The session is written before its index entry. An index entry without a session therefore
+        // always belongs to a session that has ended. Until this call returns, no client has the
+        // session's tokens, so a session without an entry cannot be missed.
         user_index::add(
             store,
             &session.key.app,
@@ -76,7 +77,7 @@ pub(crate) async fn find_standing(
         .transpose()
 }
 
-/// The head of a live session, and the values of the fields after it.
+/// Returns the head of a live session and the values of the remaining fields.
 async fn find_live(
     store: &Inner,
     key: &SessionKey,
@@ -148,7 +149,7 @@ pub(crate) async fn delete(store: &Inner, keys: &[SessionKey]) -> Result<Vec<Ses
     });
     let mut deleted = Vec::new();
     let mut entries = Vec::new();
-    // A server that is down keeps nobody from deleting what is on the others.
+    // An unreachable server does not prevent the deletions on the other servers.
     let answers = join_all(scripts).await;
     for (key, entry) in answers.iter().flatten().cloned().flatten() {
         if let Some(entry) = entry {
@@ -163,7 +164,7 @@ pub(crate) async fn delete(store: &Inner, keys: &[SessionKey]) -> Result<Vec<Ses
         .map_or(Ok(deleted), Err)
 }
 
-/// Current hash, previous hash, time of rotation; empty where absent.
+/// Encodes the current hash, the previous hash and the time of rotation. Absent values are empty.
 fn lineage(lineage: &Lineage) -> [String; 3] {
     let current = lineage.current.as_str().to_owned();
     match &lineage.previous {

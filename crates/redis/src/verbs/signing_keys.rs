@@ -1,5 +1,5 @@
-//! Signing keys and the key of the refresh tokens. A signing key is a field of its app's hash, named
-//! by its id; the value is its kind, when it was made, and the pair.
+//! Signing keys and the master key of the refresh tokens. Each app has a hash of signing keys. The
+//! field name is the key id, and the value contains the kind, the creation time and the key pair.
 
 use redis::{Value, cmd};
 use supersession::store::{KeyKind, StoredKey};

@@ -1,5 +1,5 @@
-//! Apps and tenants: a hash of what is configured for them. A tenant's name is taken away in one
-//! step; then goes, in many, what belongs to it.
+//! Apps and tenants: one hash with their configuration. A deletion first removes the name in one
+//! step, and then the tenant's data in many steps.
 
 use redis::cmd;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::store::Inner;
 
 const WHAT: &str = "a tenant";
 
-/// Keys in one command of a deletion.
+/// Number of keys per command of a deletion.
 const AT_ONCE: usize = 500;
 
 #[derive(Serialize, Deserialize)]
@@ -119,7 +119,7 @@ pub(crate) async fn delete_app(store: &Inner, app: &AppId) -> Result<bool, Fault
     Ok(reply::number(&deleted, "the answer to a delete")? > 0)
 }
 
-/// Bucket by bucket, whether over or not.
+/// Deletes the sessions bucket by bucket, including expired ones.
 async fn delete_sessions(
     store: &Inner,
     app: &AppId,

@@ -1,5 +1,5 @@
-//! The index of a user's sessions. The session key alone says whether a session is there; the index
-//! says where to look.
+//! The index of a user's sessions. The index only lists candidates: a session exists if and only if
+//! its session key exists.
 
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ pub(crate) async fn add(
     Ok(())
 }
 
-/// The entries of a user, those included whose sessions have ended.
+/// Returns the entries of a user, including those of sessions that have ended.
 pub(crate) async fn entries(
     store: &Inner,
     app: &AppId,
@@ -43,8 +43,9 @@ pub(crate) async fn entries(
         .collect()
 }
 
-/// Takes the entries of sessions that have ended out of the indexes of their users. An entry that
-/// stays is harmless, and the next reader takes it out; so a failure changes no answer.
+/// Removes the entries of ended sessions from the indexes of their users. A remaining entry is
+/// harmless, because the next reader removes it, so a failure here does not change the result of
+/// the caller.
 pub(crate) async fn tidy(store: &Inner, ended: &[String]) {
     let mut of_user: HashMap<String, Vec<&String>> = HashMap::new();
     for text in ended {

@@ -1,4 +1,4 @@
-//! The verbs on all sessions of a user.
+//! Operations on all sessions of a user.
 
 use futures_util::future::{join_all, try_join_all};
 use supersession::store::{SessionRecord, UserSessions};
@@ -67,7 +67,7 @@ pub(crate) async fn delete(
     });
     let mut handles = Vec::new();
     let mut ended = Vec::new();
-    // A server that is down keeps nobody from deleting what is on the others.
+    // An unreachable server does not prevent the deletions on the other servers.
     let answers = join_all(scripts).await;
     for ((_, entry), deleted) in answers.iter().flatten().cloned().flatten() {
         if let Some(deleted) = deleted {
@@ -84,7 +84,7 @@ pub(crate) async fn delete(
         .map_or(Ok(handles), Err)
 }
 
-/// The entries that are selected, whether or not their sessions are live.
+/// Returns the selected entries, including those of sessions that have ended.
 async fn selected(store: &Inner, selection: &UserSessions) -> Result<Selected, Fault> {
     let mut entries = user_index::entries(store, &selection.app, &selection.user_id).await?;
     entries.retain(|(_, entry)| {
@@ -96,8 +96,8 @@ async fn selected(store: &Inner, selection: &UserSessions) -> Result<Selected, F
     Ok(entries)
 }
 
-/// The live sessions that are selected, and what was read of them. Entries whose sessions have
-/// ended are taken out of the index.
+/// Returns the selected live sessions and the values that were read. Removes the index entries of
+/// ended sessions.
 async fn live(
     store: &Inner,
     selection: &UserSessions,

@@ -1,4 +1,4 @@
-//! The verbs on where sessions are used.
+//! Statements on the devices and the last use of sessions.
 
 use rusqlite::{Connection, Row, params};
 use supersession::UnixMillis;
@@ -51,9 +51,9 @@ pub(crate) fn set_label(
     Ok(changed == 1)
 }
 
-/// The columns `device_user_agent`, `device_ip`, `device_label` and `last_seen_at`, in this order.
-/// An address that is none reads as absent: it is for people to look at, and no session is worth
-/// losing over it.
+/// Reads the columns `device_user_agent`, `device_ip`, `device_label` and `last_seen_at`, in this
+/// order. An invalid address reads as absent, because it is only displayed and must not make the
+/// session unreadable.
 pub(super) fn device(row: &Row<'_>, first: usize) -> Result<Device, Fault> {
     Ok(Device {
         user_agent: optional_text(row, first)?.map(str::to_owned),

@@ -1,4 +1,4 @@
-//! Changes of documents: several of one row take no more statements than one.
+//! Statements on documents. Several changes of one row need no more statements than one change.
 
 use rusqlite::{Connection, params};
 use supersession::JsonObject;
@@ -9,7 +9,8 @@ use super::row::{document, instant};
 use crate::fault::Fault;
 use crate::writer::{Change, Document};
 
-/// A document that nobody asks for is NULL. Whether the session is live is for each change to say.
+/// A document that is not requested is NULL. Each change decides with its own timestamp if the
+/// session is live.
 pub(super) const FIND: &str = "SELECT rowid, expires_at,
     CASE WHEN ?4 THEN session_data END AS session_data,
     CASE WHEN ?5 THEN jwt_user_payload END AS jwt_user_payload
@@ -20,7 +21,7 @@ const SET_PAYLOAD: &str = "UPDATE session_info SET jwt_user_payload = ?2 WHERE r
 const SET_BOTH: &str =
     "UPDATE session_info SET session_data = ?2, jwt_user_payload = ?3 WHERE rowid = ?1";
 
-/// Does changes of one row in their order, and tells what each of them comes to.
+/// Applies changes of one row in order and returns the result of each.
 pub(crate) fn write(
     connection: &Connection,
     changes: &[Change],
@@ -89,14 +90,14 @@ fn is_of_data(change: &Change) -> bool {
     )
 }
 
-/// A document to which writes are done one after the other.
+/// A document to which writes are applied one after the other.
 pub(super) struct Folding {
     stored: Option<JsonObject>,
     document: Option<JsonObject>,
 }
 
 impl Folding {
-    /// Begins with what is stored.
+    /// Starts with the stored document.
     pub(super) fn of(stored: Option<JsonObject>) -> Self {
         Self {
             document: stored.clone(),
@@ -112,7 +113,7 @@ impl Folding {
         }
     }
 
-    /// What is to be stored, unless it is.
+    /// Returns the document to store, or `None` if it is unchanged.
     pub(super) fn changed(&self) -> Option<&str> {
         let document = self.document.as_ref()?;
         (self.stored.as_ref() != Some(document)).then_some(document.as_str())

@@ -1,4 +1,4 @@
-//! The verbs on signing keys and on the key of the refresh tokens.
+//! Statements on signing keys and on the master key of the refresh tokens.
 
 use rusqlite::{Connection, Row, params};
 use supersession::store::{KeyKind, StoredKey};
@@ -8,9 +8,10 @@ use super::row::{dynamic_kid, instant, key_kind, optional_text, text};
 use super::scope::registering;
 use crate::fault::Fault;
 
-/// The one algorithm that the tables hold keys of; rows of others are not ours.
+/// The algorithm of all keys in these tables. Rows with another algorithm belong to other programs
+/// and are ignored.
 const ALGORITHM: &str = "RS256";
-/// Where in `key_value` the key of the refresh tokens is.
+/// Name of the master key of the refresh tokens in `key_value`.
 const REFRESH_TOKEN_KEY: &str = "refresh_token_key";
 
 const ALL: &str = "SELECT NULL, created_at_time AS made_at, value, 0
@@ -46,7 +47,7 @@ pub(crate) fn all(connection: &Connection, app: &AppId) -> Result<Vec<StoredKey>
     let mut statement = connection.prepare_cached(ALL)?;
     let keys = statement.query_and_then(params![app.as_str(), ALGORITHM], stored_key)?;
     let mut keys = keys.collect::<Result<Vec<_>, _>>()?;
-    // The ids of rotating keys are no column, so SQL cannot order by them.
+    // The ids of dynamic keys are not stored in a column, so SQL cannot order by them.
     keys.sort_by(|a, b| (b.created_at, &b.kid).cmp(&(a.created_at, &a.kid)));
     Ok(keys)
 }

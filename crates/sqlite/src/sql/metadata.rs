@@ -1,4 +1,4 @@
-//! The verbs on user metadata.
+//! Statements on user metadata.
 
 use rusqlite::{Connection, params};
 use supersession::store::WriteOutcome;
@@ -27,7 +27,7 @@ pub(crate) fn find(
     rows.next()?.map(|row| document(row, 0)).transpose()
 }
 
-/// As [`documents::write`](super::documents::write).
+/// Like [`documents::write`](super::documents::write).
 pub(super) fn write(
     connection: &Connection,
     app: &AppId,

@@ -1,8 +1,8 @@
-//! The verbs as SQL. Each function is one verb on a connection; the writer wraps those that write
-//! in a transaction.
+//! The SQL of the store. Each function runs one `Store` method on a connection. The writer wraps
+//! the functions that write in a transaction.
 //!
-//! Statements are prepared once per connection. Every instant comes from the caller; no statement
-//! asks the database for the time.
+//! Statements are prepared once per connection. The caller supplies every timestamp, and no
+//! statement reads the database's clock.
 
 pub(crate) mod devices;
 pub(crate) mod documents;

@@ -1,4 +1,4 @@
-//! Columns, read with a word about which one is damaged.
+//! Reading of columns. Errors name the damaged column.
 
 use rusqlite::Row;
 use rusqlite::types::FromSqlError;
@@ -34,7 +34,7 @@ pub(super) fn optional_instant(row: &Row<'_>, column: usize) -> Result<Option<Un
         .map_err(|source| wrong_type(row, column, source))
 }
 
-/// A document; NULL reads as the empty object.
+/// Reads a document. NULL reads as the empty object.
 pub(super) fn document(row: &Row<'_>, column: usize) -> Result<JsonObject, Fault> {
     match optional_text(row, column)? {
         None => Ok(JsonObject::empty()),
@@ -45,8 +45,8 @@ pub(super) fn document(row: &Row<'_>, column: usize) -> Result<JsonObject, Fault
     }
 }
 
-/// The columns `refresh_token_hash_2`, `prev_refresh_token_hash_2` and `refresh_token_rotated_at`,
-/// in this order.
+/// Reads the columns `refresh_token_hash_2`, `prev_refresh_token_hash_2` and
+/// `refresh_token_rotated_at`, in this order.
 pub(super) fn lineage(row: &Row<'_>, first: usize) -> Result<Lineage, Fault> {
     let previous = match (
         optional_text(row, first + 1)?,
@@ -69,7 +69,7 @@ pub(super) fn lineage(row: &Row<'_>, first: usize) -> Result<Lineage, Fault> {
     })
 }
 
-/// The column `use_static_key`.
+/// Reads the column `use_static_key`.
 pub(super) fn key_kind(row: &Row<'_>, column: usize) -> Result<KeyKind, Fault> {
     let flag = row.get_ref(column)?.as_i64();
     let flag = flag.map_err(|source| wrong_type(row, column, source))?;
@@ -84,7 +84,7 @@ pub(super) fn use_static_key(kind: KeyKind) -> bool {
     kind == KeyKind::Static
 }
 
-/// The id of the rotating key that was made then; the table has no column for it.
+/// Returns the id of the dynamic key created at that time. The table has no column for it.
 pub(super) fn dynamic_kid(created_at: UnixMillis) -> String {
     format!("{DYNAMIC_KID_PREFIX}{created_at}")
 }

@@ -1,12 +1,12 @@
-//! Apps and tenants, which are registered as they are met.
+//! Apps and tenants, which are registered on first use.
 
 use rusqlite::{Connection, ffi, params};
 use supersession::{AppId, TenantId, UnixMillis};
 
-/// Does `write`; if it fails because its app or tenant is not registered, registers both and does
-/// it again.
+/// Executes `write`. If it fails because the app or tenant is not registered, registers both and
+/// executes it again.
 ///
-/// A scope is new once in its life, so nobody else pays for the question whether it is.
+/// A scope is unregistered only once, so this costs other writes nothing.
 pub(super) fn registering<T>(
     connection: &Connection,
     app: &AppId,
@@ -45,7 +45,7 @@ pub(super) fn register(
         "INSERT INTO tenants (app_id, tenant_id, created_at_time) VALUES (?1, ?2, ?3)
          ON CONFLICT DO NOTHING",
     )?;
-    // Every app has the public tenant: its keys live there.
+    // Every app has the public tenant, which holds the app's keys.
     for tenant in [&TenantId::default(), tenant] {
         insert.execute(params![app.as_str(), tenant.as_str(), at])?;
     }

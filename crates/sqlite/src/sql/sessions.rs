@@ -1,4 +1,4 @@
-//! The verbs on single sessions, and the removal of those that are over.
+//! Statements on single sessions, and the removal of expired sessions.
 
 use rusqlite::{Connection, Row, params};
 use supersession::store::{
@@ -167,7 +167,7 @@ pub(crate) fn delete_expired(
     Ok(deleted as u64)
 }
 
-/// The columns of [`FIND`]; lists have further ones behind them.
+/// Reads the columns of [`FIND`]. Lists append further columns.
 pub(super) fn record(row: &Row<'_>, key: SessionKey) -> Result<SessionRecord, Fault> {
     Ok(SessionRecord {
         key,

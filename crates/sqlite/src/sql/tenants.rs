@@ -1,4 +1,4 @@
-//! Apps and tenants, and what is configured for them.
+//! Statements on apps and tenants, and their configuration.
 
 use std::collections::HashMap;
 
@@ -43,7 +43,7 @@ const SECONDARY_FACTORS: FactorTable = FactorTable {
         VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
 };
 
-// The rest goes with them, by their foreign keys.
+// The foreign keys delete the remaining rows.
 const DELETE_TENANT: &str =
     "DELETE FROM tenants WHERE app_id = ?1 AND tenant_id = ?2 AND tenant_id <> 'public'";
 const DELETE_APP: &str = "DELETE FROM apps WHERE app_id = ?1";
@@ -58,7 +58,7 @@ struct FactorTable {
 type Factors = HashMap<(String, String), Vec<String>>;
 
 impl FactorTable {
-    /// By app and tenant. Few tenants have any, so all are read at once.
+    /// Returns the factors by app and tenant. Few tenants have any, so all are read at once.
     fn all(&self, db: &Connection) -> Result<Factors, Fault> {
         let mut statement = db.prepare_cached(self.all)?;
         let mut rows = statement.query([])?;

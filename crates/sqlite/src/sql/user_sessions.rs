@@ -1,4 +1,4 @@
-//! The verbs on all sessions of a user.
+//! Statements on all sessions of a user.
 
 use rusqlite::{Connection, Row, ToSql, params};
 use supersession::store::{SessionKey, SessionRecord, UserSessions};
@@ -75,7 +75,7 @@ pub(crate) fn delete(
     let mut deleted = collect(connection, DELETE, selection, now, |row| {
         Ok((instant(row, 0)?, SessionHandle::from(text(row, 1)?)))
     })?;
-    // RETURNING has no order of its own.
+    // RETURNING has no defined order.
     deleted.sort_unstable();
     Ok(deleted.into_iter().map(|(_, handle)| handle).collect())
 }

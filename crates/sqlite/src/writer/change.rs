@@ -1,21 +1,21 @@
-//! What may be folded, and who waits for it.
+//! The changes that can be folded, and their callers.
 
 use supersession::store::{DocumentWrite, SessionDocument, SessionKey, WriteOutcome};
 use supersession::{AppId, UnixMillis, UserId};
 
 use crate::job::{Answer, Caller};
 
-/// A document, wherever it is stored.
+/// A document, in whichever table it is stored.
 ///
-/// The changes of these, and nothing else, are folded: there is no way to make a [`Change`] of
-/// anything else. Whatever makes, moves on or ends a session is a job.
+/// Only changes of documents can be folded, because a [`Change`] cannot contain anything else.
+/// Every operation that creates, rotates or revokes a session is a job.
 #[derive(Clone, Debug)]
 pub(crate) enum Document {
     OfSession(SessionDocument, SessionKey),
     Metadata(AppId, UserId),
 }
 
-/// Where a document is. Both documents of a session are in one row.
+/// The row of a document. Both documents of a session are in one row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Row {
     Session(SessionKey),
@@ -31,7 +31,7 @@ impl Document {
     }
 }
 
-/// A change of a document that somebody waits for.
+/// A change of a document whose caller waits for the result.
 pub(crate) struct Change {
     pub(crate) document: Document,
     pub(crate) write: DocumentWrite,

@@ -1,12 +1,12 @@
-//! The one thread that writes: it takes whatever waits, does it in one transaction, and answers
-//! after the commit.
+//! The writer thread. It takes everything that is waiting, executes it in one transaction, and
+//! answers after the commit.
 //!
-//! A commit costs a flush of the disk, whatever the number of writes in it, so writers that come
-//! while a flush is under way share the next one. No timer: a single writer waits for nobody.
+//! A commit costs one disk flush, however many writes it contains. Writes that arrive during a
+//! flush share the next commit. There is no timer, so a single writer never waits for others.
 //!
-//! Changes of documents that wait together and are of one row share a read and a write of it, too.
-//! They are done one after the other all the same, each by the rule that it would follow alone, and
-//! each caller gets its own answer.
+//! Waiting changes of documents in the same row also share one read and one write of that row. They
+//! are still applied one after the other, each by the rule that it would follow alone, and each
+//! caller receives its own result.
 
 mod change;
 mod step;
@@ -24,25 +24,25 @@ pub(crate) use change::{Change, Document};
 pub(crate) use step::Entry;
 use step::{Step, steps};
 
-/// The most entries that wait; callers beyond that wait for room.
+/// Maximum number of waiting entries. Further callers wait for space.
 pub(crate) const QUEUE_CAPACITY: usize = 1_024;
-/// The most entries in one transaction.
+/// Maximum number of entries in one transaction.
 const GROUP_LIMIT: usize = 512;
 
 pub(crate) struct Writer {
     connection: Connection,
-    /// Absent for a database in memory, which has no log.
+    /// `None` for an in-memory database, which has no write-ahead log.
     checkpointer: Option<Checkpointer>,
 }
 
-/// Why a group was not committed. Nothing of it is applied.
+/// The reason why a group was not committed. None of its writes are applied.
 enum Setback {
-    /// The transaction itself could not be begun or committed.
+    /// The transaction itself could not begin or commit.
     Transaction {
         step: &'static str,
         error: rusqlite::Error,
     },
-    /// A step failed after it had written, or took the transaction down with it.
+    /// A step failed after it had written, or it ended the transaction.
     Step,
 }
 
@@ -54,7 +54,7 @@ impl Writer {
         }
     }
 
-    /// Works until every sender is gone and nothing waits, then closes the database.
+    /// Runs until all senders are dropped and the queue is empty, then closes the database.
     pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Entry>) {
         let mut group = Vec::with_capacity(GROUP_LIMIT);
         while queue.blocking_recv_many(&mut group, GROUP_LIMIT) > 0 {
@@ -66,13 +66,13 @@ impl Writer {
         self.close();
     }
 
-    /// Does the steps and answers all callers.
+    /// Executes the steps and answers all callers.
     fn settle(&self, mut group: Vec<Step>) {
         match self.attempt(&mut group) {
             Ok(()) => group.into_iter().for_each(Step::answer),
             Err(Setback::Step) => {
-                // All is rolled back and nobody has an answer yet. Each now gets a transaction of
-                // its own, so that the one that fails fails alone.
+                // Everything is rolled back and no caller has an answer yet. Each step now gets a
+                // transaction of its own, so that only the failing one fails.
                 let apart: Vec<_> = group.into_iter().flat_map(Step::apart).collect();
                 if apart.len() == 1 {
                     refuse(apart, || Fault::RolledBack);
@@ -118,7 +118,7 @@ impl Writer {
         })
     }
 
-    /// Does changes of one row.
+    /// Applies changes of one row.
     fn change(&self, changes: &mut [Change]) -> Result<(), Setback> {
         let write = |changes: &mut [Change]| {
             self.watch(|connection| {
@@ -126,7 +126,8 @@ impl Writer {
             })
         };
         if !write(changes)? && changes.len() > 1 {
-            // Nothing is written. Each by itself, so that the one that fails fails alone.
+            // Nothing is written yet. Each change is applied separately, so that only the failing
+            // one fails.
             for alone in changes.chunks_mut(1) {
                 write(alone)?;
             }
@@ -134,12 +135,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Does `work`, which tells whether it succeeded. If it did not, it has not written anything
-    /// either, or else all of the transaction is rolled back.
+    /// Runs `work`, which returns `true` on success, and returns that result. A failure must not
+    /// leave partial writes: if `work` fails after it has written, or if the transaction has ended,
+    /// the whole transaction is rolled back and [`Setback::Step`] is returned.
     fn watch(&self, work: impl FnOnce(&Connection) -> bool) -> Result<bool, Setback> {
         let before = self.connection.total_changes();
         let done = work(&self.connection);
-        // A full disk, for one, makes SQLite roll back the transaction by itself.
+        // SQLite rolls back the transaction itself on some errors, for example when the disk is
+        // full.
         let lost = self.connection.is_autocommit();
         if lost || (!done && self.connection.total_changes() != before) {
             self.roll_back();
@@ -165,8 +168,8 @@ impl Writer {
     }
 
     fn close(self) {
-        // The connection that closes last empties the log and removes it, so the checkpointer's
-        // goes first.
+        // The last connection to close checkpoints and deletes the log. The checkpointer's
+        // connection must close before the writer's.
         drop(self.checkpointer);
         if let Err((_, error)) = self.connection.close() {
             tracing::error!(

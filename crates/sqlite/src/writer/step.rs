@@ -1,4 +1,4 @@
-//! What waits for the writer, and the steps in which it is done.
+//! The entries of the writer's queue, and the steps into which they are folded.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::change::Change;
 use crate::fault::Fault;
 use crate::job::{Job, guarded};
 
-/// What is handed in to the writer.
+/// An entry of the writer's queue.
 pub(crate) enum Entry {
     Job(Box<dyn Job>),
     Change(Change),
@@ -20,10 +20,10 @@ impl From<Box<dyn Job>> for Entry {
     }
 }
 
-/// What is done at once.
+/// A unit of work inside a transaction.
 pub(super) enum Step {
     Job(Box<dyn Job>),
-    /// Changes of one row, in their order; at least one.
+    /// Changes of one row, in order. Contains at least one.
     Changes(Vec<Change>),
 }
 
@@ -38,14 +38,15 @@ impl From<Entry> for Step {
 
 /// Folds changes of one row, so that they share a read and a write.
 ///
-/// Jobs keep their place among all others. Between two of them changes of several rows keep their
-/// order for each row, and that is all that anybody can see of it.
+/// Jobs keep their position relative to all other entries. Between two jobs, changes of different
+/// rows may be reordered, but the changes of each row keep their order. A reordering across rows is
+/// not observable: all these callers wait at the same time, so no order is defined between them.
 pub(super) fn steps(entries: impl ExactSizeIterator<Item = Entry>) -> Vec<Step> {
     if entries.len() == 1 {
         return entries.map(Step::from).collect();
     }
     let mut steps = Vec::new();
-    // Where the changes of a row are, since the last job.
+    // The position of the changes of each row since the last job.
     let mut places = HashMap::new();
     for entry in entries {
         match entry {
@@ -68,7 +69,7 @@ pub(super) fn steps(entries: impl ExactSizeIterator<Item = Entry>) -> Vec<Step> 
 }
 
 impl Step {
-    /// The same in the smallest steps: each change by itself.
+    /// Splits the step into the smallest steps, with one change each.
     pub(super) fn apart(self) -> impl Iterator<Item = Self> {
         let (job, changes) = match self {
             Self::Job(job) => (Some(Self::Job(job)), Vec::new()),
@@ -78,7 +79,7 @@ impl Step {
         job.into_iter().chain(changes.into_iter().map(alone))
     }
 
-    /// How many wait for it.
+    /// Returns the number of callers that wait for this step.
     pub(super) fn callers(&self) -> usize {
         match self {
             Self::Job(_) => 1,
@@ -86,7 +87,7 @@ impl Step {
         }
     }
 
-    /// Gives the callers the outcomes.
+    /// Sends the results to the callers.
     pub(super) fn answer(self) {
         match self {
             Self::Job(job) => job.answer(),
@@ -98,7 +99,7 @@ impl Step {
         }
     }
 
-    /// As [`Job::refuse`], for each of the callers.
+    /// Like [`Job::refuse`], for each of the callers.
     pub(super) fn refuse(self, fault: impl Fn() -> Fault) {
         match self {
             Self::Job(job) => job.refuse(fault()),
@@ -111,8 +112,9 @@ impl Step {
     }
 }
 
-/// Does `write` to changes of one row, and keeps what each comes to. Tells whether it succeeded; if
-/// it did not, only a change that is alone knows why.
+/// Applies `write` to changes of one row and keeps the result of each. Returns `true` on success. A
+/// failure is kept only for a change that is alone, because with several changes the failing one is
+/// unknown.
 pub(super) fn write(
     changes: &mut [Change],
     write: impl FnOnce(&[Change]) -> Result<Vec<WriteOutcome>, Fault>,

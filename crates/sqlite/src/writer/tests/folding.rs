@@ -1,4 +1,4 @@
-//! Changes of one row that wait together.
+//! Tests of changes of one row that wait together.
 
 use pollster::block_on;
 use supersession::store::{
@@ -51,7 +51,7 @@ fn conflict(document: &str) -> WriteOutcome {
 }
 
 impl Scene {
-    /// With sessions whose documents are empty.
+    /// Creates sessions whose documents are empty.
     fn with_sessions(handles: &[&str]) -> Self {
         let scene = Self::new();
         for handle in handles {
@@ -75,7 +75,7 @@ impl Scene {
         scene
     }
 
-    /// Something that somebody else has done to the database.
+    /// Changes the database behind the store's back.
     fn tamper(&self, sql: &str) {
         let connection = rusqlite::Connection::open(self.path()).unwrap();
         connection.execute_batch(sql).unwrap();
@@ -104,8 +104,8 @@ impl Scene {
         })
     }
 
-    /// Lets what `act` hands in become one group, and brings the answers and what the connections
-    /// ran for them.
+    /// Makes everything that `act` submits one group. Returns the answers, and the statements that
+    /// the connections executed for them.
     fn group<T>(
         &self,
         act: impl FnOnce() -> Vec<Answer<T>>,
@@ -121,11 +121,11 @@ impl Scene {
         let answers = answers.collect();
         let run = take(&path);
         let run = run.iter().map(|sql| sql.split(' ').next().unwrap());
-        // The first commit is that of the job that has been in the way.
+        // The first commit belongs to the job that held the writer.
         (answers, run.skip(1).collect::<Vec<_>>().join(" "))
     }
 
-    /// Session data and payload of a session.
+    /// Returns the session data and the payload of a session.
     fn documents(&self, handle: &str) -> [String; 2] {
         let session = block_on(self.store.session(&key(handle), NOW)).unwrap();
         let session = session.unwrap();
@@ -190,7 +190,7 @@ fn both_documents_of_a_session_are_read_and_written_together() {
     assert_eq!(run, "BEGIN SELECT UPDATE COMMIT");
     assert_eq!(scene.documents("h"), [r#"{"a":1,"c":1}"#, r#"{"b":1}"#]);
 
-    // The one that does not change stays as it is.
+    // The document that is not written stays unchanged.
     for (which, left) in [
         (DATA, [r#"{"d":1}"#, r#"{"b":1}"#]),
         (PAYLOAD, [r#"{"d":1}"#, r#"{"d":1}"#]),
@@ -344,7 +344,7 @@ fn no_change_gets_past_a_job() {
 #[test]
 fn metadata_get_a_row_when_somebody_writes_them() {
     let scene = Scene::with_sessions(&[]);
-    // An app that the database has not met.
+    // An app that the database does not know yet.
     let app = AppId::new("other").unwrap();
     let there = || block_on(scene.store.user_metadata(&app, &UserId::from("user"))).unwrap();
 
@@ -376,7 +376,7 @@ fn metadata_get_a_row_when_somebody_writes_them() {
     assert_eq!(there(), Some(object(r#"{"b":2}"#)));
 }
 
-/// What SQLite does with a change that it refuses.
+/// SQL that makes SQLite reject a change in the given way.
 fn refuses(what: &str) -> String {
     format!(
         "CREATE TRIGGER refuses BEFORE UPDATE OF session_data ON session_info
@@ -384,8 +384,8 @@ fn refuses(what: &str) -> String {
     )
 }
 
-/// Four changes of one document, of which the second one is refused, with one of another beside
-/// them.
+/// Submits four changes of one document, the second of which is rejected, and one change of another
+/// document.
 fn one_is_bad(scene: &Scene) -> Vec<Told> {
     vec![
         scene.change("h", DATA, merge(r#"{"a":1}"#)),
@@ -412,7 +412,7 @@ fn a_change_that_is_refused_fails_alone() {
     scene.tamper(&refuses("ABORT"));
     let (told, run) = scene.group(|| {
         let mut changes = one_is_bad(&scene);
-        // So that what they come to together is refused, too.
+        // Makes the folded result of the group be rejected, too.
         changes.push(scene.change("h", DATA, merge(r#"{"worse":"bad"}"#)));
         changes
     });

@@ -36,7 +36,7 @@ impl Scene {
         self.directory.path().join("sessions.db")
     }
 
-    /// Hands in a job without waiting for its answer.
+    /// Submits a job without waiting for its answer.
     fn queue<T: Send + 'static>(
         &self,
         work: impl Fn(&Connection) -> Result<T, Fault> + Send + 'static,
@@ -48,13 +48,13 @@ impl Scene {
         hold(&self.store)
     }
 
-    /// The apps that are committed, without `public`.
+    /// Returns the committed apps, without `public`.
     fn apps(&self) -> Vec<String> {
         apps(&Connection::open(self.path()).unwrap())
     }
 }
 
-/// Hands in a job without waiting for its answer.
+/// Submits a job without waiting for its answer.
 fn queue<T: Send + 'static>(
     store: &SqliteStore,
     work: impl Fn(&Connection) -> Result<T, Fault> + Send + 'static,
@@ -63,8 +63,8 @@ fn queue<T: Send + 'static>(
     queued(async move { store.write("test", work).await })
 }
 
-/// Keeps the writer busy until the sender is dropped, so that what is queued meanwhile becomes one
-/// group.
+/// Keeps the writer busy until the sender is dropped, so that everything queued meanwhile becomes
+/// one group.
 fn hold(store: &SqliteStore) -> (Sender<()>, Answer<()>) {
     let (started, has_started) = channel();
     let (release, released) = channel::<()>();
@@ -77,7 +77,7 @@ fn hold(store: &SqliteStore) -> (Sender<()>, Answer<()>) {
     (release, held)
 }
 
-/// Hands in what a verb hands in, without waiting for its answer.
+/// Submits the operation without waiting for its answer.
 fn queued<T>(verb: impl Future<Output = Result<T, StoreError>> + 'static) -> Answer<T> {
     let mut answer: Answer<T> = Box::pin(verb);
     let polled = answer
@@ -205,7 +205,7 @@ fn a_full_disk_fails_the_writes_that_need_room_and_no_others() {
         }))
         .unwrap();
     };
-    limit("1"); // SQLite takes the present size if that is more.
+    limit("1"); // SQLite uses the current size if that is larger.
     let (release, held) = scene.hold();
     let small = scene.queue(|connection| add_app(connection, "small"));
     let large = scene.queue(|connection| add_app(connection, &"x".repeat(100_000)));
@@ -234,7 +234,7 @@ fn a_commit_that_fails_fails_its_whole_group() {
     let (release, held) = scene.hold();
     let innocent = scene.queue(|connection| add_app(connection, "innocent"));
     let orphan = scene.queue(|connection| {
-        // The missing parent is noticed by the commit only.
+        // The missing parent is detected only at commit.
         connection.execute_batch(
             "PRAGMA defer_foreign_keys = ON;
              INSERT INTO tenants (app_id, tenant_id) VALUES ('missing', 'public')",

@@ -1,4 +1,4 @@
-//! A group does what the reference store does when it is asked one thing after the other.
+//! A group has the same effect as the reference store that executes one operation after the other.
 
 use pollster::block_on;
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ use crate::SqliteStore;
 const SESSIONS: [&str; 2] = ["g", "h"];
 const USERS: [&str; 2] = ["somebody", "somebody-else"];
 const DOCUMENTS: [&str; 4] = ["{}", r#"{"a":1}"#, r#"{"a":null,"b":2}"#, r#"{"b":2}"#];
-/// The session is over at the last of these.
+/// The session expires at the last of these.
 const INSTANTS: [UnixMillis; 2] = [UnixMillis::new(1_000), UnixMillis::new(2_000)];
 
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ enum Act {
     ForgetUser(&'static str),
 }
 
-/// What a verb answered, in words.
+/// The answer of an operation, as text.
 type Words = Result<String, StoreError>;
 
 impl Act {
@@ -99,7 +99,7 @@ async fn insert_all(store: &impl Store) {
     }
 }
 
-/// All that is stored, in words.
+/// Returns everything that is stored, as text.
 async fn everything(store: &impl Store) -> String {
     let mut all = String::new();
     for handle in SESSIONS {
