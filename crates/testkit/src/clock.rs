@@ -1,4 +1,4 @@
-//! Clocks that are moved by hand.
+//! Clocks that tests move by hand.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -10,18 +10,18 @@ use std::time::Duration;
 
 use supersession::{Clock, UnixMillis};
 
-/// A clock that stands still until it is moved. Clones show the same time.
+/// A clock that stands still until it is moved. Clones share the time.
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<AtomicU64>);
 
 impl ManualClock {
-    /// A clock that shows `now`.
+    /// Creates a clock that shows `now`.
     #[must_use]
     pub fn new(now: UnixMillis) -> Self {
         Self(Arc::new(AtomicU64::new(now.get())))
     }
 
-    /// Moves the clock forward, by whole milliseconds, and tells what it shows then.
+    /// Moves the clock forward by whole milliseconds and returns the new time.
     pub fn advance(&self, span: Duration) -> UnixMillis {
         let moved = |now| Some(UnixMillis::new(now).after(span).get());
         let _ = self
@@ -30,7 +30,7 @@ impl ManualClock {
         self.now()
     }
 
-    /// Sets the clock, backwards too: clocks of servers do that.
+    /// Sets the clock. It can also go back, as clocks of servers do.
     pub fn set(&self, now: UnixMillis) {
         self.0.store(now.get(), Ordering::SeqCst);
     }
@@ -42,16 +42,16 @@ impl Clock for ManualClock {
     }
 }
 
-/// A clock in a file, which several processes share: it stands still until one of them moves it. A
-/// process that was stopped finds it moved when it goes on.
+/// A clock in a file that several processes share. It stands still until one of them moves it. A
+/// process that was stopped meanwhile sees the new time when it continues.
 #[derive(Clone, Debug)]
 pub struct FileClock(Arc<File>);
 
 impl FileClock {
-    /// A new clock, in a new file, that shows `now`.
+    /// Creates a clock in a new file that shows `now`.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// If the file cannot be created.
     pub fn create(path: &Path, now: UnixMillis) -> io::Result<Self> {
         let file = OpenOptions::new()
             .read(true)
@@ -62,10 +62,10 @@ impl FileClock {
         Ok(Self(Arc::new(file)))
     }
 
-    /// The clock in this file.
+    /// Opens the clock in this file.
     ///
     /// # Errors
-    /// When there is none.
+    /// If the file does not exist or is not a clock.
     pub fn open(path: &Path) -> io::Result<Self> {
         let clock = Self(Arc::new(
             OpenOptions::new().read(true).write(true).open(path)?,
@@ -77,7 +77,7 @@ impl FileClock {
     /// Moves the clock forward.
     ///
     /// # Errors
-    /// When the file cannot be read or written.
+    /// If the file cannot be read or written.
     pub fn advance(&self, span: Duration) -> io::Result<()> {
         let moved = self.read()?.after(span);
         self.0.write_all_at(&moved.get().to_ne_bytes(), 0)

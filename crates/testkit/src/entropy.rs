@@ -1,13 +1,13 @@
-//! Randomness that is none.
+//! Deterministic randomness for tests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use supersession::{Entropy, EntropyError};
 
-/// Bytes that look random and are the same in every run. Clones draw from one sequence.
+/// A pseudo-random sequence that is the same in every run. Clones draw from one sequence.
 ///
-/// For tests only: whoever knows the seed knows every token.
+/// For tests only: anyone who knows the seed can compute every token.
 #[derive(Clone, Debug)]
 pub struct SeededEntropy(Arc<Source>);
 
@@ -18,7 +18,7 @@ struct Source {
 }
 
 impl SeededEntropy {
-    /// A sequence of its own for each seed.
+    /// Creates the sequence of this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(Arc::new(Source {
@@ -32,12 +32,12 @@ impl SeededEntropy {
         self.0.broken.store(true, Ordering::SeqCst);
     }
 
-    /// Ends what [`break_down`](Self::break_down) began. The sequence goes on where it was.
+    /// Reverts [`break_down`](Self::break_down). The sequence continues where it stopped.
     pub fn repair(&self) {
         self.0.broken.store(false, Ordering::SeqCst);
     }
 
-    /// SplitMix64: a counter whose step is odd, and a mix of it.
+    /// SplitMix64: a counter with an odd step, and a mixing function.
     fn next(&self) -> u64 {
         const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
         let state = self
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(first, draw(&same));
         assert_ne!(first, draw(&other));
         assert_ne!(first, draw(&one));
-        // The published first value of SplitMix64 for the seed 1234567.
+        // The first value of SplitMix64 for the seed 1234567, as published.
         assert_eq!(
             SeededEntropy::new(1_234_567).next(),
             6_457_827_717_110_365_317

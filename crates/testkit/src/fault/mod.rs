@@ -1,4 +1,4 @@
-//! A store that fails on demand and remembers what was asked of it.
+//! A store that fails on demand and records its calls.
 
 mod verb;
 
@@ -17,9 +17,9 @@ use supersession::{
 
 pub use verb::Verb;
 
-/// Wraps a store. Calls go through to it, except for those that a [`PlannedFault`] is for.
+/// Wraps a store. Calls are forwarded to it, except those that match a [`PlannedFault`].
 ///
-/// Clones share the store, the plans and the log, so a test keeps one and gives the other away.
+/// Clones share the store, the plans and the log, so a test can keep one and hand out another.
 ///
 /// # Examples
 /// ```
@@ -45,7 +45,7 @@ struct State {
     calls: Vec<Verb>,
 }
 
-/// A failure that is to come.
+/// A planned failure.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a fault does nothing until it is given to `FaultStore::plan`"]
 pub struct PlannedFault {
@@ -55,17 +55,17 @@ pub struct PlannedFault {
     moment: Moment,
 }
 
-/// When a planned fault strikes.
+/// The time at which a planned fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// Instead of the call: the wrapped store is not asked.
+    /// Instead of the call: the wrapped store is not called.
     Before,
-    /// After the call: the wrapped store has done its work, and the answer is lost.
+    /// After the call: the wrapped store has executed it, and the answer is lost.
     After,
 }
 
 impl PlannedFault {
-    /// One failure of any verb, before it is carried out.
+    /// Creates a fault that fails the next call of any method once, before it is executed.
     pub fn new(kind: StoreErrorKind) -> Self {
         Self {
             kind,
@@ -75,19 +75,19 @@ impl PlannedFault {
         }
     }
 
-    /// Only this verb.
+    /// Restricts the fault to this method.
     pub fn on(mut self, verb: Verb) -> Self {
         self.verb = Some(verb);
         self
     }
 
-    /// That many calls in place of one.
+    /// Makes the fault strike `calls` times.
     pub fn times(mut self, calls: u32) -> Self {
         self.remaining = calls;
         self
     }
 
-    /// Before the call or after it.
+    /// Sets if the fault strikes before or after the call.
     pub fn at(mut self, moment: Moment) -> Self {
         self.moment = moment;
         self
@@ -109,7 +109,7 @@ impl<S> FaultStore<S> {
 }
 
 impl<S: ?Sized> FaultStore<S> {
-    /// Wraps a store that others have too, or whose type is not known. No faults are planned.
+    /// Wraps a shared store or a trait object. No faults are planned.
     pub fn over(inner: Arc<S>) -> Self {
         Self {
             inner,
@@ -117,29 +117,29 @@ impl<S: ?Sized> FaultStore<S> {
         }
     }
 
-    /// The wrapped store; what is asked of it directly neither fails nor is logged.
+    /// Returns the wrapped store. Direct calls of it neither fail nor are logged.
     #[must_use]
     pub fn inner(&self) -> &S {
         &self.inner
     }
 
-    /// Plans a fault. If several are for one call, the one that was planned first strikes.
+    /// Plans a fault. If several faults match a call, the one that was planned first strikes.
     pub fn plan(&self, fault: PlannedFault) {
         self.state().plans.push(fault);
     }
 
-    /// Forgets all faults that are planned.
+    /// Removes all planned faults.
     pub fn heal(&self) {
         self.state().plans.clear();
     }
 
-    /// The verbs that were called, in their order, those that failed included.
+    /// Returns the called methods in order, including failed calls.
     #[must_use]
     pub fn calls(&self) -> Vec<Verb> {
         self.state().calls.clone()
     }
 
-    /// How often a verb was called.
+    /// Returns the number of calls of a method.
     #[must_use]
     pub fn count(&self, verb: Verb) -> usize {
         self.state()
@@ -149,7 +149,7 @@ impl<S: ?Sized> FaultStore<S> {
             .count()
     }
 
-    /// Forgets the calls so far.
+    /// Clears the log of calls.
     pub fn clear_calls(&self) {
         self.state().calls.clear();
     }
@@ -158,7 +158,7 @@ impl<S: ?Sized> FaultStore<S> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Logs the call, and takes the fault that is planned for it.
+    /// Logs the call and takes the fault that is planned for it.
     fn strike(&self, verb: Verb) -> Option<PlannedFault> {
         let mut state = self.state();
         state.calls.push(verb);
@@ -199,7 +199,7 @@ impl<S: ?Sized> fmt::Debug for FaultStore<S> {
     }
 }
 
-/// Goes through to the wrapped store; neither fails nor is logged.
+/// Forwards to the wrapped store. These calls neither fail nor are logged.
 #[async_trait]
 impl<S: TenantStore + ?Sized> TenantStore for FaultStore<S> {
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {

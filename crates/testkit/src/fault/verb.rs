@@ -1,18 +1,18 @@
-//! The verbs of the contract, as values.
+//! The methods of the store contract, as values.
 
 macro_rules! verbs {
     ($($verb:ident = $name:literal,)*) => {
-        /// A verb of the [`Store`](supersession::Store) contract.
+        /// A method of the [`Store`](supersession::Store) trait.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Verb {
             $(#[doc = concat!("`", $name, "`")] $verb,)*
         }
 
         impl Verb {
-            /// All of them.
+            /// All methods.
             pub const ALL: &[Self] = &[$(Self::$verb,)*];
 
-            /// The name of the method.
+            /// Returns the name of the method.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self {

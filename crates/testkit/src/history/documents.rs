@@ -1,11 +1,11 @@
-//! What was written is there, once, and stays: in session data, in payloads, stored and in the
-//! tokens of a refresh, and in the metadata of users.
+//! Rules about documents: a write takes effect exactly once and persists. Covers session data,
+//! stored payloads, the payloads in refreshed tokens, and user metadata.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Answer, Call, Document, Operation, Place, Rule, Violation};
 
-/// What concerns one document.
+/// The operations that concern one document.
 struct Story<'a> {
     subject: &'a str,
     own: Vec<&'a Operation>,
@@ -33,7 +33,7 @@ pub(super) fn check(operations: &[Operation]) -> Vec<Violation> {
     violations
 }
 
-/// The document that an operation is about. A refresh shows the payload.
+/// Returns the document of an operation. A refresh reads the payload.
 fn place(operation: &Operation) -> Option<Place> {
     match (&operation.call, &operation.answer) {
         (Call::Read(place) | Call::Increment(place) | Call::Merge(place, _), _) => {
@@ -110,7 +110,7 @@ fn members(story: &Story<'_>, seen: &[(&Operation, &Document)]) -> Vec<Violation
             merges.insert(member, operation);
         }
     }
-    // By which operation each member was first known to be there: its merge, or whoever saw it.
+    // The earliest operation that proves each member: its merge, or a read that contains it.
     let mut known: BTreeMap<&str, &Operation> = BTreeMap::new();
     for &(operation, document) in seen {
         for member in &document.members {

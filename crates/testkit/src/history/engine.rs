@@ -1,4 +1,4 @@
-//! Who does what a node is asked, here or in another process.
+//! The engines that perform the operations of a node, in this process or in another one.
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ use supersession::{
 
 use super::{Answer, Call, Document, Place, TokenId};
 
-/// The name of the counter in documents.
+/// Name of the counter in documents.
 const COUNTER: &str = "counter";
-/// What the names of merged members begin with.
+/// First character of the names of merged members.
 const MEMBER: char = 'm';
 
-/// What a client keeps of its session.
+/// The tokens that a client keeps for its session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Bare", into = "Bare")]
 pub struct Held {
@@ -40,13 +40,13 @@ impl Held {
         })
     }
 
-    /// The session.
+    /// Returns the session handle.
     #[must_use]
     pub fn handle(&self) -> &str {
         &self.handle
     }
 
-    /// Its user.
+    /// Returns the user of the session.
     #[must_use]
     pub fn user(&self) -> &str {
         &self.user
@@ -57,7 +57,8 @@ impl Held {
     }
 }
 
-/// On its way between processes, which is the only place where the tokens are bare.
+/// The serialized form of [`Held`], which is sent between processes. Only this type exposes the
+/// tokens.
 #[derive(Serialize, Deserialize)]
 struct Bare {
     user: String,
@@ -91,7 +92,7 @@ impl From<Held> for Bare {
     }
 }
 
-/// A [`Call`], with what is needed to carry it out.
+/// A [`Call`] with the data that is needed to perform it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as the calls of the same names")]
 pub enum Ask {
@@ -110,7 +111,7 @@ pub enum Ask {
 }
 
 impl Ask {
-    /// What is noted of it.
+    /// Returns the call that is recorded in the history.
     #[must_use]
     pub fn call(&self) -> Call {
         match self.clone() {
@@ -130,13 +131,13 @@ impl Ask {
     }
 }
 
-/// Carries out what a node is asked.
+/// Performs the operations of a node.
 #[async_trait]
 pub trait Engine: fmt::Debug + Send + Sync {
-    /// Carries it out; the answer, and what a client keeps from then on.
+    /// Performs an operation. Returns the answer, and what a client keeps from then on.
     async fn perform(&self, ask: Ask) -> (Answer, Option<Held>);
 
-    /// Whether it is worth asking.
+    /// Returns `true` if the engine can be expected to answer.
     fn is_up(&self) -> bool {
         true
     }
@@ -150,7 +151,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// The engine of the node of this number.
+    /// Creates the engine of the node with this number.
     #[must_use]
     pub fn new(number: usize, sessions: Sessions) -> Self {
         Self { number, sessions }
@@ -248,8 +249,8 @@ impl Local {
         })
     }
 
-    /// Nodes of an odd number leave anti-CSRF tokens off, as a route for other clients does: the
-    /// successor must be the same.
+    /// Refreshes the session. Nodes with an odd number disable anti-CSRF, as a route for
+    /// non-browser clients does. The successor must be the same.
     async fn refresh(&self, held: &Held) -> (Answer, Option<Held>) {
         let anti_csrf = if self.number.is_multiple_of(2) {
             AntiCsrfInput::Token(held.anti_csrf.as_ref())
@@ -337,7 +338,7 @@ fn whole<E>(read: Result<Option<JsonObject>, E>) -> Answer {
     }
 }
 
-/// What histories write. A payload has members of the protocol too.
+/// Returns the content that histories write. A payload also contains members of the protocol.
 fn ours(data: &Map<String, Value>) -> Document {
     Document {
         counter: data

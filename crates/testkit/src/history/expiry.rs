@@ -1,8 +1,7 @@
-//! What the passing of time ends, and what it does not: sessions that nobody refreshes, and the
-//! grace window of a refresh token.
+//! Rules about time: the expiry of sessions and the end of grace periods.
 //!
-//! An operation reads the clock at some moment between when it was asked and when it was answered,
-//! so every instant here is one of two: the earliest that is possible, or the latest.
+//! An operation reads the clock at some time between its start and its answer. Every time in this
+//! module is therefore a bound: the earliest or the latest possible one.
 
 use supersession::UnixMillis;
 
@@ -10,10 +9,10 @@ use super::judge::{Story, Terms};
 use super::life::names;
 use super::{Answer, Call, Operation, Rule, Violation};
 
-/// Uses of a session after its time.
+/// Finds uses of a session after its expiry.
 pub(super) fn check(story: &Story<'_>, terms: Terms) -> Vec<Violation> {
     let uses = story.own.iter().chain(story.of_user).filter(|operation| {
-        // An access token counts until it expires by itself, which a guard on the feed may rely on.
+        // An access token is valid until its own expiry, and a guard on the feed may rely on that.
         !matches!(operation.call, Call::Guard(_))
             && match &operation.answer {
                 Answer::Alive | Answer::Document(_) | Answer::Refreshed(..) => true,
@@ -26,44 +25,43 @@ pub(super) fn check(story: &Story<'_>, terms: Terms) -> Vec<Violation> {
         .collect()
 }
 
-/// Whether the session's time had come before the operation was asked, in every order that is
-/// possible.
+/// Returns `true` if the session had expired before the operation began, in every possible order.
 fn has_expired(story: &Story<'_>, operation: &Operation, terms: Terms) -> bool {
     let (Some(validity), Some(creation)) = (terms.validity, story.creation) else {
         return false;
     };
     let prolonged = prolongations(story).filter(|refresh| refresh.start < operation.end);
     let latest = prolonged
-        // Its own answer says nothing about how long the session had lived before it.
+        // A refresh proves nothing about the lifetime before it.
         .filter(|refresh| !std::ptr::eq(*refresh, operation))
         .map(|refresh| refresh.answered)
         .fold(creation.answered, UnixMillis::max);
     latest.after(validity) <= operation.asked
 }
 
-/// Whether the session's time may have come before the operation was answered.
+/// Returns `true` if the session may have expired before the operation was answered.
 pub(super) fn may_have_expired(story: &Story<'_>, operation: &Operation, terms: Terms) -> bool {
     let (Some(validity), Some(creation)) = (terms.validity, story.creation) else {
         return false;
     };
     let earliest = prolongations(story)
         .filter(|refresh| refresh.is_before(operation))
-        // Who comes second in the grace window prolongs nothing: the first did.
+        // The second refresh within a grace period does not extend the session. The first one did.
         .map(|refresh| refresh.asked.before(terms.grace.unwrap_or_default()))
         .fold(creation.asked, UnixMillis::max);
     earliest.after(validity) <= operation.answered
 }
 
-/// Whether this sign of an end may be one of time alone, and a refresh under way, which had begun in
-/// time, may have prolonged the session all the same. Each operation goes by the time at which it
-/// looked at the clock, so this end is none for good.
+/// Returns `true` if this end may be an expiry that does not last: a concurrent refresh that read
+/// the clock before the expiry may still extend the session. Each operation decides by the time at
+/// which it read the clock.
 pub(super) fn may_be_prolonged(story: &Story<'_>, end: &Operation, terms: Terms) -> bool {
     may_have_expired(story, end, terms)
         && prolongations(story).any(|refresh| refresh.start < end.end && !refresh.is_before(end))
 }
 
-/// Whether the token of this refresh may have been exchanged longer ago than the grace window is: it
-/// is then refused, and the session ended for it.
+/// Returns `true` if this refresh may have come after the grace period of its token. The token is
+/// then rejected as reused and the session revoked.
 pub(super) fn may_be_too_late(story: &Story<'_>, refresh: &Operation, terms: Terms) -> bool {
     let (Some(grace), Call::Refresh(_, token)) = (terms.grace, &refresh.call) else {
         return false;
@@ -76,7 +74,7 @@ pub(super) fn may_be_too_late(story: &Story<'_>, refresh: &Operation, terms: Ter
     })
 }
 
-/// The refreshes that have taken place, or may have.
+/// Returns the refreshes that took place or may have taken place.
 fn prolongations<'a>(story: &'a Story<'_>) -> impl Iterator<Item = &'a Operation> {
     story.own.iter().copied().filter(|operation| {
         let may_have = matches!(operation.answer, Answer::Refreshed(..) | Answer::Unknown);

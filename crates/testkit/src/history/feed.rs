@@ -1,5 +1,6 @@
-//! Guards that rely on the feed of endings. A session that was ended elsewhere may pass until the
-//! feed has told of it; one that this node has ended, or whose end it has told, may not.
+//! Rules about guards that rely on the revocation feed. A guard may accept a session that another
+//! node has revoked until its own node is notified. It must not accept a session that its own node
+//! has revoked or has been notified of.
 
 use super::expiry::may_be_prolonged;
 use super::judge::{Story, Terms};
@@ -28,7 +29,7 @@ pub(super) fn check(story: &Story<'_>, terms: Terms) -> Vec<Violation> {
         .collect()
 }
 
-/// Whether the node that answered this has known of the end since.
+/// Returns `true` if the answer shows that this node knew about the end of the session.
 fn knows_the_end(story: &Story<'_>, operation: &Operation) -> bool {
     match (&operation.call, &operation.answer) {
         (Call::Await(_) | Call::Guard(_) | Call::Verify(_), Answer::Gone) | (_, Answer::Theft) => {

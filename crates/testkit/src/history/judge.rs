@@ -1,4 +1,4 @@
-//! The verdict: what is broken, and by which operations it shows.
+//! The judge: finds violations, and the operations that prove them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,57 +6,59 @@ use std::time::Duration;
 
 use super::{Answer, Call, Operation, documents, expiry, feed, life, lineage};
 
-/// How long things last, by the clock of the nodes. Nothing ends by itself where nothing is said.
+/// Lifetimes, measured by the nodes' clock. `None` means unlimited.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Terms {
-    /// How long after its exchange a refresh token gets the same successor again.
+    /// Grace period in which a rotated refresh token is exchanged for the same successor.
     pub grace: Option<Duration>,
-    /// How long a session lives without a refresh.
+    /// Lifetime of a session without a refresh.
     pub validity: Option<Duration>,
 }
 
-/// What a history must not show.
+/// A rule that a history must not violate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
-    /// A merge that was answered is missing from what was read later, and stays missing.
+    /// An answered merge is missing from a later read and never reappears.
     LostWrite,
-    /// A counter is lower than what was counted before it was read, or gave two the same number.
+    /// A counter is lower than the number of increments before the read, or two increments returned
+    /// the same value.
     LostUpdate,
-    /// The data hold more than was asked for: a member of nobody, or a count too many.
+    /// A document contains more than was written: an unknown member, or a count that is too high.
     PhantomWrite,
-    /// What was read lacks a write that was answered before, and that is there later.
+    /// A read lacks a write that was answered before, and a later read contains it.
     StaleRead,
-    /// A session that was seen gone, or whose end was answered, is found again.
+    /// A session is found again after it was seen gone, or after its revocation was answered.
     Resurrected,
-    /// A session is gone, and nobody asked for its end.
+    /// A session is gone without a cause.
     EndedForNoReason,
-    /// Two calls answered that it was they who ended the same session.
+    /// Two calls both reported that they revoked the same session.
     EndedTwice,
-    /// A refresh was refused although the token was good and nobody asked for the session's end.
+    /// A refresh was rejected although the token was valid and no call had ended the session.
     LoggedOut,
-    /// Two different refresh tokens follow the same one, or one follows two.
+    /// A refresh token has two different successors, or two predecessors.
     TwoSuccessors,
-    /// A refresh token was exchanged after the successor of its successor was.
+    /// A refresh token was exchanged after its successor had already been exchanged.
     StaleTokenAccepted,
-    /// A list lacks a session that was there before it began, and later, or that nobody ended.
+    /// A list lacks a session that existed before the list began and later, or that no call had
+    /// ended.
     ForgottenInList,
-    /// There is a session that nobody has created.
+    /// A session exists that no call has created.
     PhantomSession,
-    /// A session was used after its time, whoever refreshed it last.
+    /// A session was used after its expiry, counted from the last refresh.
     OutlivedItsExpiry,
-    /// A guard that relies on the feed of endings let a session through after its own node had ended
-    /// it, or had told of its end.
+    /// A guard that relies on the revocation feed accepted a session after its own node had revoked
+    /// it or had been notified of its end.
     ServedAfterTold,
 }
 
-/// A rule that is broken.
+/// A violated rule.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// The rule.
+    /// The violated rule.
     pub rule: Rule,
-    /// The session, or the user.
+    /// The session or the user.
     pub subject: String,
-    /// The operations by which it shows; they contradict each other in any order.
+    /// The operations that prove the violation. They contradict each other in every order.
     pub operations: Vec<Operation>,
 }
 
@@ -94,19 +96,19 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What came out.
+/// The result of the judge.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// How many operations were judged.
+    /// Number of operations that were judged.
     pub judged: usize,
-    /// Of how many of them it is not known whether they took place.
+    /// Number of operations with an unknown outcome.
     pub unknown: usize,
-    /// At most one of each rule for each session and each document.
+    /// The violations, at most one per rule for each session and each document.
     pub violations: Vec<Violation>,
 }
 
 impl Report {
-    /// The rules that are broken.
+    /// Returns the violated rules.
     #[must_use]
     pub fn broken(&self) -> BTreeSet<Rule> {
         self.violations
@@ -135,15 +137,15 @@ impl fmt::Display for Report {
     }
 }
 
-/// What concerns one session.
+/// The operations that concern one session.
 #[derive(Default)]
 pub(super) struct Story<'a> {
     pub(super) handle: &'a str,
-    /// The answered creation.
+    /// The creation, if it was answered.
     pub(super) creation: Option<&'a Operation>,
-    /// Those that name the session.
+    /// The operations that name the session.
     pub(super) own: Vec<&'a Operation>,
-    /// Those on all sessions of its user.
+    /// The operations on all sessions of its user.
     pub(super) of_user: &'a [&'a Operation],
 }
 
@@ -198,7 +200,7 @@ pub fn judge(operations: &[Operation], terms: Terms) -> Report {
         unknown: operations
             .iter()
             .filter(|operation| operation.answer == Answer::Unknown)
-            // Whose session goes on is not told anything.
+            // A wait has no answer while its session is live.
             .filter(|operation| !matches!(operation.call, Call::Await(_)))
             .count(),
         violations,

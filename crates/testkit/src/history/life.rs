@@ -1,4 +1,4 @@
-//! Sessions that are there and that are gone.
+//! Rules about the existence of sessions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,13 +6,13 @@ use super::expiry::{may_be_prolonged, may_be_too_late, may_have_expired};
 use super::judge::{Story, Terms};
 use super::{Answer, Call, Operation, Rule, Violation};
 
-/// What an operation says about a session.
+/// The information that an operation gives about a session.
 enum Sign {
-    /// It was there at some moment between start and end.
+    /// The session existed at some time between start and end.
     Alive,
-    /// It was gone at the end at the latest.
+    /// The session was gone at the end at the latest.
     Gone,
-    /// It was not in the list.
+    /// The session was not in the list.
     Unlisted,
 }
 
@@ -38,7 +38,8 @@ pub(super) fn check(story: &Story<'_>, terms: Terms) -> Vec<Violation> {
     if let [first, second, ..] = claims[..] {
         found(Rule::EndedTwice, &[first, second]);
     }
-    // It was there when they began. One that has expired may still be there to be deleted.
+    // The session existed when these operations began. An expired session is an exception: its row
+    // may not have been deleted yet.
     alive.extend(
         claims
             .into_iter()
@@ -67,7 +68,8 @@ pub(super) fn check(story: &Story<'_>, terms: Terms) -> Vec<Violation> {
     violations
 }
 
-/// The earliest sign of an end for good, and a sign of life that is later for certain.
+/// Returns the earliest evidence of a final end, together with evidence of life that is definitely
+/// later.
 fn contradiction<'a>(
     story: &Story<'_>,
     ends: &[&'a Operation],
@@ -100,17 +102,18 @@ fn sign(story: &Story<'_>, operation: &Operation) -> Option<Sign> {
         }
         (_, Answer::Listed(_)) if names(&operation.answer, story.handle) => Some(Sign::Alive),
         (_, Answer::Listed(_)) => was_created().then_some(Sign::Unlisted),
-        // A guard's node may not have been told yet; `feed` has more to say about it.
+        // The guard's node may not have been notified yet. The module `feed` checks these.
         (_, Answer::Unknown | Answer::Created(..) | Answer::RotatedOut) | (_, Answer::Alive) => {
             None
         }
     }
 }
 
-/// Whether somebody asked for the end of the session before `gone` was over, or its time had come.
+/// Returns `true` if a call that ends the session began before `gone` ended, or if the session may
+/// have expired.
 ///
-/// A revocation that found nothing counts too: a store may try again when it has lost its
-/// connection, and then finds that its first attempt was carried out.
+/// A revocation that found nothing counts too. A store can retry it after a lost connection and
+/// then find that its first attempt was executed.
 fn has_cause(story: &Story<'_>, gone: &Operation, terms: Terms) -> bool {
     let asked_for = story
         .own
@@ -139,7 +142,8 @@ pub(super) fn names(answer: &Answer, handle: &str) -> bool {
     }
 }
 
-/// Handles in lists that no creation answered, and that no creation of unknown outcome explains.
+/// Finds handles in lists that no creation returned and that no creation with an unknown outcome
+/// explains.
 pub(super) fn sessions_of_nobody(operations: &[Operation]) -> Vec<Violation> {
     let created: BTreeSet<&str> = operations
         .iter()

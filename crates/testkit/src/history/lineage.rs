@@ -1,4 +1,4 @@
-//! The refresh tokens of a session form a line.
+//! Rules about refresh tokens: the tokens of a session form a single chain.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub(super) fn check(story: &Story<'_>, terms: Terms) -> Vec<Violation> {
             (Call::Replay(..), Answer::Refreshed(..)) => {
                 found(Rule::StaleTokenAccepted, &[operation]);
             }
-            // The token was good. Had the session ended, it would be gone.
+            // The token was valid. If the session had ended, the answer would be `Gone`.
             (Call::Refresh(..), Answer::Theft) if !may_be_too_late(story, operation, terms) => {
                 found(Rule::LoggedOut, &[operation]);
             }
@@ -39,7 +39,7 @@ pub(super) fn check(story: &Story<'_>, terms: Terms) -> Vec<Violation> {
             found(Rule::TwoSuccessors, &[first, operation]);
         }
     }
-    // By when each token had certainly been exchanged.
+    // The exchange of each token that ended first.
     let mut exchanged: BTreeMap<TokenId, &Operation> = BTreeMap::new();
     for &(token, _, operation) in &exchanges {
         let earliest = exchanged.entry(token).or_insert(operation);

@@ -1,23 +1,24 @@
-//! Did a store keep its promises, whatever happened meanwhile? A [`History`] of what was asked and
-//! answered, and [`judge`], which reads it afterwards.
+//! Consistency checks of concurrent executions: a [`History`] records operations and their answers,
+//! and [`judge`] checks it afterwards for violations of the promises.
 //!
-//! Tasks drive [`Node`]s, each with a [`Sessions`](supersession::Sessions) value and connections of
-//! its own; every operation is noted with when it began, when it ended, what was asked and what was
-//! answered. An error leaves open whether the operation took place ([`Answer::Unknown`]). The judge
-//! knows no more than that: of two operations the first came first only if it ended before the
-//! second began. What it reports is therefore wrong in *every* order that is possible. See [`Rule`]
-//! for what it looks at.
+//! Tasks drive [`Node`]s, each with its own [`Sessions`](supersession::Sessions) and its own
+//! connections. Every operation is recorded with its start, its end, the call and the answer. After
+//! an error it is unknown if the operation took place ([`Answer::Unknown`]). The judge has no other
+//! information: one operation precedes another only if it ended before the other began. It
+//! therefore reports only histories that are wrong in *every* possible order. [`Rule`] lists the
+//! violations that it looks for.
 //!
-//! One thing is up to the workload: the refresh tokens of a session are used in turn, by anybody and
-//! any number of times at once, but the successor of a token only when nobody uses the token itself
-//! any more. Whoever breaks this asks for a [`Call::Replay`].
+//! The workload must follow one rule. The refresh tokens of a session are used in sequence: any
+//! number of tasks may present the same token at once, but its successor may be presented only
+//! after the last use of the token itself. A workload that violates this on purpose makes a
+//! [`Call::Replay`].
 //!
-//! What the passing of time allows and demands, the judge knows from [`Terms`], and from a clock that
-//! all nodes share and that goes forward only ([`History::with_clock`]). Without one, no session
-//! expires and no grace window ends.
+//! The judge takes the lifetimes from [`Terms`], and the time from a clock that all nodes share and
+//! that never goes back ([`History::with_clock`]). Without them, no session expires and no grace
+//! period ends.
 //!
-//! A node asks an [`Engine`]: one in this process ([`Local`]), or whatever carries an [`Ask`] to
-//! another process and its answer back.
+//! A node forwards each operation to an [`Engine`]: one in this process ([`Local`]), or one that
+//! sends an [`Ask`] to another process and returns its answer.
 //!
 //! # Examples
 //! ```
@@ -71,12 +72,12 @@ pub use engine::{Ask, Engine, Held, Local};
 pub use judge::{Report, Rule, Terms, Violation, judge};
 pub use node::Node;
 
-/// Tells refresh tokens apart, without being of use to anybody.
+/// Identifies a refresh token in a history without being usable as a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TokenId(pub u64);
 
 impl TokenId {
-    /// The id of a token.
+    /// Returns the id of a token.
     #[must_use]
     pub fn of(token: &RefreshToken) -> Self {
         let mut hasher = DefaultHasher::new();
@@ -85,19 +86,19 @@ impl TokenId {
     }
 }
 
-/// A document, by its session or its user.
+/// A document, identified by its session or its user.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Place {
-    /// The data of a session.
+    /// The session data of a session.
     SessionData(String),
-    /// The access token payload of a session, as it is stored.
+    /// The stored access token payload of a session.
     Payload(String),
     /// The metadata of a user.
     Metadata(String),
 }
 
 impl Place {
-    /// The session; none if it is of a user.
+    /// Returns the session, or `None` for a document of a user.
     #[must_use]
     pub fn session(&self) -> Option<&str> {
         match self {
@@ -107,102 +108,106 @@ impl Place {
     }
 }
 
-/// What was asked. Sessions go by their handles.
+/// An operation's request. Sessions are identified by their handles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// A new session of this user.
+    /// Creates a session for this user.
     Create(String),
-    /// Whether the database has this session.
+    /// Checks in the database that the session is live.
     Verify(String),
-    /// Whether a guard that relies on the store's feed of endings lets the session through.
+    /// Checks the session as a guard does that relies on the store's revocation feed.
     Guard(String),
-    /// To be told when the session ends.
+    /// Waits until the session ends.
     Await(String),
-    /// A document.
+    /// Reads a document.
     Read(Place),
-    /// One more on the counter in a document, by a modification.
+    /// Increments the counter in a document by a modification.
     Increment(Place),
-    /// A member of its own in a document, by a merge.
+    /// Adds a unique member to a document by a merge.
     Merge(Place, String),
-    /// The successor of a refresh token that is current, or was until a moment ago.
+    /// Exchanges a refresh token that is current, or that was replaced a moment ago.
     Refresh(String, TokenId),
-    /// A refresh with a token that is known to be good no more: it must be refused, and ends the
-    /// session.
+    /// Presents a refresh token that is known to be invalid. It must be rejected, and the session
+    /// is revoked.
     Replay(String, TokenId),
-    /// The end of a session.
+    /// Revokes a session.
     Revoke(String),
-    /// The end of all sessions of a user.
+    /// Revokes all sessions of a user.
     RevokeAll(String),
-    /// The sessions of a user.
+    /// Lists the sessions of a user.
     List(String),
 }
 
-/// What was answered.
+/// An operation's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// An error, or nothing yet: it may have taken place, may still do so, or not.
+    /// An error, or no answer yet. The operation may have taken place, may still take place, or may
+    /// never take place.
     Unknown,
-    /// A session, and its first refresh token.
+    /// The new session and its first refresh token.
     Created(String, TokenId),
-    /// The session is there.
+    /// The session is live.
     Alive,
-    /// There is no such session, or not any more.
+    /// The session does not exist, or no longer exists.
     Gone,
-    /// The access token is of an older branch, or has expired; says nothing about the session.
+    /// The access token belongs to a rotated-out branch, or has expired. Says nothing about the
+    /// session.
     RotatedOut,
-    /// The document, after what was asked for.
+    /// The document after the operation.
     Document(Document),
-    /// The next refresh token, and the payload in the access token beside it.
+    /// The next refresh token, and the payload of the access token that was issued with it.
     Refreshed(TokenId, Document),
-    /// A refresh token was used again, and its session ended for it.
+    /// A refresh token was reused, and the session was revoked.
     Theft,
-    /// These sessions ended by this call.
+    /// The sessions that this call revoked.
     Revoked(Vec<String>),
-    /// These sessions are there.
+    /// The sessions that exist.
     Listed(Vec<String>),
 }
 
-/// What the documents of a history hold.
+/// The content of a document in a history.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
-    /// How often it was counted.
+    /// Value of the counter.
     pub counter: u64,
-    /// What was merged.
+    /// The merged members.
     pub members: BTreeSet<String>,
 }
 
-/// One operation. `start` and `end` are moments of one order that all tasks of the process share.
+/// A recorded operation. `start` and `end` are positions in a single order that all tasks of the
+/// process share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// The node that was asked.
+    /// The node that performed it.
     pub node: usize,
-    /// When it was asked.
+    /// Position at which it began.
     pub start: u64,
-    /// When it was answered; [`u64::MAX`] if it never was.
+    /// Position at which it was answered, or [`u64::MAX`] if it never was.
     pub end: u64,
-    /// What the clock of the nodes showed before it was asked.
+    /// Time of the nodes' clock before the operation.
     pub asked: UnixMillis,
-    /// What it showed after the answer.
+    /// Time of the nodes' clock after the answer.
     pub answered: UnixMillis,
-    /// What was asked.
+    /// The request.
     pub call: Call,
-    /// What was answered.
+    /// The answer.
     pub answer: Answer,
 }
 
 impl Operation {
-    /// Whether this one was over when the other began. One of unknown outcome may never be: whoever
-    /// has given up does not know what is still under way.
+    /// Returns `true` if this operation ended before `other` began. An operation with an unknown
+    /// outcome is never before another one, because it may still be executed after its caller has
+    /// given up.
     #[must_use]
     pub fn is_before(&self, other: &Self) -> bool {
         self.answer != Answer::Unknown && self.end < other.start
     }
 }
 
-/// All operations of a run, by all nodes.
+/// All operations of a run, on all nodes.
 pub struct History {
-    /// Counts moments. A count that is taken later is greater, on every thread, which no clock that
-    /// measures time can promise.
+    /// Counts positions. A later increment returns a greater value on every thread, which no clock
+    /// guarantees.
     moments: AtomicU64,
     clock: Arc<dyn Clock>,
     operations: Mutex<Vec<Operation>>,
@@ -211,13 +216,13 @@ pub struct History {
 }
 
 impl History {
-    /// Nothing has happened, and no time passes.
+    /// Creates an empty history in which no time passes.
     #[must_use]
     pub fn new() -> Self {
         Self::with_clock(ManualClock::new(UnixMillis::default()))
     }
 
-    /// Nothing has happened. The clock is the one of all nodes.
+    /// Creates an empty history. All nodes must use this clock.
     #[must_use]
     pub fn with_clock(clock: impl Clock) -> Self {
         Self {
@@ -229,7 +234,7 @@ impl History {
         }
     }
 
-    /// Notes that something is asked. To be given to [`Self::end`].
+    /// Records the start of an operation. The result must be passed to [`Self::end`].
     pub fn begin(&self, node: usize, call: Call) -> usize {
         let asked = self.clock.now();
         let mut operations = self.lock();
@@ -245,7 +250,7 @@ impl History {
         operations.len() - 1
     }
 
-    /// Notes what was answered.
+    /// Records the answer of an operation.
     pub fn end(&self, operation: usize, answer: Answer) {
         let answered = self.clock.now();
         let moment = self.moments.fetch_add(1, Ordering::SeqCst);
@@ -264,17 +269,17 @@ impl History {
         }
     }
 
-    /// How many operations were answered so far.
+    /// Returns the number of operations answered so far.
     pub fn answered(&self) -> usize {
         self.answered.load(Ordering::SeqCst)
     }
 
-    /// How many ended in an error so far.
+    /// Returns the number of operations that have failed so far.
     pub fn unknown(&self) -> usize {
         self.unknown.load(Ordering::SeqCst)
     }
 
-    /// What has happened, in the order in which it was asked.
+    /// Returns the recorded operations, ordered by start.
     #[must_use]
     pub fn operations(&self) -> Vec<Operation> {
         self.lock().clone()

@@ -1,4 +1,4 @@
-//! A node under test: asks its engine, and notes what it asked and what it was told.
+//! A node under test: forwards operations to its engine and records them.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use supersession::Sessions;
 
 use super::{Answer, Ask, Engine, Held, History, Local, Place};
 
-/// One of several engines on the same store.
+/// One of several nodes on the same store.
 #[derive(Clone, Debug)]
 pub struct Node {
     number: usize,
@@ -15,13 +15,13 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that notes what it does in this history.
+    /// Creates a node on an engine in this process that records its operations in `history`.
     #[must_use]
     pub fn new(number: usize, sessions: Sessions, history: &Arc<History>) -> Self {
         Self::over(number, Arc::new(Local::new(number, sessions)), history)
     }
 
-    /// A node over an engine that may be anywhere.
+    /// Creates a node on any engine.
     #[must_use]
     pub fn over(number: usize, engine: Arc<dyn Engine>, history: &Arc<History>) -> Self {
         Self {
@@ -31,28 +31,28 @@ impl Node {
         }
     }
 
-    /// Whether it is worth asking.
+    /// Returns `true` if the engine can be expected to answer.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.engine.is_up()
     }
 
-    /// Creates a session; none if whether it did is not known.
+    /// Creates a session. Returns `None` if the outcome is unknown.
     pub async fn create(&self, user: &str) -> Option<Held> {
         self.exchange(Ask::Create(user.to_owned())).await.1
     }
 
-    /// Verifies the access token, and asks the database about its session.
+    /// Verifies the access token and checks the session in the database.
     pub async fn verify(&self, held: &Held) -> Answer {
         self.ask(Ask::Verify(held.clone())).await
     }
 
-    /// Verifies the access token, and relies on the feed of endings.
+    /// Verifies the access token and relies on the revocation feed.
     pub async fn guard(&self, held: &Held) -> Answer {
         self.ask(Ask::Guard(held.clone())).await
     }
 
-    /// Waits to be told that the session has ended.
+    /// Waits until the session has ended.
     pub async fn wait_for_end(&self, held: &Held) -> Answer {
         self.ask(Ask::Await(held.clone())).await
     }
@@ -62,32 +62,32 @@ impl Node {
         self.ask(Ask::Read(place.clone())).await
     }
 
-    /// Counts one on.
+    /// Increments the counter.
     pub async fn increment(&self, place: &Place) -> Answer {
         self.ask(Ask::Increment(place.clone())).await
     }
 
-    /// Merges a member, of a name that nobody else merges and that begins with `m`.
+    /// Merges a member. The name must be unique and begin with `m`.
     pub async fn merge(&self, place: &Place, member: &str) -> Answer {
         self.ask(Ask::Merge(place.clone(), member.to_owned())).await
     }
 
-    /// Refreshes; what the client keeps from then on.
+    /// Refreshes the session. Also returns what the client keeps from then on.
     pub async fn refresh(&self, held: &Held) -> (Answer, Option<Held>) {
         self.exchange(Ask::Refresh(held.clone())).await
     }
 
-    /// Refreshes with what is known to be good no more.
+    /// Presents a refresh token that is known to be invalid.
     pub async fn replay(&self, held: &Held) -> Answer {
         self.ask(Ask::Replay(held.clone())).await
     }
 
-    /// Ends a session.
+    /// Revokes a session.
     pub async fn revoke(&self, session: &str) -> Answer {
         self.ask(Ask::Revoke(session.to_owned())).await
     }
 
-    /// Ends all sessions of a user.
+    /// Revokes all sessions of a user.
     pub async fn revoke_all(&self, user: &str) -> Answer {
         self.ask(Ask::RevokeAll(user.to_owned())).await
     }

@@ -1,4 +1,4 @@
-//! Histories written by hand: each rule, and the nearest history that keeps it.
+//! Hand-written histories: each rule, a history that violates it, and a similar one that does not.
 
 use std::time::Duration;
 
@@ -98,7 +98,7 @@ fn breaks(rule: Rule, operations: &[Operation]) {
 fn an_answered_merge_is_there() {
     let merged = || merge(2, 3, document(0, &["m"]));
     breaks(Rule::LostWrite, &[merged(), read(4, 5, document(0, &[]))]);
-    // They overlap.
+    // The operations overlap.
     keeps(&[
         merge(2, 5, document(0, &["m"])),
         read(4, 6, document(0, &[])),
@@ -158,7 +158,7 @@ fn a_counter_is_between_what_was_answered_and_what_was_asked() {
         Rule::LostUpdate,
         &[&counted[..], &[read(6, 7, document(0, &[]))]].concat(),
     );
-    // At once, and the same number.
+    // Concurrent increments that return the same number.
     let same = [
         increment(2, 4, document(1, &[])),
         increment(3, 5, document(1, &[])),
@@ -174,7 +174,7 @@ fn the_dead_stay_dead() {
         &[revoke(2, 3, ended()), read(4, 5, alive())],
     );
     keeps(&[revoke(2, 4, ended()), read(3, 5, alive())]);
-    // A revocation of unknown outcome may take its time, but then it is done.
+    // A revocation with an unknown outcome may take effect late, but then it is final.
     let unknown = || revoke(2, 3, Answer::Unknown);
     keeps(&[unknown(), read(4, 5, alive()), read(6, 7, Answer::Gone)]);
     let back = [unknown(), read(4, 5, Answer::Gone), read(6, 7, alive())];
@@ -261,13 +261,13 @@ fn refresh_with(start: u64, end: u64, members: &[&str]) -> Operation {
 #[test]
 fn a_refreshed_token_has_the_payload_that_is_stored() {
     keeps(&[merge_payload(2, 3), refresh_with(4, 5, &["m"])]);
-    // They overlap.
+    // The operations overlap.
     keeps(&[merge_payload(2, 5), refresh_with(4, 6, &[])]);
-    // What was taken away or added is restored by a stale token.
+    // A stale token in place of a fresh one would restore old values.
     let lost = [merge_payload(2, 3), refresh_with(4, 5, &[])];
     breaks(Rule::LostWrite, &lost);
     breaks(Rule::PhantomWrite, &[refresh_with(4, 5, &["m"])]);
-    // It is another document than the session's data.
+    // The session data is a different document.
     let elsewhere = operation(4, 5, Call::Read(data()), document(0, &[]));
     keeps(&[merge_payload(2, 3), elsewhere]);
     let gone = operation(2, 3, Call::Merge(payload(), "m".to_owned()), Answer::Gone);
@@ -290,7 +290,7 @@ const TERMS: Terms = Terms {
     validity: Some(Duration::from_millis(100)),
 };
 
-/// The same operation at a time of the clock that all nodes share.
+/// Returns the same operation at this time of the shared clock.
 fn at(asked: u64, answered: u64, operation: Operation) -> Operation {
     Operation {
         asked: UnixMillis::new(asked),
@@ -312,7 +312,7 @@ fn comes_to(rules: &[Rule], operations: &[Operation]) {
 #[test]
 fn a_session_lives_as_long_as_it_should_and_no_longer() {
     let alive = || document(0, &[]);
-    // Created at 0, and never refreshed.
+    // Created at 0 and never refreshed.
     comes_to(&[], &[at(99, 99, read(2, 3, alive()))]);
     comes_to(
         &[Rule::OutlivedItsExpiry],
@@ -329,16 +329,16 @@ fn a_session_lives_as_long_as_it_should_and_no_longer() {
     );
     comes_to(&[], &[at(100, 100, list(2, 3, &[]))]);
     comes_to(&[Rule::ForgottenInList], &[at(99, 99, list(2, 3, &[]))]);
-    // The time came while it was asked.
+    // The session expired during the operation.
     comes_to(&[], &[at(99, 101, read(2, 3, alive()))]);
     comes_to(&[], &[at(99, 101, read(2, 3, Answer::Gone))]);
-    // What is over may still be there to be deleted.
+    // The row of an expired session may not have been deleted yet.
     let swept = [
         at(100, 100, read(2, 3, Answer::Gone)),
         at(100, 100, revoke(4, 5, ended())),
     ];
     comes_to(&[], &swept);
-    // But nobody finds it alive again.
+    // The session must not be found live again.
     let back = [
         at(99, 101, read(2, 3, Answer::Gone)),
         at(99, 101, read(4, 5, alive())),
@@ -360,9 +360,10 @@ fn a_refresh_makes_a_session_live_longer() {
         &[Rule::EndedForNoReason],
         &[refreshed_at_50(), read(130, Answer::Gone)],
     );
-    // It may have been the second in a grace window of 10, which prolongs nothing.
+    // This may have been the second refresh in a grace period of 10, which does not extend the
+    // session.
     comes_to(&[], &[refreshed_at_50(), read(145, Answer::Gone)]);
-    // One of unknown outcome may have been carried out at any time.
+    // A refresh with an unknown outcome may have been executed at any time.
     let unknown = Operation {
         answered: UnixMillis::new(u64::MAX),
         ..refresh(2, 3, 0, Answer::Unknown)
@@ -377,7 +378,7 @@ fn a_refresh_that_began_in_time_may_still_prolong() {
     let alive = || at(110, 110, read(8, 9, document(0, &[])));
     let refresh = |start| at(99, 100, refresh(start, 7, 0, refreshed(1)));
     comes_to(&[], &[refresh(3), gone(), alive()]);
-    // One that began when the end was known.
+    // A refresh that began after the end was known.
     let late = [gone(), at(100, 100, refresh(6)), alive()];
     comes_to(&[Rule::Resurrected, Rule::OutlivedItsExpiry], &late);
 }
@@ -389,7 +390,7 @@ fn who_refreshes_after_the_grace_window_may_be_logged_out() {
     let gone = || at(11, 11, read(6, 7, Answer::Gone));
     comes_to(&[], &[first(), second(11, Answer::Theft), gone()]);
     comes_to(&[Rule::LoggedOut], &[first(), second(10, Answer::Theft)]);
-    // Nobody else has used the token.
+    // No other operation has used the token.
     comes_to(&[Rule::LoggedOut], &[second(11, Answer::Theft)]);
     comes_to(
         &[Rule::EndedForNoReason],
@@ -409,7 +410,7 @@ fn a_guard_knows_what_its_node_knows() {
         ..operation
     };
     let revoked = || on_node_1(revoke(2, 3, ended()));
-    // Revoked elsewhere: until this node is told, it may let the session through.
+    // Revoked on another node: this node may accept the session until it is notified.
     keeps(&[revoked(), guard(0, 4, 5, Answer::Alive)]);
     keeps(&[revoked(), guard(0, 6, 8, Answer::Alive), told(2, 7)]);
     keeps(&[revoked(), told(2, 5), guard(0, 6, 7, Answer::Gone)]);
@@ -417,12 +418,12 @@ fn a_guard_knows_what_its_node_knows() {
         Rule::ServedAfterTold,
         &[revoked(), told(2, 5), guard(0, 6, 7, Answer::Alive)],
     );
-    // Revoked by this node: at once.
+    // Revoked on this node: the guard must reject immediately.
     breaks(
         Rule::ServedAfterTold,
         &[revoked(), guard(1, 4, 5, Answer::Alive)],
     );
-    // Refused once, refused for good.
+    // Once the guard has rejected, it must not accept again.
     let wavering = [
         revoked(),
         guard(0, 4, 5, Answer::Gone),
@@ -434,7 +435,7 @@ fn a_guard_knows_what_its_node_knows() {
         Rule::ServedAfterTold,
         &[revoked(), checked, guard(0, 6, 7, Answer::Alive)],
     );
-    // A guard refuses nobody without cause, and nobody is told of an end that is none.
+    // A guard must not reject without a cause, and a wait must not resolve without an end.
     breaks(Rule::EndedForNoReason, &[guard(0, 2, 3, Answer::Gone)]);
     breaks(Rule::EndedForNoReason, &[told(2, 3)]);
 }

@@ -1,4 +1,4 @@
-//! Certificates for servers that speak TLS.
+//! Certificates for test servers with TLS.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,23 +12,23 @@ const STEPS: [&str; 3] = [
     "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem",
 ];
 
-/// A certificate for 127.0.0.1, of an authority that no system knows. All files are PEM.
+/// A certificate for 127.0.0.1, issued by an authority that no system trusts. All files are PEM.
 #[derive(Clone, Debug)]
 pub struct Certificates {
     /// The authority's certificate.
     pub authority: PathBuf,
     /// The server's certificate.
     pub certificate: PathBuf,
-    /// The key of the server's certificate.
+    /// The private key of the server's certificate.
     pub key: PathBuf,
 }
 
 impl Certificates {
-    /// Makes an authority and a certificate in this directory. None where there is no `openssl`,
-    /// which it says.
+    /// Creates an authority and a certificate in this directory. Returns `None` and reports it if
+    /// `openssl` is not installed.
     ///
     /// # Panics
-    /// When `openssl` does not do what it is told.
+    /// If `openssl` fails.
     #[must_use]
     pub fn make(directory: &Path) -> Option<Self> {
         if Command::new("openssl").arg("version").output().is_err() {
@@ -52,10 +52,10 @@ impl Certificates {
         })
     }
 
-    /// The authority's certificate, as whoever trusts it is given it.
+    /// Returns the authority's certificate, for clients that must trust it.
     ///
     /// # Panics
-    /// When its file is gone.
+    /// If its file no longer exists.
     #[must_use]
     pub fn authority_pem(&self) -> Vec<u8> {
         fs::read(&self.authority).unwrap()

@@ -1,5 +1,5 @@
-//! Servers that tests start for themselves, on free ports of the loopback interface, with their
-//! data in a directory of their own. They are gone when the test binary is, however it ends.
+//! Servers that tests start for themselves, on free ports of the loopback interface and with their
+//! own data directories. They stop when the test binary ends, however it ends.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,11 +20,11 @@ pub use postgres::PostgresServer;
 pub use program::Program;
 pub use redis::{RedisCluster, RedisServer};
 
-/// Says that a test is left out because `what` is missing, past the harness, which keeps what
-/// passing tests print.
+/// Reports that a test is skipped because `what` is not installed. Writes directly to standard
+/// error, because the test harness captures the output of passing tests.
 ///
 /// # Panics
-/// Under `CI=true`, where nothing may be missing.
+/// If `CI=true`, where nothing may be skipped.
 pub fn skip(what: &str, install: &str) {
     let test = std::thread::current();
     let test = test.name().unwrap_or("a test").to_owned();

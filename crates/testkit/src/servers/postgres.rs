@@ -12,13 +12,13 @@ use super::skip;
 
 const INSTALL: &str = "apt-get install postgresql";
 const USER: &str = "tester";
-/// With characters that a URL must encode, and easy to look for in logs.
+/// Contains characters that must be encoded in a URL, and is easy to search for in logs.
 const PASSWORD: &str = "pa/ss@word";
 
 /// A PostgreSQL server with a fresh, empty cluster, on a free port of the loopback interface.
 ///
-/// Needs Debian's `postgresql` package, or `initdb` in the path; another place can be given in
-/// `POSTGRES_BIN`. Durable as PostgreSQL is by default.
+/// Requires Debian's `postgresql` package, or `initdb` in the `PATH`. `POSTGRES_BIN` overrides the
+/// location. Durability settings are PostgreSQL's defaults.
 pub struct PostgresServer {
     directory: PathBuf,
     port: u16,
@@ -28,8 +28,8 @@ pub struct PostgresServer {
 }
 
 impl PostgresServer {
-    /// The one server that all tests of a binary share; started by whoever asks first, stopped when
-    /// the binary ends. `None`, after a word to whoever reads, if PostgreSQL is not installed.
+    /// Returns the server that all tests of a binary share. The first call starts it, and it stops
+    /// when the binary ends. Returns `None` and reports it if PostgreSQL is not installed.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<PostgresServer>> = OnceLock::new();
         if programs().is_none() {
@@ -39,12 +39,13 @@ impl PostgresServer {
         SHARED.get_or_init(Self::start).as_ref()
     }
 
-    /// A server of one's own, stopped when it is dropped; `None` as [`shared`](Self::shared).
+    /// Starts a server that stops on drop. Returns `None` in the same cases as
+    /// [`shared`](Self::shared).
     pub fn start() -> Option<Self> {
         Self::start_with(None)
     }
 
-    /// A server of one's own that speaks TLS with this certificate and key, both in PEM.
+    /// Starts a server with TLS and this certificate and key, both in PEM.
     pub fn start_encrypted(certificate: &Path, key: &Path) -> Option<Self> {
         Self::start_with(Some((certificate, key)))
     }
@@ -69,7 +70,7 @@ impl PostgresServer {
             ] {
                 let copy = directory.join(name);
                 fs::copy(file, &copy).unwrap();
-                // PostgreSQL takes no key that others can read.
+                // PostgreSQL rejects a key file that other users can read.
                 fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
                 settings.push(format!("{setting}={}", copy.display()));
             }
@@ -102,33 +103,33 @@ impl PostgresServer {
         Some(server)
     }
 
-    /// The URL of the database `postgres` over TCP, with the password.
+    /// Returns the URL of the database `postgres` over TCP, including the password.
     pub fn url(&self) -> String {
         self.url_at(self.port)
     }
 
-    /// The same over another port, such as that of a proxy.
+    /// Returns the URL with another port, for example that of a proxy.
     pub fn url_at(&self, port: u16) -> String {
         format!("postgres://{USER}:pa%2Fss%40word@127.0.0.1:{port}/postgres")
     }
 
-    /// The URL over the Unix socket, where no password is needed.
+    /// Returns the URL over the Unix socket, where no password is required.
     pub fn socket_url(&self) -> String {
         let folder = self.directory.display().to_string().replace('/', "%2F");
         format!("postgres://{USER}@{folder}:{}/postgres", self.port)
     }
 
-    /// The port on the loopback interface.
+    /// Returns the port on the loopback interface.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// What the server has logged.
+    /// Returns the server's log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.join("log")).unwrap_or_default()
     }
 
-    /// Ends every process of the server at once, as a failing machine does.
+    /// Kills all processes of the server at once, as a machine failure does.
     pub fn kill(&self) {
         let guarded = self.running.lock().unwrap().take();
         let guarded = guarded.unwrap();
@@ -140,7 +141,7 @@ impl PostgresServer {
         }
     }
 
-    /// Starts the server again, at the same port and with the same data.
+    /// Starts the server again, on the same port and with the same data.
     pub fn resume(&self) {
         let data = self.directory.join("data");
         let mut command = vec![
@@ -168,13 +169,13 @@ impl PostgresServer {
         *self.running.lock().unwrap() = Some(guarded);
     }
 
-    /// Stops all processes of the server in their tracks, with their connections open.
+    /// Suspends all processes of the server. Their connections stay open.
     pub fn freeze(&self) {
         let running = self.running.lock().unwrap();
         signal("STOP", &running.as_ref().unwrap().family());
     }
 
-    /// Lets them go on.
+    /// Resumes the processes.
     pub fn thaw(&self) {
         let running = self.running.lock().unwrap();
         signal("CONT", &running.as_ref().unwrap().family());
@@ -201,7 +202,7 @@ impl std::fmt::Debug for PostgresServer {
     }
 }
 
-/// The directory of the newest server's programs.
+/// Returns the directory of the newest installed version.
 fn programs() -> Option<PathBuf> {
     let given = std::env::var_os("POSTGRES_BIN").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -221,7 +222,7 @@ fn programs() -> Option<PathBuf> {
         .find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
 }
 
-/// PostgreSQL refuses to run as root.
+/// Wraps a command to run as another user, because PostgreSQL does not run as root.
 fn as_server(command: &[String]) -> Vec<String> {
     let Some(user) = other_user() else {
         return command.to_vec();

@@ -1,4 +1,4 @@
-//! A server process that outlives nobody.
+//! A server process that ends with the test binary.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -7,11 +7,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a server may take to start or to end.
+/// Time limit for a server to start or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Starts the server, tells its process id, and waits for a word or for the end of whoever started
-/// it. Then it stops the server, and removes its directory unless told to keep it.
+/// Starts the server, prints its process id, and waits for a line on standard input or for its end,
+/// which is when the parent process ends. Then stops the server and removes its directory, unless
+/// the line was `keep`.
 const GUARD: &str = r#"
 directory=$1; signal=$2; shift 2
 "$@" >>"$directory/log" 2>&1 &
@@ -24,14 +25,15 @@ wait "$server" 2>/dev/null
 [ "${word:-}" = keep ] || rm -rf "$directory"
 "#;
 
-/// A running server, and the shell that watches over it.
+/// A running server, and the shell that supervises it.
 pub(super) struct Guarded {
     guard: Child,
     pub(super) pid: u32,
 }
 
 impl Guarded {
-    /// `command` must replace itself with the server, so that its process id is the server's.
+    /// Starts the server. `command` must replace its own process with the server, so that the
+    /// process id is the server's.
     pub(super) fn start(directory: &Path, stop: &str, command: &[String]) -> Self {
         let mut guard = Command::new("sh")
             .args(["-c", GUARD, "guard"])
@@ -51,7 +53,7 @@ impl Guarded {
         }
     }
 
-    /// Ends it, and keeps its directory.
+    /// Stops the server and keeps its directory.
     pub(super) fn stop(mut self) {
         let mut guard = self.guard.stdin.take().unwrap();
         let _ = guard.write_all(b"keep\n");
@@ -59,13 +61,13 @@ impl Guarded {
         self.guard.wait().unwrap();
     }
 
-    /// Ends it, and removes its directory.
+    /// Stops the server and removes its directory.
     pub(super) fn remove(mut self) {
         drop(self.guard.stdin.take());
         self.guard.wait().unwrap();
     }
 
-    /// The server and the processes that it has started.
+    /// Returns the process ids of the server and its child processes.
     pub(super) fn family(&self) -> Vec<u32> {
         let children = format!("/proc/{0}/task/{0}/children", self.pid);
         let children = fs::read_to_string(children).unwrap_or_default();
@@ -74,7 +76,8 @@ impl Guarded {
     }
 }
 
-/// Sends a signal to processes of a server that was started here. Some may have ended meanwhile.
+/// Sends a signal to processes of a server that was started here. Some of them may already have
+/// ended.
 pub(super) fn signal(signal: &str, processes: &[u32]) {
     let status = Command::new("kill")
         .arg(format!("-{signal}"))
@@ -84,10 +87,10 @@ pub(super) fn signal(signal: &str, processes: &[u32]) {
     status.unwrap();
 }
 
-/// Waits until `is_so`, for a server that is starting or ending.
+/// Polls until `is_so` returns `true`, for a server that starts or ends.
 ///
 /// # Panics
-/// When it takes longer than a minute; `what` says what was waited for.
+/// If this takes longer than a minute. `what` names the condition in the message.
 pub(super) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
@@ -98,7 +101,8 @@ pub(super) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 pub(super) fn is_running(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The state follows the name, which stands in parentheses. `Z` has ended and was not waited for.
+    // The state follows the name, which is in parentheses. `Z` is a process that has ended but was
+    // not waited for.
     let state = stat.rsplit_once(") ").map(|(_, rest)| rest.as_bytes()[0]);
     state.is_some_and(|state| state != b'Z')
 }

@@ -1,23 +1,23 @@
-//! Any other program that must not outlive its test.
+//! Any other program that must end with its test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::process::{Guarded, is_running, signal, wait_until};
 
-/// A program that a test runs as a process of its own, and can kill and stop in its tracks. It is
-/// gone when this is dropped, and when the test binary is, however that ends.
+/// A program that a test runs in a process of its own, and that it can kill and suspend. It ends
+/// when this value is dropped, and when the test binary ends, however it ends.
 pub struct Program {
     guarded: Option<Guarded>,
     directory: PathBuf,
 }
 
 impl Program {
-    /// Starts `command` with these variables in its environment. What it prints goes to the file
-    /// `log` in the directory, which stays.
+    /// Starts `command` with these environment variables. Its output goes to the file `log` in the
+    /// directory, which is kept.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// If the program cannot be started.
     #[must_use]
     pub fn start(directory: &Path, variables: &[(&str, String)], command: &[String]) -> Self {
         // `env` replaces itself with the program, so the process id is the program's.
@@ -34,7 +34,7 @@ impl Program {
         }
     }
 
-    /// Ends it without a word, wherever it is.
+    /// Kills the program immediately.
     pub fn kill(&mut self) {
         if let Some(guarded) = self.guarded.take() {
             let pid = guarded.pid;
@@ -44,19 +44,19 @@ impl Program {
         }
     }
 
-    /// Stops it in its tracks, and waits until it has stopped.
+    /// Suspends the program and waits until it is suspended.
     pub fn freeze(&self) {
         let pid = self.pid();
         signal("STOP", &[pid]);
         wait_until("the program to stop", || is_stopped(pid));
     }
 
-    /// Lets it go on.
+    /// Resumes the program.
     pub fn thaw(&self) {
         signal("CONT", &[self.pid()]);
     }
 
-    /// Whether it still runs.
+    /// Returns `true` while the program runs.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.guarded
@@ -64,7 +64,7 @@ impl Program {
             .is_some_and(|guarded| is_running(guarded.pid))
     }
 
-    /// What it has printed.
+    /// Returns the program's output.
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.join("log")).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Redis, or Valkey under its name.
+//! Redis servers and clusters. Valkey works if it is installed as `redis-server`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,10 +7,10 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// How long a server may take to be ready.
+/// Time limit for a server to become ready.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs the server until its own standard input ends, which is when whoever started it does.
+/// Runs the server until standard input closes, which happens when the parent process ends.
 const GUARD: &str = r#"
 directory=$1; shift
 "$@" >"$directory/log" 2>&1 &
@@ -22,7 +22,7 @@ wait $server 2>/dev/null
 [ "$order" = keep ] || rm -rf "$directory"
 "#;
 
-/// A server of one's own. Dropping it stops it and deletes its data.
+/// A Redis server. Dropping it stops the server and deletes its data.
 #[derive(Debug)]
 pub struct RedisServer {
     settings: Vec<String>,
@@ -38,18 +38,18 @@ struct Running {
     server: u32,
 }
 
-/// Three masters that share the slots.
+/// A cluster of three masters that share the slots.
 #[derive(Debug)]
 pub struct RedisCluster {
     nodes: Vec<RedisServer>,
 }
 
 impl RedisServer {
-    /// Starts a server with settings such as `["--appendonly", "yes"]`. `None` if it is not
-    /// installed, which was then said.
+    /// Starts a server with settings such as `["--appendonly", "yes"]`. Returns `None` and reports
+    /// it if Redis is not installed.
     ///
     /// # Panics
-    /// When it does not start, or is not installed under `CI=true`.
+    /// If the server does not start, or if Redis is not installed and `CI=true`.
     #[must_use]
     pub fn start(settings: &[&str]) -> Option<Self> {
         let installed = Command::new("redis-server").arg("--version").output();
@@ -57,7 +57,7 @@ impl RedisServer {
             super::skip("redis-server", "apt-get install redis-server");
             return None;
         }
-        // Somebody may take the port before the server does.
+        // Another process may take the port before the server does.
         for _ in 0..10 {
             let mut server = Self {
                 settings: settings.iter().map(ToString::to_string).collect(),
@@ -72,39 +72,40 @@ impl RedisServer {
         panic!("redis-server does not start");
     }
 
-    /// The one server of this test binary, for tests that keep to a prefix of their own.
+    /// Returns the server that all tests of this binary share. Each test must use its own key
+    /// prefix.
     #[must_use]
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<RedisServer>> = OnceLock::new();
         SHARED.get_or_init(|| Self::start(&[])).as_ref()
     }
 
-    /// Where it listens.
+    /// Returns the port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its URL.
+    /// Returns the URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Ends it without a word, and keeps its data.
+    /// Kills the server immediately and keeps its data.
     ///
     /// # Panics
-    /// When it does not run.
+    /// If the server is not running.
     pub fn kill(&mut self) {
         let mut running = self.running.take().unwrap();
         running.orders.write_all(b"keep\n").unwrap();
         running.guard.wait().unwrap();
     }
 
-    /// Starts it again on its data and its port.
+    /// Starts the server again, on the same port and with the same data.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If the server does not start.
     pub fn restart(&mut self) {
         assert!(self.run(), "redis-server does not start again");
     }
@@ -112,24 +113,24 @@ impl RedisServer {
     /// Sends a signal such as `STOP` or `CONT`.
     ///
     /// # Panics
-    /// When it does not run.
+    /// If the server is not running.
     pub fn signal(&self, signal: &str) {
         let server = self.running.as_ref().unwrap().server.to_string();
         let sent = Command::new("kill").args(["-s", signal, &server]).status();
         assert!(sent.unwrap().success());
     }
 
-    /// Sends one command, its words separated by spaces, and gives the first line of the answer, or
-    /// the whole of a longer text.
+    /// Sends one command, whose words are separated by spaces. Returns the first line of the
+    /// answer, or all of a bulk string.
     ///
     /// # Panics
-    /// When there is no answer.
+    /// If there is no answer.
     #[must_use]
     pub fn ask(&self, command: &str) -> String {
         ask(self.port, command).unwrap()
     }
 
-    /// Whether it came up.
+    /// Starts the server. Returns `true` if it is ready.
     fn run(&mut self) -> bool {
         let mut guard = Command::new("sh");
         guard.args(["-c", GUARD, "sh"]).arg(&self.directory);
@@ -159,7 +160,7 @@ impl RedisServer {
             quiet.status().is_ok_and(|status| status.success())
         };
         let answers = || {
-            // One that asks for a password is ready too.
+            // A server that requires a password is ready too.
             let answer = ask(self.port, "PING").unwrap_or_default();
             answer == "+PONG" || answer.starts_with("-NOAUTH")
         };
@@ -181,10 +182,10 @@ impl Drop for RedisServer {
 }
 
 impl RedisCluster {
-    /// Starts a cluster. `None` if the server is not installed, which was then said.
+    /// Starts a cluster. Returns `None` and reports it if Redis is not installed.
     ///
     /// # Panics
-    /// When it does not start, or is not installed under `CI=true`.
+    /// If the cluster does not start, or if Redis is not installed and `CI=true`.
     #[must_use]
     pub fn start() -> Option<Self> {
         let mut nodes = Vec::new();
@@ -211,22 +212,22 @@ impl RedisCluster {
         Some(Self { nodes })
     }
 
-    /// The one cluster of this test binary.
+    /// Returns the cluster that all tests of this binary share.
     #[must_use]
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<RedisCluster>> = OnceLock::new();
         SHARED.get_or_init(Self::start).as_ref()
     }
 
-    /// One of the masters, to kill it and start it again.
+    /// Returns one of the masters, to kill it and start it again.
     ///
     /// # Panics
-    /// When there are not so many.
+    /// If `number` is out of range.
     pub fn node(&mut self, number: usize) -> &mut RedisServer {
         self.nodes.get_mut(number).unwrap()
     }
 
-    /// The URLs of the masters.
+    /// Returns the URLs of the masters.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
         self.nodes.iter().map(RedisServer::url).collect()

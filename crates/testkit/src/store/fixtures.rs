@@ -1,4 +1,4 @@
-//! What the cases have in common.
+//! Fixtures that the cases share.
 
 #![expect(
     clippy::unwrap_used,
@@ -19,21 +19,21 @@ use supersession::{
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-/// What the cases are given.
+/// The store under test.
 pub type SharedStore = Arc<dyn Store>;
 
-/// The time at which the cases play. Far from the real one, so that a store that reads a clock is
-/// found out; in the future, so that nothing is over by that clock.
+/// The time at which the cases run. It is far from the real time, so that a store that reads a
+/// clock fails. It is in the future, so that nothing has expired by the real clock.
 pub const NOW: UnixMillis = UnixMillis::new(4_000_000_000_000);
-/// When the sessions of [`session`] end.
+/// Expiry of the sessions that [`session`] creates.
 pub const END: UnixMillis = UnixMillis::new(NOW.get() + 3_600_000);
 
-/// That many milliseconds after [`NOW`].
+/// Returns the time `millis` milliseconds after [`NOW`].
 pub fn at(millis: u64) -> UnixMillis {
     UnixMillis::new(NOW.get() + millis)
 }
 
-/// The last millisecond of [`session`]s.
+/// Returns the last millisecond in which a [`session`] is live.
 pub fn last_moment() -> UnixMillis {
     UnixMillis::new(END.get() - 1)
 }
@@ -50,12 +50,13 @@ pub fn user(id: &str) -> UserId {
     UserId::from(id)
 }
 
-/// The key of a session in the default app. `handle_tenant` lives in that tenant.
+/// Returns the key of a session in the default app. The handle `handle_tenant` belongs to the
+/// tenant `tenant`.
 pub fn key(handle: &str) -> SessionKey {
     SessionKey::new(&AppId::default(), SessionHandle::from(handle))
 }
 
-/// A session of the user `user` that lives from [`NOW`] to [`END`].
+/// Returns a session of the user `user` that lives from [`NOW`] to [`END`].
 pub fn session(handle: &str) -> SessionRecord {
     SessionRecord {
         key: key(handle),
@@ -73,7 +74,7 @@ pub fn session(handle: &str) -> SessionRecord {
     }
 }
 
-/// [`session`] of another user.
+/// Returns a [`session`] of another user.
 pub fn session_of(user_id: &str, handle: &str) -> SessionRecord {
     SessionRecord {
         user_id: user(user_id),
@@ -81,7 +82,7 @@ pub fn session_of(user_id: &str, handle: &str) -> SessionRecord {
     }
 }
 
-/// The live sessions of `user_id` in the default app.
+/// Selects the live sessions of `user_id` in the default app.
 pub fn sessions_of(user_id: &str) -> UserSessions {
     UserSessions {
         app: AppId::default(),
@@ -95,7 +96,7 @@ pub fn hash(token: &str) -> RefreshHash2 {
     RefreshHash2::of(&RefreshToken::new(token))
 }
 
-/// The lineage after `previous` was exchanged for `current` at `rotated_at`.
+/// Returns the lineage after `previous` was exchanged for `current` at `rotated_at`.
 pub fn rotated(previous: &str, current: &str, rotated_at: UnixMillis) -> Lineage {
     let previous = Some(PreviousRefresh {
         hash: hash(previous),
@@ -107,10 +108,10 @@ pub fn rotated(previous: &str, current: &str, rotated_at: UnixMillis) -> Lineage
     }
 }
 
-/// A document.
+/// Parses a document.
 ///
 /// # Panics
-/// When the text is not a JSON object.
+/// If the text is not a JSON object.
 #[track_caller]
 pub fn object(text: &str) -> JsonObject {
     text.parse().unwrap()
@@ -139,7 +140,7 @@ pub fn conflict(text: &str) -> WriteOutcome {
     WriteOutcome::Conflict(object(text))
 }
 
-/// A rotating key. `text` stands for the pair.
+/// Returns a dynamic key. `text` takes the place of the key pair.
 pub fn dynamic_key(created_at: UnixMillis, text: &str) -> StoredKey {
     StoredKey {
         kid: format!("d-{created_at}"),
@@ -149,7 +150,7 @@ pub fn dynamic_key(created_at: UnixMillis, text: &str) -> StoredKey {
     }
 }
 
-/// A static key. `id` stands for the UUID.
+/// Returns a static key. `id` takes the place of the UUID.
 pub fn static_key(id: &str, created_at: UnixMillis) -> StoredKey {
     StoredKey {
         kid: format!("s-{id}"),
@@ -159,7 +160,7 @@ pub fn static_key(id: &str, created_at: UnixMillis) -> StoredKey {
     }
 }
 
-/// The ids of keys.
+/// Returns the ids of the keys.
 pub fn kids(keys: &[StoredKey]) -> Vec<&str> {
     keys.iter().map(|key| key.kid.as_str()).collect()
 }
@@ -171,14 +172,14 @@ pub async fn insert(store: &SharedStore, session: &SessionRecord) {
     );
 }
 
-/// The session data that is stored.
+/// Returns the stored session data.
 pub async fn session_data(store: &SharedStore, handle: &str) -> String {
     let found = store.session(&key(handle), NOW).await.unwrap();
     found.unwrap().session_data.as_str().to_owned()
 }
 
-/// Adds one to the member `n`, starting over each time that somebody else was faster. `swap` is a
-/// compare-and-swap.
+/// Increments the member `n`, and retries each time a concurrent write was faster. `swap` performs
+/// a compare-and-swap.
 pub async fn increment<F: Future<Output = WriteOutcome>>(swap: impl Fn(DocumentWrite) -> F) {
     let mut seen = JsonObject::empty();
     loop {
@@ -196,8 +197,7 @@ pub async fn increment<F: Future<Output = WriteOutcome>>(swap: impl Fn(DocumentW
     }
 }
 
-/// Runs one task per racer, which all start at once, and gives their answers in the order of the
-/// racers.
+/// Runs one task per racer. All start at once. Returns their results in the order of the racers.
 pub async fn race<T, F>(racers: usize, mut racer: impl FnMut(usize) -> F) -> Vec<T>
 where
     T: Send + 'static,

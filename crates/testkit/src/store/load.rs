@@ -1,5 +1,5 @@
-//! Figures, not verdicts: how the removal of expired sessions and live traffic get on when there
-//! are many sessions. For tests that are run by hand.
+//! Measurements of the removal of expired sessions under live traffic, with many sessions. They
+//! assert no figures and belong to tests that are run by hand.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,11 +15,11 @@ const WRITERS: u64 = 64;
 const READERS: u64 = 4;
 const BATCH: u32 = 1_000;
 
-/// Fills the store with `rows` sessions, every second of which is over, removes those in batches
-/// while others are read, and says what that took, a line each.
+/// Fills the store with `rows` sessions, every second of which has expired, and removes the expired
+/// ones in batches while others are read. Returns the measurements, one per line.
 ///
 /// # Panics
-/// When the store fails, or a live session is not found.
+/// If the store fails or a live session is not found.
 #[expect(
     clippy::unwrap_used,
     reason = "part of a test, which fails by panicking"

@@ -1,15 +1,14 @@
-//! The suite that every store must pass.
+//! The conformance suite that every store must pass.
 //!
-//! [`store_conformance!`](crate::store_conformance) expands to one test per case. The list of cases
-//! is in one place, here, so a store cannot leave one out, and a new case reaches every store. What
-//! the cases demand stands in the documentation of [`supersession::store`]; the names of the cases
-//! say it again.
+//! [`store_conformance!`](crate::store_conformance) expands to one test per case. All cases are
+//! listed in this file, so a store cannot omit one, and a new case reaches every store. The
+//! documentation of [`supersession::store`] defines the behavior that the cases check.
 //!
 //! # Examples
 //! In a file of the store's `tests` directory. The macro takes an async function or closure that
-//! makes a fresh, empty store, and something to keep until the store is gone, such as a temporary
-//! directory, or `()`. If the store needs a server that may not be installed, it gives an `Option` of
-//! the two:
+//! returns a fresh, empty store and a guard. The guard is kept until the store is dropped. It can
+//! be a temporary directory, for example, or `()`. If the store needs a server that may not be
+//! installed, the function returns an `Option` of the pair:
 //! ```no_run
 //! use supersession::store::MemoryStore;
 //!
@@ -20,8 +19,8 @@
 //! supersession_testkit::store_conformance!(fresh);
 //! ```
 //!
-//! The time of the cases lies far in the future, so a store that asks a clock of its own fails, and
-//! one that lets its database drop what is long over does not.
+//! The cases use a time far in the future. A store that reads its own clock therefore fails, while
+//! a store whose database drops long expired rows does not.
 
 #[doc(hidden)]
 pub mod cases;
@@ -40,7 +39,7 @@ use supersession::Store;
 use fixtures::SharedStore;
 use supersession::store::TenantStore;
 
-/// Runs the suite on the stores that the given async function or closure makes; see
+/// Runs the suite on the stores that the given async function or closure creates; see
 /// [`store`](mod@crate::store).
 #[macro_export]
 macro_rules! store_conformance {
@@ -158,8 +157,8 @@ macro_rules! store_conformance {
     };
 }
 
-/// Runs the cases about the feed of endings, for a store that has one; called as
-/// [`store_conformance!`](crate::store_conformance) is, and beside it.
+/// Runs the cases for the revocation feed, for a store that has one. Called in the same way as
+/// [`store_conformance!`](crate::store_conformance), and in addition to it.
 #[macro_export]
 macro_rules! store_endings_conformance {
     ($fresh:expr) => {
@@ -172,8 +171,8 @@ macro_rules! store_endings_conformance {
     };
 }
 
-/// Runs the cases about apps and tenants, for a store that keeps them; called as
-/// [`store_conformance!`](crate::store_conformance) is, and beside it.
+/// Runs the cases for apps and tenants, for a store that keeps them. Called in the same way as
+/// [`store_conformance!`](crate::store_conformance), and in addition to it.
 #[macro_export]
 macro_rules! tenant_conformance {
     ($fresh:expr) => {
@@ -199,9 +198,10 @@ macro_rules! tenant_conformance {
     };
 }
 
-/// Compares a store with [`MemoryStore`](supersession::store::MemoryStore), verb by verb, on so many
-/// random histories. Called as [`store_conformance!`](crate::store_conformance) is, and beside it.
-/// `PROPTEST_CASES` overrides the number.
+/// Compares a store with [`MemoryStore`](supersession::store::MemoryStore), call by call, on
+/// `histories` random histories. Called in the same way as
+/// [`store_conformance!`](crate::store_conformance), and in addition to it. `PROPTEST_CASES`
+/// overrides the number of histories.
 #[macro_export]
 macro_rules! store_model {
     ($fresh:expr, $histories:expr) => {
@@ -212,8 +212,9 @@ macro_rules! store_model {
     };
 }
 
-/// What makes a fresh store: a pair of it and what to keep, or an `Option` of one, which is `None` if
-/// the service behind the store is not installed and that was said.
+/// The result of creating a fresh store: a pair of the store and its guard, or an `Option` of the
+/// pair. `None` means that the service behind the store is not installed, and that this was
+/// reported.
 #[doc(hidden)]
 pub trait Fresh {
     type Store: Store;
@@ -237,7 +238,7 @@ impl<S: Store, G> Fresh for Option<(S, G)> {
     }
 }
 
-/// Runs one case on a fresh store, on a tokio runtime of several threads.
+/// Runs one case on a fresh store, on a multi-threaded tokio runtime.
 #[doc(hidden)]
 #[expect(
     clippy::unwrap_used,
@@ -259,7 +260,7 @@ where
     });
 }
 
-/// [`run`] for a store that keeps tenants too.
+/// Like [`run`], for a store that also keeps tenants.
 #[doc(hidden)]
 #[expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The cases about apps and tenants. Each is given a fresh store.
+//! The cases for apps and tenants. Each one receives a fresh store.
 
 #![expect(
     clippy::unwrap_used,

@@ -133,7 +133,7 @@ pub async fn deleting_by_user_leaves_other_users_and_apps_alone(store: SharedSto
     insert(&store, &session("h")).await;
     assert_eq!(delete_of_user(&store, &sessions_of("user")).await, ["h"]);
     for survivor in survivors {
-        // At a time when it was live still.
+        // Reads at a time when the session was live.
         let found = store
             .session(&survivor.key, UnixMillis::new(0))
             .await

@@ -4,11 +4,12 @@ use supersession::store::{SessionKey, UserSessions};
 
 use crate::store::fixtures::*;
 
-/// Reads the feed until it has told all of `expected`, in whatever order: a store of several servers
-/// need not keep one. From those it may also hear late of a session called `before`.
+/// Reads the feed until it has reported all of `expected`, in any order, because a store with
+/// several servers need not preserve the order. Such a store may also report the session `before`
+/// late.
 ///
 /// # Panics
-/// When it tells anything else, or ends before.
+/// If the feed reports anything else, or closes early.
 async fn hear(endings: &mut supersession::store::Endings, expected: &[SessionKey]) {
     let mut missing: BTreeSet<_> = expected.iter().collect();
     while !missing.is_empty() {
@@ -19,7 +20,7 @@ async fn hear(endings: &mut supersession::store::Endings, expected: &[SessionKey
     }
 }
 
-/// Deletes a session of its own, which the feed tells after whatever came before.
+/// Deletes a marker session, which the feed reports after everything before it.
 async fn mark(store: &SharedStore) -> SessionKey {
     insert(store, &session_of("marker", "marker")).await;
     let marker = key("marker");

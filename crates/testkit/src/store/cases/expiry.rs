@@ -1,5 +1,5 @@
-//! A session is live while `now < expires_at`; at `expires_at` it is gone for every verb but the
-//! deletes.
+//! A session is live while `now < expires_at`. From `expires_at` on it is gone for every method
+//! except the deletes.
 
 use supersession::store::{
     KeyKind, RotateOutcome, Rotation, SessionDocument, SessionKey, SessionRecord, WriteOutcome,
@@ -18,7 +18,7 @@ pub async fn a_session_can_be_read_until_its_end(store: SharedStore) {
             .is_some()
     );
     assert_eq!(store.session(&key("h"), END).await.unwrap(), None);
-    // A clock that goes back finds it again: the store itself holds no opinion on the time.
+    // A clock that goes back finds the session again, because the store itself reads no clock.
     assert!(
         store
             .session(&key("h"), last_moment())
@@ -130,7 +130,8 @@ pub async fn clearing_up_takes_what_is_over_and_nothing_else(store: SharedStore)
         ("just_over", at(10)),
         ("live", at(11)),
     ] {
-        // Handles name their tenant behind an underscore; these live in tenants of their own.
+        // Handles name their tenant after an underscore. These sessions are in tenants of their
+        // own.
         insert(
             &store,
             &SessionRecord {

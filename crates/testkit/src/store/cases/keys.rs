@@ -30,7 +30,7 @@ pub async fn keys_read_back_newest_first(store: SharedStore) {
     assert!(add_static(&store, &static_key("u", at(3))).await);
     let found = all(&store).await;
     let [x, y, z] = added.map(|key| key.kid);
-    // Of the two made in one millisecond the greater id comes first.
+    // Of two keys created in the same millisecond, the greater id comes first.
     assert_eq!(kids(&found), [z.as_str(), "s-u", y.as_str(), x.as_str()]);
     assert_eq!(found[0].key_pair.expose(), "publicz|privatez");
     assert_eq!(
@@ -58,7 +58,7 @@ pub async fn a_rotating_key_is_refused_if_there_is_one_since_the_bound(store: Sh
         add_dynamic(&store, &dynamic_key(at(20), "y"), at(11)).await,
         "made before the bound"
     );
-    // A static key is no rotating one.
+    // A static key does not count as a dynamic one.
     assert!(add_static(&store, &static_key("u", at(50))).await);
     assert!(add_dynamic(&store, &dynamic_key(at(30), "z"), at(21)).await);
     assert_eq!(all(&store).await.len(), 4);
@@ -73,7 +73,7 @@ pub async fn a_rotating_key_is_refused_if_its_millisecond_is_taken(store: Shared
 }
 
 pub async fn of_racing_rotating_keys_one_is_added(store: SharedStore) {
-    // The app is known already: what registers it may have a lock of its own.
+    // The app is registered first, because its registration may take a lock of its own.
     insert(&store, &session("h")).await;
     let added = race(16, |number| {
         let store = store.clone();
@@ -88,7 +88,7 @@ pub async fn of_racing_rotating_keys_one_is_added(store: SharedStore) {
 }
 
 pub async fn a_second_static_key_is_refused(store: SharedStore) {
-    // A rotating key is no static one.
+    // A dynamic key does not count as a static one.
     assert!(add_dynamic(&store, &dynamic_key(at(1), "x"), at(0)).await);
     assert!(add_static(&store, &static_key("u", at(1))).await);
     assert!(!add_static(&store, &static_key("u", at(2))).await);

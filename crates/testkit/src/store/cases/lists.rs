@@ -28,7 +28,7 @@ pub async fn lists_are_oldest_first_then_by_handle(store: SharedStore) {
         )
         .await;
     }
-    // Handles are compared byte by byte, whatever the language of the database.
+    // Handles are compared byte by byte, independent of the database's locale.
     let expected = ["z", "B", "b", "c_t1", "é", "a"];
     assert_eq!(handles(&store, &sessions_of("user")).await, expected);
 }

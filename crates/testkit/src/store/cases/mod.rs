@@ -1,13 +1,13 @@
-//! The cases. Each is given a fresh store.
+//! The cases. Each one receives a fresh store.
 //!
-//! A new case is written into the file of its subject and into the list of
-//! [`store_conformance!`](crate::store_conformance); a test compares the two.
+//! A new case belongs in the file of its subject and in the list of
+//! [`store_conformance!`](crate::store_conformance). A test compares the two.
 
 #![expect(
     clippy::unwrap_used,
     reason = "a case is a test; it fails by panicking"
 )]
-// Clippy has no objection where the crate is compiled for its own tests.
+// The lint does not fire when the crate is compiled for its own tests.
 #![cfg_attr(
     not(test),
     expect(
@@ -29,7 +29,7 @@ pub mod races;
 pub mod rotation;
 pub mod sessions;
 
-/// The texts of the files above, for the comparison with the list.
+/// The source text of the files above, for the comparison with the list.
 pub const SOURCES: &[(&str, &str)] = &[
     ("deletes", include_str!("deletes.rs")),
     ("devices", include_str!("devices.rs")),

@@ -149,7 +149,7 @@ pub async fn writes_to_different_sessions_do_not_meet(store: SharedStore) {
                     .write_document(&key(&handle), document, &write, NOW)
                     .await;
                 assert!(matches!(outcome.unwrap(), WriteOutcome::Written(_)));
-                // Whoever has an answer reads their own write.
+                // A caller that has an answer reads its own write.
                 let expected = format!(r#"{{"session":{number},"step":{step}}}"#);
                 assert_eq!(session_data(&store, &handle).await, expected);
             }

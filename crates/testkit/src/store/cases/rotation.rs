@@ -5,7 +5,7 @@ use supersession::store::{
 
 use crate::store::fixtures::*;
 
-/// To the refresh token `token`, from `previous`.
+/// Returns a rotation from `previous` to the refresh token `token`.
 fn rotation(previous: &str, token: &str) -> Rotation {
     Rotation {
         lineage: rotated(previous, token, at(5)),

@@ -1,5 +1,5 @@
-//! The contract as a state machine: whatever is asked of a store, in whatever order, it answers as
-//! the reference implementation does, and holds what that one holds.
+//! The store contract as a state machine: for any sequence of calls, a store must return the same
+//! answers and hold the same data as the reference implementation.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,13 +15,13 @@ use supersession::store::MemoryStore;
 
 use super::Fresh;
 
-/// How many operations a history has at most.
+/// Maximum number of operations in a history.
 const LONGEST: usize = 30;
 
-/// Plays random histories on one store, each in apps of its own.
+/// Plays random histories on one store, each in its own apps.
 ///
 /// # Panics
-/// When an answer differs; with the shortest history found in which it does.
+/// If an answer differs. The message contains the shortest such history that was found.
 pub fn run<Made>(fresh: impl FnOnce() -> Made, histories: u32)
 where
     Made: Future<Output: Fresh>,

@@ -1,11 +1,11 @@
-//! What can be asked of a store, over few names and few values, so that operations meet.
+//! The operations on a store. Names and values come from small sets, so that operations collide.
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// The apps of a history.
+/// Number of apps in a history.
 pub(super) const APPS: usize = 2;
-/// Handles, the last of which belongs to another tenant.
+/// Handles. The last one belongs to another tenant.
 pub(super) const HANDLES: [&str; 4] = ["a", "b", "B", "a_t1"];
 pub(super) const USERS: [&str; 2] = ["user", "User"];
 pub(super) const DOCUMENTS: [&str; 7] = [
@@ -21,15 +21,15 @@ pub(super) const TOKENS: [&str; 3] = ["first", "second", "third"];
 const TEXTS: [&str; 4] = ["", "phone", "Ünï ☎", "a'b\"c\\"];
 const ADDRESSES: [&str; 3] = ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"];
 
-/// A session, by the places of its app and its handle.
+/// A session, given by the indexes of its app and its handle.
 pub(super) type Place = (usize, usize);
 
-/// What a condition of a write expects.
+/// The value that a conditional write expects.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Expected<T> {
-    /// What is stored.
+    /// The stored value.
     Stored,
-    /// This, which may be what is stored.
+    /// This value, which may be the stored one.
     This(T),
 }
 
@@ -99,7 +99,7 @@ pub(super) enum Operation {
 }
 
 fn place() -> impl Strategy<Value = Place> {
-    // Most in one app, where they meet.
+    // Most sessions are in one app, where they collide.
     (prop_oneof![4 => Just(0), 1 => Just(1)], 0..HANDLES.len())
 }
 
@@ -117,7 +117,7 @@ fn lineage() -> impl Strategy<Value = (&'static str, Option<u64>)> {
     (select(&TOKENS[..]), proptest::option::of(0..3_u64))
 }
 
-/// How long a session lives: some are over when they are made.
+/// Lifetime of a session. Some are already expired when they are created.
 fn life() -> impl Strategy<Value = u64> {
     select(vec![0, 1, 2, 5, 100])
 }

@@ -1,4 +1,4 @@
-//! One history, on a store and on the reference beside it.
+//! Plays one history on a store and on the reference implementation.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -15,7 +15,7 @@ use crate::store::fixtures::{at, dynamic_key, hash, object, rotated, session, st
 
 type Verdict = Result<(), TestCaseError>;
 
-/// Everything of a history happens before this.
+/// All operations of a history happen before this time.
 const LONG_AFTER: u64 = 1_000_000;
 
 struct History<'a> {
@@ -25,7 +25,7 @@ struct History<'a> {
     now: u64,
 }
 
-/// Asks both the same; fails if the answers differ.
+/// Calls both stores and fails if the answers differ.
 macro_rules! same {
     ($history:expr, $of:expr, |$store:ident| $ask:expr, $read:expr) => {{
         let ours = {
@@ -68,7 +68,7 @@ fn comparable_keys(keys: Vec<StoredKey>) -> Vec<(String, KeyKind, UnixMillis, St
     keys.into_iter().map(comparable).collect()
 }
 
-/// Plays the history, and compares everything that is stored after each step.
+/// Plays the history, and compares all stored data after each step.
 pub(super) async fn history(
     store: &dyn Store,
     reference: &dyn Store,
@@ -81,7 +81,7 @@ pub(super) async fn history(
         number,
         now: 10,
     };
-    // What an earlier history left is none of this one's business.
+    // Removes what an earlier history has left.
     answered(
         store
             .delete_expired_sessions(at(LONG_AFTER), 1_000_000)
@@ -183,7 +183,8 @@ impl History<'_> {
                 );
             }
             Operation::DeleteExpired(limit) => {
-                // Which ones a limit leaves is not said, so they go right after.
+                // The contract does not define which sessions remain when the limit is reached, so
+                // the second pass deletes the rest.
                 for limit in [*limit, 1_000_000] {
                     same!(
                         self,
@@ -325,7 +326,7 @@ impl History<'_> {
         Ok(())
     }
 
-    /// Everything that can be seen.
+    /// Compares everything that is observable.
     async fn audit(&self, after: &Operation) -> Verdict {
         for app in 0..APPS {
             for handle in 0..HANDLES.len() {
