@@ -1,4 +1,4 @@
-//! Several threads at once: on the cache of verified tokens, and on one hot session.
+//! Concurrent threads on the cache of verified tokens, and on one hot session.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub(crate) fn run(context: &Context, _facts: &mut Facts) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One case; its operations are shared out among the threads.
+/// Runs one case, whose operations are divided among the threads.
 pub(crate) fn case(case: &str, threads: u64) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let ours = runtime.block_on(Ours::open(MemoryStore::new(), CACHE))?;
@@ -86,7 +86,7 @@ pub(crate) fn case(case: &str, threads: u64) -> anyhow::Result<()> {
                     if case == "session" {
                         (0..each as u64).for_each(merge);
                     } else {
-                        // Each begins elsewhere.
+                        // Each thread begins at a different token.
                         let first = usize::try_from(thread).expect("8 at most") * tokens.len() / 8;
                         let in_turn = tokens.iter().cycle().skip(first);
                         in_turn.take(each).for_each(verify);

@@ -1,4 +1,4 @@
-//! Where a run takes place, and how its cases are started.
+//! The context of a run, and how it starts its cases.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use bench_harness::{Racer, Worker};
 
-/// A run.
+/// A run of the benchmarks.
 pub(crate) struct Context {
     pub(crate) quick: bool,
     own: PathBuf,
@@ -26,19 +26,20 @@ impl Context {
         })
     }
 
-    /// One number for a whole run, another for a quick one.
+    /// Returns `whole` in a full run and `quick` in a quick one.
     pub(crate) fn pick<T>(&self, whole: T, quick: T) -> T {
         if self.quick { quick } else { whole }
     }
 
-    /// This program, as a case.
+    /// Returns the command that runs this program as a case.
     pub(crate) fn command(&self, part: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.own);
         command.args(["case", part]).args(arguments);
         command
     }
 
-    /// The program with the peers that are built on sqlx, which another lock file builds.
+    /// Returns the command of the program with the peers on sqlx. A separate workspace with its own
+    /// lock file builds it.
     pub(crate) fn sqlx_command(&self, arguments: &[&str]) -> anyhow::Result<Command> {
         if self.sqlx.get().is_none() {
             let built = sqlx_program()?;
@@ -50,18 +51,18 @@ impl Context {
         Ok(command)
     }
 
-    /// A case of processor time: turns take some 20 milliseconds.
+    /// Starts a CPU-bound case with turns of about 20 milliseconds.
     pub(crate) fn timed(&self, name: &str, command: Command) -> anyhow::Result<Racer> {
         let turn = Duration::from_millis(self.pick(20, 2));
         Ok(Racer::worker(name, Worker::start_for(name, command, turn)?))
     }
 
-    /// How many rounds such cases run.
+    /// Returns the number of rounds of such cases.
     pub(crate) fn rounds(&self) -> usize {
         self.pick(61, 5)
     }
 
-    /// Processor, kernel and compiler, as a line.
+    /// Returns a line with processor, kernel and compiler.
     pub(crate) fn machine(&self) -> String {
         let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let field = |name: &str| {
@@ -95,7 +96,7 @@ impl Context {
     }
 }
 
-/// Builds it first, if need be.
+/// Builds the program of `benches/sqlx` if necessary and returns its path.
 fn sqlx_program() -> anyhow::Result<PathBuf> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("sqlx/Cargo.toml");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(

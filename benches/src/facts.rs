@@ -1,10 +1,10 @@
-//! The goals, and what was measured of them.
+//! The performance goals, and the measurements that are compared with them.
 
 use std::collections::BTreeMap;
 
 use bench_harness::Table;
 
-/// What was measured, by name.
+/// Measurements by name.
 #[derive(Debug, Default)]
 pub(crate) struct Facts(BTreeMap<&'static str, f64>);
 
@@ -87,12 +87,12 @@ const GOALS: [Goal; 10] = [
 ];
 
 impl Facts {
-    /// Notes what was measured.
+    /// Records a measurement.
     pub(crate) fn note(&mut self, name: &'static str, value: f64) {
         self.0.insert(name, value);
     }
 
-    /// The goals that this run says something of.
+    /// Returns the goals for which this run has measurements.
     pub(crate) fn goals(&self) -> Table {
         let mut table = Table::new("Goals", &["what", "goal", "measured", "reached"]);
         for goal in &GOALS {

@@ -1,4 +1,4 @@
-//! Stores with many sessions in them.
+//! Filling of stores with many sessions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,27 +13,27 @@ use tokio::task::JoinSet;
 
 use crate::ours::now;
 
-/// How many sessions each user has.
+/// Number of sessions per user.
 pub(crate) const SESSIONS_EACH: u64 = 10;
 const WRITERS: usize = 256;
 const LIFE: Duration = Duration::from_secs(100 * 86_400);
 
-/// The handle of the session of that number.
+/// Returns the handle of the session with this number.
 pub(crate) fn handle(number: u64) -> SessionHandle {
     SessionHandle::from(format!("{number:08x}-7a1c-4d7e-9b52-0d6f1c1e5a10"))
 }
 
-/// Its key.
+/// Returns the key of the session with this number.
 pub(crate) fn key(number: u64) -> SessionKey {
     SessionKey::new(&AppId::default(), handle(number))
 }
 
-/// The user of that number.
+/// Returns the user with this number.
 pub(crate) fn user(number: u64) -> UserId {
     UserId::from(format!("user-{number:08}"))
 }
 
-/// A session that begins at `now`.
+/// Returns a session that is created at `now`.
 pub(crate) fn record(number: u64, user_id: UserId, now: UnixMillis) -> SessionRecord {
     SessionRecord {
         key: key(number),
@@ -48,7 +48,7 @@ pub(crate) fn record(number: u64, user_id: UserId, now: UnixMillis) -> SessionRe
     }
 }
 
-/// Refresh tokens of that generation.
+/// Returns the lineage with the refresh token of this generation.
 pub(crate) fn lineage(generation: u64) -> Lineage {
     Lineage {
         current: RefreshHash2::of(&RefreshToken::new(generation.to_string())),
@@ -56,14 +56,14 @@ pub(crate) fn lineage(generation: u64) -> Lineage {
     }
 }
 
-/// The session data in every store.
+/// Returns the session data in every store.
 pub(crate) fn data() -> JsonObject {
     let data: serde_json::Value =
         serde_json::from_str(bench_harness::SESSION_DATA).expect("it is JSON");
     JsonObject::from_serialize(&data).expect("it is an object")
 }
 
-/// Puts sessions into the store, ten for each user, by its own verb.
+/// Inserts sessions into the store with its own method, ten for each user.
 pub(crate) async fn fill<S: Store>(store: &Arc<S>, sessions: u64) -> anyhow::Result<()> {
     let (next, now) = (Arc::new(AtomicU64::new(0)), now());
     let mut writers = JoinSet::new();

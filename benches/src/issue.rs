@@ -1,4 +1,4 @@
-//! Making tokens: processor time beside the signature, which is most of it.
+//! Issuing of tokens: the CPU time compared with that of the signature, which is most of it.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -56,7 +56,7 @@ pub(crate) fn run(context: &Context, facts: &mut Facts) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One case.
+/// Runs one case.
 pub(crate) fn case(case: &str) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     if case == "signature" {

@@ -1,4 +1,4 @@
-//! Ours and the peers, side by side in one run: prints the tables of `docs/performance.md`.
+//! Compares Supersession with its peers in one run and prints the tables of `docs/performance.md`.
 //!
 //! ```text
 //! cargo run --release --manifest-path benches/Cargo.toml                  everything

@@ -1,4 +1,4 @@
-//! What a session costs in memory, and what a cached token does.
+//! Memory per session, and per cached token.
 
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -19,12 +19,12 @@ use crate::view::at_once;
 /// The year 2096.
 const FAR_AHEAD: Duration = Duration::from_secs(4_000_000_000);
 
-/// What grew, by two measures.
+/// Growth of memory, measured in two ways.
 #[derive(Serialize, Deserialize)]
 struct Growth {
     resident: u64,
     allocated: i64,
-    /// Whether what was put in is there: a cache may keep nothing.
+    /// Set if all entries are still present. A cache may evict some.
     kept: bool,
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn run(context: &Context, facts: &mut Facts) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One case.
+/// Runs one case.
 pub(crate) fn case(case: &str, entries: u32) -> anyhow::Result<()> {
     let growth = match case {
         "session" => sessions(entries)?,
@@ -136,7 +136,7 @@ fn tower_sessions(entries: u32) -> anyhow::Result<Growth> {
 
 fn tokens(entries: u32) -> anyhow::Result<Growth> {
     let runtime = tokio::runtime::Runtime::new()?;
-    // Room for all of them, and no more than that.
+    // Capacity for all tokens and no more.
     let cache = usize::try_from(entries)? * 4_096;
     let ours = runtime.block_on(Ours::open(MemoryStore::new(), cache))?;
     let tokens = runtime.block_on(ours.tokens(usize::try_from(entries)?))?;
@@ -149,7 +149,7 @@ fn tokens(entries: u32) -> anyhow::Result<Growth> {
         Ok(())
     };
     let growth = Growth::of(verify_all)?;
-    // A signature takes some 20 microseconds, a hit less than one.
+    // A signature takes some 20 microseconds, a cache hit less than one.
     let start = Instant::now();
     verify_all()?;
     let kept = start.elapsed() / entries < Duration::from_micros(8);

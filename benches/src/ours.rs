@@ -1,4 +1,4 @@
-//! Our own side: sessions, their tokens, and the key that signs them.
+//! Supersession's side of the benchmarks: sessions, their tokens, and the signing key.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,27 +20,27 @@ use tokio::task::JoinSet;
 
 use crate::filling::fill;
 
-/// The size of the cache of verified tokens by default.
+/// Default size of the cache of verified tokens.
 pub(crate) const CACHE: usize = 32 << 20;
-/// Every token is verified anew.
+/// Disables the cache, so that every token is verified.
 pub(crate) const NO_CACHE: usize = 0;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Sessions over some store, and their signing key.
+/// Sessions on some store, and their signing key.
 pub(crate) struct Ours {
     pub(crate) sessions: Sessions,
-    /// The public key, as DER.
+    /// The public key in DER format.
     pub(crate) public: Vec<u8>,
 }
 
 impl Ours {
-    /// Opens them with a cache of that many bytes.
+    /// Opens sessions with a cache of `cache` bytes.
     pub(crate) async fn open(store: impl Store, cache: usize) -> anyhow::Result<Self> {
         Self::configured(store, cache, |builder| builder).await
     }
 
-    /// The same, configured further.
+    /// Opens sessions with further configuration.
     pub(crate) async fn configured(
         store: impl Store,
         cache: usize,
@@ -71,7 +71,7 @@ impl Ours {
         Ok(Self { sessions, public })
     }
 
-    /// New sessions; their access tokens carry 600 bytes of JSON.
+    /// Creates sessions and returns their access tokens, which contain 600 bytes of JSON.
     pub(crate) async fn tokens(&self, count: usize) -> anyhow::Result<Vec<String>> {
         let mut creating = JoinSet::new();
         for number in 0..count {
@@ -105,19 +105,20 @@ impl Ours {
     }
 }
 
-/// Sessions that ask their store at every request: a SQLite file with 100 000 other sessions in it.
+/// Opens sessions that query their store on every request. The store is a SQLite file with 100 000
+/// other sessions.
 pub(crate) async fn guarded_sqlite(file: &Path) -> anyhow::Result<Ours> {
     let store = SqliteStore::open(file).await?;
     fill(&Arc::new(store.clone()), 100_000).await?;
     Ours::configured(store, CACHE, |builder| builder.check_database(true)).await
 }
 
-/// The one place that sets the size of the cache of verified tokens.
+/// Sets the size of the cache of verified tokens. This is the only place that does.
 fn with_cache(builder: SessionsBuilder, bytes: usize) -> SessionsBuilder {
     builder.verified_token_cache(bytes)
 }
 
-/// What an application puts into its tokens: roles, permissions, a verified address.
+/// Returns a typical payload: roles, permissions and a verified email address.
 fn payload() -> Value {
     json!({
         "st-role": {"v": ["editor", "reviewer"], "t": 1_767_225_600_000_u64},
@@ -130,7 +131,7 @@ fn payload() -> Value {
     })
 }
 
-/// The system's time.
+/// Returns the system's time.
 pub(crate) fn now() -> UnixMillis {
     SystemClock.now()
 }

@@ -1,4 +1,4 @@
-//! What verbs of a store cost when there are many sessions, against few.
+//! Cost of store operations with many sessions compared with few.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,10 +21,10 @@ use crate::facts::Facts;
 use crate::filling::{SESSIONS_EACH, data, fill, key, lineage, record, user};
 use crate::ours::now;
 
-/// What each verb took, in nanoseconds.
+/// The cost of each operation, in nanoseconds.
 type Costs = Vec<(String, f64)>;
 
-/// How often each verb is done.
+/// The number of sessions, and the number of runs of each operation.
 #[derive(Serialize, Deserialize, Clone, Copy)]
 struct Sample {
     sessions: u64,
@@ -57,7 +57,7 @@ pub(crate) fn run(context: &Context, _facts: &mut Facts) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same with few and with many sessions, each in a process and a store of its own.
+/// Measures with few and with many sessions, each in its own process and store.
 fn both(context: &Context, store: &str, sizes: [u64; 2]) -> anyhow::Result<Option<[Costs; 2]>> {
     let mut measured = Vec::new();
     for sessions in sizes {
@@ -86,7 +86,7 @@ fn both(context: &Context, store: &str, sizes: [u64; 2]) -> anyhow::Result<Optio
     Ok(Some([few, many]))
 }
 
-/// One case.
+/// Runs one case.
 pub(crate) fn case(store: &str, place: &str, sessions: u64) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let sample = Sample {
@@ -110,7 +110,7 @@ async fn measure<S: Store>(store: S, sample: Sample) -> anyhow::Result<Costs> {
     let Sample { sessions, times } = sample;
     let (store, now) = (Arc::new(store), now());
     fill(&store, sessions).await?;
-    // Spread over all sessions, each user once.
+    // Spread over all sessions, with each user at most once.
     let users = sessions / SESSIONS_EACH;
     let step = (users / times).max(1);
     let some = |turn: u64| (turn * step % users) * SESSIONS_EACH;
@@ -137,7 +137,7 @@ async fn measure<S: Store>(store: S, sample: Sample) -> anyhow::Result<Costs> {
 
     let mut took = Latencies::default();
     for turn in 0..times {
-        // Another one each time: a merge that changes nothing need not be written.
+        // A different patch each time, because a merge that changes nothing need not be written.
         let patch: serde_json::Value = serde_json::from_str(&bench_harness::patch(turn))?;
         let patch = DocumentWrite::Merge(JsonObject::from_serialize(&patch)?);
         let start = Instant::now();
@@ -159,7 +159,7 @@ async fn measure<S: Store>(store: S, sample: Sample) -> anyhow::Result<Costs> {
     }
     note(&mut costs, "list a user's", took);
 
-    // Each user once: there are fewer of them where there are few sessions.
+    // Each user once. With few sessions there are also fewer users.
     let mut took = Latencies::default();
     for turn in 0..times.min(users) {
         let start = Instant::now();
@@ -182,7 +182,7 @@ async fn refresh<S: Store>(
     let mut took = Latencies::default();
     for turn in 0..times {
         let session = some(turn) + 1;
-        // With few sessions, a session comes again, and has been refreshed before.
+        // With few sessions, a session is selected repeatedly and was already refreshed.
         let found = store
             .session(&key(session), now)
             .await?
@@ -194,7 +194,7 @@ async fn refresh<S: Store>(
         });
         let next = Rotation {
             lineage: next,
-            // A refresh puts the end off.
+            // A refresh extends the session.
             expires_at: found.expires_at.after(Duration::from_secs(60 + turn)),
             key_kind: found.key_kind,
         };
@@ -209,7 +209,7 @@ async fn refresh<S: Store>(
     Ok(())
 }
 
-/// Batches of a hundred sessions that are over, beside all the others.
+/// Measures the deletion of batches of one hundred expired sessions among all the others.
 async fn clean_up<S: Store>(
     store: &S,
     sessions: u64,

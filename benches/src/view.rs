@@ -1,8 +1,8 @@
-//! A request that is a slice of headers.
+//! A request view over a slice of headers.
 
 use supersession::http::RequestView;
 
-/// A `GET` of a page.
+/// A `GET` request for a page.
 pub(crate) struct View<'a>(pub(crate) &'a [(&'a str, &'a [u8])]);
 
 impl RequestView for View<'_> {
@@ -21,7 +21,7 @@ impl RequestView for View<'_> {
     }
 }
 
-/// Polls a future that has nothing to wait for.
+/// Polls a future that must complete immediately.
 pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

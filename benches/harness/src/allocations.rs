@@ -1,4 +1,4 @@
-//! Counting what is allocated.
+//! Counting of allocations.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -9,8 +9,8 @@ thread_local! {
     static LIVE: Cell<i64> = const { Cell::new(0) };
 }
 
-/// The system's allocator, which counts for each thread what it is asked for. A thread's own
-/// counters cost about a nanosecond, shared ones would cost several times that.
+/// The system's allocator with counters for each thread. A thread-local counter costs about a
+/// nanosecond. A shared one would cost several times as much.
 #[derive(Debug)]
 pub struct Counting;
 
@@ -19,7 +19,7 @@ pub struct Counting;
     clippy::cast_possible_wrap,
     reason = "no allocation is larger than half of the address space"
 )]
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call is forwarded unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(layout.size());
@@ -52,25 +52,25 @@ unsafe impl GlobalAlloc for Counting {
     reason = "no allocation is larger than half of the address space"
 )]
 fn note(size: usize) {
-    // A thread that is ending has no counters any more.
+    // A thread that is ending no longer has counters.
     let _ = COUNT.try_with(|count| count.set(count.get() + 1));
     let _ = BYTES.try_with(|bytes| bytes.set(bytes.get() + size as u64));
     let _ = LIVE.try_with(|live| live.set(live.get() + size as i64));
 }
 
-/// What this thread has allocated so far, where [`Counting`] is the allocator.
+/// The allocations of this thread so far, if [`Counting`] is the allocator.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Allocations {
-    /// How often; growing counts too.
+    /// Number of allocations, including reallocations.
     pub count: u64,
-    /// Bytes in all.
+    /// Total number of bytes.
     pub bytes: u64,
-    /// Bytes that it has allocated less those that it has freed.
+    /// Allocated bytes minus freed bytes.
     pub live: i64,
 }
 
 impl Allocations {
-    /// Up to now.
+    /// Returns the current counts.
     #[must_use]
     pub fn so_far() -> Self {
         Self {

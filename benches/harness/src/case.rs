@@ -1,4 +1,4 @@
-//! A case as a process, seen from inside and from outside.
+//! Cases as processes: the side of the case, and the side of the benchmark.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -9,22 +9,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Allocations, Latencies, cpu_time};
 
-/// What one turn of a case took.
+/// The costs of one turn of a case.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Turn {
-    /// How many operations there were.
+    /// Number of operations.
     pub operations: u64,
-    /// The time of all of them.
+    /// Elapsed time of all operations.
     pub nanos: u64,
-    /// The processor time of the process.
+    /// CPU time of the process.
     pub cpu_nanos: u64,
-    /// Allocations of the thread that took the turn.
+    /// Number of allocations on the thread that ran the turn.
     pub allocations: u64,
-    /// Their bytes.
+    /// Allocated bytes.
     pub allocated_bytes: u64,
-    /// The median of single operations, where they were measured.
+    /// Median latency of an operation, if latencies were measured.
     pub p50_nanos: Option<u64>,
-    /// Their 99th percentile.
+    /// 99th percentile of the latency.
     pub p99_nanos: Option<u64>,
 }
 
@@ -33,42 +33,43 @@ pub struct Turn {
     reason = "measurements are not that exact"
 )]
 impl Turn {
-    /// The time of one operation, as if they had come one after the other.
+    /// Returns the elapsed time per operation, as if the operations had run sequentially.
     #[must_use]
     pub fn nanos_each(&self) -> f64 {
         self.nanos as f64 / self.operations as f64
     }
 
-    /// The processor time of one operation.
+    /// Returns the CPU time per operation.
     #[must_use]
     pub fn cpu_nanos_each(&self) -> f64 {
         self.cpu_nanos as f64 / self.operations as f64
     }
 
-    /// Allocations of one operation.
+    /// Returns the allocations per operation.
     #[must_use]
     pub fn allocations_each(&self) -> f64 {
         self.allocations as f64 / self.operations as f64
     }
 
-    /// Allocated bytes of one operation.
+    /// Returns the allocated bytes per operation.
     #[must_use]
     pub fn bytes_each(&self) -> f64 {
         self.allocated_bytes as f64 / self.operations as f64
     }
 
-    /// Operations in a second.
+    /// Returns the operations per second.
     #[must_use]
     pub fn per_second(&self) -> f64 {
         1e9 / self.nanos_each()
     }
 }
 
-/// The life of a case: sets nothing up, does so many operations whenever it is told to, and ends
-/// with whoever started it. An operation that fails panics, which ends the benchmark.
+/// Runs the main loop of a case. It performs the requested number of operations on each order from
+/// the parent process, and ends when that process ends. The caller sets everything up before. A
+/// failing operation panics, which ends the benchmark.
 ///
 /// # Errors
-/// When whoever started it cannot be understood.
+/// If the parent process sends an invalid order.
 pub fn take_turns(mut operate: impl FnMut(u64)) -> anyhow::Result<()> {
     follow(|operations| {
         operate(operations);
@@ -76,11 +77,11 @@ pub fn take_turns(mut operate: impl FnMut(u64)) -> anyhow::Result<()> {
     })
 }
 
-/// The same for operations that run side by side: it is told for how long, and says how many there
-/// were.
+/// Like [`take_turns`], for concurrent operations. An order contains a duration, and `operate`
+/// returns the latencies of all operations that it has performed in that time.
 ///
 /// # Errors
-/// As [`take_turns`].
+/// The same as [`take_turns`].
 pub fn take_timed_turns(mut operate: impl FnMut(Duration) -> Latencies) -> anyhow::Result<()> {
     follow(|millis| {
         let latencies = operate(Duration::from_millis(millis));
@@ -120,22 +121,22 @@ fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A case, seen from outside. Ends when it is dropped.
+/// The benchmark's handle of a case. Dropping it ends the case.
 #[derive(Debug)]
 pub struct Worker {
     name: String,
     child: Child,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
-    /// What it is told: how many operations, or for how many milliseconds.
+    /// The order: a number of operations, or a number of milliseconds.
     order: u64,
 }
 
 impl Worker {
-    /// Starts it, and waits until it is ready.
+    /// Starts a case and waits until it is ready.
     ///
     /// # Errors
-    /// When it does not get ready; what it has to say is on standard error.
+    /// If the case does not become ready. The case reports the reason on standard error.
     pub fn start(name: &str, mut command: Command) -> anyhow::Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())
@@ -156,20 +157,22 @@ impl Worker {
         Ok(worker)
     }
 
-    /// The same for [`take_turns`], with turns that take about that long.
+    /// Starts a case that uses [`take_turns`], and chooses the number of operations so that a turn
+    /// takes about `turn`.
     ///
     /// # Errors
-    /// As [`Self::start`], and when the case fails.
+    /// The same as [`Self::start`], and if the case fails.
     pub fn start_for(name: &str, command: Command, turn: Duration) -> anyhow::Result<Self> {
         let mut worker = Self::start(name, command)?;
         worker.calibrate(turn)?;
         Ok(worker)
     }
 
-    /// The same for [`take_timed_turns`], with turns of that length. The first one is to warm up.
+    /// Starts a case that uses [`take_timed_turns`], with turns of this duration, and runs one turn
+    /// as a warm-up.
     ///
     /// # Errors
-    /// As [`Self::start_for`].
+    /// The same as [`Self::start_for`].
     pub fn start_timed(name: &str, command: Command, turn: Duration) -> anyhow::Result<Self> {
         let mut worker = Self::start(name, command)?;
         worker.order = u64::try_from(turn.as_millis())?;
@@ -177,8 +180,8 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Finds out how many operations take about that long; something on the way that took longer for
-    /// once does not decide it.
+    /// Determines how many operations take about `turn`. A single slow turn on the way does not
+    /// determine the result.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -196,17 +199,17 @@ impl Worker {
             let more = (self.order as f64 * times.min(4.0)) as u64;
             self.order = more.max(self.order + 1);
         }
-        // Once more, in case that one was the slow one.
+        // Measured once more, in case the last turn was a slow one.
         let took = self.turn()?;
         let times = turn.as_nanos() as f64 / took.nanos.max(1) as f64;
         self.order = ((self.order as f64 * times.min(10.0)) as u64).max(1);
         Ok(())
     }
 
-    /// One turn.
+    /// Runs one turn.
     ///
     /// # Errors
-    /// When the case fails.
+    /// If the case fails.
     pub fn turn(&mut self) -> anyhow::Result<Turn> {
         let orders = self.orders.as_mut().context("it has been stopped")?;
         writeln!(orders, "{}", self.order)?;

@@ -1,30 +1,30 @@
-//! How long single operations took.
+//! Latencies of single operations.
 
 use std::time::Duration;
 
-/// The times of single operations, in nanoseconds.
+/// Latencies of single operations, in nanoseconds.
 #[derive(Clone, Debug, Default)]
 pub struct Latencies(Vec<u64>);
 
 impl Latencies {
-    /// Adds one.
+    /// Adds a latency.
     pub fn push(&mut self, took: Duration) {
         self.0
             .push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// How many there are.
+    /// Returns the number of latencies.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.0.len() as u64
     }
 
-    /// Adds those of another task.
+    /// Adds the latencies of another task.
     pub fn append(&mut self, mut other: Self) {
         self.0.append(&mut other.0);
     }
 
-    /// The percentile, such as 50 or 99; none if nothing was measured.
+    /// Returns a percentile, such as 50 or 99, or `None` if nothing was measured.
     #[must_use]
     pub fn percentile(&mut self, percent: usize) -> Option<u64> {
         self.0.sort_unstable();

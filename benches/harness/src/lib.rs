@@ -1,9 +1,11 @@
-//! What the benchmarks share.
+//! The harness that the benchmarks share.
 //!
-//! A *case* is a process of its own that does so many operations when it is told to, and says what
-//! they cost. So no case warms another one's caches or fragments another one's heap, and cases whose
-//! dependencies do not fit together are still measured together. The cases of a table take turns,
-//! round after round; what is told is the median over the rounds, of ratios within a round.
+//! A *case* is a process of its own. On request, it performs a number of operations and reports
+//! their cost. Separate processes keep one case from warming the caches or fragmenting the heap of
+//! another, and they allow cases whose dependencies conflict to be measured together. The cases of
+//! a table run in turns, round after round. The tables show the median over the rounds of the
+//! ratios within a round, so that a change of the machine's speed between rounds does not affect
+//! them.
 
 mod allocations;
 mod case;
@@ -23,27 +25,27 @@ pub use table::{Table, count, kilobytes, micros, nanos, rate, ratio};
 pub use tasks::keep_busy;
 pub use usage::{cpu_time, process_cpu_time, resident_bytes};
 
-/// The session data in every store: 386 bytes of JSON, as a shop might keep them.
+/// The session data in every store: 386 bytes of JSON, similar to what a shop stores.
 pub const SESSION_DATA: &str = r#"{"cart":[{"sku":"4006381333931","title":"Fountain pens","count":1,"cents":1890},{"sku":"9783161484100","title":"A short history of paper","count":2,"cents":2450}],"currency":"EUR","coupon":null,"lastVisited":["/pens/fountain","/books/paper","/checkout/address"],"address":{"street":"Long Street 12","city":"Springfield","zip":"12345"},"newsletter":false,"step":"address","theme":"dark"}"#;
 
-/// The patch that is merged into it, again and again: 48 bytes.
+/// Returns the patch of 48 bytes that the cases merge into the session data.
 #[must_use]
 pub fn patch(turn: u64) -> String {
     format!(r#"{{"step":"pay","seen":{turn:>10},"theme":"light"}}"#)
 }
 
-/// Numbers that look random and are the same in every run: which session is next.
+/// A deterministic pseudo-random sequence, which selects the sessions.
 #[derive(Clone, Debug)]
 pub struct Sequence(u64);
 
 impl Sequence {
-    /// A sequence of its own for each seed.
+    /// Creates the sequence of this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    /// A number below `bound`.
+    /// Returns a number below `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);

@@ -1,17 +1,17 @@
-//! Cases that take turns.
+//! Races: cases that run in turns.
 
 use crate::{Turn, Worker};
 
 type TakeTurn = Box<dyn FnMut() -> anyhow::Result<Turn>>;
 
-/// One of the cases of a table.
+/// One case of a table.
 pub struct Racer {
     name: String,
     turn: TakeTurn,
 }
 
 impl Racer {
-    /// A case with any way to take a turn.
+    /// Creates a case from a function that runs one turn.
     pub fn new(
         name: impl Into<String>,
         turn: impl FnMut() -> anyhow::Result<Turn> + 'static,
@@ -22,7 +22,7 @@ impl Racer {
         }
     }
 
-    /// A case in a process of its own.
+    /// Creates a case that runs in a process of its own.
     pub fn worker(name: impl Into<String>, mut worker: Worker) -> Self {
         Self::new(name, move || worker.turn())
     }
@@ -34,18 +34,18 @@ impl std::fmt::Debug for Racer {
     }
 }
 
-/// What came of it: for each case, its turns, round by round.
+/// The result of a race: the turns of each case, by round.
 #[derive(Clone, Debug)]
 pub struct Race {
     turns: Vec<(String, Vec<Turn>)>,
 }
 
 impl Race {
-    /// Lets every case take a turn in each round. Who begins moves on by one in each round, so that
-    /// nobody always runs after the same neighbour.
+    /// Runs every case once per round. Each round starts with the next case, so that no case always
+    /// runs after the same one.
     ///
     /// # Errors
-    /// When a case fails.
+    /// If a case fails.
     pub fn run(mut racers: Vec<Racer>, rounds: usize) -> anyhow::Result<Self> {
         let mut turns: Vec<(String, Vec<Turn>)> = racers
             .iter()
@@ -61,25 +61,25 @@ impl Race {
         Ok(Self { turns })
     }
 
-    /// The names of the cases, in the order in which they were given.
+    /// Returns the names of the cases, in the order in which they were given.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.turns.iter().map(|(name, _)| name.as_str())
     }
 
-    /// Some quantity of a case, over the rounds.
+    /// Returns the distribution of a quantity of a case over the rounds.
     ///
     /// # Panics
-    /// When there is no case of that name.
+    /// If there is no case with this name.
     #[must_use]
     pub fn spread(&self, name: &str, quantity: impl Fn(&Turn) -> f64) -> Spread {
         Spread::of(self.of(name).iter().map(quantity).collect())
     }
 
-    /// The quantity of a case and that of another one in the same round, put together: a ratio or a
-    /// difference.
+    /// Combines the quantity of a case with that of another case in the same round, for example
+    /// into a ratio or a difference, and returns the distribution over the rounds.
     ///
     /// # Panics
-    /// As [`Self::spread`].
+    /// The same as [`Self::spread`].
     #[must_use]
     pub fn against(
         &self,
@@ -96,19 +96,19 @@ impl Race {
         )
     }
 
-    /// The median of the ratios to another case.
+    /// Returns the distribution of the ratios to another case.
     ///
     /// # Panics
-    /// As [`Self::spread`].
+    /// The same as [`Self::spread`].
     #[must_use]
     pub fn ratio(&self, name: &str, other: &str, quantity: impl Fn(&Turn) -> f64) -> Spread {
         self.against(name, other, quantity, |own, other| own / other)
     }
 
-    /// The median of the differences to another case.
+    /// Returns the distribution of the differences to another case.
     ///
     /// # Panics
-    /// As [`Self::spread`].
+    /// The same as [`Self::spread`].
     #[must_use]
     pub fn added(&self, name: &str, other: &str, quantity: impl Fn(&Turn) -> f64) -> Spread {
         self.against(name, other, quantity, |own, other| own - other)
@@ -121,16 +121,16 @@ impl Race {
     }
 }
 
-/// A quantity over the rounds.
+/// The distribution of a quantity over the rounds.
 #[derive(Clone, Copy, Debug)]
 pub struct Spread {
-    /// A tenth of the rounds are below.
+    /// 10th percentile.
     pub p10: f64,
-    /// Half of them are.
+    /// Median.
     pub median: f64,
-    /// Nine tenths of them are.
+    /// 90th percentile.
     pub p90: f64,
-    /// The least.
+    /// Minimum.
     pub min: f64,
 }
 
@@ -163,7 +163,7 @@ mod tests {
             let mut slower = 1;
             Racer::new(name.clone(), move || {
                 order.borrow_mut().push_str(&name);
-                // A machine that gets slower with every round.
+                // Simulates a machine that becomes slower in every round.
                 slower *= 10;
                 Ok(Turn {
                     operations: 1,

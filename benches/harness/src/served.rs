@@ -1,24 +1,25 @@
-//! What a server says when it is ready: where it is, and what its users send.
+//! The message of a server that is ready: its address, and the headers that its users send.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
 use serde::{Deserialize, Serialize};
 
-/// How many users a server has.
+/// Number of users of a server.
 pub const USERS: usize = 256;
 
 /// A server that is ready.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Served {
-    /// Its port on the loopback interface.
+    /// Port on the loopback interface.
     pub port: u16,
-    /// The headers that each of its users sends.
+    /// The headers that each user sends.
     pub users: Vec<Vec<(String, String)>>,
 }
 
 impl Served {
-    /// Users with such cookies and tokens. Everybody sends both, whoever looks at them.
+    /// Creates users with these cookies and tokens. Every user sends both, whether or not the
+    /// server reads them.
     #[must_use]
     pub fn new(port: u16, cookies: &[String], tokens: &[String]) -> Self {
         let header = |name: &str, value: String| (name.to_owned(), value);
@@ -39,10 +40,10 @@ impl Served {
         Self { port, users }
     }
 
-    /// Tells whoever started this process, and returns when they have gone.
+    /// Writes the message to the parent process and returns when that process ends.
     ///
     /// # Errors
-    /// When they cannot be told.
+    /// If the message cannot be written.
     pub fn tell_and_wait(&self) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}", serde_json::to_string(self)?)?;
@@ -53,10 +54,10 @@ impl Served {
     }
 }
 
-/// A listener on a free port of the loopback interface, for an async runtime.
+/// Binds a free port of the loopback interface, for use with an async runtime.
 ///
 /// # Errors
-/// When there is none.
+/// If no port can be bound.
 pub fn listener() -> anyhow::Result<(TcpListener, u16)> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     listener.set_nonblocking(true)?;

@@ -1,10 +1,10 @@
-//! Tables in Markdown, and how numbers are written in them.
+//! Markdown tables, and the formatting of their numbers.
 
 use std::fmt;
 
 use crate::Spread;
 
-/// A table under a heading.
+/// A table with a heading.
 #[derive(Clone, Debug)]
 pub struct Table {
     heading: String,
@@ -14,7 +14,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// An empty table. The first column is text, the others are numbers.
+    /// Creates an empty table. The first column contains text, and the others contain numbers.
     pub fn new(heading: impl Into<String>, columns: &[&str]) -> Self {
         Self {
             heading: heading.into(),
@@ -51,7 +51,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// Nanoseconds, with thousands apart.
+/// Formats nanoseconds, with grouped thousands.
 #[must_use]
 pub fn nanos(value: f64) -> String {
     if value.abs() < 100.0 {
@@ -61,7 +61,7 @@ pub fn nanos(value: f64) -> String {
     }
 }
 
-/// Nanoseconds as microseconds.
+/// Formats nanoseconds as microseconds.
 #[must_use]
 pub fn micros(value: f64) -> String {
     let micros = value / 1_000.0;
@@ -72,13 +72,13 @@ pub fn micros(value: f64) -> String {
     }
 }
 
-/// Operations in a second.
+/// Formats operations per second.
 #[must_use]
 pub fn rate(value: f64) -> String {
     count(value)
 }
 
-/// A ratio with its spread.
+/// Formats a ratio with its spread.
 #[must_use]
 pub fn ratio(spread: Spread) -> String {
     let write = |value: f64| match value {
@@ -94,13 +94,13 @@ pub fn ratio(spread: Spread) -> String {
     )
 }
 
-/// Bytes as kilobytes of 1000.
+/// Formats bytes as kilobytes of 1000 bytes.
 #[must_use]
 pub fn kilobytes(bytes: f64) -> String {
     format!("{:.2}", bytes / 1_000.0)
 }
 
-/// A whole number, with thousands apart.
+/// Formats an integer, with grouped thousands.
 #[must_use]
 pub fn count(value: f64) -> String {
     let digits = format!("{:.0}", value.abs());

@@ -1,4 +1,4 @@
-//! Operations of several tasks at once, each measured by itself.
+//! Concurrent operations of several tasks, each measured separately.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 
 use crate::{Latencies, Sequence};
 
-/// Lets `tasks` tasks operate for that long, one operation after the other each. `operate` is given
-/// the number of a session and a number that never comes again.
+/// Runs `tasks` tasks for the duration `span`. Each performs one operation after the other.
+/// `operate` receives the number of a session, and a number that is never repeated.
 pub fn keep_busy<F, O>(
     runtime: &Runtime,
     tasks: u64,
@@ -22,7 +22,7 @@ where
     F: Fn(u64, u64) -> O + Send + Sync + 'static,
     O: Future<Output = ()> + Send + 'static,
 {
-    // Another sequence in each turn, the same in each run.
+    // A different sequence in each turn, and the same sequences in every run.
     static TURN: AtomicU64 = AtomicU64::new(0);
     let turn = TURN.fetch_add(1, Ordering::Relaxed);
     runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! What a process has used.
+//! Resource usage of processes.
 
 use std::fs;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
-/// The processor time of this process so far, all threads, user and system.
+/// Returns the CPU time of this process so far: all threads, user and system.
 #[must_use]
 pub fn cpu_time() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_SELF).expect("getrusage");
@@ -14,11 +14,11 @@ pub fn cpu_time() -> Duration {
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
-/// The same of another process, in hundredths of a second.
+/// Returns the CPU time of another process, with a resolution of 10 ms.
 #[must_use]
 pub fn process_cpu_time(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name, in parentheses, may hold spaces. User and system time are fields 14 and 15.
+    // The name, in parentheses, can contain spaces. User and system time are fields 14 and 15.
     let after_name = stat.rsplit(')').next().unwrap_or_default();
     let ticks: u64 = after_name
         .split_whitespace()
@@ -29,7 +29,7 @@ pub fn process_cpu_time(pid: u32) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// The memory of this process that is resident.
+/// Returns the resident memory of this process.
 #[must_use]
 pub fn resident_bytes() -> u64 {
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();

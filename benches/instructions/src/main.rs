@@ -1,9 +1,11 @@
-//! Verifies tokens, so and so many times, and nothing else: `supersession-instructions hit 1000`.
+//! Verifies tokens a given number of times and does nothing else:
+//! `supersession-instructions hit 1000`.
 //!
-//! `scripts/instructions` runs it under callgrind with two numbers. The difference between the two
-//! runs, divided by the difference between the numbers, is what one verification takes; setting up
-//! cancels out. Key, time and randomness are fixed, so a count is the same in every run, within a
-//! thousandth, and may be held against a bound where a time could not.
+//! `scripts/instructions` runs this program under callgrind with two different counts. The
+//! difference of the instructions, divided by the difference of the counts, is the cost of one
+//! verification, because the set-up cancels out. Key, time and randomness are fixed, so the result
+//! is reproducible to a thousandth. It can therefore be compared with a limit, which an elapsed
+//! time cannot.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -21,7 +23,7 @@ use supersession::{
 /// 2026-01-01.
 const START: UnixMillis = UnixMillis::new(1_767_225_600_000);
 const DAY: Duration = Duration::from_secs(86_400);
-/// For tests only: published, so nothing that they sign proves anything.
+/// Test keys. They are published, so their signatures prove nothing.
 const KEYS: [(KeyKind, &str); 2] = [
     (
         KeyKind::Dynamic,
@@ -42,7 +44,7 @@ impl Clock for Standstill {
     }
 }
 
-/// No randomness at all.
+/// A source that always returns the same bytes.
 struct AlwaysTheSame;
 
 impl Entropy for AlwaysTheSame {
@@ -52,7 +54,7 @@ impl Entropy for AlwaysTheSame {
     }
 }
 
-/// A `GET` of a page with a token.
+/// A `GET` request for a page, with a token.
 struct View<'a> {
     authorization: &'a [u8],
 }
@@ -85,7 +87,7 @@ fn main() -> anyhow::Result<()> {
     verify(caches, count.parse().context(usage)?)
 }
 
-/// Verifies the same token in that many requests; with a cache, all but the first one hit.
+/// Verifies the same token in `count` requests. With a cache, all but the first one are hits.
 fn verify(caches: bool, count: u32) -> anyhow::Result<()> {
     let store = MemoryStore::new();
     pollster::block_on(put_keys_into(&store))?;
@@ -120,7 +122,8 @@ fn verify(caches: bool, count: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// With keys at hand, none is made, which takes another number of instructions each time.
+/// Stores the keys in advance, because generating one takes a different number of instructions each
+/// time.
 async fn put_keys_into(store: &MemoryStore) -> Result<(), StoreError> {
     let app = AppId::default();
     for (kind, key_pair) in KEYS {
@@ -144,7 +147,7 @@ async fn put_keys_into(store: &MemoryStore) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The one place that sets the cache of verified tokens.
+/// Sets the size of the cache of verified tokens. This is the only place that does.
 fn with_cache(builder: SessionsBuilder, caches: bool) -> SessionsBuilder {
     builder.verified_token_cache(if caches { 32 << 20 } else { 0 })
 }

@@ -1,4 +1,4 @@
-//! A server with tower-sessions over SQLite.
+//! A server with tower-sessions on SQLite.
 
 use bench_harness::{Served, USERS, listener};
 
@@ -17,7 +17,7 @@ pub(crate) fn serve() -> anyhow::Result<()> {
         for _ in 0..USERS {
             cookies.push(sessions::sign_in(&mut app).await?);
         }
-        // As long as those of ours, which everybody gets.
+        // As long as Supersession's tokens. Every request has one.
         let tokens = vec!["x".repeat(1_212); USERS];
         let (listener, port) = listener()?;
         let listener = tokio::net::TcpListener::from_std(listener)?;

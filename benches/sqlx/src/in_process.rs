@@ -1,4 +1,4 @@
-//! tower-sessions over SQLite, inside the process.
+//! tower-sessions on SQLite, measured in the process.
 
 use anyhow::ensure;
 use axum::body::Body;
@@ -21,7 +21,7 @@ pub(crate) fn case(case: &str) -> anyhow::Result<()> {
     let store = runtime.block_on(sessions::store(&folder.path().join("sessions.db"), false))?;
     let mut app = sessions::router(store);
     let cookie = runtime.block_on(sessions::sign_in(&mut app))?;
-    // As long as those of ours, which everybody gets.
+    // As long as Supersession's tokens. Every request has one.
     let bearer = format!("Bearer {}", "x".repeat(1_212));
     let request = || {
         Request::get(path)

@@ -1,4 +1,4 @@
-//! The peers that are built on sqlx, as cases of `supersession-benches`, which starts this program.
+//! The peers that depend on sqlx, as cases of `supersession-benches`, which starts this program.
 
 mod http;
 mod in_process;

@@ -1,4 +1,4 @@
-//! tower-sessions over SQLite.
+//! tower-sessions on SQLite.
 
 use std::path::Path;
 
@@ -13,12 +13,12 @@ use serde_json::Value;
 use tower::Service as _;
 use tower_sessions::{Session, SessionManagerLayer};
 use tower_sessions_sqlx_store::SqliteStore;
-// The sqlx of the store, which is older than the newest.
+// The sqlx version of the store, which is not the newest.
 use tower_sessions_sqlx_store::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 
-/// The store, as its documentation says, in WAL mode.
+/// Opens the store as its documentation describes, in WAL mode.
 pub(crate) async fn store(file: &Path, full: bool) -> anyhow::Result<SqliteStore> {
     let options = SqliteConnectOptions::new()
         .filename(file)
@@ -62,7 +62,7 @@ async fn write(session: Session) -> Result<&'static str, StatusCode> {
     Ok("ok")
 }
 
-/// An application with a page that reads and one that writes.
+/// An application with a page that reads and a page that writes.
 pub(crate) fn router(store: SqliteStore) -> Router {
     Router::new()
         .route("/orders", get(read))
@@ -71,7 +71,7 @@ pub(crate) fn router(store: SqliteStore) -> Router {
         .layer(SessionManagerLayer::new(store))
 }
 
-/// Signs in, and gives the cookie that a browser sends from then on.
+/// Signs in and returns the cookie that a browser then sends.
 pub(crate) async fn sign_in(router: &mut Router) -> anyhow::Result<String> {
     let request = Request::get("/login").body(Body::empty())?;
     let answer = router.call(request).await?;

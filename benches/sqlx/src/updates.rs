@@ -1,5 +1,4 @@
-//! Updates of session data by statements that an application would write by hand, and by
-//! tower-sessions.
+//! Updates of session data with hand-written statements, and with tower-sessions.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use crate::sessions;
 /// The year 2096.
 const FAR_AHEAD: Duration = Duration::from_secs(4_000_000_000);
 
-/// How many at once, and among how many sessions.
+/// Number of concurrent tasks, and number of sessions.
 #[derive(Clone, Copy)]
 struct Load {
     tasks: u64,
@@ -154,7 +153,8 @@ fn record(session: u64, number: u64) -> Record {
     }
 }
 
-/// As ours: a random session each time, each operation measured by itself.
+/// Runs the case like the cases of Supersession: a random session for each operation, and each
+/// operation measured separately.
 fn run<F, O>(runtime: &Runtime, load: Load, operate: F) -> anyhow::Result<()>
 where
     F: Fn(u64, u64) -> O + Send + Sync + 'static,

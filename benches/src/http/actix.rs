@@ -1,4 +1,4 @@
-//! Servers on actix-web.
+//! The servers on actix-web.
 
 use std::net::TcpListener;
 
@@ -94,7 +94,8 @@ fn peer() -> PeerMiddleware<CookieSessionStore> {
     PeerMiddleware::new(CookieSessionStore::default(), Key::from(&[7; 64]))
 }
 
-/// The cookies of actix-session's users: the whole session, sealed.
+/// Signs in the users of actix-session and returns their cookies. A cookie contains the whole
+/// encrypted session.
 async fn sign_in() -> anyhow::Result<Vec<String>> {
     let app = App::new().route("/login", web::get().to(peer_login));
     let app = init_service(app.wrap(peer())).await;

@@ -1,4 +1,4 @@
-//! Servers on axum.
+//! The servers on axum.
 
 use axum::Router;
 use bench_harness::{Served, USERS, listener};

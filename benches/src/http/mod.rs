@@ -1,4 +1,4 @@
-//! Throughput over the loopback interface: wrk, and each server a process of its own.
+//! Throughput over the loopback interface, measured with wrk. Each server is a process of its own.
 
 mod actix;
 mod axum;
@@ -72,7 +72,7 @@ pub(crate) fn run(context: &Context, facts: &mut Facts) -> anyhow::Result<()> {
 
 fn racer(name: &str, wrk: &Wrk, server: Server) -> anyhow::Result<Racer> {
     let mut load = wrk.against(&server)?;
-    // The first one warms it up, and is not counted.
+    // The first turn warms up the server and is not counted.
     load.turn(&server)?;
     Ok(Racer::new(name, move || load.turn(&server)))
 }
@@ -110,7 +110,7 @@ fn print(race: &Race, heading: &str, bare: &str) {
     println!("{table}");
 }
 
-/// One server, until its standard input ends.
+/// Runs one server until its standard input closes.
 pub(crate) fn case(framework: &str, case: &str) -> anyhow::Result<()> {
     match framework {
         "axum" => axum::serve(case),

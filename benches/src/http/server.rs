@@ -1,4 +1,4 @@
-//! A server, seen from outside.
+//! The benchmark's handle of a server process.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -6,14 +6,14 @@ use std::process::{Child, Command, Stdio};
 use anyhow::Context as _;
 use bench_harness::Served;
 
-/// A running server. Ends when it is dropped.
+/// A running server. Dropping it ends the server.
 pub(super) struct Server {
     child: Child,
     pub(super) served: Served,
 }
 
 impl Server {
-    /// Starts it, and waits until it is ready.
+    /// Starts the server and waits until it is ready.
     pub(super) fn start(mut command: Command) -> anyhow::Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())

@@ -1,4 +1,4 @@
-//! The load: wrk, with the requests of many users in turn.
+//! The load generator: wrk, which sends the requests of many users in turn.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,19 +13,19 @@ use tempfile::TempDir;
 use super::server::Server;
 use crate::context::Context;
 
-/// wrk is installed.
+/// An installed wrk.
 pub(super) struct Wrk {
     duration: Duration,
 }
 
-/// Load for one server.
+/// The load for one server.
 pub(super) struct Load {
     duration: Duration,
     folder: TempDir,
     url: String,
 }
 
-/// What the script prints at the end.
+/// The summary that the script prints at the end.
 #[derive(Deserialize)]
 struct Summary {
     requests: u64,
@@ -35,7 +35,7 @@ struct Summary {
     p99_micros: f64,
 }
 
-/// Requests are made once, before the load begins.
+/// The script builds all requests before the load begins.
 const SCRIPT: &str = r#"
 local requests, at = {}, 0
 
@@ -61,16 +61,17 @@ end
 "#;
 
 impl Wrk {
-    /// None if it is not installed.
+    /// Returns `None` if wrk is not installed.
     pub(super) fn find(context: &Context) -> anyhow::Result<Option<Self>> {
-        // It has no command that does nothing and succeeds; that it starts is enough.
+        // wrk has no command that does nothing and succeeds, so it is sufficient that the program
+        // starts.
         let installed = Command::new("wrk").arg("--version").output().is_ok();
         Ok(installed.then(|| Self {
             duration: Duration::from_secs(context.pick(2, 1)),
         }))
     }
 
-    /// Load for this server.
+    /// Prepares the load for a server.
     pub(super) fn against(&self, server: &Server) -> anyhow::Result<Load> {
         let mut script = "users = {\n".to_owned();
         for headers in &server.served.users {
@@ -93,7 +94,7 @@ impl Wrk {
 }
 
 impl Load {
-    /// Some seconds of load.
+    /// Runs the load for some seconds.
     pub(super) fn turn(&mut self, server: &Server) -> anyhow::Result<Turn> {
         let before = process_cpu_time(server.pid());
         let output = Command::new("wrk")

@@ -1,4 +1,4 @@
-//! Cases of actix-web.
+//! The cases of actix-web.
 
 use std::future::{Ready, ready};
 
@@ -30,7 +30,7 @@ pub(crate) async fn user(session: Session) -> &'static str {
     "ok"
 }
 
-/// The claims, by an extractor that an application writes in an hour.
+/// The claims of a bearer token, extracted as a simple application would do it.
 pub(crate) struct Bearer(String);
 
 impl FromRequest for Bearer {

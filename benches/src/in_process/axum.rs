@@ -1,4 +1,4 @@
-//! Cases of axum 0.8.
+//! The cases of axum 0.8.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ async fn data(session: Session) -> Result<&'static str, SessionRejection> {
     Ok("ok")
 }
 
-/// The claims, by an extractor that an application writes in an hour.
+/// The claims of a bearer token, extracted as a simple application would do it.
 pub(crate) struct Bearer(String);
 
 impl FromRequestParts<Arc<Decoder>> for Bearer {
@@ -69,14 +69,14 @@ pub(crate) fn decoding(decoder: Decoder) -> Router {
         .with_state(Arc::new(decoder))
 }
 
-/// A router with our layer.
+/// A router with Supersession's layer.
 pub(crate) fn guarded(ours: &Ours) -> Router {
     Router::new()
         .route("/orders", get(user))
         .layer(SessionLayer::new(ours.sessions.clone()))
 }
 
-/// A router of nothing else.
+/// A router without sessions.
 pub(crate) fn bare() -> Router {
     Router::new().route("/orders", get(ok))
 }
@@ -106,7 +106,7 @@ pub(super) fn case(case: &str) -> anyhow::Result<()> {
     let mut headers = HeaderMap::new();
     headers.insert(HOST, HeaderValue::from_static("api.example.com"));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    // Everybody gets a cookie and a token, whoever looks at them.
+    // Every request has a cookie and a token, whether or not the application reads them.
     let cookie = if case == "hit-cookie" {
         format!("{}={token}", wire::ACCESS_COOKIE)
     } else {
@@ -122,7 +122,7 @@ pub(super) fn case(case: &str) -> anyhow::Result<()> {
     drive(&runtime, app, &headers)
 }
 
-/// The cookies that a peer sets at sign-in, as a browser sends them back.
+/// Signs in and returns the cookies that a browser then sends.
 pub(crate) async fn signed_in(app: &Router) -> anyhow::Result<String> {
     let request = Request::get("/login").body(Body::empty())?;
     let answer = app.clone().call(request).await?;

@@ -1,4 +1,4 @@
-//! What sessions add to a request, inside the process: no socket, no HTTP parser.
+//! Cost that sessions add to a request, measured in the process without sockets and HTTP parsing.
 
 pub(crate) mod actix;
 pub(crate) mod axum;
@@ -149,7 +149,7 @@ fn print(race: &Race, heading: &str, bare: &str) {
     println!("{table}");
 }
 
-/// One case.
+/// Runs one case.
 pub(crate) fn case(framework: &str, arguments: &[&str]) -> anyhow::Result<()> {
     match (framework, arguments) {
         ("axum", [case]) => axum::case(case),

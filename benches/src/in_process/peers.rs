@@ -1,4 +1,5 @@
-//! The peers' applications: each with a page that needs the session, and a sign-in that makes one.
+//! The applications of the peers. Each has a page that requires a session, and a sign-in that
+//! creates one.
 
 use std::convert::Infallible;
 
@@ -22,7 +23,7 @@ fn data() -> Value {
     serde_json::from_str(SESSION_DATA).expect("it is JSON")
 }
 
-/// tower-sessions over its store in memory, around a page.
+/// tower-sessions with its in-memory store, around a page.
 pub(crate) fn tower_sessions<H: Handler<T, ()>, T: 'static>(page: H) -> Router {
     async fn login(session: Session) -> &'static str {
         session.insert("data", data()).await.expect("in memory");
@@ -35,7 +36,7 @@ pub(crate) fn tower_sessions<H: Handler<T, ()>, T: 'static>(page: H) -> Router {
         .layer(SessionManagerLayer::new(store))
 }
 
-/// A page that reads the session's data.
+/// A page that reads the session data.
 pub(crate) async fn tower_read(session: Session) -> Result<&'static str, StatusCode> {
     let data: Option<Value> = session.get("data").await.expect("in memory");
     std::hint::black_box(&data);
@@ -76,7 +77,7 @@ impl AuthUser for User {
     }
 }
 
-/// Users who need no look-up.
+/// Users that need no lookup.
 #[derive(Clone)]
 struct Users;
 
@@ -94,7 +95,7 @@ impl AuthnBackend for Users {
     }
 }
 
-/// axum-login over the store in memory of the tower-sessions that it takes.
+/// axum-login with the in-memory store of the tower-sessions version that it uses.
 pub(super) fn axum_login() -> Router {
     async fn login(mut session: AuthSession<Users>) -> &'static str {
         session.login(&User).await.expect("in memory");
@@ -112,7 +113,7 @@ pub(super) fn axum_login() -> Router {
         .layer(AuthManagerLayerBuilder::new(Users, sessions).build())
 }
 
-/// jwt-authorizer, on the axum that it takes, or that one alone.
+/// jwt-authorizer with the axum version that it uses, or that axum alone.
 pub(super) fn axum07(case: &str) -> anyhow::Result<()> {
     async fn bare() -> &'static str {
         "ok"

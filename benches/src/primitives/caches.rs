@@ -1,15 +1,15 @@
-//! General caches, as an application would put them in front of its verification.
+//! General-purpose caches, as an application could use them in front of its verification.
 
 use std::sync::Arc;
 
 use bench_harness::{Sequence, take_turns};
 
-/// What such an application keeps of a token.
+/// The data that such an application caches for a token.
 struct Kept {
     expires_at: u64,
 }
 
-/// Texts of the size of tokens. Nothing here verifies them.
+/// Returns texts of the size of tokens. No case verifies them.
 fn tokens(count: usize) -> Vec<Arc<str>> {
     let mut sequence = Sequence::new(7);
     let letter = |sequence: &mut Sequence| {
@@ -24,7 +24,7 @@ fn tokens(count: usize) -> Vec<Arc<str>> {
         .collect()
 }
 
-/// moka's cache for threads.
+/// moka's synchronous cache.
 pub(super) fn moka(count: usize) -> anyhow::Result<()> {
     let (presented, kept) = (tokens(count), tokens(count));
     let cache = moka::sync::Cache::new(2 * count as u64);
@@ -35,7 +35,7 @@ pub(super) fn moka(count: usize) -> anyhow::Result<()> {
     look_up(&presented, |token| cache.get(token))
 }
 
-/// quick_cache's.
+/// quick_cache's synchronous cache.
 pub(super) fn quick_cache(count: usize) -> anyhow::Result<()> {
     let (presented, kept) = (tokens(count), tokens(count));
     let cache = quick_cache::sync::Cache::<Arc<str>, Arc<Kept>>::new(2 * count);

@@ -1,4 +1,5 @@
-//! Our tokens through jsonwebtoken, as an application would write it by hand.
+//! Verification of Supersession's tokens with jsonwebtoken, as an application would write it by
+//! hand.
 
 use anyhow::Context as _;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -7,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::ours::Ours;
 
-/// Typed claims, and the rest.
+/// Typed claims, and the remaining members.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Claims {
@@ -21,14 +22,14 @@ pub(crate) struct Claims {
     rest: Map<String, Value>,
 }
 
-/// A key and what is demanded.
+/// A key and the validation rules.
 pub(crate) struct Decoder {
     key: DecodingKey,
     validation: Validation,
 }
 
 impl Decoder {
-    /// Of what these sessions publish.
+    /// Creates a decoder with the published key of these sessions.
     pub(crate) async fn of(ours: &Ours) -> anyhow::Result<Self> {
         let set = ours.sessions.jwks().await?;
         let key = set.keys.first().context("a key")?;
@@ -44,7 +45,7 @@ impl Decoder {
         })
     }
 
-    /// Verifies and decodes.
+    /// Verifies and decodes a token.
     pub(crate) fn decode(&self, token: &str) -> jsonwebtoken::errors::Result<Claims> {
         jsonwebtoken::decode(token, &self.key, &self.validation).map(|data| data.claims)
     }

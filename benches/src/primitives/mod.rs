@@ -1,4 +1,4 @@
-//! What it takes to verify one token, on one thread.
+//! Cost of verifying one token on one thread.
 
 mod caches;
 mod claims;
@@ -23,7 +23,7 @@ const UNCACHED: &str = "**ours, verified anew**";
 const HOT: &str = "**ours, cached, one hot token**";
 const MANY: &str = "**ours, cached, 10 000 tokens in turn**";
 
-/// The cases: what the table calls them, and what the command line does.
+/// The cases: the name in the table, and the arguments on the command line.
 const CASES: [(&str, &[&str]); 12] = [
     (FLOOR, &["floor"]),
     ("jsonwebtoken 11, whole decode", &["jsonwebtoken"]),
@@ -101,9 +101,9 @@ pub(crate) fn run(context: &Context, facts: &mut Facts) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One case.
+/// Runs one case.
 pub(crate) fn case(case: &str, arguments: &[&str]) -> anyhow::Result<()> {
-    // Two threads, so that the tokens are made on both cores.
+    // A multi-threaded runtime, so that the tokens are created on all cores.
     let runtime = tokio::runtime::Runtime::new()?;
     let how = arguments.first().copied().unwrap_or_default();
     let count = if how == "many" { TOKENS } else { 1 };
@@ -150,7 +150,7 @@ fn jsonwebtoken(decoder: &Decoder, tokens: &[String]) -> anyhow::Result<()> {
 fn token(ours: &Ours, tokens: &[String]) -> anyhow::Result<()> {
     let tokens: Vec<_> = tokens.iter().map(AccessToken::new).collect();
     let options = VerifyOptions::new();
-    // Whoever has a cache knows each of them.
+    // Fills the cache, if the case has one.
     for token in &tokens {
         let verified = at_once(ours.sessions.verify_access_token(token, None, &options));
         verified.expect("the token is right");

@@ -1,4 +1,4 @@
-//! Durable updates of session data: a random one of many sessions each time, or always the same one.
+//! Durable updates of session data, either of a random session each time or always of the same one.
 
 mod pgbench;
 mod redis;
@@ -210,7 +210,7 @@ fn milliseconds(nanos: Option<u64>) -> f64 {
     nanos.unwrap_or(0) as f64 / 1e6
 }
 
-/// Whether there is such a file already: cases of one table share it.
+/// Returns `true` if the file already exists. The cases of one table share it.
 fn is_there(file: &str) -> bool {
     Path::new(file).exists()
 }

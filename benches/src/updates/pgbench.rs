@@ -1,4 +1,4 @@
-//! PostgreSQL's own benchmark, with the statement that an application would write by hand.
+//! PostgreSQL's own benchmark program, with a statement as an application would write it by hand.
 
 use std::process::{Command, Output};
 use std::rc::Rc;
@@ -16,7 +16,7 @@ pub(super) struct Pgbench {
 }
 
 impl Pgbench {
-    /// Makes the table, as ours leaves room in its pages.
+    /// Creates the table, with free space in its pages as in Supersession's tables.
     pub(super) fn prepare(url: &str, sessions: u64, seconds: u32) -> anyhow::Result<Self> {
         let script = NamedTempFile::new()?;
         let last = sessions - 1;
@@ -43,7 +43,8 @@ impl Pgbench {
         Ok(own)
     }
 
-    /// Lets the server come to rest after what has been filled in.
+    /// Runs maintenance and a checkpoint after the inserts, so that they do not disturb the
+    /// measurement.
     pub(super) fn settle(&self) -> anyhow::Result<()> {
         self.psql(&["VACUUM ANALYZE", "CHECKPOINT"])
     }
@@ -58,7 +59,7 @@ impl Pgbench {
         Ok(())
     }
 
-    /// Some seconds of it.
+    /// Runs the benchmark for some seconds.
     pub(super) fn turn(&self, clients: &str) -> anyhow::Result<Turn> {
         let threads = if clients == "1" { "1" } else { "2" };
         let output = Command::new("pgbench")
@@ -78,7 +79,7 @@ impl Pgbench {
             Ok(value.trim().parse()?)
         };
         let done = field("number of transactions actually processed: ", "/")?;
-        // Connecting counts; on a machine that is very busy there may be no time left.
+        // The duration includes connecting, so a busy machine may have no time left.
         ensure!(
             done > 0.0,
             "pgbench did nothing in {} seconds",

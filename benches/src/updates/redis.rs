@@ -1,4 +1,5 @@
-//! The peer on Redis: a session as one value, written whole, as session middlewares do.
+//! The peer on Redis: a session as a single value that is replaced on every write, as session
+//! middlewares do.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ pub(super) fn case(runtime: &Runtime, url: &str, tasks: u64, sessions: u64) -> a
     let operate = Arc::new(move |session, number: u64| {
         let mut connection = connection.clone();
         async move {
-            // The data with a number in it, of the same size as ours.
+            // The data with a number in it. Its size is the same as in the cases of Supersession.
             let (body, _) = SESSION_DATA.split_at(SESSION_DATA.len() - 1);
             let value = format!("{body},\"seen\":{number}}}");
             let set: redis::RedisResult<()> = connection.set(name(session), value).await;

@@ -1,4 +1,4 @@
-//! Our verbs, over whichever store.
+//! The updates of Supersession, on any store.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::is_there;
 use crate::filling::{fill, handle, key};
 use crate::ours::{CACHE, Ours, now};
 
-/// One case: `tasks` tasks update some of `sessions` sessions in the store at that place.
+/// Runs one case: `tasks` tasks update `sessions` sessions of the store at `place`.
 pub(crate) fn case(
     store: &str,
     place: &str,
@@ -45,7 +45,7 @@ pub(crate) fn case(
 
 async fn sqlite(file: &str, synchronous: Synchronous, sessions: u64) -> anyhow::Result<Sessions> {
     if !is_there(file) {
-        // Not durable, which is faster; closed before it is opened again.
+        // Filled without durability, which is faster. The store is closed before it is reopened.
         let options = SqliteStore::options().path(file);
         let store = options.synchronous(Synchronous::Normal).open().await?;
         fill(&Arc::new(store), sessions).await?;
@@ -55,7 +55,7 @@ async fn sqlite(file: &str, synchronous: Synchronous, sessions: u64) -> anyhow::
     Ok(Ours::open(store, CACHE).await?.sessions)
 }
 
-/// Sessions over a store of a server, which is filled first if it is empty.
+/// Opens sessions on a server's store and fills it first if it is empty.
 async fn opened(store: impl Store + Clone, sessions: u64) -> anyhow::Result<Sessions> {
     if store.session(&key(0), now()).await?.is_none() {
         fill(&Arc::new(store.clone()), sessions).await?;

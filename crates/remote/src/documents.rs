@@ -1,5 +1,6 @@
-//! Changing documents: one atomic step at a core that has it, and otherwise read, changed and
-//! overwritten, in turns within this process.
+//! Changes of documents. A core with the document extension changes them in one atomic step. With
+//! any other core, a document is read, changed and overwritten, and the changes made by this
+//! process are serialized.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::calls::{Call, Core, Failure, Repeat};
 use crate::shapes::{Document, Done, Metadata, Outcome, outcome};
 
-/// Queues for those who change the same document where that is not one step.
+/// Locks that serialize changes of the same document if the core has no atomic operation.
 pub(crate) struct Queues {
     hasher: RandomState,
     queues: Vec<Mutex<()>>,
@@ -190,7 +191,7 @@ impl Core {
         write: &DocumentWrite,
     ) -> Result<WriteOutcome, Fault> {
         if let DocumentWrite::Merge(patch) = write {
-            // Atomic at every core.
+            // A merge of user metadata is atomic on every core (core 6.2).
             return self.merge_user_metadata(user, patch).await;
         }
         if self.has_documents().await? {
@@ -228,7 +229,7 @@ impl Core {
 
     pub(crate) async fn clear_user_metadata(&self, user: &UserId) -> Result<(), Fault> {
         let body = OfUser { user_id: user };
-        // A removal that is done again would take what somebody wrote in between.
+        // Not retried: a repeated removal could delete a concurrent write.
         let call = Call::post("/recipe/user/metadata/remove", &body, Repeat::Unsafe)?;
         let _: Done = self.ask_json(&call).await?;
         Ok(())
@@ -262,8 +263,8 @@ impl Core {
     }
 }
 
-/// A tenant that the core does not know has no sessions. A handle without one names the default
-/// tenant, which is always there.
+/// Treats an unknown tenant as a missing session, because a tenant that the core does not know has
+/// no sessions. A handle without a tenant belongs to the default tenant, which always exists.
 fn gone_with_its_tenant(failure: Failure, handle: &SessionHandle) -> Result<WriteOutcome, Fault> {
     match failure {
         Failure::UnknownTenant if handle.tenant_id().as_str() != wire::DEFAULT_TENANT_ID => {

@@ -1,4 +1,4 @@
-//! Where the core is: its hosts, their order, and what is known of each.
+//! The hosts of the core: their addresses, their order, and their state.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::cdi::Spoken;
 
-/// How long a host that failed comes last.
+/// How long a failed host is tried last.
 const REST: Duration = Duration::from_secs(10);
 
 /// One host of the core.
@@ -22,7 +22,7 @@ pub(crate) struct Host {
     /// Base path and app.
     prefix: String,
     known: Mutex<Known>,
-    /// One negotiation at a time.
+    /// Ensures that only one negotiation runs at a time.
     pub(crate) negotiating: tokio::sync::Mutex<()>,
 }
 
@@ -32,7 +32,7 @@ struct Known {
     rests_until: Option<Instant>,
 }
 
-/// Why a text names no host.
+/// The reason why a text is not the URL of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoHost {
     #[error("is no URL")]
@@ -80,7 +80,7 @@ impl Host {
         self.scheme == Scheme::HTTPS
     }
 
-    /// The address of an endpoint at this host.
+    /// Builds the URI of an endpoint on this host.
     pub(crate) fn uri(&self, tenant: Option<&TenantId>, path: &str) -> Result<Uri, http::Error> {
         let tenant = tenant.map_or_else(String::new, |tenant| format!("/{tenant}"));
         Uri::builder()
@@ -98,12 +98,12 @@ impl Host {
         self.known().spoken = spoken;
     }
 
-    /// The host did its work.
+    /// Records that the host answered.
     pub(crate) fn answered(&self) {
         self.known().rests_until = None;
     }
 
-    /// The host did not do its work: others are asked first for a while.
+    /// Records that the host failed. Other hosts are tried first for a while.
     pub(crate) fn failed(&self) {
         let mut known = self.known();
         if known.rests_until.is_none() {
@@ -117,12 +117,12 @@ impl Host {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        // Every critical section only assigns whole values, so a poisoned lock is still sound.
+        // Every critical section assigns whole values only, so a poisoned lock is usable.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Without path and query.
+/// Omits the path and the query.
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.authority)
@@ -154,13 +154,13 @@ impl Hosts {
         self.hosts.iter()
     }
 
-    /// In turns; those that failed lately come last.
+    /// Returns the hosts in round-robin order. Hosts that failed recently come last.
     pub(crate) fn in_order(&self) -> Vec<&Host> {
         let first = self.next.fetch_add(1, Ordering::Relaxed) % self.hosts.len().max(1);
         let (before, from) = self.hosts.split_at(first);
         let mut hosts: Vec<_> = from.iter().chain(before).collect();
         let now = Instant::now();
-        // Stable: the turns stay.
+        // The sort is stable, so the round-robin order is kept.
         hosts.sort_by_key(|host| host.rests(now));
         hosts
     }

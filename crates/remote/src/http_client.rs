@@ -1,4 +1,4 @@
-//! One request to one host.
+//! The HTTP client: one request to one host.
 
 use std::error::Error;
 use std::io;
@@ -16,9 +16,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::tls::{self, Trust};
 
-/// The longest answer that is read: far more than all handles of a user, or a key set.
+/// Maximum size of an answer. This is far more than all handles of a user, or a key set.
 const LONGEST_ANSWER: usize = 16 << 20;
-/// Shorter than servers keep connections, so that a request seldom meets one that is being closed.
+/// Shorter than the keep-alive timeout of servers, so that a request rarely uses a connection that
+/// is being closed.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// Sends requests.
@@ -26,7 +27,7 @@ pub(crate) struct HttpClient {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
-/// What a host answered.
+/// The answer of a host.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -35,7 +36,7 @@ pub(crate) struct Answer {
 
 type Cause = Box<dyn Error + Send + Sync>;
 
-/// There is no answer.
+/// The reason why there is no answer. It determines if the request may be retried on another host.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoAnswer {
     /// The request cannot have arrived.
@@ -102,7 +103,7 @@ impl HttpClient {
 }
 
 impl Answer {
-    /// How long it may be cached, if it says so.
+    /// Returns how long the answer may be cached, if it contains `max-age`.
     pub(crate) fn max_age(&self) -> Option<Duration> {
         let text = self.headers.get(CACHE_CONTROL)?.to_str().ok()?;
         let seconds = text
@@ -111,14 +112,14 @@ impl Answer {
         seconds.parse().ok().map(Duration::from_secs)
     }
 
-    /// How long to wait before asking again, if it says so.
+    /// Returns the delay before the next attempt, if the answer contains `Retry-After`.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
         text.trim().parse().ok().map(Duration::from_secs)
     }
 
-    /// Whether it is a text that says this. What else it says is never repeated: it may quote what it
-    /// was sent.
+    /// Returns `true` if the body contains `text`. The body itself must never be logged or
+    /// returned, because it can quote the request.
     pub(crate) fn says(&self, text: &str) -> bool {
         let (body, text) = (&self.body, text.as_bytes());
         body.windows(text.len()).any(|window| window == text)

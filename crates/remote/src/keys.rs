@@ -1,5 +1,5 @@
-//! The core's key set in this process: a snapshot that readers take without waiting, and the one
-//! place that fetches it.
+//! The core's key set in this process: a snapshot that readers access without waiting, and the only
+//! code that fetches it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,22 +13,23 @@ use tokio::sync::Mutex;
 
 use crate::calls::{Call, Core};
 
-/// How long a set without a word about it may be cached, and the longest that one is: a key that is
-/// gone at the core must not verify much longer here.
+/// Maximum age of a key set, also used if the core specifies none. It is limited because a key that
+/// was removed from the core must not verify tokens here for much longer.
 const USUAL_AGE: Duration = Duration::from_secs(60);
 const LEAST_AGE: Duration = Duration::from_secs(1);
-/// A forged key id may cause one look at the core in this time, not one a request.
+/// Minimum interval between fetches because of unknown key ids. Without it, forged key ids would
+/// cause one request to the core each.
 const UNKNOWN_KID_COOLDOWN: Duration = Duration::from_millis(500);
 
-/// The keys that are known.
+/// The known keys.
 #[derive(Default)]
 pub(crate) struct Keys {
     snapshot: ArcSwapOption<Snapshot>,
-    /// Counts the snapshots that lack a key of the one before.
+    /// Incremented when a new snapshot lacks a key of the previous one.
     generation: AtomicU64,
     loading: Mutex<()>,
     revalidating: AtomicBool,
-    /// Not before this a set that could not be fetched is tried again.
+    /// Earliest time of the next attempt to fetch the key set.
     revalidate_at: AtomicU64,
     next_look: AtomicU64,
     last_look_failed: AtomicBool,
@@ -45,13 +46,14 @@ impl Snapshot {
         self.by_kid.get(kid).map(|(_, key)| Arc::clone(key))
     }
 
-    /// Whether it is to be fetched anew. A clock that stepped back makes it so too.
+    /// Returns `true` if the snapshot must be fetched again. It also counts as stale if the clock
+    /// has gone back.
     fn is_stale(&self, now: UnixMillis) -> bool {
         let age = self.set.max_age.clamp(LEAST_AGE, USUAL_AGE);
         now.since(self.loaded_at) >= age || self.loaded_at.since(now) >= age
     }
 
-    /// Whether all its keys are, as they are, in `other`.
+    /// Returns `true` if `other` contains all keys of this snapshot, unchanged.
     fn is_within(&self, other: &Self) -> bool {
         self.by_kid.iter().all(|(kid, (jwk, _))| {
             let found = other.by_kid.get(kid);
@@ -69,7 +71,7 @@ impl Core {
         self.known(now, |snapshot| snapshot.key(kid))
     }
 
-    /// There are few keys.
+    /// Searches linearly, because there are few keys.
     pub(crate) fn known_by_header(
         self: &Arc<Self>,
         header: &str,
@@ -82,7 +84,7 @@ impl Core {
         })
     }
 
-    /// What is known counts while it is fetched anew.
+    /// Reads the known snapshot, which stays in use while a stale one is fetched again.
     fn known<T>(
         self: &Arc<Self>,
         now: UnixMillis,
@@ -94,10 +96,10 @@ impl Core {
         read(snapshot)
     }
 
-    /// Starts to fetch what is old anew, unless somebody does.
+    /// Starts to fetch a stale snapshot again, unless a fetch is already running.
     fn revalidate(self: &Arc<Self>, snapshot: &Snapshot, now: UnixMillis) {
         let at = UnixMillis::new(self.keys.revalidate_at.load(Ordering::Relaxed));
-        // A clock that stepped back must not lock the door for long.
+        // A clock that has gone back must not prevent the fetch for long.
         let due = now >= at || at.since(now) > LEAST_AGE;
         if due && snapshot.is_stale(now) && !self.keys.revalidating.swap(true, Ordering::AcqRel) {
             let next = now.after(LEAST_AGE).get();
@@ -111,7 +113,8 @@ impl Core {
         }
     }
 
-    /// Where tokens come again and again, this is all that is asked.
+    /// Returns the generation of the keys. For a token that is already cached, this is the only
+    /// call.
     pub(crate) fn key_generation(self: &Arc<Self>, now: UnixMillis) -> u64 {
         if let Some(snapshot) = self.keys.snapshot.load().as_ref() {
             self.revalidate(snapshot, now);
@@ -119,7 +122,7 @@ impl Core {
         self.keys.generation.load(Ordering::Relaxed)
     }
 
-    /// The key of this id. An unknown id is looked for at the core, at most once in
+    /// Returns the key with this id. An unknown id is looked up on the core at most once per
     /// [`UNKNOWN_KID_COOLDOWN`].
     pub(crate) async fn find_key(
         self: &Arc<Self>,
@@ -129,7 +132,7 @@ impl Core {
         if let Some(key) = self.known_key(kid, now) {
             return Ok(Some(key));
         }
-        // Whoever asks while somebody else looks waits for what that brings.
+        // Concurrent callers wait for the running fetch and use its result.
         let _one_at_a_time = self.keys.loading.lock().await;
         let found = self
             .keys
@@ -141,7 +144,7 @@ impl Core {
             return Ok(found);
         }
         if !self.keys.may_look(now) {
-            // A look that failed says nothing about the key.
+            // A failed fetch proves nothing about the key.
             return if self.keys.last_look_failed.load(Ordering::Relaxed) {
                 Err(Fault::new(
                     FaultKind::Unavailable,
@@ -157,7 +160,7 @@ impl Core {
         Ok(snapshot.key(kid))
     }
 
-    /// The set to publish. The time that it may be cached is what is left of the core's own.
+    /// Returns the key set to publish. Its maximum age is what remains of the core's own.
     pub(crate) async fn key_set(&self, now: UnixMillis) -> Result<JwkSet, Fault> {
         let snapshot = self.current(now).await?;
         let mut set = snapshot.set.clone();
@@ -166,10 +169,11 @@ impl Core {
         Ok(set)
     }
 
-    /// When the newest rotating key was made, as its id says. Asks the core.
+    /// Returns the creation time of the newest dynamic key, which its id contains. Always fetches
+    /// from the core.
     pub(crate) async fn newest_key_made_at(&self) -> Result<Option<UnixMillis>, Fault> {
         let _one_at_a_time = self.keys.loading.lock().await;
-        // Without the time of its arrival the snapshot counts as old, and is soon fetched again.
+        // Without its time of arrival, the snapshot counts as stale and is soon fetched again.
         let snapshot = self.load(UnixMillis::default()).await?;
         let made_at = |kid: &String| kid.strip_prefix(wire::DYNAMIC_KID_PREFIX)?.parse().ok();
         Ok(snapshot
@@ -180,7 +184,7 @@ impl Core {
             .map(UnixMillis::new))
     }
 
-    /// A snapshot that is fresh, or the known one if there is no fresh one to be had.
+    /// Returns a fresh snapshot, or the known one if no fresh one can be fetched.
     async fn current(&self, now: UnixMillis) -> Result<Arc<Snapshot>, Fault> {
         let fresh = || {
             let known = self.keys.snapshot.load_full();
@@ -220,7 +224,7 @@ impl Core {
                     Some((jwk.kid.clone(), (jwk.clone(), key)))
                 })
                 .collect();
-            // A core always has keys.
+            // A core always has keys, so an empty set is not accepted.
             let snapshot = Snapshot {
                 set,
                 by_kid,
@@ -241,7 +245,7 @@ impl Core {
 impl Keys {
     fn may_look(&self, now: UnixMillis) -> bool {
         let due = self.next_look.load(Ordering::Relaxed);
-        // A clock that stepped back must not lock the door for long.
+        // A clock that has gone back must not prevent the fetch for long.
         let may = now.get() >= due || UnixMillis::new(due).since(now) > UNKNOWN_KID_COOLDOWN;
         if may {
             let next = now.after(UNKNOWN_KID_COOLDOWN).get();

@@ -1,4 +1,4 @@
-//! Whom the connections to a core trust.
+//! The certificate authorities that connections to a core trust.
 
 use std::error::Error;
 use std::io;
@@ -8,17 +8,17 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
-/// The authorities that may vouch for a host.
+/// The trusted authorities.
 pub(crate) enum Trust {
-    /// No host has TLS.
+    /// None. No host uses TLS.
     Nobody,
-    /// Those of the system.
+    /// The system's authorities.
     System,
-    /// These alone.
+    /// Only these authorities.
     Only(RootCertStore),
 }
 
-/// The certificates in this PEM, if there are any and all can be read.
+/// Parses the certificates in a PEM file. Returns `None` if there are none, or if any is invalid.
 pub(crate) fn authorities(pem: &[u8]) -> Option<RootCertStore> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -40,14 +40,14 @@ pub(crate) fn config(trust: Trust) -> io::Result<ClientConfig> {
     Ok(builder.with_no_client_auth())
 }
 
-/// Whether a connection came to nothing because of the host's certificate.
+/// Returns `true` if a connection failed because of the host's certificate.
 pub(crate) fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
             return true;
         }
-        // An I/O error hides the first of its causes from `source`.
+        // `io::Error::source` skips the error that it wraps, so that error is read with `get_ref`.
         let inner = error
             .downcast_ref::<io::Error>()
             .and_then(|error| error.get_ref());
