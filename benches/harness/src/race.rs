@@ -69,7 +69,7 @@ impl Race {
     /// Returns the distribution of a quantity of a case over the rounds.
     ///
     /// # Panics
-    /// If there is no case with this name.
+    /// If no case has this name.
     #[must_use]
     pub fn spread(&self, name: &str, quantity: impl Fn(&Turn) -> f64) -> Spread {
         Spread::of(self.of(name).iter().map(quantity).collect())

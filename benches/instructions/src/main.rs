@@ -35,7 +35,7 @@ const KEYS: [(KeyKind, &str); 2] = [
     ),
 ];
 
-/// A clock that stands still.
+/// A stopped clock.
 struct Standstill;
 
 impl Clock for Standstill {

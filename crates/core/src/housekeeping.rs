@@ -1,4 +1,4 @@
-//! Deletes expired sessions in bounded batches, and keys that no valid token needs any more.
+//! Deletes expired sessions in bounded batches, and signing keys without valid tokens.
 
 use std::io;
 use std::sync::{Arc, Weak};

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::cdi::Spoken;
 
-/// How long a failed host is tried last.
+/// Time for which a failed host is tried last.
 const REST: Duration = Duration::from_secs(10);
 
 /// One host of the core.

@@ -36,7 +36,7 @@ pub(crate) struct Answer {
 
 type Cause = Box<dyn Error + Send + Sync>;
 
-/// The reason why there is no answer. It determines if the request may be retried on another host.
+/// The reason for a missing answer. It determines if the request may be retried on another host.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoAnswer {
     /// The request cannot have arrived.

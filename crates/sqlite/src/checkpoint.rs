@@ -30,7 +30,7 @@ const WAKE_PAGES: u32 = 1_000;
 const CAP_PAGES: u32 = 16_384;
 /// Maximum size of the log's file after a restart of the log, in bytes.
 pub(crate) const FILE_SIZE_KEPT: u32 = 64 * 1024 * 1024;
-/// How long the writer waits for readers that prevent a restart.
+/// Maximum time that the writer waits for readers that prevent a restart.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 pub(crate) struct Checkpointer {

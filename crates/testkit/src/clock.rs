@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use supersession::{Clock, UnixMillis};
 
-/// A clock that stands still until it is moved. Clones share the time.
+/// A stopped clock that only [`advance`](Self::advance) and [`set`](Self::set) move. Clones share
+/// the time.
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<AtomicU64>);
 
@@ -42,8 +43,8 @@ impl Clock for ManualClock {
     }
 }
 
-/// A clock in a file that several processes share. It stands still until one of them moves it. A
-/// process that was stopped meanwhile sees the new time when it continues.
+/// A stopped clock in a file that several processes share. Only [`advance`](Self::advance) moves it.
+/// A process that was suspended meanwhile sees the new time when it resumes.
 #[derive(Clone, Debug)]
 pub struct FileClock(Arc<File>);
 

@@ -1,7 +1,7 @@
 //! Batching of document changes, so that they share a commit.
 //!
 //! A commit costs one disk flush and one round trip, however many rows it contains. Changes that
-//! arrive while others are being written share the next statement. There is no timer: a writer
+//! arrive while others are being written share the next statement. Batches use no timer: a writer
 //! takes everything that is waiting, and a change that finds an idle writer is sent immediately, in
 //! the same statement as without batching.
 //!
@@ -36,9 +36,9 @@ use queue::Queue;
 /// Maximum number of concurrent batches. Each uses one connection: while one waits for the disk,
 /// the other one works.
 const WRITERS: usize = 2;
-/// How long a writer waits for a change that is written alone. After that, the change is waiting
-/// for a row lock or for an unresponsive server. It continues in a task of its own and the writer
-/// proceeds with other changes.
+/// Maximum time that a writer waits for a change that is written alone. A change that takes longer
+/// is waiting for a row lock or for an unresponsive server. It continues in a task of its own, and
+/// the writer proceeds with other changes.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Queues changes of documents and writes those that wait together.

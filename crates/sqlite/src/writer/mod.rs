@@ -2,7 +2,7 @@
 //! answers after the commit.
 //!
 //! A commit costs one disk flush, however many writes it contains. Writes that arrive during a
-//! flush share the next commit. There is no timer, so a single writer never waits for others.
+//! flush share the next commit. Groups use no timer, so a single write never waits for others.
 //!
 //! Waiting changes of documents in the same row also share one read and one write of that row. They
 //! are still applied one after the other, each by the rule that it would follow alone, and each

@@ -27,11 +27,11 @@ pub use verb::Verb;
 /// use supersession_testkit::{FaultStore, Moment, PlannedFault, Verb};
 ///
 /// let store = FaultStore::new(MemoryStore::new());
-/// // The next two rotations take place, but whoever asked for them does not learn it.
+/// // The next two rotations are executed, but their callers receive an error.
 /// store.plan(
 ///     PlannedFault::new(StoreErrorKind::Unavailable).on(Verb::Rotate).times(2).at(Moment::After),
 /// );
-/// // After that the next call fails, whatever it is, before anything is done.
+/// // After that, the next call of any method fails before it is executed.
 /// store.plan(PlannedFault::new(StoreErrorKind::Internal));
 /// ```
 pub struct FaultStore<S: ?Sized> {

@@ -124,7 +124,7 @@ impl RedisServer {
     /// answer, or all of a bulk string.
     ///
     /// # Panics
-    /// If there is no answer.
+    /// If the server does not answer.
     #[must_use]
     pub fn ask(&self, command: &str) -> String {
         ask(self.port, command).unwrap()

@@ -53,7 +53,7 @@ fn read(
                 return;
             };
             sessions.watch().confirmed.flows();
-            // Revocations may have been missed while there was no feed.
+            // Revocations may have been missed while the feed was not connected.
             pollster::block_on(sessions.look_after_all(false));
         }
         while let Some(key) = pollster::block_on(next(&mut feed, &mut stopped)) {

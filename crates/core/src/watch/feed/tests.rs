@@ -140,7 +140,7 @@ fn no_order_of_an_answer_an_ending_and_a_lost_feed_leaves_a_dead_session_confirm
     assert!(held > 0 && held < orders, "{held}");
 }
 
-/// The shortest failing order found: the store answers while there is no feed, the session is
+/// The shortest failing order found: the store answers while the feed is lost, the session is
 /// revoked without a notification, and the feed reconnects before the answer is handed in.
 #[test]
 fn an_answer_from_before_the_new_feed_does_not_count() {
