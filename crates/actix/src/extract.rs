@@ -26,6 +26,34 @@ use crate::reject::SessionRejection;
 #[derive(Clone, Debug)]
 pub struct Session(pub supersession::Session);
 
+/// The verified session of the request, as an extractor: [`Session`] under the name of the guard
+/// [`verify_session()`](crate::verify_session()).
+///
+/// A function and a type can share a name, so one `use` imports both. For an optional session, use
+/// [`OptionalSession`].
+///
+/// # Examples
+/// ```
+/// use actix_web::web::{self, ServiceConfig};
+/// use supersession_actix::verify_session;
+///
+/// async fn profile(session: verify_session) -> String {
+///     session.user_id().to_string()
+/// }
+///
+/// fn routes(config: &mut ServiceConfig) {
+///     config
+///         .route("/profile", web::get().to(profile))
+///         .route("/reports", web::get().to(|| async { "..." }).wrap(verify_session()));
+/// }
+/// ```
+#[expect(
+    non_camel_case_types,
+    reason = "the name that SuperTokens documents for both uses"
+)]
+#[doc(alias = "verifySession")]
+pub type verify_session = Session;
+
 /// The session of the request, if it carries one; dereferences to `Option<Session>`.
 ///
 /// It is `None` only where the request carries no session. An expired one is still answered with
@@ -35,7 +63,7 @@ pub struct OptionalSession(pub Option<Session>);
 
 /// The session of a request that meets the guard `G`; dereferences to [`supersession::Session`].
 ///
-/// The same as [`verify_session`](crate::verify_session) with `G`'s options, but in the handler's
+/// The same as [`verify_session()`](crate::verify_session()) with `G`'s options, but in the handler's
 /// signature, where it survives refactoring of the routes. Not to be put into an `Option`, for the
 /// same reason as [`Session`].
 #[derive(Debug)]

@@ -8,7 +8,7 @@
 //! use supersession_actix::core::Sessions;
 //! use supersession_actix::core::store::MemoryStore;
 //! use supersession_actix::{
-//!     OptionalSession, RequestSessions, Session, SessionMiddleware, SessionRejection, verify_session,
+//!     OptionalSession, RequestSessions, SessionMiddleware, SessionRejection, verify_session,
 //! };
 //!
 //! async fn login(sessions: RequestSessions) -> Result<&'static str, SessionRejection> {
@@ -17,7 +17,7 @@
 //!     Ok("welcome")
 //! }
 //!
-//! async fn update_info(session: Session) -> Result<web::Json<Value>, SessionRejection> {
+//! async fn update_info(session: verify_session) -> Result<web::Json<Value>, SessionRejection> {
 //!     let mut data: Map<String, Value> = session.get_session_data().await?;
 //!     data.insert("newKey".into(), "newValue".into());
 //!     session.update_session_data(&data).await?;
@@ -52,9 +52,9 @@
 //! | you want | use |
 //! | --- | --- |
 //! | the built-in routes, and tokens on responses | [`SessionMiddleware`], once, as the last `wrap` of the `App` |
-//! | to let only signed-in users to a route | [`verify_session`] with `wrap`, or [`Session`] in the handler |
+//! | to let only signed-in users to a route | [`verify_session()`] with `wrap`, or [`session: verify_session`](type@verify_session) in the handler; [`Session`] is the same type |
 //! | a session if there is one | [`OptionalSession`]; never `Option<Session>`, which swallows errors |
-//! | a claim, a fresh login, a database check | [`verify_session`] with options, or [`Require`] |
+//! | a claim, a fresh login, a database check | [`verify_session()`] with options, or [`Require`] |
 //! | to create a session | [`RequestSessions`] |
 //! | errors as responses | [`SessionRejection`], with `?` |
 //! | the built-in routes only | [`routes`] |
@@ -75,7 +75,7 @@ mod reject;
 mod routes;
 
 pub use doctor::doctor;
-pub use extract::{OptionalSession, RequestSessions, Require, Session};
+pub use extract::{OptionalSession, RequestSessions, Require, Session, verify_session};
 pub use guard::{VerifySession, VerifySessionService, verify_session};
 pub use middleware::{ResponseFuture, SessionMiddleware, SessionService};
 pub use reject::SessionRejection;

@@ -19,9 +19,39 @@ use crate::reject::SessionRejection;
 #[derive(Clone, Debug)]
 pub struct Session(pub supersession::Session);
 
+/// The verified session of the request, as an extractor: [`Session`] under the name of the guard
+/// [`verify_session()`](crate::verify_session()).
+///
+/// A function and a type can share a name, so one `use` imports both.
+///
+/// # Examples
+/// ```
+/// use axum::{Router, routing::get};
+/// use supersession_axum::verify_session;
+///
+/// async fn profile(session: verify_session) -> String {
+///     session.user_id().to_string()
+/// }
+///
+/// async fn feed(session: Option<verify_session>) -> &'static str {
+///     if session.is_some() { "news for you" } else { "news for all" }
+/// }
+///
+/// let app: Router = Router::new()
+///     .route("/profile", get(profile))
+///     .route("/feed", get(feed))
+///     .route("/reports", get(|| async { "..." }).route_layer(verify_session()));
+/// ```
+#[expect(
+    non_camel_case_types,
+    reason = "the name that SuperTokens documents for both uses"
+)]
+#[doc(alias = "verifySession")]
+pub type verify_session = Session;
+
 /// The session of a request that meets the guard `G`; dereferences to [`supersession::Session`].
 ///
-/// The same as [`verify_session`](crate::verify_session) with `G`'s options, but in the handler's
+/// The same as [`verify_session()`](crate::verify_session()) with `G`'s options, but in the handler's
 /// signature, where it survives refactoring of the routes.
 #[derive(Debug)]
 pub struct Require<G> {

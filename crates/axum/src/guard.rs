@@ -26,7 +26,7 @@ pub fn verify_session() -> VerifySession {
     VerifyOptions::new().into()
 }
 
-/// The guard that [`verify_session`] makes. The setters are those of [`VerifyOptions`].
+/// The guard that [`verify_session()`] makes. The setters are those of [`VerifyOptions`].
 #[derive(Clone, Debug)]
 #[must_use = "a guard does nothing until it is applied"]
 pub struct VerifySession(VerifyOptions);

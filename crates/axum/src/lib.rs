@@ -17,7 +17,7 @@
 //!     Ok("welcome")
 //! }
 //!
-//! async fn update_info(session: Session) -> Result<Json<Value>, SessionRejection> {
+//! async fn update_info(session: verify_session) -> Result<Json<Value>, SessionRejection> {
 //!     let mut data: Map<String, Value> = session.get_session_data().await?;
 //!     data.insert("newKey".into(), "newValue".into());
 //!     session.update_session_data(&data).await?;
@@ -46,9 +46,9 @@
 //! | you want | use |
 //! | --- | --- |
 //! | the built-in routes, and tokens on responses | [`SessionLayer`], once, outermost |
-//! | to let only signed-in users to a route | [`verify_session`] as a `route_layer`, or [`Session`] in the handler |
+//! | to let only signed-in users to a route | [`verify_session()`] as a `route_layer`, or [`session: verify_session`](type@verify_session) in the handler; [`Session`] is the same type |
 //! | a session if there is one | `Option<Session>` |
-//! | a claim, a fresh login, a database check | [`verify_session`] with options, or [`Require`] |
+//! | a claim, a fresh login, a database check | [`verify_session()`] with options, or [`Require`] |
 //! | to create a session | [`RequestSessions`] |
 //! | errors as responses | [`SessionRejection`], with `?` |
 //!
@@ -65,7 +65,7 @@ mod reject;
 
 pub use convert::PeerIp;
 pub use doctor::doctor;
-pub use extract::{RequestSessions, Require, Session};
+pub use extract::{RequestSessions, Require, Session, verify_session};
 pub use guard::{VerifySession, VerifySessionService, verify_session};
 pub use layer::{ResponseFuture, SessionLayer, SessionService};
 pub use reject::SessionRejection;

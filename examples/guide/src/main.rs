@@ -5,7 +5,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 use supersession_axum::core::Sessions;
-use supersession_axum::{RequestSessions, Session, SessionLayer, SessionRejection};
+use supersession_axum::{RequestSessions, SessionLayer, SessionRejection, verify_session};
 use supersession_sqlite::SqliteStore;
 
 async fn login(sessions: RequestSessions) -> Result<Json<Value>, SessionRejection> {
@@ -13,7 +13,7 @@ async fn login(sessions: RequestSessions) -> Result<Json<Value>, SessionRejectio
     Ok(Json(json!({ "userId": session.user_id() })))
 }
 
-async fn update_info(session: Session) -> Result<Json<Value>, SessionRejection> {
+async fn update_info(session: verify_session) -> Result<Json<Value>, SessionRejection> {
     let mut data: Map<String, Value> = session.get_session_data().await?;
     data.insert("newKey".into(), "newValue".into());
     session.update_session_data(&data).await?;
@@ -24,7 +24,7 @@ async fn update_info(session: Session) -> Result<Json<Value>, SessionRejection> 
 
 async fn update_metadata(
     sessions: RequestSessions,
-    session: Session,
+    session: verify_session,
 ) -> Result<Json<Value>, SessionRejection> {
     let update = json!({ "preferences": { "theme": "dark" }, "notifications": { "email": true } });
     sessions

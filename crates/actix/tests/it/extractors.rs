@@ -169,3 +169,30 @@ async fn a_missing_middleware_is_a_500_that_names_it() {
         assert!(answer.text.contains("SessionMiddleware"), "{answer:?}");
     }
 }
+
+/// One `use` imports the guard and the extractor.
+#[actix_web::test]
+async fn verify_session_is_an_extractor_beside_the_guard_of_that_name() {
+    async fn me(session: verify_session) -> String {
+        session.user_id().to_string()
+    }
+    let world = World::new().await;
+    let server = world
+        .serve(|config| {
+            config
+                .route("/me", web::get().to(me))
+                .route("/guarded", web::get().to(me).wrap(verify_session()));
+        })
+        .await;
+    let (access, _) = world.tokens("alice").await;
+    for path in ["/me", "/guarded"] {
+        server.get(path, &access).await.is(200, "alice");
+        let answer = server.get(path, "").await;
+        answer.is_message(401, "unauthorised");
+    }
+    world.clock.advance(Duration::from_secs(3601));
+    for path in ["/me", "/guarded"] {
+        let answer = server.get(path, &access).await;
+        answer.is_message(401, "try refresh token");
+    }
+}

@@ -5,9 +5,11 @@
 mod algorithms;
 mod cors;
 mod driver;
+mod extractors;
 mod on_postgres;
 mod on_redis;
 mod sensitive;
+mod support;
 
 use driver::Axum;
 
