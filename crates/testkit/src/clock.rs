@@ -43,8 +43,8 @@ impl Clock for ManualClock {
     }
 }
 
-/// A stopped clock in a file that several processes share. Only [`advance`](Self::advance) moves it.
-/// A process that was suspended meanwhile sees the new time when it resumes.
+/// A stopped clock in a file that several processes share. Only [`advance`](Self::advance) moves
+/// it. A process that was suspended meanwhile sees the new time when it resumes.
 #[derive(Clone, Debug)]
 pub struct FileClock(Arc<File>);
 

@@ -43,8 +43,8 @@ pub(crate) async fn insert(store: &Inner, session: &SessionRecord) -> Result<Ins
     }
     if !store.link.shares_slots() {
         // The session is written before its index entry. An index entry without a session therefore
-        // always belongs to a session that has ended. Until this call returns, no client has the
-        // session's tokens, so a session without an entry cannot be missed.
+        // always belongs to a session that has ended. A session without an entry is harmless in
+        // between: this call has not returned, so no client has the session's tokens yet.
         user_index::add(
             store,
             &session.key.app,

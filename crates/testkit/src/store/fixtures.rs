@@ -50,8 +50,8 @@ pub fn user(id: &str) -> UserId {
     UserId::from(id)
 }
 
-/// Returns the key of a session in the default app. The handle `handle_tenant` belongs to the
-/// tenant `tenant`.
+/// Returns the key of a session in the default app. A handle such as `h_t1` belongs to the tenant
+/// `t1`.
 pub fn key(handle: &str) -> SessionKey {
     SessionKey::new(&AppId::default(), SessionHandle::from(handle))
 }
