@@ -154,7 +154,7 @@ impl OpenErrorKind {
                 "its tables are missing or old and this user may not change them; open it once as the owner of the schema, on a server that can be written"
             }
             Self::OtherProgram => {
-                "it has tables of these names that are not SuperTokens' of core 4 or later; upgrade that core first, or choose another schema or prefix"
+                "it has tables of these names that are not SuperTokens' of core 6.0 or later; upgrade that core first, or choose another schema or prefix"
             }
             Self::Unreachable => {
                 "the server cannot be reached; check that it runs, host, port, and whether it demands or refuses TLS (`sslmode`)"

@@ -8,12 +8,12 @@ use crate::fault::Fault;
 use crate::names::Names;
 
 /// The version that this program writes. Older ones are brought up to it.
-pub(crate) const VERSION: i32 = 2;
+pub(crate) const VERSION: i32 = 3;
 
 const TABLES: &str = include_str!("tables.sql");
 
 /// The columns without which a table is not the one of its name. All are in SuperTokens' schema
-/// since its core 4, the first that knows apps and tenants.
+/// since its core 6.0 (version 4.0 of its PostgreSQL plugin), the first that knows apps and tenants.
 const NEEDED: [(&str, &[&str]); 8] = [
     ("apps", &["app_id", "created_at_time"]),
     ("tenants", &["app_id", "tenant_id", "created_at_time"]),
@@ -59,8 +59,18 @@ const NEEDED: [(&str, &[&str]); 8] = [
     ),
 ];
 
-/// Columns that may be missing: those of SuperTokens' core 12.1, then ours, then one of its core 9.
-/// All nullable, so that a core which does not know them goes on writing beside us.
+/// Columns that may be missing, each as upstream's own migration defines it:
+///
+/// | column | since | upstream's migration | here |
+/// | --- | --- | --- | --- |
+/// | `prev_refresh_token_hash_2`, `refresh_token_rotated_at` | core 12.1 | nullable, no default, no backfill | the same |
+/// | `is_first_factors_null` | core 9.1 | nullable, `DEFAULT TRUE` for existing rows, then no default | nullable, `DEFAULT TRUE` |
+/// | `device_*`, `last_seen_at` | ours | unknown to it | nullable, no default |
+///
+/// All are nullable, so that a core that does not know them can go on writing. The default of
+/// `is_first_factors_null` stays: a core before 9.1 inserts tenants without the column, upstream's
+/// migration adds a column only if it is missing, and a core from 9.1 on reads NULL as "no login
+/// method is on".
 const ADDED: [(&str, &str, &str); 7] = [
     ("session_info", "prev_refresh_token_hash_2", "VARCHAR(128)"),
     ("session_info", "refresh_token_rotated_at", "BIGINT"),
@@ -68,8 +78,18 @@ const ADDED: [(&str, &str, &str); 7] = [
     ("session_info", "device_ip", "VARCHAR(45)"),
     ("session_info", "device_label", "TEXT"),
     ("session_info", "last_seen_at", "BIGINT"),
-    ("tenant_configs", "is_first_factors_null", "BOOLEAN"),
+    (
+        "tenant_configs",
+        "is_first_factors_null",
+        "BOOLEAN DEFAULT TRUE",
+    ),
 ];
+
+/// Version 1 and 2 of this schema added `is_first_factors_null` without a value. No other program
+/// writes NULL there, so each NULL is a tenant of a core before 9.1.
+const REPAIR_FIRST_FACTORS: &str = "
+    ALTER TABLE @tenant_configs ALTER COLUMN is_first_factors_null SET DEFAULT TRUE;
+    UPDATE @tenant_configs SET is_first_factors_null = TRUE WHERE is_first_factors_null IS NULL;";
 
 const INDEXES: [(&str, &str, &str); 8] = [
     ("tenants", "tenants_app_id_index", "app_id"),
@@ -102,7 +122,7 @@ const INDEXES: [(&str, &str, &str); 8] = [
     ("user_metadata", "user_metadata_app_id_index", "app_id"),
 ];
 
-/// Before core 4 had its own table for them, SuperTokens kept the one rotating key in `key_value`;
+/// Before SuperTokens had a table for them, it kept the one rotating key in `key_value`;
 /// its core moves it just so when it starts.
 const MOVE_LEGACY_KEYS: &str = "WITH legacy AS (
         DELETE FROM @key_value WHERE name = 'access_token_signing_key' AND tenant_id = 'public'
@@ -205,6 +225,9 @@ async fn create(client: &Client, names: &Names) -> Result<(), SchemaProblem> {
                 .await?;
         }
     }
+    client
+        .batch_execute(&names.statement(REPAIR_FIRST_FACTORS))
+        .await?;
     let there = indexes(client, names).await?;
     for (table, index, columns) in INDEXES {
         // SuperTokens does not give its indexes the prefix of their tables.

@@ -81,7 +81,7 @@ CREATE TABLE IF NOT EXISTS @tenant_configs (
     email_password_enabled BOOLEAN,
     passwordless_enabled BOOLEAN,
     third_party_enabled BOOLEAN,
-    is_first_factors_null BOOLEAN,
+    is_first_factors_null BOOLEAN DEFAULT TRUE,
     CONSTRAINT %tenant_configs_pkey PRIMARY KEY (connection_uri_domain, app_id, tenant_id)
 );
 

@@ -71,16 +71,14 @@ pub(crate) async fn all(db: Db) -> Result<Vec<TenantRecord>, Fault> {
 
 fn record(row: &Row) -> Result<TenantRecord, Fault> {
     let no_first_factors: bool = column(row, 3)?;
+    let first_factors: Vec<String> = column(row, 4)?;
     let secondary: Vec<String> = column(row, 5)?;
     Ok(TenantRecord {
         app: AppId::from_stored(column(row, 0)?),
         tenant: TenantId::from_stored(column(row, 1)?),
         core_config: document(row, 2)?,
-        first_factors: if no_first_factors {
-            None
-        } else {
-            Some(column(row, 4)?)
-        },
+        // As SuperTokens' core reads them: the flag counts only if no factor is listed.
+        first_factors: (!first_factors.is_empty() || !no_first_factors).then_some(first_factors),
         required_secondary_factors: (!secondary.is_empty()).then_some(secondary),
     })
 }

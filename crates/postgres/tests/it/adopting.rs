@@ -1,7 +1,8 @@
 //! A database of SuperTokens is taken over as it is, and its core can go on beside us.
 
 use supersession::store::{
-    DocumentWrite, KeyKind, RotateOutcome, Rotation, SessionDocument, WriteOutcome,
+    DocumentWrite, KeyKind, RotateOutcome, Rotation, SessionDocument, TenantStore as _,
+    WriteOutcome,
 };
 use supersession::{AppId, SecretText, Sessions, Store, UnixMillis};
 use supersession_postgres::PostgresStore;
@@ -58,6 +59,11 @@ CREATE TABLE user_metadata (
     CONSTRAINT user_metadata_app_id_fkey FOREIGN KEY(app_id) REFERENCES apps (app_id)
         ON DELETE CASCADE);
 CREATE INDEX user_metadata_app_id_index ON user_metadata (app_id);
+CREATE TABLE tenant_configs (
+    connection_uri_domain VARCHAR(256) DEFAULT '', app_id VARCHAR(64) DEFAULT 'public',
+    tenant_id VARCHAR(64) DEFAULT 'public', core_config TEXT, email_password_enabled BOOLEAN,
+    passwordless_enabled BOOLEAN, third_party_enabled BOOLEAN,
+    CONSTRAINT tenant_configs_pkey PRIMARY KEY (connection_uri_domain, app_id, tenant_id));
 CREATE TABLE userid_mapping (app_id VARCHAR(64), supertokens_user_id CHAR(36));
 ";
 
@@ -75,7 +81,18 @@ INSERT INTO jwt_signing_keys VALUES
     ('public', 's-0', 'older|pair', 'RS256', NULL),
     ('public', 'hmac', 'symmetric', 'HS256', 1700000000003);
 INSERT INTO user_metadata VALUES ('public', 'user', '{\"b\":1,\"a\":{\"z\":1.0}}');
+INSERT INTO tenant_configs VALUES ('', 'public', 'public', '{}', true, true, true);
 ";
+
+/// A tenant as a core before 9.1 inserts it.
+const INSERT_TENANT: &str = "INSERT INTO tenant_configs(connection_uri_domain, app_id, tenant_id,
+    core_config, email_password_enabled, passwordless_enabled, third_party_enabled)
+    VALUES ('', 'public', 't1', '{}', true, true, true)";
+
+/// The migration to core 9.1, as upstream prints it.
+const UPSTREAM_9_1: &str = "
+    ALTER TABLE tenant_configs ADD COLUMN IF NOT EXISTS is_first_factors_null BOOLEAN DEFAULT TRUE;
+    ALTER TABLE tenant_configs ALTER COLUMN is_first_factors_null DROP DEFAULT;";
 
 /// The insert of the core, before 12.1: with the columns that it knows.
 const INSERT: &str = "INSERT INTO session_info(app_id, tenant_id, session_handle, user_id,
@@ -204,6 +221,67 @@ async fn the_core_goes_on_writing_beside_us() {
         "session_info_user_id_app_id_index",
     ];
     assert_eq!(names, expected);
+}
+
+/// Tenants whose login methods a core from 9.1 on would read as switched off.
+async fn tenants_without_login_methods(core: &Client) -> i64 {
+    let sql = "SELECT count(*) FROM tenant_configs WHERE is_first_factors_null IS NOT TRUE";
+    core.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn a_later_core_finds_every_login_method_on() {
+    let Some(server) = server() else { return };
+    let place = Place::new(server);
+    let core = supertokens(&place).await;
+    let store = place.store().await;
+    // The older core goes on for a while, and is then migrated.
+    core.batch_execute(INSERT_TENANT).await.unwrap();
+    core.batch_execute(UPSTREAM_9_1).await.unwrap();
+    assert_eq!(tenants_without_login_methods(&core).await, 0);
+    let tenants = store.tenants().await.unwrap();
+    assert!(tenants.iter().all(|tenant| tenant.first_factors.is_none()));
+}
+
+#[tokio::test]
+async fn a_database_that_an_earlier_version_adopted_is_repaired() {
+    let Some(server) = server() else { return };
+    let place = Place::new(server);
+    let core = supertokens(&place).await;
+    let earlier = "ALTER TABLE tenant_configs ADD COLUMN is_first_factors_null BOOLEAN;
+        CREATE TABLE supersession_schema (version INTEGER NOT NULL PRIMARY KEY);
+        INSERT INTO supersession_schema VALUES (1), (2);";
+    core.batch_execute(earlier).await.unwrap();
+    core.batch_execute(INSERT_TENANT).await.unwrap();
+    assert_eq!(tenants_without_login_methods(&core).await, 2);
+    let configured = "INSERT INTO tenant_configs VALUES ('', 'public', 't2', '{}', true, true,
+        true, false)";
+    core.batch_execute(configured).await.unwrap();
+    for _ in 0..2 {
+        drop(place.store().await);
+        // What a tenant chose stays.
+        assert_eq!(tenants_without_login_methods(&core).await, 1);
+    }
+}
+
+/// To a core from 9.1 on, the flag counts only if no factor is listed.
+#[tokio::test]
+async fn first_factors_of_a_core_before_9_1_are_kept() {
+    let Some(server) = server() else { return };
+    let place = Place::new(server);
+    let core = supertokens(&place).await;
+    let store = place.store().await;
+    let factors = "INSERT INTO tenant_first_factors VALUES ('', 'public', 'public', 'otp-email')";
+    core.batch_execute(factors).await.unwrap();
+    let tenants = store.tenants().await.unwrap();
+    let public = tenants
+        .iter()
+        .find(|tenant| tenant.tenant == supersession::TenantId::default())
+        .unwrap();
+    assert_eq!(
+        public.first_factors.as_deref(),
+        Some(&["otp-email".to_owned()][..])
+    );
 }
 
 /// With keys that are none, every use of the system would be a fault: so this makes its own.

@@ -51,7 +51,7 @@ tenant_configs.app_id character varying(64) NOT NULL DEFAULT 'public'::character
 tenant_configs.connection_uri_domain character varying(256) NOT NULL DEFAULT ''::character varying
 tenant_configs.core_config text
 tenant_configs.email_password_enabled boolean
-tenant_configs.is_first_factors_null boolean
+tenant_configs.is_first_factors_null boolean DEFAULT true
 tenant_configs.passwordless_enabled boolean
 tenant_configs.tenant_id character varying(64) NOT NULL DEFAULT 'public'::character varying
 tenant_configs.third_party_enabled boolean
