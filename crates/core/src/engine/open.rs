@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Engine, Lifetimes, PublicKey};
 use crate::clock::Clock;
-use crate::entropy::Entropy;
+use crate::entropy::{Entropy, random_uuid};
 use crate::error::Fault;
 use crate::ids::AppId;
 use crate::keys::{KeyPolicy, KeyRing, SigningAlgorithm};
@@ -129,28 +129,49 @@ impl Engine {
     pub async fn public_keys(&self, kind: KeyKind) -> Result<Vec<PublicKey>, Fault> {
         const DECADE: Duration = Duration::from_secs(3_650 * 24 * 3_600);
         let now = self.clock.now();
-        self.keys.signer(kind, now).await?;
+        let signer = self.keys.signer(kind, now).await?;
         let verifying: Vec<_> = self.keys.verifiers(now);
         let stored = self.store.signing_keys(&self.app).await?;
         let stored = stored
             .iter()
             .filter(|key| key.kind == kind && verifying.iter().any(|known| known.kid == key.kid));
+        let policy = self.keys.policy();
         Ok(stored
-            .map(|key| PublicKey {
-                // What is after the separator never leaves.
-                public_key: key
-                    .key_pair
-                    .expose()
-                    .split(['|', ';'])
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned(),
-                created_at: key.created_at,
-                expires_at: key.created_at.after(match kind {
-                    KeyKind::Dynamic => self.keys.update_interval(),
-                    KeyKind::Static => DECADE,
-                }),
+            .map(|key| {
+                let (signs_until, verifies_until) = match kind {
+                    KeyKind::Dynamic => (
+                        key.created_at.after(policy.update_interval),
+                        policy.verifies_until(key.created_at),
+                    ),
+                    KeyKind::Static => {
+                        let end = key.created_at.after(DECADE);
+                        (end, end)
+                    }
+                };
+                PublicKey {
+                    // What is after the separator never leaves.
+                    public_key: key
+                        .key_pair
+                        .expose()
+                        .split(['|', ';'])
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned(),
+                    created_at: key.created_at,
+                    signs_until,
+                    verifies_until,
+                    signs: key.kid == signer.public().kid,
+                }
             })
             .collect())
+    }
+
+    /// A random UUID (version 4) from the engine's source of randomness, for identifiers that older
+    /// protocols have and the engine does not.
+    ///
+    /// # Errors
+    /// The source of randomness failed.
+    pub fn random_uuid(&self) -> Result<String, Fault> {
+        Ok(random_uuid(&*self.entropy)?.to_string())
     }
 }

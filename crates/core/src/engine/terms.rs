@@ -303,8 +303,13 @@ pub enum JwtOutcome {
 pub struct PublicKey {
     /// Base64 of the public key (SPKI).
     pub public_key: String,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: UnixMillis,
-    /// Until when it may sign.
-    pub expires_at: UnixMillis,
+    /// End of the time in which the key signs: `created_at` and the update interval.
+    pub signs_until: UnixMillis,
+    /// End of the time in which tokens of the key verify: `created_at`, the update interval and
+    /// twice the validity of access tokens (core specification, 4.1).
+    pub verifies_until: UnixMillis,
+    /// Returns `true` for the key that signs now. A new key is listed before it signs.
+    pub signs: bool,
 }

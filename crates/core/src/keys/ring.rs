@@ -201,9 +201,9 @@ impl KeyRing {
         Ok(self.verifiers(now))
     }
 
-    /// How long a rotating key is the newest.
-    pub(crate) fn update_interval(&self) -> Duration {
-        self.policy.update_interval
+    /// Lifetimes of rotating keys.
+    pub(crate) fn policy(&self) -> &KeyPolicy {
+        &self.policy
     }
 
     /// Deletes keys whose last token is dead.

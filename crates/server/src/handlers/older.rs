@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::json as value;
-use supersession::UnixMillis;
+use supersession::{UnixMillis, engine};
 
 use super::shapes::key_kind;
 use crate::answer::{Answer, Refusal, json};
@@ -26,6 +26,17 @@ struct PublicKey {
     created_at: UnixMillis,
 }
 
+impl PublicKey {
+    /// SDKs drop a key from their list at its `expiryTime`, so that is when its last token is dead.
+    fn new(key: &engine::PublicKey) -> Self {
+        Self {
+            public_key: key.public_key.clone(),
+            expiry_time: key.verifies_until,
+            created_at: key.created_at,
+        }
+    }
+}
+
 impl PublicKeys {
     /// The keys, if SDKs of this version have them in their answers.
     pub(super) async fn for_answer(call: &Call<'_>, app: &App) -> Result<Option<Self>, Refusal> {
@@ -37,18 +48,15 @@ impl PublicKeys {
         if !app.config.signing_key_dynamic {
             keys.truncate(1);
         }
-        let keys: Vec<_> = keys
-            .into_iter()
-            .map(|key| PublicKey {
-                public_key: key.public_key,
-                expiry_time: key.expires_at,
-                created_at: key.created_at,
-            })
-            .collect();
-        Ok(keys.first().cloned().map(|newest| Self {
-            jwt_signing_public_key: newest.public_key,
-            jwt_signing_public_key_expiry_time: newest.expiry_time,
-            jwt_signing_public_key_list: call.cdi.lists_public_keys().then_some(keys),
+        // A new key is in the list before it signs (core specification, 4.1).
+        let signing = keys.iter().find(|key| key.signs).or(keys.first());
+        Ok(signing.map(|signing| Self {
+            jwt_signing_public_key: signing.public_key.clone(),
+            jwt_signing_public_key_expiry_time: signing.signs_until,
+            jwt_signing_public_key_list: call
+                .cdi
+                .lists_public_keys()
+                .then(|| keys.iter().map(PublicKey::new).collect()),
         }))
     }
 }

@@ -41,7 +41,7 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
             let metrics = &call.service.metrics;
             metrics.sessions_created.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(handle = %issued.session.handle, "session created");
-            let mut answer = Tokens::new(*issued, call.cdi);
+            let mut answer = Tokens::new(*issued, call.cdi, engine)?;
             answer.keys = PublicKeys::for_answer(call, &app).await?;
             json(&answer)
         }

@@ -1,7 +1,7 @@
 //! JSON that several endpoints share.
 
 use serde::Serialize;
-use supersession::engine::{Issued, IssuedToken, SessionFacts};
+use supersession::engine::{Engine, Issued, IssuedToken, SessionFacts};
 use supersession::store::{KeyKind, SessionKey, SessionRecord};
 use supersession::{AntiCsrfToken, JsonObject, SessionHandle, TenantId, UnixMillis};
 
@@ -85,9 +85,18 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    pub(super) fn new(issued: Issued, cdi: CdiVersion) -> Self {
+    /// # Errors
+    /// The source of randomness failed.
+    pub(super) fn new(issued: Issued, cdi: CdiVersion, engine: &Engine) -> Result<Self, Refusal> {
         let refresh = |token| Token::of(token, issued.refresh_issued_at, issued.refresh_expires_at);
-        Self {
+        // Frontend SDKs of that time compare this value to notice that another tab has refreshed,
+        // and store the anti-CSRF token with it. So each answer with tokens has another one.
+        let id_refresh_token = if cdi.is_before_key_sets() {
+            Some(refresh(engine.random_uuid()?))
+        } else {
+            None
+        };
+        Ok(Self {
             status: "OK",
             access_token: Token::access(&issued.access_token),
             refresh_token: refresh(issued.refresh_token.expose().to_owned()),
@@ -96,13 +105,10 @@ impl Tokens {
                 .as_ref()
                 .map(AntiCsrfToken::expose)
                 .map(str::to_owned),
-            // Nothing looks at it any more; the handle is as good a text as any, and no secret.
-            id_refresh_token: cdi
-                .is_before_key_sets()
-                .then(|| refresh(issued.session.handle.to_string())),
+            id_refresh_token,
             session: Session::new(issued.session, cdi),
             keys: None,
-        }
+        })
     }
 }
 

@@ -114,7 +114,7 @@ pub(super) async fn refresh(call: &Call<'_>) -> Result<Answer, Refusal> {
         RefreshOutcome::Refreshed(issued) => {
             metrics.sessions_refreshed.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(handle = %issued.session.handle, "session refreshed");
-            json(&Tokens::new(*issued, call.cdi))
+            json(&Tokens::new(*issued, call.cdi, engine)?)
         }
         RefreshOutcome::Unauthorised(message) => unauthorised(message),
         RefreshOutcome::Reused {

@@ -66,6 +66,67 @@ async fn answers_carry_the_public_keys() {
     assert!(newer.get("jwtSigningPublicKey").is_none());
 }
 
+/// supertokens-website 10 to 15 compares it to notice that another tab has refreshed, and stores the
+/// anti-CSRF token with it.
+#[tokio::test]
+async fn the_id_refresh_token_changes_at_each_refresh() {
+    let core = Core::new().await;
+    let id = |answer: &Value| {
+        let id = &answer["idRefreshToken"];
+        assert_eq!(id["expiry"], answer["refreshToken"]["expiry"]);
+        assert_eq!(id["createdTime"], answer["refreshToken"]["createdTime"]);
+        id["token"].as_str().unwrap().to_owned()
+    };
+    for cdi in ["2.7", "2.20"] {
+        let made = core.session(cdi).await;
+        let once = core.refreshed(cdi, made.refresh()).await;
+        let again = core.refreshed(cdi, once.refresh()).await;
+        let ids = [id(&made.0), id(&once.0), id(&again.0)];
+        assert_ne!(ids[0], ids[1]);
+        assert_ne!(ids[1], ids[2]);
+        assert!(ids.iter().all(|id| !made.handle().contains(id.as_str())));
+    }
+    let newer = core.session("2.21").await;
+    assert!(newer.0.get("idRefreshToken").is_none());
+}
+
+/// SDKs of that time drop a key from their list at its `expiryTime`: tokens of a key that no longer
+/// signs verify until then.
+#[tokio::test]
+async fn listed_keys_expire_with_their_last_token() {
+    // 3.6 seconds, and so an overlap of 0.72.
+    let core = Core::with(json!({
+        "access_token_dynamic_signing_key_update_interval": 0.001, "access_token_validity": 2,
+    }))
+    .await;
+    let handshake = async || core.ok("POST /recipe/handshake", "2.20", json!({})).await;
+    let first = handshake().await;
+    let made = core.session("2.20").await;
+    let created = first["jwtSigningPublicKeyList"][0]["createdAt"]
+        .as_u64()
+        .unwrap();
+    let (interval, validity) = (3_600, 2_000);
+    let expiry =
+        |answer: &Value, key: usize| answer["jwtSigningPublicKeyList"][key]["expiryTime"].clone();
+    assert_eq!(expiry(&first, 0), created + interval + 2 * validity);
+    assert_eq!(first["jwtSigningPublicKeyExpiryTime"], created + interval);
+    // The next key is listed, and does not sign yet.
+    core.advance(Duration::from_millis(2_900));
+    let overlapping = handshake().await;
+    let (one, all) = keys(&overlapping);
+    assert_eq!(all.len(), 2);
+    assert_eq!(one, keys(&first).0);
+    assert_eq!(all[1], one);
+    // It signs now, and the key before still verifies.
+    core.advance(Duration::from_millis(730));
+    let later = handshake().await;
+    let (one, listed) = keys(&later);
+    assert_eq!(one, all[0]);
+    assert_eq!(listed, all);
+    assert!(is_signed_by(made.access(), &listed[1]));
+    assert_eq!(expiry(&later, 1), expiry(&first, 0));
+}
+
 /// Nothing makes such a token any more, so one is made of a token of version 2.
 #[tokio::test]
 async fn a_token_of_version_1_is_good_and_renewed_in_its_own_version() {
