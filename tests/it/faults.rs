@@ -340,3 +340,17 @@ async fn a_document_that_is_no_object_is_bad_input() {
         200
     );
 }
+
+#[tokio::test]
+async fn an_application_can_ask_whether_the_store_can_be_written() {
+    let app = App::new().await;
+    app.sessions.check_ready().await.unwrap();
+    let fault = PlannedFault::new(StoreErrorKind::NotWritable).on(Verb::CheckReady);
+    app.store.plan(fault);
+    let outcome = app.sessions.check_ready().await;
+    assert!(
+        matches!(&outcome, Err(SessionError::Fault(fault)) if fault.kind() == FaultKind::Unavailable),
+        "{outcome:?}"
+    );
+    app.sessions.check_ready().await.unwrap();
+}

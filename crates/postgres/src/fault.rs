@@ -14,7 +14,7 @@ use tokio_postgres::error::SqlState;
 /// the message is kept, because its details quote rows.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
-    #[error("PostgreSQL refused: {message} (SQLSTATE {})", code.code())]
+    #[error("PostgreSQL refused: {message} (SQLSTATE {}){}", code.code(), advice(code))]
     Refused { code: SqlState, message: String },
     #[error("the connection was lost")]
     Lost { source: Error },
@@ -157,6 +157,33 @@ impl Fault {
     }
 }
 
+/// What the operator can do about a refusal, where that is certain.
+fn advice(code: &SqlState) -> &'static str {
+    if code.code().starts_with("28") {
+        return ". Fix: check the user, the password and pg_hba.conf";
+    }
+    if *code == SqlState::INSUFFICIENT_PRIVILEGE {
+        return ". Fix: grant the user the rights that the documentation of supersession-postgres lists";
+    }
+    if is_missing(code) {
+        return ". Fix: restore the table from a backup, or restart the program to have the problem named";
+    }
+    if *code == SqlState::READ_ONLY_SQL_TRANSACTION {
+        return ". Fix: connect to the primary, and check `default_transaction_read_only`";
+    }
+    ""
+}
+
+/// A schema, a table or a column that the program made is gone.
+fn is_missing(code: &SqlState) -> bool {
+    [
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_COLUMN,
+        SqlState::INVALID_SCHEMA_NAME,
+    ]
+    .contains(code)
+}
+
 fn is_connection_trouble(code: &SqlState) -> bool {
     code.code().starts_with("08")
         || [
@@ -173,12 +200,17 @@ fn refusal_kind(code: &SqlState, access: Access) -> StoreErrorKind {
         Access::Read => StoreErrorKind::Unavailable,
         Access::Write => StoreErrorKind::NotWritable,
     };
-    if [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED].contains(code) {
+    if [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED].contains(code) || is_missing(code) {
         return StoreErrorKind::Corrupt;
+    }
+    if *code == SqlState::INSUFFICIENT_PRIVILEGE {
+        return match access {
+            Access::Read => StoreErrorKind::Denied,
+            Access::Write => StoreErrorKind::NotWritable,
+        };
     }
     if [
         SqlState::READ_ONLY_SQL_TRANSACTION,
-        SqlState::INSUFFICIENT_PRIVILEGE,
         SqlState::DISK_FULL,
         SqlState::IO_ERROR,
     ]
@@ -186,11 +218,17 @@ fn refusal_kind(code: &SqlState, access: Access) -> StoreErrorKind {
     {
         return disk;
     }
-    // Classes: rolled back, out of resources, operator intervention.
-    let transient = ["40", "53", "57"]
+    // Classes: login refused, rolled back, out of resources, operator intervention. A password that
+    // was changed is set right without a restart, by the next connection.
+    let transient = ["28", "40", "53", "57"]
         .iter()
         .any(|class| code_text.starts_with(class));
-    if transient || is_connection_trouble(code) || *code == SqlState::LOCK_NOT_AVAILABLE {
+    let database_gone = *code == SqlState::INVALID_CATALOG_NAME;
+    if transient
+        || database_gone
+        || is_connection_trouble(code)
+        || *code == SqlState::LOCK_NOT_AVAILABLE
+    {
         return StoreErrorKind::Unavailable;
     }
     StoreErrorKind::Internal
@@ -215,17 +253,20 @@ mod tests {
 
     #[test]
     fn refusals_become_kinds_that_an_operator_can_act_on() {
-        use StoreErrorKind::{Corrupt, Internal, NotWritable, Unavailable};
+        use StoreErrorKind::{Corrupt, Denied, Internal, NotWritable, Unavailable};
         for code in [
-            "08006", "40001", "40P01", "53300", "55P03", "57014", "57P01", "57P03",
+            "08006", "28000", "28P01", "3D000", "40001", "40P01", "53300", "55P03", "57014",
+            "57P01", "57P03",
         ] {
             check(code, Unavailable, Unavailable);
         }
-        for code in ["25006", "42501", "53100", "58030"] {
+        for code in ["25006", "53100", "58030"] {
             check(code, Unavailable, NotWritable);
         }
-        check("XX001", Corrupt, Corrupt);
-        check("42P01", Internal, Internal);
+        check("42501", Denied, NotWritable);
+        for code in ["XX001", "42P01", "42703", "3F000"] {
+            check(code, Corrupt, Corrupt);
+        }
         check("22001", Internal, Internal);
     }
 

@@ -67,6 +67,7 @@
 //! | `write_user_metadata`: merge, compare-and-swap | 2 | 2 |
 //! | `signing_keys`, `delete_dynamic_keys`; `refresh_token_key` once there is one | 1 | 1 |
 //! | `add_dynamic_key`, `add_static_key` | 4 | 4 |
+//! | `check_ready` | 1 | 1 |
 //!
 //! The first session of an app or tenant takes two more, to register it. A merge, and a
 //! compare-and-swap, that loses a race against another node over the same document takes one more
@@ -88,6 +89,10 @@
 //! 64 KiB, or is new (metadata), is done alone afterwards. So is everything of a batch that
 //! PostgreSQL refuses, so that the one that was refused fails alone. Everything else, such as what
 //! makes, rotates or revokes a session, has a statement and a commit to itself.
+//!
+//! `check_ready` runs each kind of statement of the other verbs on no row, so PostgreSQL checks tables
+//! and rights, and commits an empty message for logical decoding, so the commit waits for the disk
+//! and for standbys as every other does. It changes no table.
 //!
 //! No other verb opens a transaction, so no lock is ever held while a node computes.
 //!
@@ -124,7 +129,7 @@
 //! | verb | after a lost connection | because done twice it |
 //! | --- | --- | --- |
 //! | all that only read | tried again | changes nothing |
-//! | `record_uses`, `set_device_label` | tried again | leaves the same |
+//! | `record_uses`, `set_device_label`, `check_ready` | tried again | leaves the same |
 //! | `refresh_token_key` | tried again | finds the first key, as everybody does |
 //! | compare-and-swap | `Unavailable` | would find its own write, and call it a conflict |
 //! | overwrites and merges, of documents and metadata | `Unavailable` | would undo what somebody wrote after it was done |
@@ -180,6 +185,13 @@
 //! opening, in one transaction under an advisory lock; where there is nothing to do, no right to
 //! change tables is needed. Tables of a newer version are refused, and so are tables of the same
 //! names that are not SuperTokens'.
+//!
+//! Once the tables are there, a user with these rights is enough, for the schema `auth` and the user
+//! `app`:
+//! ```sql
+//! GRANT USAGE ON SCHEMA auth TO app;
+//! GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA auth TO app;
+//! ```
 //!
 //! The tables hold the private keys that sign access tokens, and so does each backup.
 

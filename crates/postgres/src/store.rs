@@ -21,7 +21,7 @@ use crate::fault::{Access, Fault};
 use crate::feed::Feed;
 use crate::options::PostgresOptions;
 use crate::run::{Runner, Verb};
-use crate::sql::{devices, keys, metadata, sessions, tenants, user_sessions};
+use crate::sql::{devices, keys, metadata, ready, sessions, tenants, user_sessions};
 
 /// Sessions, metadata and keys in a PostgreSQL database. See the [crate documentation](crate).
 ///
@@ -83,6 +83,13 @@ impl fmt::Debug for PostgresStore {
 // texts.
 #[async_trait]
 impl Store for PostgresStore {
+    async fn check_ready(&self) -> Result<(), StoreError> {
+        self.inner
+            .runner
+            .run("check_ready", Verb::Repeatable, ready::check)
+            .await
+    }
+
     async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
         let session = session.clone();
         self.inner

@@ -89,6 +89,7 @@ impl From<Fault> for OpenError {
                 "MOVED" | "CROSSSLOT" => OpenErrorKind::NotAsDescribed,
                 _ => OpenErrorKind::Internal,
             },
+            Fault::NewerLayout { .. } => OpenErrorKind::NewerLayout,
             _ => OpenErrorKind::Internal,
         };
         Self::new(kind).with_source(fault)

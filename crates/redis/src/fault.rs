@@ -23,6 +23,10 @@ pub(crate) enum Fault {
     Contended(u32),
     #[error("it is done, but only {confirmed} of {wanted} replicas have confirmed it in time")]
     TooFewReplicas { confirmed: i64, wanted: u32 },
+    #[error(
+        "the layout of the keys is version {found}, this program knows {known}; upgrade it or choose another prefix"
+    )]
+    NewerLayout { found: String, known: u32 },
     #[error("the tokio runtime in which the store was opened has ended; keep it running")]
     RuntimeEnded,
     #[error("a verb of the store panicked; this is a bug")]
@@ -50,15 +54,20 @@ impl Fault {
             | Self::TooFewReplicas { .. }
             | Self::RuntimeEnded => StoreErrorKind::Unavailable,
             Self::Damaged(_) | Self::Document { .. } => StoreErrorKind::Corrupt,
-            Self::Driver(_) | Self::Panicked => StoreErrorKind::Internal,
+            Self::Driver(_) | Self::Panicked | Self::NewerLayout { .. } => StoreErrorKind::Internal,
             Self::Refused { code, detail } => match code.as_str() {
                 // Before version 7, errors inside a script come as `ERR` with the code in the text.
                 "ERR" if detail.contains("-OOM") || detail.contains("-READONLY") => {
                     StoreErrorKind::NotWritable
                 }
+                // Rights are checked inside scripts too, and have no code of their own there.
+                "ERR" if detail.contains("The user executing the script can't") => {
+                    StoreErrorKind::Denied
+                }
                 "OOM" | "READONLY" | "MISCONF" | "NOREPLICAS" => StoreErrorKind::NotWritable,
                 "LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "MOVED"
                 | "ASK" | "NOAUTH" | "WRONGPASS" => StoreErrorKind::Unavailable,
+                "NOPERM" => StoreErrorKind::Denied,
                 "WRONGTYPE" => StoreErrorKind::Corrupt,
                 _ => StoreErrorKind::Internal,
             },
@@ -128,7 +137,7 @@ mod tests {
 
     #[test]
     fn errors_of_the_server_become_kinds_that_an_operator_can_act_on() {
-        use StoreErrorKind::{Corrupt, Internal, NotWritable, Unavailable};
+        use StoreErrorKind::{Corrupt, Denied, Internal, NotWritable, Unavailable};
         check("OOM", "command not allowed", NotWritable);
         check("MISCONF", "unable to persist", NotWritable);
         check("READONLY", "a replica", NotWritable);
@@ -139,7 +148,9 @@ mod tests {
         check("CLUSTERDOWN", "the cluster is down", Unavailable);
         check("NOAUTH", "Authentication required.", Unavailable);
         check("WRONGTYPE", "the wrong kind of value", Corrupt);
-        check("NOPERM", "no permission", Internal);
+        check("NOPERM", "no permission", Denied);
+        let in_script = "The user executing the script can't run this command or subcommand";
+        check("ERR", in_script, Denied);
         check("ERR", "unknown command", Internal);
     }
 

@@ -97,6 +97,11 @@ impl Keyspace {
         format!("{}:refresh-token-key:{{{}}}", self.prefix, escape(app))
     }
 
+    /// What a check of readiness writes.
+    pub(crate) fn ready(&self, bucket: u8) -> String {
+        format!("{}:ready:{{{bucket}}}", self.prefix)
+    }
+
     /// The hash of all tenants of all apps.
     pub(crate) fn tenants(&self) -> String {
         format!("{}:tenants", self.prefix)
@@ -247,6 +252,7 @@ mod tests {
         );
         assert_eq!(keys.endings(), "supersession:endings");
         assert_eq!(keys.tenants(), "supersession:tenants");
+        assert_eq!(keys.ready(7), "supersession:ready:{7}");
         assert_eq!(
             Keyspace::new("a*[b]").all_metadata(&app),
             r"a\*\[b\]:metadata:{public:*"

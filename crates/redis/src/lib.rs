@@ -84,6 +84,7 @@
 //! | `write_user_metadata`: overwrite, compare-and-swap | `SET`, a script | 1 |
 //! | `write_user_metadata`: merge | `GET`, a script | 2, and 1 for each lost race |
 //! | keys | `HGETALL` or a script | 1 |
+//! | `check_ready` | 2 scripts; in a cluster 257, 32 at once | 2; in a cluster 9 or more |
 //! | `delete_expired_sessions` | 256 `ZRANGE`, 32 at once; a script and `ZREM` where something is over | 8 or more |
 //!
 //! A test counts them on the wire. A server that has forgotten the scripts, such as after a restart,
@@ -101,6 +102,7 @@
 //! | `supersession:keys:{APP}` | hash | signing keys by id: kind, time of creation, pair |
 //! | `supersession:refresh-token-key:{APP}` | string | the key of the refresh tokens |
 //! | `supersession:tenants` | hash | apps and tenants, and what is configured for them |
+//! | `supersession:ready:{B}` | string | written by a check of readiness; gone after a minute |
 //! | `supersession:layout` | string | the version of this layout: 1 |
 //! | `supersession:endings`, `supersession:endings:MARK` | channels | deleted sessions; heartbeats of a feed |
 //!

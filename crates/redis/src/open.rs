@@ -261,17 +261,21 @@ fn fitness(
     Ok(())
 }
 
-async fn check_layout(link: &Link, scripts: &Scripts, keys: &Keyspace) -> Result<(), OpenError> {
+/// Checks the version of the layout, and writes it if the server has none, which was emptied then.
+pub(crate) async fn check_layout(
+    link: &Link,
+    scripts: &Scripts,
+    keys: &Keyspace,
+) -> Result<(), Fault> {
     let answer = link
         .call(&scripts.first, &[keys.layout()], &[LAYOUT.to_string()])
         .await?;
     let found = reply::text(answer, "the version of the layout")?;
     match found.parse::<u32>() {
         Ok(LAYOUT) => Ok(()),
-        _ => Err(
-            OpenError::new(OpenErrorKind::NewerLayout).with_source(format!(
-                "its layout is version {found}, this program knows {LAYOUT}"
-            )),
-        ),
+        _ => Err(Fault::NewerLayout {
+            found,
+            known: LAYOUT,
+        }),
     }
 }

@@ -35,6 +35,7 @@ scripts! {
     label
     put_tenant
     read
+    ready
     rotate
     swap_metadata
     record_use

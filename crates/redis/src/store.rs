@@ -26,7 +26,7 @@ use crate::link::Link;
 use crate::options::RedisOptions;
 use crate::scripts::Scripts;
 use crate::verbs::{
-    devices, documents, expiry, metadata, sessions, signing_keys, tenants, user_sessions,
+    devices, documents, expiry, metadata, ready, sessions, signing_keys, tenants, user_sessions,
 };
 
 /// Sessions, metadata and keys in Redis or Valkey. See the [crate documentation](crate).
@@ -127,6 +127,12 @@ impl fmt::Debug for RedisStore {
 // texts.
 #[async_trait]
 impl Store for RedisStore {
+    async fn check_ready(&self) -> Result<(), StoreError> {
+        let store = self.inner();
+        self.run("check_ready", async move { ready::check(&store).await })
+            .await
+    }
+
     async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
         let session = session.clone();
         let store = self.inner();

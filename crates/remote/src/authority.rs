@@ -14,6 +14,12 @@ use crate::RemoteCore;
 
 #[async_trait]
 impl Authority for RemoteCore {
+    async fn check_ready(&self) -> Result<(), Fault> {
+        self.core
+            .run(|core| async move { core.check_ready().await })
+            .await
+    }
+
     fn known_key(&self, kid: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>> {
         self.core.known_key(kid, now)
     }

@@ -47,6 +47,17 @@ fn reason(refused: &Refused) -> &'static str {
 }
 
 impl Core {
+    /// Asks a core whether it is ready. SuperTokens' own answers `/hello` after a read;
+    /// `supersession-server` has `/readyz`, which checks that a write can succeed.
+    pub(crate) async fn check_ready(&self) -> Result<(), Fault> {
+        let endpoint = if self.has_documents().await? {
+            "/readyz"
+        } else {
+            "/hello"
+        };
+        Ok(self.ask(&Call::public(endpoint), |_| Some(())).await?)
+    }
+
     pub(crate) async fn create(&self, new: &NewSession) -> Result<IssuedSession, Fault> {
         let body = Create {
             user_id: &new.user_id,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use supersession::{AppId, UnixMillis};
+use supersession::{AppId, Clock, Store, UnixMillis};
 
 const CAPACITY: u64 = 5;
 const ONE_TOKEN: Duration = Duration::from_millis(200);
@@ -36,6 +36,37 @@ impl Probes {
         bucket.tokens -= 1;
         bucket.granted_at = now;
         true
+    }
+}
+
+/// The last check of whether the store can be written. At most one is under way, and callers who
+/// come within [`CHECK_INTERVAL`] after it get its outcome.
+#[derive(Default)]
+pub(crate) struct Readiness(tokio::sync::Mutex<Option<(UnixMillis, bool)>>);
+
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Readiness {
+    pub(crate) async fn check(&self, store: &dyn Store, clock: &dyn Clock) -> bool {
+        let mut last = self.0.lock().await;
+        let now = clock.now();
+        // A clock that stepped back makes the outcome an old one.
+        if let Some((at, outcome)) = *last
+            && at <= now
+            && now.since(at) < CHECK_INTERVAL
+        {
+            return outcome;
+        }
+        let outcome = store.check_ready().await;
+        if let Err(error) = &outcome {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "not ready: the store cannot be written"
+            );
+        }
+        let ready = outcome.is_ok();
+        *last = Some((clock.now(), ready));
+        ready
     }
 }
 

@@ -21,7 +21,7 @@ use crate::handlers;
 use crate::input::Query;
 use crate::metrics::Metrics;
 use crate::path::{self, Endpoint, Target};
-use crate::probes::Probes;
+use crate::probes::{Probes, Readiness};
 use crate::registry::{App, OpenError, Registry};
 use crate::store::AnyStore;
 
@@ -72,6 +72,7 @@ pub struct Service {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
     pub(crate) probes: Probes,
+    pub(crate) readiness: Readiness,
     pub(crate) base_path: String,
     max_body_bytes: usize,
     body_timeout: Duration,
@@ -121,6 +122,7 @@ impl Service {
             clock,
             metrics: Metrics::new(),
             probes: Probes::default(),
+            readiness: Readiness::default(),
             base_path: options.base_path,
             max_body_bytes: options.max_body_bytes,
             body_timeout: options.body_timeout,

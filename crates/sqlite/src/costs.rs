@@ -267,6 +267,9 @@ fn users(counter: &mut Counter) {
 
 fn keys(counter: &mut Counter) {
     let app = AppId::default();
+    counter.count("check_ready", |store, _| {
+        block_on(store.check_ready()).unwrap();
+    });
     counter.count("signing_keys", |store, _| {
         block_on(store.signing_keys(&app)).unwrap();
     });
@@ -309,6 +312,7 @@ write_user_metadata, overwrite: 2 write
 write_user_metadata, no change: 1 write
 user_metadata: 1 read
 delete_user_metadata: 1 write
+check_ready: 1 write
 signing_keys: 1 read
 add_dynamic_key: 1 write
 add_static_key: 1 write

@@ -77,6 +77,7 @@
 //! | `delete_sessions`, `record_uses` | 1 for each session |
 //! | `delete_user_sessions`, `delete_expired_sessions`, any number | 1 |
 //! | `delete_user_metadata` | 1 |
+//! | `check_ready` | 1, and a `PRAGMA` that writes the version of the schema again |
 //! | `add_dynamic_key`, `add_static_key`, `delete_dynamic_keys`; `refresh_token_key` once there is one | 1 |
 //!
 //! The first session of an app or tenant takes more, to register it.

@@ -20,6 +20,7 @@ use crate::fault::{Access, Fault};
 use crate::job::Workers;
 use crate::options::SqliteOptions;
 use crate::readers::Readers;
+use crate::schema;
 use crate::sql::{devices, keys, metadata, sessions, tenants, user_sessions};
 use crate::writer::{Change, Document, Entry};
 
@@ -125,6 +126,10 @@ impl fmt::Debug for SqliteStore {
 // texts.
 #[async_trait]
 impl Store for SqliteStore {
+    async fn check_ready(&self) -> Result<(), StoreError> {
+        self.write("check_ready", schema::check_ready).await
+    }
+
     async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
         let session = session.clone();
         self.write("insert_session", move |db| sessions::insert(db, &session))

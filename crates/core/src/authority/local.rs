@@ -62,6 +62,10 @@ impl From<SessionRecord> for SessionInformation {
 
 #[async_trait]
 impl Authority for Local {
+    async fn check_ready(&self) -> Result<(), Fault> {
+        Ok(self.engine.store.check_ready().await?)
+    }
+
     fn known_key(&self, kid: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>> {
         self.engine.keys.known_verifier(kid, now)
     }

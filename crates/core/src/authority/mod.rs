@@ -37,6 +37,12 @@ pub use crate::token::access::AccessClaims;
 /// Owns sessions, keys and metadata.
 #[async_trait]
 pub trait Authority: Send + Sync + 'static {
+    /// Checks that sessions can be created, read and changed now, for readiness probes. The default
+    /// asks where keys come from.
+    async fn check_ready(&self) -> Result<(), Fault> {
+        self.newest_key_made_at().await.map(drop)
+    }
+
     /// The key of this id, if it is known and verifies now. Never waits.
     fn known_key(&self, kid: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>>;
     /// The key whose session tokens have this encoded header, if it is known and verifies now. Never

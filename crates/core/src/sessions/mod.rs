@@ -471,6 +471,34 @@ impl Sessions {
         Ok(self.authority().jwks(self.now()).await?)
     }
 
+    /// Checks that sessions can be created, read and changed now: the store accepts a write, or the
+    /// core at the other end of the network says that it does. For a readiness probe, such as
+    /// `GET /readyz`; costs about one small write ([`Store::check_ready`]).
+    ///
+    /// # Errors
+    /// A [`Fault`] with the reason. Answer the probe with 503 for any of them.
+    ///
+    /// # Examples
+    /// ```
+    /// # use supersession::{Sessions, store::MemoryStore};
+    /// # pollster::block_on(async {
+    /// # let sessions = Sessions::builder(MemoryStore::new())
+    /// #     .api_domain("http://localhost:3000")
+    /// #     .website_domain("http://localhost:3000")
+    /// #     .build()
+    /// #     .await?;
+    /// let status = match sessions.check_ready().await {
+    ///     Ok(()) => 200,
+    ///     Err(_) => 503,
+    /// };
+    /// # assert_eq!(status, 200);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn check_ready(&self) -> Result<(), SessionError> {
+        Ok(self.authority().check_ready().await?)
+    }
+
     /// Deletes sessions that have expired, in bounded batches, and keys that no token needs;
     /// returns how many sessions. Runs in the background by itself unless turned off.
     ///

@@ -17,9 +17,12 @@ pub struct StoreError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// Busy, locked, or not reachable. Worth another try; answered with 503.
-    #[error("the store is busy, locked or not reachable")]
+    /// Busy, locked, not reachable, or refusing the login. Worth another try; answered with 503.
+    #[error("the store is busy, locked, not reachable or refuses the login")]
     Unavailable,
+    /// The user of the store lacks a right. Answered with 503.
+    #[error("the store denies access: check the rights of its user")]
+    Denied,
     /// No room, or no permission to write. Answered with 503.
     #[error("the store cannot be written: check free space and permissions")]
     NotWritable,
@@ -66,7 +69,7 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self.kind,
-            StoreErrorKind::Unavailable | StoreErrorKind::NotWritable
+            StoreErrorKind::Unavailable | StoreErrorKind::Denied | StoreErrorKind::NotWritable
         )
     }
 }

@@ -247,6 +247,10 @@ impl TenantStore for MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
+    async fn check_ready(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
         let mut tables = self.tables();
         if tables.sessions.contains_key(&session.key) {

@@ -4,8 +4,8 @@
 //! time.
 //!
 //! # Contract
-//! * **No default methods**, but for [`Store::session_standing`], which is right for any store: a
-//!   store that compiles has decided on every verb.
+//! * **No default methods**, but for [`Store::session_standing`] and [`Store::check_ready`], whose
+//!   defaults are right for any store: a store that compiles has decided on every verb.
 //! * **`now` is passed in.** A session is live while `now < expires_at`; one that is not live does
 //!   not exist, whether or not its row is still there. Stores never read a clock, nor the
 //!   database's.
@@ -51,6 +51,23 @@ pub use tenants::{TenantRecord, TenantStore};
 /// contract.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
+    /// Checks that reads and writes can succeed now: the tables exist, and the store accepts a
+    /// write.
+    ///
+    /// For readiness probes. Costs about as much as one small write, the flush of the disk
+    /// included, and leaves no session, user, key, app or tenant behind. A store answers within the
+    /// time limit of its other verbs; limiting how often it is asked is up to the caller.
+    ///
+    /// The default deletes the sessions that expired before 1970, of which there are none.
+    ///
+    /// # Errors
+    /// The reason why a read or a write would fail.
+    async fn check_ready(&self) -> Result<(), StoreError> {
+        self.delete_expired_sessions(UnixMillis::default(), 1)
+            .await
+            .map(drop)
+    }
+
     /// Stores a new session. A handle that is taken, by a live session or not, is left as it is.
     async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError>;
 

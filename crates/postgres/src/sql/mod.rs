@@ -10,6 +10,7 @@ pub(crate) mod devices;
 pub(crate) mod documents;
 pub(crate) mod keys;
 pub(crate) mod metadata;
+pub(crate) mod ready;
 mod row;
 mod scope;
 pub(crate) mod sessions;
@@ -58,6 +59,7 @@ macro_rules! statements {
 }
 
 statements! {
+    check_ready = ready::CHECK;
     insert_session = sessions::INSERT;
     find_session = sessions::FIND;
     find_standing = sessions::FIND_STANDING;

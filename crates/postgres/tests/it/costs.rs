@@ -214,6 +214,9 @@ async fn every_verb_costs_what_the_documentation_says() {
     count!("delete_user_metadata", async |_| {
         store.delete_user_metadata(&app, &user).await.unwrap();
     });
+    count!("check_ready", async |_| {
+        store.check_ready().await.unwrap();
+    });
     count!("signing_keys", async |_| {
         store.signing_keys(&app).await.unwrap();
     });
@@ -271,6 +274,7 @@ write_user_metadata, merge: 2 2
 write_user_metadata, swap: 2 2
 user_metadata: 1 1
 delete_user_metadata: 1 1
+check_ready: 1 1
 signing_keys: 1 1
 add_dynamic_key: 4 4
 add_static_key: 4 4

@@ -13,6 +13,7 @@ mod load;
 mod nodes;
 mod opening;
 mod proxy;
+mod ready;
 mod schema;
 mod tls;
 

@@ -4,6 +4,7 @@ pub(crate) mod devices;
 pub(crate) mod documents;
 pub(crate) mod expiry;
 pub(crate) mod metadata;
+pub(crate) mod ready;
 pub(crate) mod sessions;
 pub(crate) mod signing_keys;
 pub(crate) mod tenants;

@@ -82,6 +82,7 @@ async fn each_verb_costs_what_the_documentation_says() {
     costs!(proxy, store.write_user_metadata(&app, &user, &swap), 1: "EVALSHA");
     costs!(proxy, store.delete_user_metadata(&app, &user), 1: "DEL");
 
+    costs!(proxy, store.check_ready(), 2: "EVALSHA" "EVALSHA");
     costs!(proxy, store.signing_keys(&app), 1: "HGETALL");
     costs!(proxy, store.add_dynamic_key(&app, &signing("d-1", KeyKind::Dynamic), NOW), 1: "EVALSHA");
     costs!(proxy, store.add_static_key(&app, &signing("s-1", KeyKind::Static)), 1: "EVALSHA");

@@ -12,6 +12,7 @@ mod indexes;
 mod load;
 mod opening;
 mod proxy;
+mod ready;
 mod runtimes;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -4,10 +4,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use supersession::{AntiCsrfInput, FaultKind, RefreshToken, SessionError, SystemClock};
+use supersession::store::{MemoryStore, StoreErrorKind};
+use supersession::{
+    AntiCsrfInput, FaultKind, RefreshToken, SessionError, SystemClock, SystemEntropy,
+};
 use supersession_remote::RemoteCore;
+use supersession_server::{AnyStore, Values};
+use supersession_testkit::{FaultStore, PlannedFault, Verb};
 
 use crate::fake::{Fake, Mint, Reply, information, over, over_with};
+use crate::real::Real;
 
 const REFRESH: &str = "/recipe/session/refresh";
 
@@ -227,4 +233,26 @@ async fn the_version_is_the_newest_common_one_and_found_out_once_and_again_when_
     let error = over(&[&old]).await.information("h").await.unwrap_err();
     assert_eq!(kind(&error), FaultKind::Misuse);
     assert!(error.to_string().contains("upgrade the core"), "{error}");
+}
+
+/// SuperTokens' core has no more than `/hello`; ours checks that it can write.
+#[tokio::test]
+async fn readiness_is_the_cores() {
+    let theirs = Fake::start(|seen| match seen.path.as_str() {
+        "/hello" => Reply::text(200, "Hello"),
+        _ => Reply::text(404, "Not found"),
+    })
+    .await;
+    let sessions = over(&[&theirs]).await;
+    sessions.check_ready().await.unwrap();
+    assert_eq!(theirs.seen("GET", "/hello").len(), 1);
+
+    let store = FaultStore::new(MemoryStore::new());
+    let any = AnyStore::new(store.clone());
+    let ours = Real::start_with(any, Values::new(), SystemClock, SystemEntropy).await;
+    let sessions = ours.sessions().await;
+    let fault = PlannedFault::new(StoreErrorKind::NotWritable).on(Verb::CheckReady);
+    store.plan(fault);
+    let error = sessions.check_ready().await.unwrap_err();
+    assert_eq!(kind(&error), FaultKind::Unavailable);
 }

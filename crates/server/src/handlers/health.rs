@@ -30,7 +30,7 @@ pub(crate) fn live(method: &Method) -> Result<Answer, Refusal> {
     }
 }
 
-/// The store answers, and the process is to stay.
+/// The store can be written, and the process is not shutting down.
 pub(super) async fn ready(call: &Call<'_>) -> Result<Answer, Refusal> {
     if call.service.is_draining() {
         return Err(Refusal::new(
@@ -38,7 +38,17 @@ pub(super) async fn ready(call: &Call<'_>) -> Result<Answer, Refusal> {
             "shutting down",
         ));
     }
-    probe(call).await?;
+    let service = call.service;
+    if !service
+        .readiness
+        .check(&*service.store, &*service.clock)
+        .await
+    {
+        return Err(Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The session store cannot be written; the log says why",
+        ));
+    }
     Ok(text("ready"))
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::Request;
 use http_body_util::Full;
 use serde_json::{Value, json};
-use supersession_testkit::Verb;
+use supersession::store::StoreErrorKind;
+use supersession_testkit::{PlannedFault, Verb};
 
 use crate::support::{Core, LEGACY, ROTATION, Reply, new_session};
 
@@ -225,6 +226,36 @@ async fn hello_touches_the_store_now_and_then() {
     core.advance(Duration::from_millis(200));
     get(&core, "/hello", &[]).await;
     assert_eq!(core.store.count(Verb::UserMetadata), 6);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_is_not_ready() {
+    let core = Core::new().await;
+    assert_eq!(get(&core, "/readyz", &[]).await.status, 200);
+    for kind in [
+        StoreErrorKind::NotWritable,
+        StoreErrorKind::Corrupt,
+        StoreErrorKind::Internal,
+    ] {
+        core.store
+            .plan(PlannedFault::new(kind).on(Verb::CheckReady));
+        core.advance(Duration::from_secs(1));
+        for _ in 0..3 {
+            let reply = get(&core, "/readyz", &[]).await;
+            assert_eq!(
+                (reply.status.as_u16(), reply.text.as_str()),
+                (
+                    503,
+                    "The session store cannot be written; the log says why\n"
+                )
+            );
+        }
+    }
+    // Reads go on, and so does what SuperTokens' own checks ask.
+    assert_eq!(get(&core, "/hello", &[]).await.status, 200);
+    core.advance(Duration::from_secs(1));
+    assert_eq!(get(&core, "/readyz", &[]).await.status, 200);
+    assert_eq!(core.store.count(Verb::CheckReady), 5);
 }
 
 /// Cases: C144.

@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::fault::Fault;
+
 /// Marks the file as ours, in the header field that SQLite reserves for this: "Supe".
 const APPLICATION_ID: i64 = 0x5375_7065;
 
@@ -60,5 +62,20 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), SchemaProblem> 
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
     transaction.commit()?;
+    Ok(())
+}
+
+/// Checks, inside a transaction that writes, that the tables are there, and writes the version
+/// again: the smallest write that reaches the disk.
+pub(crate) fn check_ready(connection: &Connection) -> Result<(), Fault> {
+    let mut tables = connection.prepare_cached(
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN (
+            'session_info', 'user_metadata', 'key_value',
+            'session_access_token_signing_keys', 'jwt_signing_keys')",
+    )?;
+    if tables.query_row([], |row| row.get::<_, i64>(0))? != 5 {
+        return Err(Fault::Row("a table is missing"));
+    }
+    connection.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
     Ok(())
 }

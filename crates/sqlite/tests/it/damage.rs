@@ -102,3 +102,16 @@ async fn a_write_that_meets_a_damaged_row_fails_alone() {
         [key("h")]
     );
 }
+
+#[tokio::test]
+async fn a_table_that_is_gone_is_not_ready() {
+    for table in ["session_info", "user_metadata", "key_value"] {
+        let place = Place::new();
+        let store = place.store().await;
+        store.check_ready().await.unwrap();
+        let drop = format!("DROP TABLE {table}");
+        place.connection().execute_batch(&drop).unwrap();
+        let error = store.check_ready().await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{table}");
+    }
+}

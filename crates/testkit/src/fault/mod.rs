@@ -221,6 +221,10 @@ impl<S: TenantStore + ?Sized> TenantStore for FaultStore<S> {
 
 #[async_trait]
 impl<S: Store + ?Sized> Store for FaultStore<S> {
+    async fn check_ready(&self) -> Result<(), StoreError> {
+        self.call(Verb::CheckReady, self.inner.check_ready()).await
+    }
+
     async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
         self.call(Verb::InsertSession, self.inner.insert_session(session))
             .await

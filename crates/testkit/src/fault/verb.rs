@@ -24,6 +24,7 @@ macro_rules! verbs {
 }
 
 verbs! {
+    CheckReady = "check_ready",
     InsertSession = "insert_session",
     Session = "session",
     Rotate = "rotate",

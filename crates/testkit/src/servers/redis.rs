@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -108,6 +108,12 @@ impl RedisServer {
     /// If the server does not start.
     pub fn restart(&mut self) {
         assert!(self.run(), "redis-server does not start again");
+    }
+
+    /// The directory where it keeps its data.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Sends a signal such as `STOP` or `CONT`.

@@ -48,6 +48,7 @@ macro_rules! store_conformance {
             empty::an_empty_store_has_no_sessions
             empty::an_empty_store_has_nothing_to_delete
             empty::an_empty_store_has_neither_metadata_nor_keys
+            empty::a_store_that_works_is_ready_and_a_check_leaves_nothing
 
             sessions::a_session_reads_back_as_it_was_written
             sessions::a_session_with_a_previous_refresh_token_reads_back

@@ -45,7 +45,8 @@ async fn lives(store: &SharedStore, key: &SessionKey) -> bool {
     store.session(key, NOW).await.unwrap().is_some()
 }
 
-pub async fn a_store_without_tenants_has_none(_: SharedStore, tenants: Tenants) {
+pub async fn a_store_without_tenants_has_none(store: SharedStore, tenants: Tenants) {
+    store.check_ready().await.unwrap();
     assert!(names(&tenants).await.is_empty());
     assert!(!tenants.delete_app(&app("a1")).await.unwrap());
     let gone = tenants.delete_tenant(&app("a1"), &tenant("t1")).await;

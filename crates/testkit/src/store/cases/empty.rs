@@ -57,3 +57,17 @@ pub async fn an_empty_store_has_neither_metadata_nor_keys(store: SharedStore) {
             .is_empty()
     );
 }
+
+pub async fn a_store_that_works_is_ready_and_a_check_leaves_nothing(store: SharedStore) {
+    let app = AppId::default();
+    store.check_ready().await.unwrap();
+    let deleted = store.delete_expired_sessions(last_moment(), 10).await;
+    assert_eq!(deleted.unwrap(), 0);
+    assert!(store.signing_keys(&app).await.unwrap().is_empty());
+    insert(&store, &session("h")).await;
+    store.check_ready().await.unwrap();
+    assert_eq!(
+        store.session(&key("h"), NOW).await.unwrap(),
+        Some(session("h"))
+    );
+}
