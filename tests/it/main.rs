@@ -8,6 +8,7 @@
 mod support;
 
 mod architecture;
+mod cookie_spellings;
 mod devices;
 mod doctor;
 mod endings;

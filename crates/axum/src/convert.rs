@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Extensions, Method, Request, Response, StatusCode, Uri};
 use supersession::http::{Reply, RequestView, ResponseHead};
@@ -103,5 +103,14 @@ pub(crate) fn write_reply<B: From<Vec<u8>>>(reply: Reply, response: &mut Respons
 pub(crate) fn response_of<B: From<Vec<u8>>>(reply: Reply) -> Response<B> {
     let mut response = Response::new(B::from(Vec::new()));
     write_reply(reply, &mut response);
+    response
+}
+
+/// The answer to HEAD: this reply without its body, whose length it states.
+pub(crate) fn head_of<B: From<Vec<u8>>>(mut reply: Reply) -> Response<B> {
+    let body = std::mem::take(&mut reply.body);
+    let mut response = response_of(reply);
+    let length = HeaderValue::from(body.len());
+    response.headers_mut().insert(CONTENT_LENGTH, length);
     response
 }

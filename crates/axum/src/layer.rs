@@ -4,14 +4,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use pin_project_lite::pin_project;
 use supersession::http::Reply;
 use supersession::{RequestSessions, Sessions};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::convert::{Head, View, response_of, write_reply};
+use crate::convert::{Head, View, head_of, response_of, write_reply};
 use crate::reject::Rejected;
 
 /// Brings sessions into an application: once, around all routes.
@@ -79,6 +79,7 @@ where
                 let sessions = sessions.clone();
                 Answer::BuiltIn {
                     reply: Box::pin(async move { sessions.serve(route).await }),
+                    without_body: request.method() == Method::HEAD,
                 }
             }
             None => {
@@ -104,7 +105,10 @@ pin_project! {
 pin_project! {
     #[project = AnswerProjection]
     enum Answer<F> {
-        BuiltIn { reply: Pin<Box<dyn Future<Output = Reply> + Send>> },
+        BuiltIn {
+            reply: Pin<Box<dyn Future<Output = Reply> + Send>>,
+            without_body: bool,
+        },
         Application { #[pin] response: F },
     }
 }
@@ -119,7 +123,17 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = match this.answer.project() {
-            AnswerProjection::BuiltIn { reply } => response_of(ready!(reply.as_mut().poll(cx))),
+            AnswerProjection::BuiltIn {
+                reply,
+                without_body,
+            } => {
+                let reply = ready!(reply.as_mut().poll(cx));
+                if *without_body {
+                    head_of(reply)
+                } else {
+                    response_of(reply)
+                }
+            }
             AnswerProjection::Application { response } => {
                 let mut response = ready!(response.poll(cx))?;
                 if let Some(Rejected(error)) = response.extensions_mut().remove() {

@@ -31,9 +31,20 @@ pub enum SessionError {
     /// 403 `invalid claim`: the session is good, but a claim does not hold.
     #[error("invalid claims: {}", ClaimFailure::ids(.0))]
     InvalidClaims(Vec<ClaimFailure>),
-    /// 200: cookies of an older domain were cleared; the client should try again.
-    #[error("the request carried duplicate session cookies; those of the older domain are cleared")]
+    /// 200: cookies of an older domain were cleared; the client should try again. The text is the
+    /// SDKs'.
+    #[error(
+        "The request contains multiple session cookies. We are clearing the cookie from older_cookie_domain. Session will be refreshed in the next refresh call."
+    )]
     ClearDuplicateSessionCookies,
+    /// 500 at a refresh: two cookies of one name, and no
+    /// [`older_cookie_domain`](crate::SessionsBuilder::older_cookie_domain) that says which of them
+    /// is outdated (session specification, 3.11). Nothing is cleared. The text is the SDKs', and is
+    /// shown to the client.
+    #[error(
+        "The request contains multiple session cookies. This may happen if you've changed the 'cookie_domain' setting in your configuration. To clear tokens from the previous domain, set 'older_cookie_domain' in your config."
+    )]
+    DuplicateSessionCookies,
     /// 400: the caller's input cannot be used. The text is shown to the client.
     #[error("bad input: {0}")]
     BadInput(Cow<'static, str>),
@@ -153,6 +164,7 @@ impl SessionError {
             Self::TryRefreshToken(_)
             | Self::InvalidClaims(_)
             | Self::ClearDuplicateSessionCookies
+            | Self::DuplicateSessionCookies
             | Self::BadInput(_)
             | Self::Fault(_) => false,
         }

@@ -74,6 +74,13 @@ pub(crate) fn signed_out(event: &SessionEvent) {
 pub(crate) fn request_failed(error: &SessionError) {
     let kind = match error {
         SessionError::Fault(fault) => return fault_met(fault),
+        // For the operator to repair, by a setting.
+        SessionError::DuplicateSessionCookies => {
+            emit!(ERROR, "supersession.request.fault", {
+                kind = "DuplicateSessionCookies", error = %error, "session fault"
+            });
+            return;
+        }
         SessionError::Unauthorised(_) => "unauthorised",
         SessionError::TryRefreshToken(_) => "try_refresh_token",
         SessionError::TokenTheftDetected(_) => "token_theft_detected",

@@ -115,3 +115,30 @@ async fn anybody_may_read_where_the_key_set_is() {
         );
     }
 }
+
+/// HEAD answers what GET does, without the body (RFC 9110, 9.3.2).
+#[tokio::test]
+async fn head_is_answered_like_get() {
+    let app = App::with(|builder| builder.doctor_route(true)).await;
+    for path in [
+        "/auth/jwt/jwks.json",
+        "/auth/public/jwt/jwks.json",
+        "/auth/.well-known/openid-configuration",
+        "/auth/doctor",
+    ] {
+        let get = app.send(Req::get(path)).await;
+        let head = app.send(Req::new("HEAD", path)).await;
+        assert_eq!(
+            (head.status, head.text.as_str()),
+            (get.status, ""),
+            "{path}"
+        );
+        let length = get.text.len().to_string();
+        let mut headers = get.headers.clone();
+        headers.insert("content-length", length.parse().unwrap());
+        assert_eq!(head.headers, headers, "{path}");
+    }
+    for path in ["/auth/session/refresh", "/auth/signout"] {
+        assert_eq!(app.send(Req::new("HEAD", path)).await.status, 404, "{path}");
+    }
+}

@@ -56,7 +56,7 @@ fn twice(tokens: &Tokens) -> Req {
 fn assert_heals(answer: &Answer, domain: &str) {
     answer.is_message(
         200,
-        "the request carried duplicate session cookies; those of the older domain are cleared",
+        "The request contains multiple session cookies. We are clearing the cookie from older_cookie_domain. Session will be refreshed in the next refresh call.",
     );
     let cleared = |name: &str, path: &str| {
         format!(
@@ -134,7 +134,10 @@ async fn duplicate_cookies_without_the_setting_are_the_operators_problem() {
     let app = App::new().await;
     let tokens = app.login("alice").await;
     let answer = app.send(twice(&tokens)).await;
-    answer.is_message(500, "internal server error");
+    answer.is_message(
+        500,
+        "The request contains multiple session cookies. This may happen if you've changed the 'cookie_domain' setting in your configuration. To clear tokens from the previous domain, set 'older_cookie_domain' in your config.",
+    );
     assert_eq!(header_names(&answer), ["content-type"]);
     assert!(is_live(&app, &tokens).await);
 }

@@ -209,7 +209,7 @@ async fn no_other_session_gets_an_anti_csrf_token() {
 
 /// What the application has set on the response stays: names that it exposes come first, none is
 /// listed twice, a name that merely contains one of ours does not stand for it, and its own cookies
-/// and `Cache-Control` are kept.
+/// are kept, as is a `Cache-Control` that shared caches do not store by.
 /// Cases: S47.
 #[tokio::test]
 async fn headers_that_the_application_has_set_survive() {
@@ -219,7 +219,7 @@ async fn headers_that_the_application_has_set_survive() {
         sessions.create("alice").await?;
         let headers = [
             ("access-control-expose-headers", "customValue"),
-            ("cache-control", "max-age=5"),
+            ("cache-control", "private, max-age=5"),
             ("x-own", "yes"),
             ("set-cookie", "own=1; Path=/"),
         ];
@@ -249,7 +249,7 @@ async fn headers_that_the_application_has_set_survive() {
         Some("customValue, front-token, anti-csrf")
     );
     assert_eq!(answer.header("x-own"), Some("yes"));
-    assert_eq!(answer.header("cache-control"), Some("max-age=5"));
+    assert_eq!(answer.header("cache-control"), Some("private, max-age=5"));
     let lines = cookie_lines(&answer);
     assert_eq!((lines.len(), lines[0]), (3, "own=1; Path=/"));
     let answer = app
@@ -259,4 +259,45 @@ async fn headers_that_the_application_has_set_survive() {
         answer.header("access-control-expose-headers"),
         Some("X-Front-Token,ANTI-CSRF, front-token")
     );
+}
+
+/// A response with tokens does not get into shared caches, whatever the application has set.
+#[tokio::test]
+async fn a_response_with_tokens_is_not_for_shared_caches() {
+    async fn login(
+        sessions: RequestSessions,
+    ) -> Result<axum::response::Response, SessionRejection> {
+        sessions.create("alice").await?;
+        let headers = [
+            ("cache-control", "public, max-age=3600, immutable"),
+            ("cdn-cache-control", "max-age=3600"),
+            ("expires", "Thu, 01 Jan 2099 00:00:00 GMT"),
+            ("vary", "accept"),
+        ];
+        Ok((headers, "welcome").into_response())
+    }
+    async fn page() -> axum::response::Response {
+        ([("cache-control", "public, max-age=3600")], "page").into_response()
+    }
+    let app = App::with_routes(
+        |builder| builder,
+        |router| {
+            router
+                .route("/login", post(login))
+                .route("/page", axum::routing::get(page))
+        },
+    )
+    .await;
+    for mode in ["cookie", "header"] {
+        let answer = app
+            .send(Req::post("/login").header("st-auth-mode", mode))
+            .await;
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.header("cdn-cache-control"), None);
+        assert_eq!(answer.header("expires"), None);
+        assert_eq!(answer.header("vary"), Some("accept"));
+    }
+    // Responses without tokens are the application's own.
+    let answer = app.send(Req::get("/page")).await;
+    assert_eq!(answer.header("cache-control"), Some("public, max-age=3600"));
 }

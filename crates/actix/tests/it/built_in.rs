@@ -24,6 +24,12 @@ async fn answers_all_built_in_routes(world: &World, server: &Server) {
     let answer = server.get("/auth/jwt/jwks.json", "").await;
     assert!(answer.text.starts_with(r#"{"keys":[{"#), "{answer:?}");
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    // The server leaves the body of an answer to HEAD out.
+    let head = TestRequest::default()
+        .method(actix_web::http::Method::HEAD)
+        .uri("/auth/jwt/jwks.json");
+    let head = server.send(head).await;
+    assert_eq!(head.text, answer.text);
     let answer = server
         .get("/auth/.well-known/openid-configuration", "")
         .await;

@@ -4,7 +4,7 @@ use tracing::Instrument as _;
 
 use super::RequestSessions;
 use crate::authority::RefreshRequest;
-use crate::error::{Fault, SessionError};
+use crate::error::SessionError;
 use crate::hooks::SessionEvent;
 use crate::request::{Strictness, VerifyOptions};
 use crate::session::Session;
@@ -89,10 +89,7 @@ impl RequestSessions {
             return Ok(());
         }
         if self.config().cookies.older_domain.is_none() {
-            return Err(Fault::misuse(
-                "the request carries several session cookies of one name, as after a change of the cookie domain. Fix: set `older_cookie_domain` to the domain that cookies had before, or to \"\" if they had none",
-            )
-            .into());
+            return Err(SessionError::DuplicateSessionCookies);
         }
         let same_site = presented.site()?.same_site;
         self.effects()

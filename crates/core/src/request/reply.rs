@@ -59,6 +59,7 @@ pub(crate) fn default_reply(
             Reply::json(invalid_claim_status, body.to_string())
         }
         SessionError::ClearDuplicateSessionCookies => message(200, &error.to_string()),
+        SessionError::DuplicateSessionCookies => message(500, &error.to_string()),
         SessionError::BadInput(text) => message(400, text),
         SessionError::Fault(fault) => match fault.kind() {
             FaultKind::Unavailable => {

@@ -141,7 +141,7 @@ impl RequestSessions {
         if self.inner.route == Some(Route::Refresh) {
             return Ok(Selection::Refresh);
         }
-        if presented.has_legacy_cookie {
+        if presented.is_of_legacy_session(self.config()) {
             return Err(SessionError::try_refresh(
                 "the request carries the cookie of a legacy session",
             ));

@@ -37,15 +37,48 @@ pub(crate) struct CookieSettings {
 pub(crate) struct CookieNames {
     pub(crate) written: String,
     /// Those that count in a request; of several, the first.
-    read: Vec<String>,
+    read: Vec<ReadName>,
+}
+
+/// A name under which a cookie is read.
+#[derive(Clone, Debug)]
+struct ReadName {
+    text: String,
+    /// Browsers accept a cookie of this name only with the attributes that its prefix demands.
+    is_guarded: bool,
 }
 
 /// A cookie that was found in a request.
 #[derive(Clone, Debug)]
 pub(crate) struct FoundCookie<T> {
     pub(crate) value: T,
-    /// It comes more than once, in whatever spelling of its name (session specification, 3.11).
+    /// The request carries the cookie more than once (session specification, 3.11).
     pub(crate) is_duplicated: bool,
+    /// Browsers guard the name of the cookie.
+    pub(crate) is_guarded: bool,
+}
+
+impl ReadName {
+    fn new(text: String) -> Self {
+        let is_guarded = [wire::HOST_COOKIE_PREFIX, wire::SECURE_COOKIE_PREFIX]
+            .iter()
+            .any(|prefix| {
+                let start = text.get(..prefix.len());
+                start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+            });
+        Self { text, is_guarded }
+    }
+
+    /// Returns `true` if a cookie found under another spelling makes this one ambiguous.
+    ///
+    /// The reference decodes names before it counts them, which is right for plain names. Browsers
+    /// guard a prefix by its letters: another host can set `__%48ost-x`, so an encoded spelling of
+    /// a guarded name is the name of another cookie and never counts.
+    fn is_also_spelled(&self, found: &[u8]) -> bool {
+        !self.is_guarded
+            && found.len() > self.text.len()
+            && percent_decode(found).eq(self.text.bytes())
+    }
 }
 
 impl CookieNames {
@@ -63,13 +96,19 @@ impl CookieNames {
             CookiePrefix::Prefer => (guarded.clone(), vec![guarded, plain]),
             CookiePrefix::Require => (guarded.clone(), vec![guarded]),
         };
+        let read = read.into_iter().map(ReadName::new).collect();
         Self { written, read }
     }
 
     /// The names that are read but not written. What has them is replaced by what is written.
     pub(crate) fn others(&self) -> impl Iterator<Item = &str> {
-        let read = self.read.iter().map(String::as_str);
+        let read = self.read.iter().map(|name| name.text.as_str());
         read.filter(|name| *name != self.written)
+    }
+
+    /// Returns `true` if the cookie is read under guarded names only.
+    pub(crate) fn are_all_guarded(&self) -> bool {
+        self.read.iter().all(|name| name.is_guarded)
     }
 }
 
@@ -166,7 +205,7 @@ const MOST_NAMES: usize = 2;
 
 #[derive(Debug)]
 struct Candidates<'n, T> {
-    names: &'n [String],
+    names: &'n [ReadName],
     values: [Option<T>; MOST_NAMES],
     spellings: [usize; MOST_NAMES],
 }
@@ -201,7 +240,7 @@ impl<'n, A> CookieReader<'n, A> {
 }
 
 impl<'n, T> Candidates<'n, T> {
-    fn new(names: &'n [String]) -> Self {
+    fn new(names: &'n [ReadName]) -> Self {
         Self {
             names,
             values: [const { None }; MOST_NAMES],
@@ -209,18 +248,16 @@ impl<'n, T> Candidates<'n, T> {
         }
     }
 
-    /// The name is compared as it stands. A browser guards names such as `__Host-x` by their
-    /// letters, so an encoded spelling of one may come from another host, and must not be taken for
-    /// it.
+    /// The value is taken under the exact name only.
     fn see(&mut self, found: &[u8], content: &[u8], keep: &impl Fn(&[u8]) -> T) {
         let slots = self.values.iter_mut().zip(&mut self.spellings);
         for (name, (value, spellings)) in self.names.iter().zip(slots) {
-            if found == name.as_bytes() {
+            if found == name.text.as_bytes() {
                 *spellings += 1;
                 if value.is_none() {
                     *value = Some(keep(unquoted(content)));
                 }
-            } else if found.len() > name.len() && percent_decode(found).eq(name.bytes()) {
+            } else if name.is_also_spelled(found) {
                 *spellings += 1;
             }
         }
@@ -231,6 +268,7 @@ impl<'n, T> Candidates<'n, T> {
         Some(FoundCookie {
             value: self.values.get_mut(at)?.take()?,
             is_duplicated: *self.spellings.get(at)? > 1,
+            is_guarded: self.names.get(at)?.is_guarded,
         })
     }
 }
@@ -380,6 +418,40 @@ mod tests {
             assert_eq!(found, Some(("2".to_owned(), false)));
         }
         assert_eq!(read(CookiePrefix::Require, &["sAccess=1"]), None);
+    }
+
+    #[test]
+    fn only_the_exact_spelling_of_a_guarded_name_counts() {
+        for odd in [
+            "__%48ost-sAccess",
+            "%5F_Host-sAccess",
+            "\u{2000}__Host-sAccess",
+            "__host-sAccess",
+        ] {
+            let good = Some(("2".to_owned(), false));
+            for fields in [
+                [format!("{odd}=1"), "__Host-sAccess=2".to_owned()],
+                ["__Host-sAccess=2".to_owned(), format!("{odd}=1; {odd}=1")],
+            ] {
+                let fields = fields.each_ref().map(String::as_str);
+                for prefix in [
+                    CookiePrefix::Accept,
+                    CookiePrefix::Prefer,
+                    CookiePrefix::Require,
+                ] {
+                    assert_eq!(read(prefix, &fields), good, "{prefix:?} {fields:?}");
+                }
+            }
+            assert_eq!(read(CookiePrefix::Require, &[&format!("{odd}=1")]), None);
+        }
+        let twice = read(
+            CookiePrefix::Require,
+            &["__Host-sAccess=2; __Host-sAccess=3"],
+        );
+        assert_eq!(twice, Some(("2".to_owned(), true)));
+        // A guarded name of the application's own choice is guarded too.
+        let names = CookieNames::new("__host-a".into(), CookiePrefix::Off, true);
+        assert!(names.are_all_guarded());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Plain functions over [`RequestView`](crate::http::RequestView) and [`ResponsePlan`]; no I/O, no
 //! store, no clock.
 
+mod caching;
 mod cookie;
 mod plan;
 mod read;
@@ -142,7 +143,8 @@ impl FromStr for CookiePrefix {
 pub enum AntiCsrf {
     /// The `anti-csrf` header must repeat a token that belongs to the session.
     ViaToken,
-    /// Any `rid` header must be there: another site cannot send one without a CORS preflight.
+    /// A `rid` header with a value must be there: another site cannot send one without a CORS
+    /// preflight.
     ViaCustomHeader,
     /// No check; right where cookies are `SameSite=Lax` or `Strict`.
     None,

@@ -2,7 +2,7 @@
 //! nothing is sent twice.
 
 use super::cookie::{CookieId, CookieNames, CookieSettings, CookieValue, id_of_line};
-use super::{SameSite, Transport};
+use super::{SameSite, Transport, caching};
 use crate::clock::UnixMillis;
 use crate::config::Config;
 use crate::http::ResponseHead;
@@ -176,9 +176,7 @@ impl ResponsePlan {
         if !cookies.is_empty() {
             set_cookies(head, &cookies);
         }
-        if !has_header(head, wire::CACHE_CONTROL_HEADER) {
-            head.append_header(wire::CACHE_CONTROL_HEADER, "no-store", false);
-        }
+        caching::keep_out_of_shared_caches(head);
     }
 
     fn cookie_lines(&self, cookies: &CookieSettings) -> Vec<(CookieId, String)> {
@@ -290,16 +288,12 @@ impl<T> Slot<(T, UnixMillis)> {
     }
 }
 
-fn values_of(head: &dyn ResponseHead, name: &str) -> Vec<String> {
+pub(super) fn values_of(head: &dyn ResponseHead, name: &str) -> Vec<String> {
     let mut values = Vec::new();
     head.header_values(name, &mut |value| {
         values.push(String::from_utf8_lossy(value).into_owned());
     });
     values
-}
-
-fn has_header(head: &dyn ResponseHead, name: &str) -> bool {
-    !values_of(head, name).is_empty()
 }
 
 /// Adds names to the list of exposed headers; those that the application put there stay, and none

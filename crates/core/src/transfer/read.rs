@@ -27,6 +27,10 @@ pub(crate) struct Presented {
     refresh_cookie: Option<RefreshToken>,
     has_duplicate_access_cookie: bool,
     has_duplicate_refresh_cookie: bool,
+    /// Browsers guard the name under which the access token's cookie came.
+    has_guarded_access_cookie: bool,
+    /// Browsers guard the name under which the refresh token's cookie came.
+    has_guarded_refresh_cookie: bool,
     /// The text behind `Bearer `: an access or a refresh token, or somebody else's.
     bearer: Option<Carried>,
     pub(crate) has_legacy_cookie: bool,
@@ -131,7 +135,8 @@ impl Presented {
             wire::AUTH_MODE_HEADER => {
                 auth_mode.get_or_insert_with(|| AuthMode::of(value));
             }
-            wire::RID_HEADER => has_rid = true,
+            // A header without a value proves nothing: proxies add such headers.
+            wire::RID_HEADER => has_rid |= !value.trim_ascii().is_empty(),
             _ => {}
         });
         let (access, refresh) = (cookies.access(), cookies.refresh());
@@ -143,6 +148,8 @@ impl Presented {
             },
             has_duplicate_access_cookie: access.as_ref().is_some_and(|found| found.is_duplicated),
             has_duplicate_refresh_cookie: refresh.as_ref().is_some_and(|found| found.is_duplicated),
+            has_guarded_access_cookie: access.as_ref().is_some_and(|found| found.is_guarded),
+            has_guarded_refresh_cookie: refresh.as_ref().is_some_and(|found| found.is_guarded),
             access_cookie: access.map(|found| found.value),
             refresh_cookie: refresh.map(|found| found.value),
             bearer: authorization.flatten(),
@@ -234,12 +241,27 @@ impl Presented {
         }
     }
 
+    /// Returns `true` if a refresh cannot know which access token's cookie is current.
+    ///
+    /// Beside a refresh token under a guarded name, cookies under plain names do not count: another
+    /// host can plant them.
     pub(crate) fn has_duplicate_access_cookie(&self) -> bool {
-        self.has_duplicate_access_cookie
+        let is_planted = self.has_guarded_refresh_cookie && !self.has_guarded_access_cookie;
+        self.has_duplicate_access_cookie && !is_planted
     }
 
     pub(crate) fn has_duplicate_refresh_cookie(&self) -> bool {
         self.has_duplicate_refresh_cookie
+    }
+
+    /// Returns `true` if the request may belong to a session of an old generation of SDKs (session
+    /// specification, 3.14).
+    ///
+    /// The name of that cookie is plain, so another host can plant it, and a refresh would not
+    /// remove it. It does not count where the session's own cookie has a guarded name.
+    pub(crate) fn is_of_legacy_session(&self, config: &Config) -> bool {
+        let is_guarded = self.has_guarded_access_cookie || config.cookies.access.are_all_guarded();
+        self.has_legacy_cookie && !is_guarded
     }
 
     /// What the website's origin means for cookies.
@@ -258,8 +280,12 @@ impl Presented {
     }
 }
 
-/// The scheme is matched as it is written, with one space (session specification, 3.4).
+/// The text behind the scheme, which is matched in any case (RFC 9110, 11.1).
 fn bearer(value: &[u8], seen: &impl Fn(&[u8]) -> Option<Verified>) -> Option<Carried> {
-    let token = value.strip_prefix(b"Bearer ")?.trim_ascii();
-    Some(Carried::of(token, seen, |token| text(token).into_owned()))
+    const SCHEME: &[u8] = b"Bearer ";
+    let (scheme, token) = value.split_at_checked(SCHEME.len())?;
+    scheme.eq_ignore_ascii_case(SCHEME).then(|| {
+        let token = token.trim_ascii();
+        Carried::of(token, seen, |token| text(token).into_owned())
+    })
 }

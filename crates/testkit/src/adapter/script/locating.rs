@@ -30,7 +30,7 @@ pub async fn locating<D: Driver>(stage: &mut Stage<D>) {
         .header("authorization", "Basic YTpi");
     stage.send("another scheme is ignored", basic).await;
     let lower = Req::get("/verify").header("authorization", &format!("bearer {}", headers.access));
-    stage.send("the scheme is case-sensitive", lower).await;
+    stage.send("a scheme in lower case", lower).await;
     let spaces =
         Req::get("/verify").header("authorization", &format!("Bearer   {}  ", headers.access));
     stage.send("spaces around a bearer token", spaces).await;
