@@ -42,6 +42,8 @@ pub enum OpenErrorKind {
     NotAllowed,
     /// The tables are missing or old, and this user may not create or change them.
     NotWritable,
+    /// An option is out of range; the text names it.
+    OutOfRange,
     /// Tables of these names belong to another program, or to a SuperTokens core that is too old.
     OtherProgram,
     /// The server cannot be reached, or gives no answer.
@@ -156,6 +158,7 @@ impl OpenErrorKind {
             Self::OtherProgram => {
                 "it has tables of these names that are not SuperTokens' of core 6.0 or later; upgrade that core first, or choose another schema or prefix"
             }
+            Self::OutOfRange => "an option is out of range",
             Self::Unreachable => {
                 "the server cannot be reached; check that it runs, host, port, and whether it demands or refuses TLS (`sslmode`)"
             }
@@ -172,7 +175,11 @@ impl fmt::Display for OpenError {
             Some(database) => write!(f, "cannot open the session database `{database}`: ")?,
             None => f.write_str("cannot open the session database: ")?,
         }
-        f.write_str(self.kind.advice())
+        f.write_str(self.kind.advice())?;
+        match &self.source {
+            Some(option) if self.kind == OpenErrorKind::OutOfRange => write!(f, ": {option}"),
+            _ => Ok(()),
+        }
     }
 }
 

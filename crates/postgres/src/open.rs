@@ -33,6 +33,7 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 
 pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, OpenError> {
     options.check_names()?;
+    options.check_ranges()?;
     let runtime =
         Handle::try_current().map_err(|_| OpenError::new(None, OpenErrorKind::NoRuntime))?;
     let server = options.url.as_deref().map(|url| Server::new(url, &options));

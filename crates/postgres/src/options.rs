@@ -26,6 +26,10 @@ pub struct PostgresOptions {
     pub(crate) root_certificates: Option<Vec<u8>>,
 }
 
+const MAX_POOL_SIZE: usize = 10_000;
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 impl Default for PostgresOptions {
     fn default() -> Self {
         Self {
@@ -79,15 +83,16 @@ impl PostgresOptions {
         self
     }
 
-    /// How many connections there may be, at least one, the one of the feed aside. Defaults to 16,
+    /// How many connections there may be, 1 to 10,000, the one of the feed aside. Defaults to 16,
     /// because that many keep a PostgreSQL server of some cores busy, and a few nodes of them stay
     /// below its default of 100 connections.
     pub fn pool_size(mut self, size: usize) -> Self {
-        self.pool_size = size.max(1);
+        self.pool_size = size;
         self
     }
 
-    /// How long to wait for a new connection, or for one to come free. Defaults to 5 seconds.
+    /// How long to wait for a new connection, or for one to come free. Defaults to 5 seconds; a
+    /// millisecond to a day.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -95,7 +100,7 @@ impl PostgresOptions {
 
     /// How long a verb may take, waiting and second tries included. After it the caller is told
     /// that the store is unavailable, and the connection is given up; the server is told the same
-    /// limit for each statement. Defaults to 10 seconds.
+    /// limit for each statement. Defaults to 10 seconds; a millisecond to a day.
     pub fn verb_timeout(mut self, timeout: Duration) -> Self {
         self.verb_timeout = timeout;
         self
@@ -111,7 +116,7 @@ impl PostgresOptions {
     }
 
     /// How often the connection of the feed is tested, so that a peer that has gone without a word
-    /// is noticed within twice that time. Defaults to 10 seconds.
+    /// is noticed within twice that time. Defaults to 10 seconds; a millisecond to a day.
     pub fn feed_check_interval(mut self, interval: Duration) -> Self {
         self.feed_check_interval = interval;
         self
@@ -141,6 +146,30 @@ impl PostgresOptions {
         })
     }
 
+    pub(crate) fn check_ranges(&self) -> Result<(), OpenError> {
+        let out_of_range = |option: String| {
+            Err(OpenError::new(None, OpenErrorKind::OutOfRange).with_source(option))
+        };
+        if !(1..=MAX_POOL_SIZE).contains(&self.pool_size) {
+            let size = self.pool_size;
+            return out_of_range(format!(
+                "`pool_size` is {size}; choose 1 to {MAX_POOL_SIZE}"
+            ));
+        }
+        for (name, span) in [
+            ("connect_timeout", self.connect_timeout),
+            ("verb_timeout", self.verb_timeout),
+            ("feed_check_interval", self.feed_check_interval),
+        ] {
+            if !(SHORTEST..=LONGEST).contains(&span) {
+                return out_of_range(format!(
+                    "`{name}` is {span:?}; choose a millisecond to a day"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn check_names(&self) -> Result<(), OpenError> {
         let schema_is_fine = self.schema.as_deref().is_none_or(is_schema);
         let prefix_is_fine = self.table_prefix.is_empty() || is_prefix(&self.table_prefix);
@@ -163,5 +192,34 @@ impl fmt::Debug for PostgresOptions {
             .field("verb_timeout", &self.verb_timeout)
             .field("endings", &self.tells_endings)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_out_of_range_is_refused_by_name() {
+        type Set = fn(PostgresOptions, Duration) -> PostgresOptions;
+        let setters: [(&str, Set); 3] = [
+            ("connect_timeout", PostgresOptions::connect_timeout),
+            ("verb_timeout", PostgresOptions::verb_timeout),
+            ("feed_check_interval", PostgresOptions::feed_check_interval),
+        ];
+        let options = || PostgresOptions::default().url("postgres://localhost/none");
+        let refused = async |options: PostgresOptions, name: &str| {
+            let error = options.open().await.unwrap_err();
+            assert_eq!(error.kind(), OpenErrorKind::OutOfRange, "{name}");
+            assert!(error.to_string().contains(name), "{error}");
+        };
+        for (name, set) in setters {
+            for span in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+                refused(set(options(), span), name).await;
+            }
+        }
+        for size in [0, usize::MAX] {
+            refused(options().pool_size(size), "pool_size").await;
+        }
     }
 }

@@ -36,6 +36,8 @@ pub enum OpenErrorKind {
     /// The server is a node of a cluster, but the options say that it is not, or the other way
     /// round.
     NotAsDescribed,
+    /// An option is out of range; the text names it.
+    OutOfRange,
     /// The server is a replica.
     Replica,
     /// The version of the server is too old.
@@ -106,6 +108,7 @@ impl OpenErrorKind {
                 "it throws sessions and keys away when its memory is full; set `maxmemory-policy noeviction`, or call `allow_eviction` if losing sessions is no harm"
             }
             Self::Internal => "it refused, or the driver failed",
+            Self::OutOfRange => "an option is out of range",
             Self::InvalidUrl => {
                 "the URL is not of the form `redis://user:password@host:port/database`; `rediss://` needs the feature `tls`"
             }
@@ -138,7 +141,11 @@ impl fmt::Display for OpenError {
             Some(server) => write!(f, "cannot open the session store at `{server}`: ")?,
             None => f.write_str("cannot open the session store: ")?,
         }
-        f.write_str(self.kind.advice())
+        f.write_str(self.kind.advice())?;
+        match &self.source {
+            Some(option) if self.kind == OpenErrorKind::OutOfRange => write!(f, ": {option}"),
+            _ => Ok(()),
+        }
     }
 }
 

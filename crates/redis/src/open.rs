@@ -23,6 +23,7 @@ const LAYOUT: u32 = 1;
 pub(crate) async fn open(options: &RedisOptions) -> Result<RedisStore, OpenError> {
     let runtime = Handle::try_current()
         .map_err(|error| OpenError::new(OpenErrorKind::NoRuntime).with_source(error))?;
+    options.check_ranges()?;
     let prefix = &options.prefix;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":._-".contains(&byte);
     if prefix.is_empty() || !prefix.bytes().all(plain) {

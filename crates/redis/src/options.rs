@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::OpenError;
+use crate::error::{OpenError, OpenErrorKind};
 use crate::open;
 use crate::store::RedisStore;
 
@@ -66,30 +66,31 @@ impl RedisOptions {
         self
     }
 
-    /// How long to wait for a connection. Defaults to 2 seconds, because a request waits.
+    /// How long to wait for a connection. Defaults to 2 seconds, because a request waits; a
+    /// millisecond to a day.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
     /// How long to wait for each answer of the server. Defaults to 2 seconds, because a request
-    /// waits; a flush of a slow disk takes tenths of one.
+    /// waits; a flush of a slow disk takes tenths of one. A millisecond to a day.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self
     }
 
     /// How long after its end the server keeps a session that nobody has cleaned up. Defaults to a
-    /// day, because a clock of the server that jumps must not end sessions.
+    /// day, because a clock of the server that jumps must not end sessions. At most 36,500 days.
     pub fn expiry_margin(mut self, margin: Duration) -> Self {
         self.expiry_margin = margin;
         self
     }
 
     /// How often a feed of endings makes sure that it still hears. Defaults to 5 seconds: this, and
-    /// the response timeout, is how long the silent loss of a connection stays unnoticed.
+    /// the response timeout, is how long the silent loss of a connection stays unnoticed. A millisecond to a day.
     pub fn feed_heartbeat(mut self, interval: Duration) -> Self {
-        self.heartbeat = interval.max(Duration::from_millis(1));
+        self.heartbeat = interval;
         self
     }
 
@@ -105,7 +106,8 @@ impl RedisOptions {
     /// of them does not bring the session back. By default none has to. If they do not confirm it in
     /// time the verb fails with `Unavailable`, although the session is gone from the master. Costs
     /// one more connection, and each revocation the way to the replicas and back. Replicas confirm
-    /// what is in their memory, not what is on their disk. Not for clusters.
+    /// what is in their memory, not what is on their disk. Not for clusters. 1 to 1,000 replicas, a
+    /// millisecond to a day.
     pub fn confirm_revocations(mut self, replicas: u32, within: Duration) -> Self {
         self.confirmations = Some((replicas, within));
         self
@@ -126,6 +128,42 @@ impl RedisOptions {
     }
 }
 
+impl RedisOptions {
+    pub(crate) fn check_ranges(&self) -> Result<(), OpenError> {
+        const SHORTEST: Duration = Duration::from_millis(1);
+        const DAY: Duration = Duration::from_secs(86_400);
+        let out_of_range =
+            |option: String| Err(OpenError::new(OpenErrorKind::OutOfRange).with_source(option));
+        let within = self
+            .confirmations
+            .map(|(_, within)| ("confirm_revocations", within));
+        let spans = [
+            ("connect_timeout", self.connect_timeout),
+            ("response_timeout", self.response_timeout),
+            ("feed_heartbeat", self.heartbeat),
+        ];
+        for (name, span) in spans.into_iter().chain(within) {
+            if !(SHORTEST..=DAY).contains(&span) {
+                return out_of_range(format!(
+                    "`{name}` is {span:?}; choose a millisecond to a day"
+                ));
+            }
+        }
+        if self.expiry_margin > DAY * 36_500 {
+            let margin = self.expiry_margin;
+            return out_of_range(format!(
+                "`expiry_margin` is {margin:?}; choose at most 36,500 days"
+            ));
+        }
+        match self.confirmations {
+            Some((replicas, _)) if !(1..=1_000).contains(&replicas) => out_of_range(format!(
+                "`confirm_revocations` is for {replicas} replicas; choose 1 to 1,000"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Without the URLs, which may hold passwords.
 impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,5 +176,39 @@ impl fmt::Debug for RedisOptions {
             .field("allow_eviction", &self.allow_eviction)
             .field("confirmations", &self.confirmations)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_out_of_range_is_refused_by_name() {
+        type Set = fn(RedisOptions, Duration) -> RedisOptions;
+        let setters: [(&str, Set); 4] = [
+            ("connect_timeout", RedisOptions::connect_timeout),
+            ("response_timeout", RedisOptions::response_timeout),
+            ("feed_heartbeat", RedisOptions::feed_heartbeat),
+            ("confirm_revocations", |options, within| {
+                options.confirm_revocations(1, within)
+            }),
+        ];
+        let options = || RedisOptions::default().url("redis://localhost");
+        let refused = async |options: RedisOptions, name: &str| {
+            let error = options.open().await.unwrap_err();
+            assert_eq!(error.kind(), OpenErrorKind::OutOfRange, "{name}");
+            assert!(error.to_string().contains(name), "{error}");
+        };
+        for (name, set) in setters {
+            for span in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+                refused(set(options(), span), name).await;
+            }
+        }
+        refused(options().expiry_margin(Duration::MAX), "expiry_margin").await;
+        for replicas in [0, u32::MAX] {
+            let options = options().confirm_revocations(replicas, Duration::from_secs(1));
+            refused(options, "confirm_revocations").await;
+        }
     }
 }

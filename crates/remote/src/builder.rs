@@ -13,6 +13,9 @@ use crate::hosts::{Host, Hosts};
 use crate::http_client::HttpClient;
 use crate::tls::{self, Trust};
 
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(86_400);
+
 /// Builds a [`RemoteCore`]. Only a host must be named.
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct RemoteCoreBuilder {
@@ -57,13 +60,15 @@ impl RemoteCoreBuilder {
         self
     }
 
-    /// How long a call may take altogether, with all hosts that are tried. Defaults to 5 seconds.
+    /// How long a call may take altogether, with all hosts that are tried. Defaults to 5 seconds; a
+    /// millisecond to a day.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long making a connection may take. Defaults to 1 second.
+    /// How long making a connection may take. Defaults to 1 second; a millisecond to a
+    /// day.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -108,11 +113,11 @@ impl RemoteCoreBuilder {
             ("RemoteCore::timeout", self.timeout),
             ("RemoteCore::connect_timeout", self.connect_timeout),
         ] {
-            if timeout.is_zero() {
+            if !(SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(&timeout) {
                 problems.push(ConfigProblem::new(
                     setting,
-                    "is zero",
-                    "choose a longer one, such as 1 second",
+                    format!("{timeout:?} is out of range"),
+                    "choose a millisecond to a day, such as 1 second",
                 ));
             }
         }

@@ -34,6 +34,8 @@ pub enum OpenErrorKind {
     NotWritable,
     /// The file is a SQLite database of another program.
     OtherProgram,
+    /// An option is out of range; the text names it.
+    OutOfRange,
     /// The file system offers no shared memory, which the write-ahead log needs. Network file
     /// systems do not.
     Unsupported,
@@ -124,6 +126,7 @@ impl OpenErrorKind {
             Self::NotWritable => {
                 "it cannot be written; check the permissions of the file and of its directory, and free space"
             }
+            Self::OutOfRange => "an option is out of range",
             Self::OtherProgram => "it is the database of another program; choose another path",
             Self::Unsupported => {
                 "its file system cannot hold a write-ahead log; choose a path on a local disk"
@@ -138,7 +141,11 @@ impl fmt::Display for OpenError {
             Some(path) => write!(f, "cannot open the session database `{}`: ", path.display())?,
             None => f.write_str("cannot open the session database: ")?,
         }
-        f.write_str(self.kind.advice())
+        f.write_str(self.kind.advice())?;
+        match &self.source {
+            Some(option) if self.kind == OpenErrorKind::OutOfRange => write!(f, ": {option}"),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ const WRITER_CACHE_KIB: i64 = 16 * 1024;
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
 pub(crate) fn open(options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
+    options.check_ranges()?;
     match &options.location {
         None => Err(OpenError::new(None, OpenErrorKind::NoLocation)),
         Some(Location::Memory) => in_memory(options),

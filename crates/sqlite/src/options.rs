@@ -40,6 +40,9 @@ pub enum Synchronous {
     Normal,
 }
 
+const MAX_BUSY_TIMEOUT: Duration = Duration::from_secs(86_400);
+const MAX_READERS: usize = 1_024;
+
 impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
@@ -73,17 +76,17 @@ impl SqliteOptions {
     }
 
     /// How long to wait while another process holds the lock. Defaults to 5 seconds, because
-    /// backups and administration take the lock for moments.
+    /// backups and administration take the lock for moments. At most a day.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
     /// How many connections read in the callers' threads, and how many threads with connections
-    /// beside them; at least one of each. Defaults to the number of cores, but 2 to 8, because a
+    /// beside them; 1 to 1,024 of each. Defaults to the number of cores, but 2 to 8, because a
     /// read is short and mostly served from memory.
     pub fn readers(mut self, readers: usize) -> Self {
-        self.readers = readers.max(1);
+        self.readers = readers;
         self
     }
 
@@ -132,10 +135,49 @@ impl SqliteOptions {
         })
     }
 
+    pub(crate) fn check_ranges(&self) -> Result<(), OpenError> {
+        let out_of_range = |option: String| {
+            Err(OpenError::new(self.file(), OpenErrorKind::OutOfRange).with_source(option))
+        };
+        if self.busy_timeout > MAX_BUSY_TIMEOUT {
+            let timeout = self.busy_timeout;
+            return out_of_range(format!(
+                "`busy_timeout` is {timeout:?}; choose at most a day"
+            ));
+        }
+        if !(1..=MAX_READERS).contains(&self.readers) {
+            let readers = self.readers;
+            return out_of_range(format!("`readers` is {readers}; choose 1 to {MAX_READERS}"));
+        }
+        Ok(())
+    }
+
     pub(crate) fn file(&self) -> Option<&Path> {
         match &self.location {
             Some(Location::Path(path)) => Some(path),
             Some(Location::Memory) | None => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_out_of_range_is_refused_by_name() {
+        let refused = |options: SqliteOptions, name: &str| {
+            let error = options.in_memory().open_blocking().unwrap_err();
+            assert_eq!(error.kind(), OpenErrorKind::OutOfRange);
+            assert!(error.to_string().contains(name), "{error}");
+        };
+        let options = SqliteOptions::default;
+        refused(options().busy_timeout(Duration::MAX), "busy_timeout");
+        refused(options().readers(0), "readers");
+        refused(options().readers(usize::MAX), "readers");
+        for timeout in [Duration::ZERO, Duration::from_nanos(1), MAX_BUSY_TIMEOUT] {
+            let options = options().busy_timeout(timeout).in_memory();
+            assert!(options.open_blocking().is_ok(), "{timeout:?}");
         }
     }
 }

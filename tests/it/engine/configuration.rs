@@ -135,15 +135,24 @@ async fn configured_cookie_attributes_win_over_derived_ones() {
 /// Cases: S194.
 #[tokio::test]
 async fn the_cookie_domain_is_normalised() {
-    for (input, expected) in [
-        ("https://api.example.com:8080/x?y#z", "api.example.com"),
-        (".example.com/", ".example.com"),
-        ("EXAMPLE.com", "example.com"),
-        (".localhost:8080", "localhost"),
-        (".127.0.0.1", "127.0.0.1"),
-        (".localhost.org", ".localhost.org"),
+    const API: &str = "https://api.example.com";
+    for (api, input, expected) in [
+        (API, "https://api.example.com:8080/x?y#z", "api.example.com"),
+        (API, ".example.com/", ".example.com"),
+        (API, "EXAMPLE.com", "example.com"),
+        ("http://localhost", ".localhost:8080", "localhost"),
+        ("http://127.0.0.1", ".127.0.0.1", "127.0.0.1"),
+        (
+            "http://api.localhost.org",
+            ".localhost.org",
+            ".localhost.org",
+        ),
     ] {
-        let app = App::with(|builder| builder.cookie_domain(input)).await;
+        let app = App::with(|builder| {
+            let builder = builder.api_domain(api).website_domain(api);
+            builder.cookie_domain(input)
+        })
+        .await;
         let answer = app.send(create()).await;
         for cookie in answer.cookies() {
             assert_eq!(cookie.domain.as_deref(), Some(expected), "{input}");

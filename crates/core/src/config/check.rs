@@ -1,30 +1,24 @@
 //! Checking a configuration: every problem at once, each with its fix.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use super::builder::{BuildError, ConfigProblem, SessionsBuilder};
 use super::domain::{self, Domain};
 use super::{Api, Config, Source, Website};
-use crate::engine::Lifetimes;
 use crate::keys::SigningAlgorithm;
 use crate::request::Strictness;
 use crate::store::KeyKind;
 use crate::transfer::{CookieNames, CookiePrefix, CookieSettings};
 use crate::wire;
-
-const HOUR: Duration = Duration::from_secs(3_600);
-const MAX_ACCESS_TOKEN_VALIDITY: Duration = Duration::from_secs(86_400_000);
-const MAX_GRACE_PERIOD: Duration = Duration::from_secs(300);
-const MAX_JITTER: f64 = 0.25;
+use std::sync::Arc;
 
 impl SessionsBuilder {
     /// The configuration, if it has no problems.
     pub(super) fn check(self) -> Result<Config, BuildError> {
         let mut problems = Problems::default();
         self.check_lifetimes(&mut problems);
+        self.check_sizes(&mut problems);
         self.check_ownership(&mut problems);
         self.check_names(&mut problems);
+        self.check_taken_names(&mut problems);
         if self.session_expired_status == self.invalid_claim_status {
             problems.add(
                 "session_expired_status",
@@ -81,6 +75,15 @@ impl SessionsBuilder {
             Some("") => Some(String::new()),
             other => check_cookie_domain("older_cookie_domain", other, &mut problems),
         };
+        if let Some(api) = &api {
+            self.check_browser_rules(
+                api,
+                website.as_ref(),
+                cookie_domain.as_deref(),
+                older_cookie_domain.as_deref(),
+                &mut problems,
+            );
+        }
         let gateway_path = domain::path(&self.api_gateway_path);
         let public_base_path = format!("{gateway_path}{}", domain::path(&self.api_base_path));
         for (setting, path) in [
@@ -154,76 +157,6 @@ impl SessionsBuilder {
             validators: self.validators,
             hooks: self.hooks,
         })
-    }
-
-    fn check_lifetimes(&self, problems: &mut Problems) {
-        let Lifetimes {
-            access_token_validity,
-            access_token_validity_jitter,
-            refresh_token_validity,
-            rotation_grace_period,
-            absolute_session_lifetime,
-            recent_reuse_is_theft: _,
-        } = self.lifetimes;
-        if !(Duration::from_secs(1)..=MAX_ACCESS_TOKEN_VALIDITY).contains(&access_token_validity) {
-            problems.add(
-                "access_token_validity",
-                format!("{access_token_validity:?} is out of range"),
-                "choose 1 to 86,400,000 seconds",
-            );
-        }
-        if refresh_token_validity <= access_token_validity {
-            problems.add(
-                "refresh_token_validity",
-                "does not exceed access_token_validity, so sessions would end before their first refresh",
-                "choose a longer one, such as 100 days",
-            );
-        }
-        if absolute_session_lifetime.is_some_and(|lifetime| lifetime < access_token_validity) {
-            problems.add(
-                "absolute_session_lifetime",
-                "is shorter than access_token_validity",
-                "choose a longer one, or shorten access_token_validity",
-            );
-        }
-        if rotation_grace_period > MAX_GRACE_PERIOD {
-            problems.add(
-                "refresh_token_rotation_grace_period",
-                format!("{rotation_grace_period:?} is out of range"),
-                "choose 0 to 300 seconds",
-            );
-        }
-        if !(0.0..=MAX_JITTER).contains(&access_token_validity_jitter) {
-            problems.add(
-                "access_token_validity_jitter",
-                format!("{access_token_validity_jitter} is out of range"),
-                "choose 0 to 0.25",
-            );
-        }
-        if self.key_update_interval < HOUR {
-            problems.add(
-                "signing_key_update_interval",
-                format!("{:?} is out of range", self.key_update_interval),
-                "choose at least one hour",
-            );
-        }
-        if self.ending_poll_interval.is_zero() {
-            problems.add(
-                "ending_poll_interval",
-                "is zero",
-                "choose a longer one, such as 5 seconds",
-            );
-        }
-        if self
-            .cleanup_interval
-            .is_some_and(|interval| interval.is_zero())
-        {
-            problems.add(
-                "cleanup_interval",
-                "is zero",
-                "choose a longer one, or None to turn it off",
-            );
-        }
     }
 
     /// What a core decides cannot be decided here too.
@@ -365,10 +298,15 @@ fn cookie_path(text: &str) -> String {
 }
 
 #[derive(Default)]
-struct Problems(Vec<ConfigProblem>);
+pub(super) struct Problems(Vec<ConfigProblem>);
 
 impl Problems {
-    fn add(&mut self, setting: &'static str, problem: impl Into<String>, fix: impl Into<String>) {
+    pub(super) fn add(
+        &mut self,
+        setting: &'static str,
+        problem: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
         self.0.push(ConfigProblem {
             setting,
             problem: problem.into(),

@@ -78,6 +78,13 @@ impl Domain {
         is_local(&self.host)
     }
 
+    /// Returns `true` for `localhost` itself and for loopback addresses.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let host = self.host.as_str();
+        let is_v4 = host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
+        host == "localhost" || is_v4 || ipv6(host).is_some_and(|ip| ip.is_loopback())
+    }
+
     pub(crate) fn is_https(&self) -> bool {
         self.scheme == "https"
     }

@@ -3,7 +3,9 @@
 mod builder;
 mod check;
 pub(crate) mod domain;
+pub(crate) mod limits;
 mod settings;
+mod unusable;
 
 use std::fmt;
 use std::net::IpAddr;

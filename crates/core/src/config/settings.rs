@@ -192,7 +192,8 @@ impl SessionsBuilder {
 
     /// How soon [`Session::ended`](crate::Session::ended) notices what it is not told of: at most
     /// this long after a session expired, or was revoked on another node while the store has no
-    /// feed of endings. One point read for each session that is waited for. Defaults to 5 seconds.
+    /// feed of endings. One point read for each session that is waited for. Defaults to 5 seconds; a
+    /// millisecond to a day.
     pub fn ending_poll_interval(mut self, interval: Duration) -> Self {
         self.ending_poll_interval = interval;
         self
@@ -225,7 +226,7 @@ impl SessionsBuilder {
         self
     }
 
-    /// How long a rotating key is used. Defaults to 168 hours; at least one hour.
+    /// How long a rotating key is used. Defaults to 168 hours; one hour to 36,500 days.
     #[doc(alias = "access_token_dynamic_signing_key_update_interval")]
     pub fn signing_key_update_interval(mut self, interval: Duration) -> Self {
         self.of_core.push((
@@ -262,7 +263,7 @@ impl SessionsBuilder {
     }
 
     /// How long a session lives without a refresh. Defaults to 100 days; must exceed the access
-    /// token's validity.
+    /// token's validity, and is at most 36,500 days.
     pub fn refresh_token_validity(mut self, validity: Duration) -> Self {
         self.of_core
             .push(("refresh_token_validity", "refresh_token_validity"));
@@ -419,18 +420,18 @@ impl SessionsBuilder {
     }
 
     /// How many bytes of verified access tokens are kept in memory, so that a token that comes again
-    /// costs a look-up in place of a signature; 0 keeps none. Defaults to 32 MiB, about 16,000
-    /// tokens. What is kept is wiped when it leaves the cache, and counts only while the token
+    /// costs a look-up in place of a signature; 0 keeps none, at most 4 GiB. Defaults to 32 MiB,
+    /// about 16,000 tokens. What is kept is wiped when it leaves the cache, and counts only while the token
     /// and its key are good; revocation, anti-CSRF and claims are checked as without it.
     pub fn verified_token_cache(mut self, bytes: usize) -> Self {
         self.verified_token_cache = bytes;
         self
     }
 
-    /// How many threads sign tokens. Defaults to the number of processors; at least one.
+    /// Number of threads that sign tokens, 1 to 1,024. Defaults to the number of processors.
     pub fn signing_threads(mut self, threads: usize) -> Self {
         self.of_core.push(("signing_threads", ""));
-        self.signing_threads = threads.max(1);
+        self.signing_threads = threads;
         self
     }
 }

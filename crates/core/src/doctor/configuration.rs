@@ -21,7 +21,7 @@ impl Config {
                 "serve the API over https, and say so in `api_domain`",
             ));
         }
-        self.check_cookie_domains(api, &mut findings);
+        self.check_cookie_domains(&mut findings);
         if let Some(website) = self.website_domain() {
             self.check_domains(api, website, &mut findings);
         }
@@ -53,7 +53,7 @@ impl Config {
         findings
     }
 
-    fn check_cookie_domains(&self, api: &Domain, findings: &mut Vec<Finding>) {
+    fn check_cookie_domains(&self, findings: &mut Vec<Finding>) {
         let without_dot = |domain: &Option<String>| {
             domain
                 .as_deref()
@@ -69,33 +69,9 @@ impl Config {
                 "set it to the domain from before, or leave it out",
             ));
         }
-        let Some(domain) = &self.cookies.domain else {
-            return;
-        };
-        let bare = domain.trim_start_matches('.');
-        if api.host != bare && !api.host.ends_with(&format!(".{bare}")) {
-            findings.push(Finding::error(
-                "cookie_domain",
-                format!("`{domain}` does not contain the API's host `{}`, so browsers refuse the cookies", api.host),
-                format!("set it to a domain that `{}` belongs to, or leave it out", api.host),
-            ));
-        } else if !api.is_local() && psl::domain_str(bare).is_none() {
-            findings.push(Finding::error(
-                "cookie_domain",
-                format!("`{domain}` is a public suffix, for which browsers refuse cookies"),
-                "set it to a domain below it, or leave it out",
-            ));
-        }
     }
 
     fn check_domains(&self, api: &Domain, website: &Domain, findings: &mut Vec<Finding>) {
-        if website.is_https() && !api.is_https() && !api.is_local() {
-            findings.push(Finding::error(
-                "api_domain",
-                format!("browsers do not let the page `{website}` call the unencrypted `{api}`"),
-                "serve the API over https",
-            ));
-        }
         if api.is_local() && website.is_local() && api.host != website.host {
             findings.push(Finding::error(
                 "website_domain",
@@ -127,13 +103,6 @@ impl Config {
                 "cookie_secure",
                 "browsers refuse cookies with SameSite=None that are not Secure",
                 "serve the API over https, and do not set `cookie_secure(false)`",
-            ));
-        }
-        if self.cookies.secure && !api.is_https() && !api.is_local() {
-            findings.push(Finding::error(
-                "cookie_secure",
-                format!("browsers refuse Secure cookies from the unencrypted `{api}`"),
-                "serve the API over https, or do not set `cookie_secure(true)`",
             ));
         }
     }

@@ -39,10 +39,11 @@ impl Engine {
         now: UnixMillis,
     ) -> Result<String, Fault> {
         let issued_at = now.floor_seconds().get();
+        let validity = request.validity.min(super::MAX_JWT_VALIDITY);
         let defaults = serde_json::json!({
             (wire::CLAIM_ISS): request.issuer,
             (wire::CLAIM_IAT): issued_at,
-            (wire::CLAIM_EXP): issued_at.saturating_add(request.validity.as_secs()),
+            (wire::CLAIM_EXP): issued_at.saturating_add(validity.as_secs()),
         });
         let defaults = JsonObject::from_serialize(&defaults).unwrap_or_default();
         let payload = defaults.merged_keeping_nulls(&request.payload);

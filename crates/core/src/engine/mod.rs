@@ -59,8 +59,9 @@ use crate::workers::Workers;
 
 pub use open::{EngineSettings, Engines};
 pub use terms::{
-    Create, CreateOutcome, Dialect, Issued, IssuedToken, JwtOutcome, JwtRequest, Mode, PublicKey,
-    Refresh, RefreshOutcome, Regenerate, RegenerateOutcome, SessionFacts, Verify, VerifyOutcome,
+    Create, CreateOutcome, Dialect, Issued, IssuedToken, JwtOutcome, JwtRequest, MAX_JWT_VALIDITY,
+    Mode, PublicKey, Refresh, RefreshOutcome, Regenerate, RegenerateOutcome, SessionFacts, Verify,
+    VerifyOutcome,
 };
 pub use version::TokenVersion;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Engine, Lifetimes, PublicKey};
 use crate::clock::Clock;
+use crate::config::limits::{LONGEST, MAX_SIGNING_THREADS};
 use crate::entropy::{Entropy, random_uuid};
 use crate::error::Fault;
 use crate::ids::AppId;
@@ -45,6 +46,45 @@ impl Default for EngineSettings {
     }
 }
 
+impl EngineSettings {
+    /// Refuses what would overflow later. The ranges that make sense for an application are
+    /// [`SessionsBuilder`](crate::SessionsBuilder)'s.
+    fn check(&self) -> Result<(), Fault> {
+        let Lifetimes {
+            access_token_validity,
+            access_token_validity_jitter,
+            refresh_token_validity,
+            rotation_grace_period,
+            absolute_session_lifetime,
+            recent_reuse_is_theft: _,
+        } = self.lifetimes;
+        let durations = [
+            ("access_token_validity", access_token_validity),
+            ("refresh_token_validity", refresh_token_validity),
+            ("rotation_grace_period", rotation_grace_period),
+            (
+                "absolute_session_lifetime",
+                absolute_session_lifetime.unwrap_or_default(),
+            ),
+            ("key_update_interval", self.key_update_interval),
+            ("key_overlap", self.key_overlap),
+        ];
+        for (name, duration) in durations {
+            if duration > LONGEST {
+                return Err(Fault::misuse(format!(
+                    "{name}: {duration:?} is out of range. Fix: choose at most 36,500 days"
+                )));
+            }
+        }
+        if !(0.0..=1.0).contains(&access_token_validity_jitter) {
+            return Err(Fault::misuse(format!(
+                "access_token_validity_jitter: {access_token_validity_jitter} is out of range. Fix: choose 0 to 0.25"
+            )));
+        }
+        Ok(())
+    }
+}
+
 /// Makes engines that share a store, and threads that sign.
 #[derive(Clone)]
 pub struct Engines {
@@ -55,17 +95,22 @@ pub struct Engines {
 }
 
 impl Engines {
-    /// Starts the threads.
+    /// Starts the threads, 1 to 1,024.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// When the number is out of range, or the operating system gives no thread.
     pub fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         signing_threads: usize,
     ) -> Result<Self, Fault> {
-        let workers = Workers::start(signing_threads.max(1)).map_err(|error| {
+        if !(1..=MAX_SIGNING_THREADS).contains(&signing_threads) {
+            return Err(Fault::misuse(format!(
+                "signing_threads: {signing_threads} is out of range. Fix: choose 1 to 1,024"
+            )));
+        }
+        let workers = Workers::start(signing_threads).map_err(|error| {
             Fault::internal("the signing threads cannot be started").with_source(error)
         })?;
         Ok(Self {
@@ -80,8 +125,9 @@ impl Engines {
     /// made when they are needed.
     ///
     /// # Errors
-    /// Trouble with the store.
+    /// Trouble with the store; a setting that is out of range, by name.
     pub async fn open(&self, app: AppId, settings: &EngineSettings) -> Result<Engine, Fault> {
+        settings.check()?;
         let policy = KeyPolicy {
             update_interval: settings.key_update_interval,
             access_token_validity: settings.lifetimes.access_token_validity,

@@ -275,6 +275,9 @@ pub enum RegenerateOutcome {
     ProtectedClaim,
 }
 
+/// The longest validity of a JWT: 36,500 days.
+pub const MAX_JWT_VALIDITY: Duration = crate::config::limits::LONGEST;
+
 /// A JWT to be made for the application's own purposes.
 #[derive(Clone, Debug)]
 pub struct JwtRequest {
@@ -282,7 +285,7 @@ pub struct JwtRequest {
     pub payload: JsonObject,
     /// The issuer.
     pub issuer: String,
-    /// How long it is valid.
+    /// How long it is valid. At most [`MAX_JWT_VALIDITY`]; what is longer counts as that.
     pub validity: Duration,
     /// The kind of key that signs.
     pub key_kind: KeyKind,

@@ -17,6 +17,7 @@ use crate::clock::{Clock, UnixMillis};
 use crate::config::{Built, Config, SessionsBuilder};
 use crate::devices::Devices;
 use crate::documents::{Documents, ModifyQueues, object};
+use crate::engine::MAX_JWT_VALIDITY;
 use crate::error::{Fault, SessionError};
 use crate::housekeeping;
 use crate::ids::{SessionHandle, TenantId, UserId};
@@ -419,7 +420,7 @@ impl Sessions {
     /// are added unless the payload has its own.
     ///
     /// # Errors
-    /// [`SessionError::BadInput`] when `validity` is less than a second; a [`Fault`] when the keys
+    /// [`SessionError::BadInput`] when `validity` is not 1 second to 36,500 days; a [`Fault`] when the keys
     /// are in trouble or the payload is no JSON object.
     #[doc(alias = "createJWT")]
     pub async fn create_jwt<T: Serialize>(
@@ -448,9 +449,9 @@ impl Sessions {
         validity: Duration,
         key_kind: KeyKind,
     ) -> Result<String, SessionError> {
-        if validity.as_secs() == 0 {
+        if !(Duration::from_secs(1)..=MAX_JWT_VALIDITY).contains(&validity) {
             return Err(SessionError::bad_input(
-                "the validity of a JWT must be at least one second",
+                "the validity of a JWT must be 1 second to 36,500 days",
             ));
         }
         let request = JwtRequest {

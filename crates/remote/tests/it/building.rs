@@ -73,6 +73,15 @@ async fn hosts_and_keys_are_checked_and_never_printed() {
         "{text}"
     );
     assert_eq!(problems(error).len(), 4, "{text}");
+    for span in [Duration::from_nanos(1), Duration::MAX] {
+        let builder = RemoteCore::at("http://core")
+            .timeout(span)
+            .connect_timeout(span);
+        let text = builder.build().await.unwrap_err().to_string();
+        for setting in ["RemoteCore::timeout", "RemoteCore::connect_timeout"] {
+            assert!(text.contains(setting), "{text}");
+        }
+    }
     let core = RemoteCore::at("http://core:3567/base")
         .api_key("hunter2")
         .build()

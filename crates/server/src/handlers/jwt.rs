@@ -6,7 +6,7 @@ use http::header::{CACHE_CONTROL, HeaderValue};
 use serde::Serialize;
 use serde_json::json as value;
 use supersession::Jwk;
-use supersession::engine::{JwtOutcome, JwtRequest};
+use supersession::engine::{JwtOutcome, JwtRequest, MAX_JWT_VALIDITY};
 
 use super::shapes::key_kind;
 use crate::answer::{Answer, Refusal, json, status};
@@ -53,6 +53,12 @@ pub(super) async fn sign(call: &Call<'_>) -> Result<Answer, Refusal> {
         return Err(Refusal::bad_request(
             "validity must be greater than or equal to 0",
         ));
+    }
+    if validity > MAX_JWT_VALIDITY.as_secs() {
+        return Err(Refusal::bad_request(format!(
+            "validity must be at most {} seconds",
+            MAX_JWT_VALIDITY.as_secs()
+        )));
     }
     if !algorithm.eq_ignore_ascii_case("RS256") {
         return status("UNSUPPORTED_ALGORITHM_ERROR");

@@ -72,7 +72,7 @@ async fn options_without_a_location_are_refused() {
 #[tokio::test]
 async fn less_durable_options_work_too() {
     let place = Place::new();
-    let options = SqliteStore::options().path(place.path()).readers(0);
+    let options = SqliteStore::options().path(place.path()).readers(1);
     let store = options
         .synchronous(Synchronous::Normal)
         .open()

@@ -1,0 +1,130 @@
+//! Ranges of durations, counts and sizes. Within them no arithmetic overflows and no thread spins.
+
+use std::fmt::Debug;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::builder::SessionsBuilder;
+use super::check::Problems;
+use crate::engine::Lifetimes;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+/// 100 years of 365 days.
+pub(crate) const LONGEST: Duration = Duration::from_secs(36_500 * 86_400);
+const MAX_ACCESS_TOKEN_VALIDITY: Duration = Duration::from_secs(86_400_000);
+const MAX_GRACE_PERIOD: Duration = Duration::from_secs(300);
+const MAX_JITTER: f64 = 0.25;
+/// The cache makes room for its entries when it is built.
+const MAX_CACHED_TOKEN_BYTES: usize = 4 * 1024 * 1024 * 1024;
+pub(crate) const MAX_SIGNING_THREADS: usize = 1_024;
+
+impl SessionsBuilder {
+    pub(super) fn check_lifetimes(&self, problems: &mut Problems) {
+        let Lifetimes {
+            access_token_validity,
+            access_token_validity_jitter,
+            refresh_token_validity,
+            rotation_grace_period,
+            absolute_session_lifetime,
+            recent_reuse_is_theft: _,
+        } = self.lifetimes;
+        problems.check_range(
+            "access_token_validity",
+            &access_token_validity,
+            &(SECOND..=MAX_ACCESS_TOKEN_VALIDITY),
+            "choose 1 to 86,400,000 seconds",
+        );
+        if refresh_token_validity <= access_token_validity {
+            problems.add(
+                "refresh_token_validity",
+                "does not exceed access_token_validity, so sessions would end before their first refresh",
+                "choose a longer one, such as 100 days",
+            );
+        }
+        problems.check_range(
+            "refresh_token_validity",
+            &refresh_token_validity,
+            &(Duration::ZERO..=LONGEST),
+            "choose at most 36,500 days",
+        );
+        if let Some(lifetime) = absolute_session_lifetime {
+            if lifetime < access_token_validity {
+                problems.add(
+                    "absolute_session_lifetime",
+                    "is shorter than access_token_validity",
+                    "choose a longer one, or shorten access_token_validity",
+                );
+            }
+            problems.check_range(
+                "absolute_session_lifetime",
+                &lifetime,
+                &(Duration::ZERO..=LONGEST),
+                "choose at most 36,500 days, or leave it out",
+            );
+        }
+        problems.check_range(
+            "refresh_token_rotation_grace_period",
+            &rotation_grace_period,
+            &(Duration::ZERO..=MAX_GRACE_PERIOD),
+            "choose 0 to 300 seconds",
+        );
+        problems.check_range(
+            "access_token_validity_jitter",
+            &access_token_validity_jitter,
+            &(0.0..=MAX_JITTER),
+            "choose 0 to 0.25",
+        );
+        problems.check_range(
+            "signing_key_update_interval",
+            &self.key_update_interval,
+            &(HOUR..=LONGEST),
+            "choose one hour to 36,500 days",
+        );
+        problems.check_range(
+            "ending_poll_interval",
+            &self.ending_poll_interval,
+            &(MILLISECOND..=DAY),
+            "choose a millisecond to a day, such as 5 seconds",
+        );
+        if let Some(interval) = self.cleanup_interval {
+            problems.check_range(
+                "cleanup_interval",
+                &interval,
+                &(MILLISECOND..=LONGEST),
+                "choose a millisecond to 36,500 days, or None to turn it off",
+            );
+        }
+    }
+
+    pub(super) fn check_sizes(&self, problems: &mut Problems) {
+        problems.check_range(
+            "signing_threads",
+            &self.signing_threads,
+            &(1..=MAX_SIGNING_THREADS),
+            "choose 1 to 1,024, or leave it out",
+        );
+        problems.check_range(
+            "verified_token_cache",
+            &self.verified_token_cache,
+            &(0..=MAX_CACHED_TOKEN_BYTES),
+            "choose 0 to 4 GiB",
+        );
+    }
+}
+
+impl Problems {
+    fn check_range<T: PartialOrd + Debug>(
+        &mut self,
+        setting: &'static str,
+        value: &T,
+        range: &RangeInclusive<T>,
+        fix: &str,
+    ) {
+        if !range.contains(value) {
+            self.add(setting, format!("{value:?} is out of range"), fix);
+        }
+    }
+}
