@@ -47,9 +47,10 @@ pub(crate) enum Endpoint {
     DomainListV2,
     AppRemove,
     TenantRemove,
+    DomainRemove,
 }
 
-const ENDPOINTS: [(&str, Endpoint); 42] = [
+const ENDPOINTS: [(&str, Endpoint); 43] = [
     ("/", Endpoint::Root),
     ("/hello", Endpoint::Hello),
     ("/livez", Endpoint::Live),
@@ -104,6 +105,10 @@ const ENDPOINTS: [(&str, Endpoint); 42] = [
     ),
     ("/recipe/multitenancy/app/remove", Endpoint::AppRemove),
     ("/recipe/multitenancy/tenant/remove", Endpoint::TenantRemove),
+    (
+        "/recipe/multitenancy/connectionuridomain/remove",
+        Endpoint::DomainRemove,
+    ),
 ];
 
 /// Words that cannot be the name of a tenant, because paths begin with them.

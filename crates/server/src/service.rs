@@ -40,6 +40,9 @@ pub struct ServiceOptions {
     pub body_timeout: Duration,
     /// Threads that sign.
     pub signing_threads: usize,
+    /// If set, the JWT recipe refuses payloads with the members of a session token, and such JWTs
+    /// are not verified as sessions.
+    pub refuse_session_jwts: bool,
 }
 
 impl Default for ServiceOptions {
@@ -51,6 +54,7 @@ impl Default for ServiceOptions {
             max_body_bytes: 1 << 20,
             body_timeout: Duration::from_secs(30),
             signing_threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+            refuse_session_jwts: false,
         }
     }
 }
@@ -114,6 +118,7 @@ impl Service {
             Arc::clone(&clock),
             options.core_config,
             options.limits,
+            !options.refuse_session_jwts,
         )
         .await?;
         Ok(Self {

@@ -9,17 +9,18 @@ use crate::token::access;
 use crate::wire;
 
 impl Engine {
-    /// Signs a JWT for the application's own purposes, unless it would pass for a session's: SDKs
-    /// verify session tokens by their members alone.
+    /// Signs a JWT for the application's own purposes. SDKs verify session tokens by their members
+    /// alone, so a payload with the members of one is refused unless
+    /// [`EngineSettings::jwts_as_sessions`](super::EngineSettings::jwts_as_sessions) is set.
     ///
     /// # Errors
     /// Trouble with the keys.
     pub async fn sign_jwt(&self, request: super::JwtRequest) -> Result<JwtOutcome, Fault> {
         let session_members = [wire::CLAIM_SESSION_HANDLE, wire::CLAIM_REFRESH_TOKEN_HASH1];
-        if session_members
+        let is_session = session_members
             .iter()
-            .all(|name| request.payload.contains_key(name))
-        {
+            .all(|name| request.payload.contains_key(name));
+        if is_session && !self.jwts_as_sessions {
             return Ok(JwtOutcome::SessionClaims);
         }
         let request = authority::JwtRequest {

@@ -75,6 +75,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     lifetimes: Lifetimes,
+    jwts_as_sessions: bool,
 }
 
 /// How long things live (core specification, 1.7).
@@ -149,7 +150,14 @@ impl Engine {
             clock,
             entropy,
             lifetimes,
+            jwts_as_sessions: true,
         }
+    }
+
+    /// Sets [`EngineSettings::jwts_as_sessions`].
+    fn jwts_as_sessions(mut self, accepted: bool) -> Self {
+        self.jwts_as_sessions = accepted;
+        self
     }
 
     /// The app's refresh token key; makes one if there is none.

@@ -26,6 +26,12 @@ pub struct EngineSettings {
     pub key_update_interval: Duration,
     /// How long a new signing key is published before it signs.
     pub key_overlap: Duration,
+    /// If set, [`Engine::sign_jwt`] signs payloads that have the members of a session token, and
+    /// [`Engine::verify_session`] accepts such JWTs, as SuperTokens' core does.
+    ///
+    /// # Security
+    /// Every client that may call the JWT recipe can then sign tokens for any user.
+    pub jwts_as_sessions: bool,
 }
 
 impl Default for EngineSettings {
@@ -42,6 +48,7 @@ impl Default for EngineSettings {
             },
             key_update_interval: 7 * DAY,
             key_overlap: Duration::from_secs(60),
+            jwts_as_sessions: true,
         }
     }
 }
@@ -157,7 +164,8 @@ impl Engines {
             Arc::clone(&self.clock),
             Arc::clone(&self.entropy),
             settings.lifetimes,
-        ))
+        )
+        .jwts_as_sessions(settings.jwts_as_sessions))
     }
 }
 

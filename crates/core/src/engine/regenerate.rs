@@ -24,7 +24,7 @@ impl Engine {
             Ok(token) => token,
             Err(malformed) => return Ok(RegenerateOutcome::Malformed(malformed.to_string())),
         };
-        let (claims, _) = match token.claims() {
+        let (claims, _) = match token.claims(self.jwts_as_sessions) {
             Ok(claims) => claims,
             Err(malformed) => return Ok(RegenerateOutcome::Unauthorised(malformed.to_string())),
         };

@@ -296,7 +296,7 @@ pub struct JwtRequest {
 pub enum JwtOutcome {
     /// The JWT.
     Signed(String),
-    /// The payload has the members of a session's token; nothing is signed.
+    /// The payload has the members of a session's token, which the engine is set to refuse.
     SessionClaims,
 }
 

@@ -54,7 +54,7 @@ impl Engine {
                 );
             }
         }
-        let (claims, own) = match token.claims() {
+        let (claims, own) = match token.claims(self.jwts_as_sessions) {
             Ok(claims) => claims,
             Err(malformed) => return refuse(&malformed.to_string()),
         };

@@ -118,6 +118,7 @@ impl AppConfig {
                 } else {
                     KEY_OVERLAP
                 },
+                ..EngineSettings::default()
             },
             access_token_blacklisting: flag(values, "access_token_blacklisting", false),
             signing_key_dynamic: flag(values, "access_token_signing_key_dynamic", true),

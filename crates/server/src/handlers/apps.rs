@@ -20,10 +20,11 @@ pub(super) async fn put_app(call: &Call<'_>) -> Result<Answer, Refusal> {
         Some(id) => AppId::from_stored(&scope_id("appId", &id)?),
     };
     let settings = Settings::read(call, &input)?;
-    let caller = call.app_on_public_tenant().await?;
-    if caller.id != AppId::default() && caller.id != app {
+    let caller = call.app().await?;
+    let is_own = caller.id == AppId::default() || caller.id == app;
+    if call.target.tenant != TenantId::default() || !is_own {
         return Err(Refusal::forbidden(
-            "You must use the public app or the same app to create or update an app",
+            "You must use the public or same app to add/update an app",
         ));
     }
     put(call, app, TenantId::default(), settings).await
@@ -47,7 +48,7 @@ pub(super) async fn put_tenant(call: &Call<'_>) -> Result<Answer, Refusal> {
     let app = call.app().await?;
     if call.target.tenant != TenantId::default() && call.target.tenant != tenant {
         return Err(Refusal::forbidden(
-            "You must use the public or same tenantId to create or update a tenant",
+            "You must use the public or same tenant to add/update a tenant",
         ));
     }
     put(call, app.id.clone(), tenant, settings).await
@@ -55,16 +56,21 @@ pub(super) async fn put_tenant(call: &Call<'_>) -> Result<Answer, Refusal> {
 
 pub(super) async fn put_domain(call: &Call<'_>) -> Result<Answer, Refusal> {
     let input = Input::parse(&call.body)?;
-    let domain = input.optional_text("connectionUriDomain")?;
+    let domain = input.optional_text(DOMAIN)?;
+    if let Some(domain) = &domain {
+        domain_name(domain)?;
+    }
     let settings = Settings::read(call, &input)?;
-    base_app(call).await?;
-    if domain.is_some_and(|domain| !domain.trim().is_empty()) {
+    base_app(call, "You must use the default or same connectionUriDomain to create/update a connectionUriDomain").await?;
+    if domain.is_some() {
         return Err(Refusal::bad_request(
-            "Connection URI domain is disallowed: this server has one domain; make an app instead",
+            "Creation of connection uri domain or app or tenant is disallowed: this server has one connection uri domain; create an app instead",
         ));
     }
     put(call, AppId::default(), TenantId::default(), settings).await
 }
+
+const DOMAIN: &str = "connectionUriDomain";
 
 /// What a request sets.
 struct Settings {
@@ -272,19 +278,27 @@ pub(super) async fn tenant(call: &Call<'_>) -> Result<Answer, Refusal> {
 }
 
 pub(super) async fn tenants(call: &Call<'_>) -> Result<Answer, Refusal> {
-    let app = call.app_on_public_tenant().await?;
+    call.service.registry.look_for_news().await?;
+    let app = call.app().await?;
+    if call.target.tenant != TenantId::default() {
+        return Err(Refusal::forbidden(
+            "Only the public tenantId is allowed to list all tenants associated with this app",
+        ));
+    }
     let newer = call.target.endpoint == Endpoint::TenantListV2;
     json(&value!({ "status": "OK", "tenants": tenant_shapes(&app, newer) }))
 }
 
 pub(super) async fn apps(call: &Call<'_>) -> Result<Answer, Refusal> {
-    base_app(call).await?;
+    call.service.registry.look_for_news().await?;
+    base_app(call, "Only the public tenantId and public appId is allowed to list all apps associated with this connection uri domain").await?;
     let newer = call.target.endpoint == Endpoint::AppListV2;
     json(&value!({ "status": "OK", "apps": app_shapes(call, newer) }))
 }
 
 pub(super) async fn domains(call: &Call<'_>) -> Result<Answer, Refusal> {
-    base_app(call).await?;
+    call.service.registry.look_for_news().await?;
+    base_app(call, "Only the public tenantId, public appId and default connectionUriDomain is allowed to list all connectionUriDomains and appIds associated with this core").await?;
     let newer = call.target.endpoint == Endpoint::DomainListV2;
     json(&value!({
         "status": "OK",
@@ -341,10 +355,15 @@ fn tenant_shape(record: &TenantRecord, newer: bool) -> Map<String, Value> {
 pub(super) async fn remove_tenant(call: &Call<'_>) -> Result<Answer, Refusal> {
     let input = Input::parse(&call.body)?;
     let tenant = TenantId::from_stored(&scope_id("tenantId", &input.text("tenantId")?)?);
-    let app = call.app_on_public_tenant().await?;
     if tenant == TenantId::default() {
         return Err(Refusal::forbidden(
             "Cannot delete public tenant, use remove app API instead",
+        ));
+    }
+    let app = call.app().await?;
+    if call.target.tenant != TenantId::default() {
+        return Err(Refusal::forbidden(
+            "Only the public tenantId is allowed to delete a tenant",
         ));
     }
     let change = call.service.registry.change().await?;
@@ -355,30 +374,63 @@ pub(super) async fn remove_tenant(call: &Call<'_>) -> Result<Answer, Refusal> {
 pub(super) async fn remove_app(call: &Call<'_>) -> Result<Answer, Refusal> {
     let input = Input::parse(&call.body)?;
     let app = AppId::from_stored(&scope_id("appId", &input.text("appId")?)?);
-    base_app(call).await?;
     if app == AppId::default() {
-        return Err(Refusal::forbidden("Cannot delete the public app"));
+        return Err(Refusal::forbidden(
+            "Cannot delete the public app, use remove connection uri domain API instead",
+        ));
     }
+    base_app(
+        call,
+        "Only the public tenantId and public appId is allowed to delete an app",
+    )
+    .await?;
     let registry = &call.service.registry;
     let change = registry.change().await?;
     let tenants = registry.app(&app).await?;
     if tenants.is_some_and(|app| app.tenants.len() > 1) {
         return Err(Refusal::forbidden(
-            "Please delete all the tenants of the app first, apart from the public one",
+            "Please delete all tenants except the public tenant for this app before calling the delete API",
         ));
     }
     let existed = change.delete_app(&app).await?;
     json(&value!({ "status": "OK", "didExist": existed }))
 }
 
-/// For what only the operator of the server may do.
-async fn base_app(call: &Call<'_>) -> Result<Arc<App>, Refusal> {
-    let app = call.app_on_public_tenant().await?;
-    if app.id == AppId::default() {
+/// Removes a connection URI domain. This server has the default one only, which stays.
+pub(super) async fn remove_domain(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let input = Input::parse(&call.body)?;
+    domain_name(&input.text(DOMAIN)?)?;
+    base_app(call, "Only the public tenantId, public appId and default connectionUriDomain is allowed to delete a connectionUriDomain").await?;
+    json(&value!({ "status": "OK", "didExist": false }))
+}
+
+/// Checks the name of a connection URI domain: a host name or an address, with or without a port.
+fn domain_name(text: &str) -> Result<(), Refusal> {
+    let name = text.trim();
+    if name.is_empty() {
+        return Err(Refusal::bad_request(
+            "connectionUriDomain should not be an empty String",
+        ));
+    }
+    let (host, port) = name.split_once(':').unwrap_or((name, "0"));
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if !host.split('.').all(is_label) || port.parse::<u16>().is_err() {
+        return Err(Refusal::bad_request("connectionUriDomain is invalid"));
+    }
+    Ok(())
+}
+
+/// The default app on its public tenant, for what only the operator of the server may do.
+async fn base_app(call: &Call<'_>, refusal: &str) -> Result<Arc<App>, Refusal> {
+    let app = call.app().await?;
+    if app.id == AppId::default() && call.target.tenant == TenantId::default() {
         Ok(app)
     } else {
-        Err(Refusal::forbidden(
-            "Only the public app and tenant can call this API",
-        ))
+        Err(Refusal::forbidden(refusal))
     }
 }

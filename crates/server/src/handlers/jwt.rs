@@ -5,16 +5,18 @@ use std::time::Duration;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use serde::Serialize;
 use serde_json::json as value;
-use supersession::Jwk;
 use supersession::engine::{JwtOutcome, JwtRequest, MAX_JWT_VALIDITY};
+use supersession::{Jwk, TenantId};
 
 use super::shapes::key_kind;
 use crate::answer::{Answer, Refusal, json, status};
 use crate::input::Input;
 use crate::service::Call;
 
+/// The key set of an app. The tenant in the path is not looked at, as in the reference: verifiers
+/// derive the address from the one at which they reach the core.
 pub(super) async fn public_key_set(call: &Call<'_>) -> Result<Answer, Refusal> {
-    let app = call.app_on_public_tenant().await?;
+    let app = call.app_of(&TenantId::default()).await?;
     let set = call.engine(&app).await?.jwks().await?;
     let mut answer = json(&set)?;
     if let Ok(value) = HeaderValue::from_str(&set.cache_control()) {

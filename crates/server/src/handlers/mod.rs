@@ -65,6 +65,7 @@ pub(crate) async fn dispatch(call: &Call<'_>, method: &Method) -> Result<Answer,
         (E::DomainList | E::DomainListV2, "GET") => apps::domains(call).await,
         (E::TenantRemove, "POST") => apps::remove_tenant(call).await,
         (E::AppRemove, "POST") => apps::remove_app(call).await,
+        (E::DomainRemove, "POST") => apps::remove_domain(call).await,
         _ => Err(Refusal::method_not_supported()),
     }
 }

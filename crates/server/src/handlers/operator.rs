@@ -33,8 +33,14 @@ pub(super) async fn feature_flag(call: &Call<'_>) -> Result<Answer, Refusal> {
 
 /// No licence is needed; one that is set is not looked at.
 pub(super) async fn license(call: &Call<'_>, method: &Method) -> Result<Answer, Refusal> {
-    if *method == Method::PUT {
-        Input::parse(&call.body)?.optional_text("licenseKey")?;
+    if *method == Method::PUT
+        && Input::parse(&call.body)?
+            .optional_text("licenseKey")?
+            .is_none()
+    {
+        return Err(Refusal::bad_request(
+            "Field name 'licenseKey' is missing in JSON input",
+        ));
     }
     call.app_on_public_tenant().await?;
     if *method == Method::GET {

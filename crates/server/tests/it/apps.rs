@@ -1,5 +1,7 @@
 //! Apps and tenants: making, configuring and removing them.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::support::{Core, LEGACY, new_session};
@@ -305,15 +307,82 @@ async fn tenants_of_an_app_agree_on_what_is_the_apps() {
     core.refused(APP, LEGACY, body, 400, text).await;
 }
 
-/// What another process changed is known here when it is asked for, and after a while.
-#[tokio::test]
-async fn what_another_process_changes_is_found() {
+async fn two_processes() -> (Core, Core) {
     use supersession_server::Limits;
     let here = Core::new().await;
-    let there = Core::over(here.store.clone(), json!({}), "", Limits::Lifted)
-        .await
-        .unwrap();
-    here.advance(std::time::Duration::from_secs(2));
+    let there = Core::over(here.store.clone(), json!({}), "", Limits::Lifted);
+    let there = there.await.unwrap();
+    (here, there)
+}
+
+/// A name is unknown only after a look that began when the request was here: at once, and one name
+/// after the other.
+#[tokio::test]
+async fn what_another_process_makes_is_known_when_it_is_asked_for() {
+    let (here, there) = two_processes().await;
+    for number in 0..10 {
+        let app = format!("a{number}");
+        there.app(&app, json!({})).await;
+        let call = format!("POST /appid-{app}/recipe/session");
+        let made = here.ok(&call, LEGACY, new_session(&json!({})));
+        assert_eq!(made.await["status"], "OK", "{app}");
+        let tenant = format!("t{number}");
+        there.tenant(&tenant).await;
+        let call = format!("POST /{tenant}/recipe/session");
+        let made = here.ok(&call, LEGACY, new_session(&json!({})));
+        assert_eq!(made.await["status"], "OK", "{tenant}");
+    }
+}
+
+#[tokio::test]
+async fn lists_have_what_another_process_made() {
+    let (here, there) = two_processes().await;
+    there.app("a1", json!({})).await;
+    there.tenant("t1").await;
+    let tenants = here
+        .get("/recipe/multitenancy/tenant/list/v2", LEGACY)
+        .await;
+    assert_eq!(tenants["tenants"][1]["tenantId"], "t1");
+    for list in ["app/list", "app/list/v2"] {
+        there.app(&list.replace('/', "-"), json!({})).await;
+        let path = format!("/recipe/multitenancy/{list}");
+        let apps = here.get(&path, LEGACY).await["apps"].clone();
+        let ids = apps.as_array().unwrap().iter().map(|app| &app["appId"]);
+        let made = json!(list.replace('/', "-"));
+        assert!(ids.into_iter().any(|id| *id == made), "{apps}");
+    }
+    there.app("a2", json!({})).await;
+    let domains = here
+        .get("/recipe/multitenancy/connectionuridomain/list/v2", LEGACY)
+        .await;
+    assert_eq!(
+        domains["connectionUriDomains"][0]["apps"][1]["appId"], "a2",
+        "{domains}"
+    );
+}
+
+/// However many unknown names are asked for, and by however many requests at once.
+#[tokio::test]
+async fn unknown_names_share_looks_into_the_store() {
+    let core = Arc::new(Core::new().await);
+    let before = core.store.tenant_reads();
+    let mut asking = tokio::task::JoinSet::new();
+    for number in 0..500 {
+        let core = Arc::clone(&core);
+        asking.spawn(async move {
+            let call = format!("GET /appid-ghost{number}/hello");
+            core.call(&call, LEGACY, &Value::Null).await.status
+        });
+    }
+    let answers = asking.join_all().await;
+    assert!(answers.iter().all(|status| *status == 400));
+    let looks = core.store.tenant_reads() - before;
+    assert!(looks < 50, "{looks} looks for 500 requests");
+}
+
+#[tokio::test]
+async fn what_another_process_removed_is_gone_after_a_reload() {
+    let (here, there) = two_processes().await;
     there.app("a1", json!({})).await;
     let known = here
         .get("/appid-a1/recipe/multitenancy/tenant/v2", LEGACY)
@@ -328,4 +397,98 @@ async fn what_another_process_changes_is_found() {
         .get("/appid-a1/recipe/multitenancy/tenant/v2", LEGACY)
         .await;
     assert_eq!(gone["status"], "TENANT_NOT_FOUND_ERROR");
+}
+
+/// The texts are the reference's.
+#[tokio::test]
+async fn only_some_may_administrate() {
+    let core = Core::new().await;
+    core.app("a1", json!({})).await;
+    core.app("a2", json!({})).await;
+    core.tenant("t1").await;
+    core.tenant("t2").await;
+    let list_apps = "Only the public tenantId and public appId is allowed to list all apps associated with this connection uri domain";
+    let list_domains = "Only the public tenantId, public appId and default connectionUriDomain is allowed to list all connectionUriDomains and appIds associated with this core";
+    let list_tenants =
+        "Only the public tenantId is allowed to list all tenants associated with this app";
+    let add_app = "You must use the public or same app to add/update an app";
+    let remove_app = "Only the public tenantId and public appId is allowed to delete an app";
+    let path = |path: &str| format!("{path}/recipe/multitenancy");
+    for (call, body, text) in [
+        (
+            format!("GET {}/app/list/v2", path("/appid-a1")),
+            Value::Null,
+            list_apps,
+        ),
+        (
+            format!("GET {}/app/list", path("/t1")),
+            Value::Null,
+            list_apps,
+        ),
+        (
+            format!("GET {}/connectionuridomain/list", path("/appid-a1")),
+            Value::Null,
+            list_domains,
+        ),
+        (
+            format!("GET {}/tenant/list/v2", path("/t1")),
+            Value::Null,
+            list_tenants,
+        ),
+        (
+            format!("PUT {}/app/v2", path("/appid-a1")),
+            json!({ "appId": "a2" }),
+            add_app,
+        ),
+        (
+            format!("PUT {}/app/v2", path("/t1")),
+            json!({ "appId": "a2" }),
+            add_app,
+        ),
+        (
+            format!("PUT {}/tenant/v2", path("/t1")),
+            json!({ "tenantId": "t2" }),
+            "You must use the public or same tenant to add/update a tenant",
+        ),
+        (
+            format!("POST {}/tenant/remove", path("/t1")),
+            json!({ "tenantId": "t2" }),
+            "Only the public tenantId is allowed to delete a tenant",
+        ),
+        (
+            format!("POST {}/app/remove", path("/appid-a1")),
+            json!({ "appId": "a2" }),
+            remove_app,
+        ),
+        (
+            format!("POST {}/connectionuridomain/remove", path("/appid-a1")),
+            json!({ "connectionUriDomain": "example.com" }),
+            "Only the public tenantId, public appId and default connectionUriDomain is allowed to delete a connectionUriDomain",
+        ),
+    ] {
+        core.refused(&call, LEGACY, body, 403, text).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_uri_domain_is_never_there_to_be_removed() {
+    let core = Core::new().await;
+    let call = "POST /recipe/multitenancy/connectionuridomain/remove";
+    for domain in ["example.com", "127.0.0.1:3567", "LOCALHOST"] {
+        let body = json!({ "connectionUriDomain": domain });
+        let answer = core.ok(call, LEGACY, body).await;
+        assert_eq!(answer, json!({ "status": "OK", "didExist": false }));
+    }
+    for (domain, text) in [
+        (" ", "connectionUriDomain should not be an empty String"),
+        ("a b", "connectionUriDomain is invalid"),
+        ("a/b", "connectionUriDomain is invalid"),
+        ("a..b", "connectionUriDomain is invalid"),
+        ("a:b", "connectionUriDomain is invalid"),
+    ] {
+        let body = json!({ "connectionUriDomain": domain });
+        core.refused(call, LEGACY, body, 400, text).await;
+    }
+    let text = "Field name 'connectionUriDomain' is invalid in JSON input";
+    core.refused(call, LEGACY, json!({}), 400, text).await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Core, LEGACY, START, claims, header, kid, members, without};
+use crate::support::{Core, LEGACY, ROTATION, START, claims, header, kid, members, without};
 
 const SIGN: &str = "POST /recipe/jwt";
 
@@ -135,4 +135,52 @@ async fn a_jwt_that_cannot_be_is_refused() {
         let text = "validity must be greater than or equal to 0";
         core.refused(SIGN, LEGACY, body, 400, text).await;
     }
+}
+
+/// The SDKs' suites make access tokens with the JWT recipe.
+#[tokio::test]
+async fn a_jwt_with_the_members_of_a_session_token_is_verified_as_one() {
+    let core = Core::new().await;
+    for (cdi, check_database) in [
+        (LEGACY, false),
+        (LEGACY, true),
+        (ROTATION, false),
+        (ROTATION, true),
+    ] {
+        let made = core.session(cdi).await;
+        let mut body = request();
+        let mut payload = claims(made.access());
+        for name in ["iat", "exp"] {
+            payload.as_object_mut().unwrap().remove(name).unwrap();
+        }
+        body["payload"] = payload;
+        body["validity"] = json!(1_234);
+        body["useStaticSigningKey"] = json!(false);
+        let jwt = core.ok(SIGN, LEGACY, body).await;
+        let jwt = jwt["jwt"].as_str().unwrap();
+        let live = core.verify(cdi, jwt, check_database).await;
+        assert_eq!(live["status"], "OK", "{live}");
+        assert_eq!(live["session"]["handle"], made.handle());
+        assert_eq!(live["session"]["userId"], "u");
+    }
+}
+
+/// Verifiers ask at the address at which they reach the core, which may name a tenant.
+#[tokio::test]
+async fn the_key_set_is_that_of_the_app_whatever_tenant_the_path_names() {
+    let core = Core::new().await;
+    core.tenant("t1").await;
+    let set = core.get("/.well-known/jwks.json", LEGACY).await;
+    for tenant in ["public", "t1", "ghost"] {
+        let path = format!("/{tenant}/.well-known/jwks.json");
+        assert_eq!(core.get(&path, LEGACY).await, set);
+    }
+    let unknown = core
+        .call(
+            "GET /appid-ghost/.well-known/jwks.json",
+            LEGACY,
+            &Value::Null,
+        )
+        .await;
+    assert_eq!(unknown.status, 400);
 }

@@ -73,7 +73,7 @@ impl Random {
 }
 
 /// Endpoints, each with a method that it knows.
-const ENDPOINTS: [(&str, &str); 33] = [
+const ENDPOINTS: [(&str, &str); 34] = [
     ("POST", "/recipe/jwt"),
     ("POST", "/recipe/session"),
     ("POST", "/recipe/session/verify"),
@@ -85,6 +85,7 @@ const ENDPOINTS: [(&str, &str); 33] = [
     ("POST", "/recipe/user/metadata/bulk"),
     ("POST", "/recipe/multitenancy/tenant/remove"),
     ("POST", "/recipe/multitenancy/app/remove"),
+    ("POST", "/recipe/multitenancy/connectionuridomain/remove"),
     ("POST", "/user/remove"),
     ("PUT", "/recipe/session/data"),
     ("PUT", "/recipe/jwt/data"),

@@ -62,7 +62,6 @@ impl Core {
         base_path: &str,
         limits: Limits,
     ) -> Result<Self, OpenError> {
-        let clock = ManualClock::new(START);
         let mut core_config = json!({ "access_token_validity_jitter": 0.0 });
         for (name, value) in values.as_object().unwrap() {
             core_config[name] = value.clone();
@@ -74,7 +73,16 @@ impl Core {
             max_body_bytes: 64 * 1024,
             body_timeout: Duration::from_secs(5),
             signing_threads: 2,
+            ..ServiceOptions::default()
         };
+        Self::with_options(store, options).await
+    }
+
+    pub(crate) async fn with_options(
+        store: FaultStore<MemoryStore>,
+        options: ServiceOptions,
+    ) -> Result<Self, OpenError> {
+        let clock = ManualClock::new(START);
         let service = Service::open(
             AnyStore::new(store.clone()),
             options,

@@ -375,4 +375,9 @@ async fn endpoints_for_tools_answer_little() {
         core.ok("PUT /ee/license", LEGACY, license).await["status"],
         "OK"
     );
+    for body in [json!({}), json!({ "key": "anything" })] {
+        let text = "Field name 'licenseKey' is missing in JSON input";
+        core.refused("PUT /ee/license", LEGACY, body, 400, text)
+            .await;
+    }
 }

@@ -7,10 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use supersession::Store as _;
-use supersession::store::StoreErrorKind;
-use supersession_testkit::{PlannedFault, Verb};
+use supersession::store::{MemoryStore, StoreErrorKind};
+use supersession_server::ServiceOptions;
+use supersession_testkit::{FaultStore, PlannedFault, Verb};
 
-use crate::support::{Core, LEGACY, ROTATION, START, claims, kid, new_session};
+use crate::support::{
+    Core, LEGACY, ROTATION, Reply, START, Session, claims, kid, new_session, seed_keys,
+};
 
 const RENEW: &str = "POST /recipe/session/regenerate";
 
@@ -56,17 +59,30 @@ async fn weakness_1_nothing_is_minted_from_a_token_that_nobody_signed() {
     assert_eq!(core.ok(RENEW, LEGACY, body).await["status"], "UNAUTHORISED");
 }
 
-#[tokio::test]
-async fn weakness_2_the_jwt_recipe_makes_no_sessions() {
-    let core = Core::new().await;
-    let made = core.session(LEGACY).await;
+/// Signs a JWT with the members of this session's token, of another user.
+async fn forged(core: &Core, made: &Session) -> Reply {
     let mut payload = claims(made.access());
     payload["sub"] = json!("admin");
-    let sign = |payload: Value| json!({ "algorithm": "RS256", "jwksDomain": "x", "payload": payload, "validity": 60 });
-    let text = "The user payload contains protected field";
-    core.refused("POST /recipe/jwt", LEGACY, sign(payload.clone()), 400, text)
-        .await;
-    // One that was made elsewhere with the same key names no version.
+    payload["rsub"] = json!("admin");
+    let body =
+        json!({ "algorithm": "RS256", "jwksDomain": "x", "payload": payload, "validity": 60 });
+    core.call("POST /recipe/jwt", LEGACY, &body).await
+}
+
+#[tokio::test]
+async fn weakness_2_the_jwt_recipe_makes_no_sessions_where_that_is_configured() {
+    let store = FaultStore::new(MemoryStore::new());
+    seed_keys(&store).await;
+    let options = ServiceOptions {
+        refuse_session_jwts: true,
+        ..ServiceOptions::default()
+    };
+    let core = Core::with_options(store, options).await.unwrap();
+    let made = core.session(LEGACY).await;
+    let refused = forged(&core, &made).await;
+    let text = "The user payload contains protected field\n";
+    assert_eq!((refused.status.as_u16(), &*refused.text), (400, text));
+    // The same JWT, made elsewhere with the same key, names no version.
     let header = json!({ "alg": "RS256", "typ": "JWT", "kid": kid(made.access()) });
     let unversioned = URL_SAFE_NO_PAD.encode(header.to_string());
     let (_, rest) = made.access().split_once('.').unwrap();
@@ -74,6 +90,18 @@ async fn weakness_2_the_jwt_recipe_makes_no_sessions() {
         .verify(LEGACY, &format!("{unversioned}.{rest}"), false)
         .await;
     assert_eq!(answer["status"], "TRY_REFRESH_TOKEN");
+}
+
+/// A JWT that carries another user's name is still no key to a stored session.
+#[tokio::test]
+async fn weakness_2_a_session_jwt_of_another_user_does_not_pass_the_database() {
+    let core = Core::new().await;
+    let made = core.session(LEGACY).await;
+    let signed: Value = serde_json::from_str(&forged(&core, &made).await.text).unwrap();
+    let answer = core
+        .verify(LEGACY, signed["jwt"].as_str().unwrap(), true)
+        .await;
+    assert_eq!(answer["status"], "UNAUTHORISED");
 }
 
 #[tokio::test]

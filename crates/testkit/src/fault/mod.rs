@@ -43,6 +43,7 @@ pub struct FaultStore<S: ?Sized> {
 struct State {
     plans: Vec<PlannedFault>,
     calls: Vec<Verb>,
+    tenant_reads: usize,
 }
 
 /// A planned failure.
@@ -154,6 +155,12 @@ impl<S: ?Sized> FaultStore<S> {
         self.state().calls.clear();
     }
 
+    /// Number of times that the tenants were read.
+    #[must_use]
+    pub fn tenant_reads(&self) -> usize {
+        self.state().tenant_reads
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -199,10 +206,11 @@ impl<S: ?Sized> fmt::Debug for FaultStore<S> {
     }
 }
 
-/// Forwards to the wrapped store. These calls neither fail nor are logged.
+/// Forwards to the wrapped store. These calls never fail, and only reads are counted.
 #[async_trait]
 impl<S: TenantStore + ?Sized> TenantStore for FaultStore<S> {
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
+        self.state().tenant_reads += 1;
         self.inner.tenants().await
     }
 

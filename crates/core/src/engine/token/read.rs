@@ -133,7 +133,12 @@ type Members<'a> = IndexMap<Cow<'a, str>, &'a RawValue>;
 impl ParsedToken<'_> {
     /// What the token says, if it says everything that a session's token of its version does, and
     /// the application's part of its payload.
-    pub(in crate::engine) fn claims(&self) -> Result<(AccessClaims, JsonObject), Malformed> {
+    ///
+    /// A JWT of the JWT recipe names no version. With `unversioned` it counts as one of version 5.
+    pub(in crate::engine) fn claims(
+        &self,
+        unversioned: bool,
+    ) -> Result<(AccessClaims, JsonObject), Malformed> {
         let version = self.version;
         let members: Members<'_> = serde_json::from_str(&self.payload).map_err(|_| NO_JWT)?;
         for name in version.claims() {
@@ -141,8 +146,7 @@ impl ParsedToken<'_> {
                 return Err(Malformed::Incomplete(name));
             }
         }
-        if !self.names_version {
-            // Whoever may have JWTs made must not make sessions with them.
+        if !self.names_version && !unversioned {
             return Err(Malformed::Jwt("JWT header missing - version"));
         }
         let oldest = version.is_oldest();
