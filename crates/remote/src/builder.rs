@@ -11,6 +11,7 @@ use crate::RemoteCore;
 use crate::calls::{Core, CoreParts};
 use crate::hosts::{Host, Hosts};
 use crate::http_client::HttpClient;
+use crate::pauses;
 use crate::tls::{self, Trust};
 
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
@@ -24,6 +25,7 @@ pub struct RemoteCoreBuilder {
     app_id: AppId,
     timeout: Duration,
     connect_timeout: Duration,
+    retry_step: Duration,
     require_atomic_writes: bool,
     root_certificates: Option<Vec<u8>>,
 }
@@ -36,6 +38,7 @@ impl RemoteCoreBuilder {
             app_id: AppId::default(),
             timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(1),
+            retry_step: pauses::STEP,
             require_atomic_writes: false,
             root_certificates: None,
         }
@@ -74,6 +77,13 @@ impl RemoteCoreBuilder {
         self
     }
 
+    /// Growth of the pauses after which a host that answers 429 is asked again, five times in one call:
+    /// the first pause is 10 ms, each further one is longer by this. Defaults to 250 ms.
+    pub fn retry_step(mut self, step: Duration) -> Self {
+        self.retry_step = step;
+        self
+    }
+
     /// The certificates of the authorities that may vouch for hosts of `https://`, in PEM, instead of
     /// the system's: for a core with a certificate of a private authority. Defaults to the system's.
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -105,13 +115,14 @@ impl RemoteCoreBuilder {
                     "RemoteCore::at",
                     // Without the text, which may hold a password.
                     format!("a host {problem}"),
-                    "name the core as in \"http://core:3567\" or \"https://core.example.com/base\"",
+                    problem.fix(),
                 )),
             }
         }
         for (setting, timeout) in [
             ("RemoteCore::timeout", self.timeout),
             ("RemoteCore::connect_timeout", self.connect_timeout),
+            ("RemoteCore::retry_step", self.retry_step),
         ] {
             if !(SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(&timeout) {
                 problems.push(ConfigProblem::new(
@@ -172,6 +183,7 @@ impl RemoteCoreBuilder {
             api_key,
             app: self.app_id,
             timeout: self.timeout,
+            retry_step: self.retry_step,
             runtime,
             require_atomic_writes: self.require_atomic_writes,
         });

@@ -1,5 +1,6 @@
 //! Calls: which host is asked, what is sent again, and what becomes of answers that are none.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::sync::Arc;
@@ -12,13 +13,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use supersession::{AppId, Fault, FaultKind, TenantId, wire};
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::cdi::{Spoken, Versions};
 use crate::documents::Queues;
 use crate::hosts::{Host, Hosts};
-use crate::http_client::{Answer, HttpClient, NoAnswer};
+use crate::http_client::{Answer, HttpClient};
 use crate::keys::Keys;
+use crate::pauses;
+use crate::trouble::{NoAnswer, Troubles};
 
 /// What a core is asked through.
 pub(crate) struct Core {
@@ -30,6 +33,7 @@ pub(crate) struct Core {
     api_key: Option<HeaderValue>,
     app: AppId,
     timeout: Duration,
+    retry_step: Duration,
     runtime: Handle,
 }
 
@@ -39,6 +43,7 @@ pub(crate) struct CoreParts {
     pub(crate) api_key: Option<HeaderValue>,
     pub(crate) app: AppId,
     pub(crate) timeout: Duration,
+    pub(crate) retry_step: Duration,
     pub(crate) runtime: Handle,
     pub(crate) require_atomic_writes: bool,
 }
@@ -164,16 +169,11 @@ impl From<Failure> for Fault {
 enum Step {
     /// It may be asked for nothing more; the next one may be.
     Next(NoAnswer),
-    /// It puts us off.
+    /// It answers 429, and names the pause that it wants.
     Later(Option<Duration>),
     /// It cannot be tried elsewhere.
     Stop(Failure),
 }
-
-/// The longest that a core may put us off, once in a call.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
-/// What the SDKs of SuperTokens wait at their second try.
-const USUAL_WAIT: Duration = Duration::from_millis(260);
 
 const VERSION_REFUSED: &str = "cdi-version";
 const SCOPE_UNKNOWN: &str = "AppId or tenantId not found";
@@ -189,6 +189,7 @@ impl Core {
             api_key: parts.api_key,
             app: parts.app,
             timeout: parts.timeout,
+            retry_step: parts.retry_step,
             runtime: parts.runtime,
         })
     }
@@ -229,11 +230,14 @@ impl Core {
         read: impl Fn(&Answer) -> Option<T>,
     ) -> Result<T, Failure> {
         let deadline = Instant::now() + self.timeout;
-        let mut hosts = self.hosts.in_order();
-        let mut put_off = false;
+        let mut hosts: VecDeque<_> = self
+            .hosts
+            .in_order()
+            .into_iter()
+            .map(|host| (host, 0))
+            .collect();
         let mut troubles = Troubles::default();
-        while !hosts.is_empty() {
-            let host = hosts.remove(0);
+        while let Some((host, retries)) = hosts.pop_front() {
             let fair = fair_share(deadline, hosts.len());
             match self.ask_host(host, call, fair, deadline, &read).await {
                 Ok(value) => {
@@ -241,20 +245,16 @@ impl Core {
                     return Ok(value);
                 }
                 Err(Step::Stop(failure)) => return Err(failure),
-                Err(Step::Later(wait)) => {
-                    troubles.note(host, "it is asked too much (429)");
-                    let wait = wait.unwrap_or(USUAL_WAIT).min(LONGEST_WAIT);
-                    if put_off || Instant::now() + wait >= deadline {
-                        continue;
+                Err(Step::Later(asked)) => {
+                    if pauses::before_retry(retries, self.retry_step, asked, deadline).await {
+                        hosts.push_back((host, retries + 1));
+                    } else {
+                        troubles.busy(host);
                     }
-                    put_off = true;
-                    sleep(wait).await;
-                    hosts.push(host);
                 }
                 Err(Step::Next(trouble)) => {
                     host.failed();
-                    let may_have_arrived =
-                        !matches!(trouble, NoAnswer::NotSent(_) | NoAnswer::Untrusted(_));
+                    let may_have_arrived = trouble.may_have_arrived();
                     troubles.add(host, trouble);
                     if may_have_arrived && call.repeat == Repeat::Unsafe {
                         break;
@@ -308,8 +308,7 @@ impl Core {
                 }
             }
             self.judge(host, call, &answer)?;
-            return read(&answer)
-                .ok_or_else(|| Step::Next(NoAnswer::Lost("the answer is none of a core".into())));
+            return read(&answer).ok_or_else(|| Step::Next(NoAnswer::unreadable(&answer)));
         }
     }
 
@@ -319,11 +318,13 @@ impl Core {
         let text = match answer.status.as_u16() {
             200 => return Ok(()),
             429 => return Err(Step::Later(answer.retry_after())),
-            status @ 500.. => {
-                let trouble = format!("status {status}");
-                return Err(Step::Next(NoAnswer::Lost(trouble.into())));
-            }
-            401 => "the core refuses the API key. Fix: give one of its `api_keys` to `RemoteCore::api_key`".to_owned(),
+            status @ 500.. => return Err(Step::Next(NoAnswer::Failed(status))),
+            401 if self.api_key.is_none() => format!(
+                "the core at {host} asks for an API key, and none is configured. Fix: give one of its `api_keys` to `RemoteCore::api_key`"
+            ),
+            401 => format!(
+                "the core at {host} refuses the API key. Fix: give one of its `api_keys` to `RemoteCore::api_key`"
+            ),
             400 if answer.says(wire::MESSAGE_PROTECTED_FIELD) => {
                 return Err(Step::Stop(Failure::ProtectedClaim));
             }
@@ -392,12 +393,13 @@ impl Core {
         let call = Call::get("/apiversion");
         let answer = self.send(host, &call, None, until).await.map_err(unasked)?;
         self.judge(host, &call, &answer).map_err(not_asked)?;
-        let garbage = || unasked(NoAnswer::Lost("the answer is none of a core".into()));
-        let versions: Versions = serde_json::from_slice(&answer.body).map_err(|_| garbage())?;
+        let versions: Versions = serde_json::from_slice(&answer.body)
+            .map_err(|_| unasked(NoAnswer::unreadable(&answer)))?;
         let cdi = versions.common().ok_or_else(|| {
             Step::Stop(
                 misuse(format!(
-                    "the core at {host} speaks no version of the core driver interface from 3.0 to 5.6. Fix: upgrade the core, or this crate if the core is newer; check the core's `supertokens_max_cdi_version` and `supertokens_min_cdi_version`"
+                    "the core at {host} speaks no version of the core driver interface from 3.0 to 5.6, only {}. Fix: upgrade the core, or this crate if the core is newer; check the core's `supertokens_max_cdi_version` and `supertokens_min_cdi_version`",
+                    versions.offered()
                 ))
                 .into(),
             )
@@ -411,8 +413,10 @@ impl Core {
             .send(host, &call, Some(spoken), until)
             .await
             .map_err(unasked)?;
+        // Also the first call with the API key, which the versions are told without.
         spoken.documents = match self.judge(host, &call, &answer) {
             Ok(()) => true,
+            Err(Step::Stop(failure)) if is_no_access(&answer) => return Err(Step::Stop(failure)),
             // Other cores have no such endpoint.
             Err(Step::Stop(_)) => false,
             Err(trouble) => return Err(not_asked(trouble)),
@@ -429,10 +433,10 @@ impl Core {
         let hosts = self.hosts.in_order();
         for (at, host) in hosts.iter().enumerate() {
             let until = fair_share(deadline, hosts.len() - at - 1);
-            match self.spoken(host, until).await {
+            match self.spoken_patiently(host, until).await {
                 Ok(spoken) => return Ok(spoken.documents),
                 Err(Step::Stop(failure)) => return Err(failure.into()),
-                Err(Step::Later(_)) => troubles.note(host, "it is asked too much (429)"),
+                Err(Step::Later(_)) => troubles.busy(host),
                 Err(Step::Next(trouble)) => {
                     host.failed();
                     troubles.add(host, trouble);
@@ -441,6 +445,45 @@ impl Core {
         }
         Err(troubles.into_fault())
     }
+
+    /// Asks every host which versions it speaks. The first problem ends it.
+    pub(crate) async fn check_hosts(&self) -> Result<(), Fault> {
+        for host in self.hosts.iter() {
+            let until = Instant::now() + self.timeout;
+            let mut troubles = Troubles::default();
+            match self.spoken_patiently(host, until).await {
+                Ok(_) => continue,
+                Err(Step::Stop(failure)) => return Err(failure.into()),
+                Err(Step::Later(_)) => troubles.busy(host),
+                Err(Step::Next(trouble)) => troubles.add(host, trouble),
+            }
+            return Err(troubles.into_fault());
+        }
+        Ok(())
+    }
+
+    /// As [`Self::spoken`], again where the host answers 429.
+    async fn spoken_patiently(&self, host: &Host, until: Instant) -> Result<Spoken, Step> {
+        let mut retries = 0;
+        loop {
+            match self.spoken(host, until).await {
+                Err(Step::Later(asked))
+                    if pauses::before_retry(retries, self.retry_step, asked, until).await =>
+                {
+                    retries += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+/// Returns `true` for an answer that refuses the client, whatever it asked for.
+fn is_no_access(answer: &Answer) -> bool {
+    matches!(
+        answer.status,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+    ) || answer.says(SCOPE_UNKNOWN)
 }
 
 /// Until when a host may take, so that as much is left for each of the others.
@@ -452,10 +495,7 @@ fn fair_share(deadline: Instant, others: usize) -> Instant {
 
 /// While a host was asked what it speaks, the call itself was not sent.
 fn unasked(trouble: NoAnswer) -> Step {
-    Step::Next(match trouble {
-        NoAnswer::Untrusted(_) => trouble,
-        trouble => NoAnswer::NotSent(trouble.into()),
-    })
+    Step::Next(trouble.before_the_call())
 }
 
 fn not_asked(step: Step) -> Step {
@@ -467,33 +507,4 @@ fn not_asked(step: Step) -> Step {
 
 fn misuse(text: impl Into<std::borrow::Cow<'static, str>>) -> Fault {
     Fault::new(FaultKind::Misuse, text)
-}
-
-/// What went wrong at which host.
-#[derive(Default)]
-struct Troubles {
-    text: String,
-    cause: Option<NoAnswer>,
-}
-
-impl Troubles {
-    fn add(&mut self, host: &Host, trouble: NoAnswer) {
-        self.note(host, &trouble.to_string());
-        self.cause = Some(trouble);
-    }
-
-    fn note(&mut self, host: &Host, what: &str) {
-        let sign = if self.text.is_empty() { ": " } else { "; " };
-        // Writing into a text does not fail.
-        let _ = write!(self.text, "{sign}{host}: {what}");
-    }
-
-    fn into_fault(self) -> Fault {
-        let message = format!("no core did what it was asked{}", self.text);
-        let fault = Fault::new(FaultKind::Unavailable, message);
-        match self.cause {
-            Some(cause) => fault.with_source(cause),
-            None => fault,
-        }
-    }
 }

@@ -47,6 +47,28 @@ impl Versions {
             .into_iter()
             .find(|spoken| self.versions.iter().any(|offered| offered == spoken.name))
     }
+
+    /// The offered versions, for an error: numbers only, and not too many.
+    pub(crate) fn offered(&self) -> String {
+        let is_version = |text: &&String| {
+            text.len() <= 8
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || byte == b'.')
+        };
+        let offered: Vec<_> = self
+            .versions
+            .iter()
+            .filter(is_version)
+            .take(40)
+            .cloned()
+            .collect();
+        if offered.is_empty() {
+            "none".to_owned()
+        } else {
+            offered.join(", ")
+        }
+    }
 }
 
 /// How a host is spoken to.

@@ -43,7 +43,37 @@ pub(crate) enum NoHost {
     Userinfo,
     #[error("has a query in its URL")]
     Query,
+    #[error("has an app in its URL")]
+    App,
+    #[error("has an endpoint of the core in its URL")]
+    Endpoint,
 }
+
+impl NoHost {
+    pub(crate) fn fix(self) -> &'static str {
+        match self {
+            Self::App => {
+                "leave `/appid-..` out of the URL, and name the app with `RemoteCore::app_id`"
+            }
+            Self::Endpoint => {
+                "end the URL with the host, or with the `base_path` of the core, as in \"http://core:3567\""
+            }
+            Self::Userinfo => {
+                "leave it out; the secret of a core is one of its `api_keys`, given to `RemoteCore::api_key`"
+            }
+            _ => "name the core as in \"http://core:3567\" or \"https://core.example.com/base\"",
+        }
+    }
+}
+
+/// First segments of the core's own paths.
+const ENDPOINTS: [&str; 5] = [
+    "recipe",
+    "apiversion",
+    "hello",
+    ".well-known",
+    "supersession",
+];
 
 impl Host {
     pub(crate) fn parse(url: &str, app: &AppId) -> Result<Self, NoHost> {
@@ -62,6 +92,12 @@ impl Host {
             return Err(NoHost::Query);
         }
         let base = path.path().trim_end_matches('/');
+        if base.split('/').any(|segment| segment.starts_with("appid-")) {
+            return Err(NoHost::App);
+        }
+        if base.split('/').any(|segment| ENDPOINTS.contains(&segment)) {
+            return Err(NoHost::Endpoint);
+        }
         let prefix = if app.as_str() == wire::DEFAULT_APP_ID {
             base.to_owned()
         } else {
@@ -196,6 +232,9 @@ mod tests {
             ("ftp://core", NoHost::Scheme),
             ("http://user:password@core", NoHost::Userinfo),
             ("http://core?key=1", NoHost::Query),
+            ("http://core/appid-a1", NoHost::App),
+            ("http://core/base/recipe/session", NoHost::Endpoint),
+            ("http://core/hello", NoHost::Endpoint),
         ] {
             assert_eq!(host(bad).err(), Some(why), "{bad}");
         }

@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
 use crate::tls::{self, Trust};
+use crate::trouble::NoAnswer;
 
 /// Maximum size of an answer. This is far more than all handles of a user, or a key set.
 const LONGEST_ANSWER: usize = 16 << 20;
@@ -32,27 +33,6 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-}
-
-type Cause = Box<dyn Error + Send + Sync>;
-
-/// The reason for a missing answer. It determines if the request may be retried on another host.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NoAnswer {
-    /// The request cannot have arrived.
-    #[error("no connection could be made")]
-    NotSent(#[source] Cause),
-    /// The request cannot have arrived.
-    #[error(
-        "its certificate is not trusted. Fix: give the authority's to `RemoteCore::root_certificates`, or install it in the system, and name the host as the certificate does"
-    )]
-    Untrusted(#[source] Cause),
-    /// The request may have arrived.
-    #[error("the connection was lost")]
-    Lost(#[source] Cause),
-    /// The request may have arrived.
-    #[error("no answer came in time")]
-    Late,
 }
 
 impl HttpClient {
@@ -84,6 +64,8 @@ impl HttpClient {
                     NoAnswer::Untrusted(error.into())
                 } else if error.is_connect() {
                     NoAnswer::NotSent(error.into())
+                } else if tls::chain(&error).any(is_not_http) {
+                    NoAnswer::NotHttp(error.into())
                 } else {
                     NoAnswer::Lost(error.into())
                 }
@@ -100,6 +82,12 @@ impl HttpClient {
             .await
             .unwrap_or(Err(NoAnswer::Late))
     }
+}
+
+fn is_not_http(error: &(dyn Error + 'static)) -> bool {
+    error
+        .downcast_ref::<hyper::Error>()
+        .is_some_and(hyper::Error::is_parse)
 }
 
 impl Answer {

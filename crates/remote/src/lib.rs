@@ -39,6 +39,16 @@
 //! be made, or the core put us off with 429. A verdict needs an answer: where there is none, requests
 //! fail with 503, and never with 401.
 //!
+//! A host that answers 429 is asked again up to five times in one call, after pauses of 10, 260, 510,
+//! 760 and 1,010 ms ([`RemoteCoreBuilder::retry_step`]) as SuperTokens' own SDKs make them, or after
+//! what its `retry-after` asks for, up to a second. Our own server and SuperTokens' core never answer
+//! 429; hosted cores and proxies do.
+//!
+//! Every error names its fix: an address without a core, a wrong scheme, an unknown host, a refused API
+//! key, versions that do not meet, a page in place of an answer. What can be seen in the configuration
+//! is a problem at [`RemoteCoreBuilder::build`]; [`RemoteCore::check`] asks all hosts for the rest, for
+//! applications that prefer to fail at their start.
+//!
 //! Tokens are verified while the core is away, with the keys that are known.
 //!
 //! # TLS
@@ -76,8 +86,10 @@ mod documents;
 mod hosts;
 mod http_client;
 mod keys;
+mod pauses;
 mod shapes;
 mod tls;
+mod trouble;
 mod verbs;
 
 use std::fmt;
@@ -86,6 +98,7 @@ use std::sync::Arc;
 pub use builder::RemoteCoreBuilder;
 
 use calls::Core;
+use supersession::Fault;
 
 /// A core across the network. Give it to [`Sessions::over`](supersession::Sessions::over); see the
 /// [crate's documentation](crate). Cheap to clone.
@@ -99,6 +112,17 @@ impl RemoteCore {
     /// it has one.
     pub fn at(url: impl Into<String>) -> RemoteCoreBuilder {
         RemoteCoreBuilder::new(url.into())
+    }
+
+    /// Asks every host which versions it speaks, with the API key. An application can call it at its
+    /// start, to learn of a wrong address, key or version before the first request does.
+    ///
+    /// # Errors
+    /// The problem of the first host that has one, with its fix.
+    pub async fn check(&self) -> Result<(), Fault> {
+        self.core
+            .run(|core| async move { core.check_hosts().await })
+            .await
     }
 }
 

@@ -42,19 +42,27 @@ pub(crate) fn config(trust: Trust) -> io::Result<ClientConfig> {
 
 /// Returns `true` if a connection failed because of the host's certificate.
 pub(crate) fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
-            return true;
-        }
+    chain(error).any(|error| {
+        matches!(
+            error.downcast_ref(),
+            Some(rustls::Error::InvalidCertificate(_))
+        )
+    })
+}
+
+/// An error and its sources.
+pub(crate) fn chain<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
+        let error: &'a (dyn Error + 'static) = *error;
         // `io::Error::source` skips the error that it wraps, so that error is read with `get_ref`.
         let inner = error
             .downcast_ref::<io::Error>()
-            .and_then(|error| error.get_ref());
-        next = match inner {
-            Some(inner) => Some(inner),
+            .and_then(io::Error::get_ref);
+        match inner {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
             None => error.source(),
-        };
-    }
-    false
+        }
+    })
 }

@@ -76,9 +76,14 @@ async fn hosts_and_keys_are_checked_and_never_printed() {
     for span in [Duration::from_nanos(1), Duration::MAX] {
         let builder = RemoteCore::at("http://core")
             .timeout(span)
-            .connect_timeout(span);
+            .connect_timeout(span)
+            .retry_step(span);
         let text = builder.build().await.unwrap_err().to_string();
-        for setting in ["RemoteCore::timeout", "RemoteCore::connect_timeout"] {
+        for setting in [
+            "RemoteCore::timeout",
+            "RemoteCore::connect_timeout",
+            "RemoteCore::retry_step",
+        ] {
             assert!(text.contains(setting), "{text}");
         }
     }
@@ -98,4 +103,16 @@ async fn hosts_and_keys_are_checked_and_never_printed() {
 fn a_runtime_is_asked_for_by_name() {
     let error = pollster::block_on(RemoteCore::at("http://core").build()).unwrap_err();
     assert!(error.to_string().contains("tokio"), "{error}");
+}
+
+#[tokio::test]
+async fn a_url_that_is_more_than_a_host_names_what_to_leave_out() {
+    for (url, fix) in [
+        ("http://core/appid-a1", "RemoteCore::app_id"),
+        ("http://core/recipe/session", "base_path"),
+        ("ftp://core", "http://core:3567"),
+    ] {
+        let error = RemoteCore::at(url).build().await.unwrap_err();
+        assert!(problems(error)[0].1.contains(fix), "{url}");
+    }
 }

@@ -150,27 +150,57 @@ async fn without_any_core_there_is_trouble_and_no_verdict() {
     );
 }
 
+/// As long as the SDKs of SuperTokens ask it; `pauses.rs` has the pauses.
 #[tokio::test]
-async fn a_core_may_put_us_off_once() {
+async fn a_core_that_answers_429_is_asked_up_to_five_times_more() {
     let mint = Mint::new(SystemClock).await;
     let tokens = mint.tokens().await;
-    let calls = AtomicUsize::new(0);
-    let busy = Fake::start(move |_| match calls.fetch_add(1, Ordering::Relaxed) {
-        0 => Reply::Headers(429, Vec::new(), vec![("retry-after", "0".to_owned())]),
-        _ => tokens.clone(),
+    for (busy_answers, calls) in [(1, 2), (5, 6), (6, 6)] {
+        let (counter, tokens) = (AtomicUsize::new(0), tokens.clone());
+        let busy = Fake::start(move |_| {
+            if counter.fetch_add(1, Ordering::Relaxed) < busy_answers {
+                Reply::text(429, "slower")
+            } else {
+                tokens.clone()
+            }
+        })
+        .await;
+        let quickly = Duration::from_millis(1);
+        let sessions = over_with(&[&busy], |core| core.retry_step(quickly)).await;
+        let refreshed = refresh(&sessions).await;
+        assert_eq!(busy.count("POST", REFRESH), calls);
+        if busy_answers < calls {
+            refreshed.unwrap();
+        } else {
+            let error = refreshed.unwrap_err();
+            assert_eq!(kind(&error), FaultKind::Unavailable);
+            assert!(error.to_string().contains("rate limit"), "{error}");
+        }
+    }
+}
+
+/// Also where it is asked what it speaks, and the other hosts are asked meanwhile.
+#[tokio::test]
+async fn each_host_that_answers_429_has_tries_of_its_own() {
+    let counter = AtomicUsize::new(0);
+    let busy = Fake::start_bare(move |seen| {
+        if counter.fetch_add(1, Ordering::Relaxed) < 3 {
+            Reply::text(429, "slower")
+        } else {
+            crate::fake::about_itself(seen, "5.6").unwrap_or_else(|| information("h", &json!({})))
+        }
     })
     .await;
-    let sessions = over(&[&busy]).await;
-    assert!(refresh(&sessions).await.is_ok());
-    assert_eq!(busy.count("POST", REFRESH), 2);
+    let quickly = Duration::from_millis(1);
+    let sessions = over_with(&[&busy], |core| core.retry_step(quickly)).await;
+    assert!(sessions.information("h").await.unwrap().is_some());
+    assert_eq!(busy.count("GET", "/apiversion"), 4);
 
     let busier = Fake::start(|_| Reply::text(429, "slower")).await;
-    let sessions = over(&[&busier]).await;
-    assert_eq!(
-        kind(&refresh(&sessions).await.unwrap_err()),
-        FaultKind::Unavailable
-    );
-    assert_eq!(busier.count("POST", REFRESH), 2);
+    let good = Fake::start(|_| information("h", &json!({}))).await;
+    let sessions = over_with(&[&busier, &good], |core| core.retry_step(quickly)).await;
+    assert!(sessions.information("h").await.unwrap().is_some());
+    assert_eq!(busier.count("GET", "/recipe/session"), 1);
 }
 
 #[tokio::test]
@@ -186,6 +216,7 @@ async fn what_the_core_refuses_names_the_fix() {
         let error = over(&[&core]).await.information("h").await.unwrap_err();
         assert_eq!(kind(&error), FaultKind::Misuse, "{status}");
         assert!(error.to_string().contains(fix), "{status}: {error}");
+        assert!(error.to_string().contains(&core.url()), "{status}: {error}");
     }
     let text = "AppId or tenantId not found => Tenant with the following";
     let core = Fake::start_bare(move |_| Reply::text(400, text)).await;
@@ -233,6 +264,7 @@ async fn the_version_is_the_newest_common_one_and_found_out_once_and_again_when_
     let error = over(&[&old]).await.information("h").await.unwrap_err();
     assert_eq!(kind(&error), FaultKind::Misuse);
     assert!(error.to_string().contains("upgrade the core"), "{error}");
+    assert!(error.to_string().contains("only 2.21, 2.20"), "{error}");
 }
 
 /// SuperTokens' core has no more than `/hello`; ours checks that it can write.
@@ -255,4 +287,71 @@ async fn readiness_is_the_cores() {
     store.plan(fault);
     let error = sessions.check_ready().await.unwrap_err();
     assert_eq!(kind(&error), FaultKind::Unavailable);
+}
+
+/// Whether it is asked for at the start or found out by a request.
+#[tokio::test]
+async fn an_address_without_a_core_is_named_with_its_fix() {
+    let page = Fake::start_bare(|_| Reply::Bytes(200, b"<!doctype html>".to_vec())).await;
+    let other = Fake::start_bare(|_| Reply::Json(json!({ "hello": 1 }))).await;
+    let (tls_port, _task) = no_http().await;
+    for (url, fix) in [
+        (deserted().await, "start the core"),
+        (page.url(), "an HTML page"),
+        (other.url(), "not one of a SuperTokens core"),
+        (other.url().replace("http:", "https:"), "`http://`"),
+        (tls_port, "`https://`"),
+        (
+            "http://no-such-host.invalid:3567".to_owned(),
+            "name in the URL",
+        ),
+    ] {
+        let core = RemoteCore::at(&url).build().await.unwrap();
+        let fault = core.check().await.unwrap_err();
+        assert_eq!(fault.kind(), FaultKind::Unavailable);
+        assert!(fault.to_string().contains(fix), "{url}: {fault}");
+        let builder = crate::fake::configured(supersession::Sessions::over(core));
+        let sessions = builder.build().await.unwrap();
+        let error = refresh(&sessions).await.unwrap_err();
+        assert!(error.to_string().contains(fix), "{url}: {error}");
+    }
+}
+
+/// A host that answers with something that is not HTTP, as a TLS port does.
+async fn no_http() -> (String, tokio::task::JoinHandle<()>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let task = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 1_024]).await;
+            // An alert of TLS.
+            let _ = stream.write_all(&[21, 3, 3, 0, 2, 2, 10]).await;
+        }
+    });
+    (url, task)
+}
+
+/// SuperTokens' core tells its versions to everybody, so the key is tried with the next call.
+#[tokio::test]
+async fn a_wrong_key_is_named_before_a_core_is_taken_for_one_without_atomic_merges() {
+    let core = Fake::start_bare(|seen| {
+        if seen.path == supersession::wire::DOCUMENT_PATH {
+            Reply::text(401, "Invalid API key")
+        } else {
+            crate::fake::about_itself(seen, "5.6").unwrap()
+        }
+    })
+    .await;
+    let without = RemoteCore::at(core.url()).build().await.unwrap();
+    let fault = without.check().await.unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::Misuse);
+    assert!(fault.to_string().contains("none is configured"), "{fault}");
+    let builder = RemoteCore::at(core.url()).api_key("wrong");
+    let error = builder
+        .require_atomic_writes(true)
+        .build()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("refuses the API key"), "{error}");
 }
