@@ -107,6 +107,37 @@
 //! while the store is open. Restore by putting the copy in place while no process has the database
 //! open, and by removing a `-wal` and a `-shm` file that lie beside it.
 //!
+//! # Beside other crates that use SQLite
+//! A program links one SQLite. Cargo refuses two versions of `libsqlite3-sys` with "failed to
+//! select a version for `libsqlite3-sys`" and "only one package in the dependency graph may specify
+//! this links value". This crate accepts `rusqlite` 0.32 to 0.43, so that Cargo finds a version
+//! beside sqlx 0.8 and 0.9, SeaORM 1.1, Diesel 2.3 and others that pin one; each minor version is
+//! tested. If Cargo refuses all the same:
+//!
+//! * With a lock file, run `cargo update -p rusqlite -p libsqlite3-sys`, or choose the version by
+//!   `cargo update -p rusqlite --precise 0.39.0`. `cargo tree -i libsqlite3-sys` names the crates
+//!   that link SQLite.
+//! * Many crates link SQLite only behind a feature. sqlx 0.8 and 0.9 do so even for PostgreSQL with
+//!   `macros` or `migrate`.
+//! * If another crate pins a version outside of the range, keep sessions in another store, or run
+//!   `supersession-server` as a process of its own.
+//!
+//! | `rusqlite` | chosen beside |
+//! | --- | --- |
+//! | 0.32 | sqlx 0.8, sea-orm 1.1, loco-rs 0.16, tower-sessions-sqlx-store 0.15, apalis-sql 0.7 |
+//! | 0.39 | sqlx 0.9 |
+//! | 0.40 | diesel 2.3 |
+//! | 0.43 | nothing else, or rusqlite 0.43 |
+//!
+//! The feature `bundled`, on by default, compiles SQLite in. Without default features the program
+//! links the SQLite of the system (3.35 or later), unless another crate of it compiles one in.
+//!
+//! Before version 3.51.3, SQLite has [a rare bug](https://sqlite.org/wal.html#walresetbug) that can
+//! corrupt a database while one connection checkpoints and another one writes. With such a version,
+//! which is what `rusqlite` before 0.39 compiles in, the writer checkpoints by itself, so that the
+//! connections of one store never do both at once; one commit in several hundred takes longer. Let
+//! no second process write to the file then.
+//!
 //! # Schema
 //! Tables and columns have the names that SuperTokens gives them. The version is in `PRAGMA
 //! user_version`; migrations run on opening, in one transaction, also when several processes open
@@ -120,6 +151,7 @@
 //! what was read makes no sense.
 
 mod checkpoint;
+#[cfg(not(other_rusqlite))]
 #[cfg(test)]
 mod costs;
 mod error;

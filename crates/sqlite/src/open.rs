@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use crate::checkpoint::{self, Checkpointer};
 use crate::error::{OpenError, OpenErrorKind};
@@ -64,7 +64,7 @@ struct File<'a> {
 impl File<'_> {
     fn open(&self) -> Result<SqliteStore, OpenError> {
         let path = self.create()?;
-        let mut writer = self.connect_writer(&path)?;
+        let writer = self.connect_writer(&path)?;
         let own = self.connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let patience = [Duration::ZERO, self.options.busy_timeout];
         let [in_place, on_threads] = patience.map(|patience| {
@@ -73,7 +73,7 @@ impl File<'_> {
         });
         let (in_place, on_threads) = (in_place?, on_threads?);
 
-        let checkpointer = Checkpointer::start(&mut writer, own, self.options.busy_timeout)
+        let checkpointer = Checkpointer::start(&writer, own)
             .map_err(|error| self.error(OpenErrorKind::Internal).with_source(error))?;
         let writer = Writer::new(writer, Some(checkpointer));
         let writer = start_writer(writer).map_err(|error| self.io(error))?;
@@ -113,7 +113,7 @@ impl File<'_> {
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection =
             Connection::open_with_flags(path, flags).map_err(|error| self.sqlite(error))?;
-        #[cfg(test)]
+        #[cfg(all(test, not(other_rusqlite)))]
         let connection = crate::costs::watched(connection, path);
         configure(&connection, self.options).map_err(|error| self.sqlite(error))?;
         Ok(connection)
@@ -123,7 +123,7 @@ impl File<'_> {
         let mut connection = self.connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // SQLite opens what cannot be written for reading.
         if connection
-            .is_readonly("main")
+            .is_readonly(MAIN_DB)
             .map_err(|error| self.sqlite(error))?
         {
             return Err(self.error(OpenErrorKind::NotWritable));
@@ -195,8 +195,8 @@ fn configure(connection: &Connection, options: &SqliteOptions) -> rusqlite::Resu
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "memory")?;
-    // See `checkpoint`: a thread of its own does this.
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+    // `Checkpointer` decides when.
+    checkpoint::set_cap(connection, 0)?;
     connection.pragma_update_and_check(
         None,
         "journal_size_limit",

@@ -1,3 +1,5 @@
+// Counts statements, as `costs` does.
+#[cfg(not(other_rusqlite))]
 mod folding;
 mod one_by_one;
 
