@@ -8,11 +8,13 @@ use tokio::sync::Mutex;
 
 use crate::authority::Authority;
 use crate::clock::Clock;
-use crate::error::{Fault, FaultKind, SessionError};
+use crate::error::{Fault, FaultKind, PayloadTooLarge, SessionError};
 use crate::ids::{SessionHandle, UserId};
 use crate::json::JsonObject;
+use crate::limits::MAX_DOCUMENT_BYTES;
 use crate::store::{DocumentWrite, SessionDocument, WriteOutcome};
 use crate::token::access;
+use crate::transfer::size;
 use crate::wire;
 
 /// Which document is meant.
@@ -84,12 +86,26 @@ impl Documents<'_> {
         })
     }
 
+    /// As [`Self::read`], for a document that is read by the application or written again.
+    async fn read_checked(&self, target: &Target) -> Result<Option<JsonObject>, SessionError> {
+        let document = self.read(target).await?;
+        if let Some(Err(error)) = document.as_ref().map(JsonObject::check_limits) {
+            return Err(Fault::internal(format!(
+                "{} was stored before there were limits: overwrite it, or merge null into its largest member",
+                name_of(target)
+            ))
+            .with_source(error)
+            .into());
+        }
+        Ok(document)
+    }
+
     /// The document read into `T`; None if the session is gone.
     pub(crate) async fn read_as<T: DeserializeOwned>(
         &self,
         target: &Target,
     ) -> Result<Option<T>, SessionError> {
-        let document = self.read(target).await?;
+        let document = self.read_checked(target).await?;
         document
             .map(|document| {
                 document
@@ -142,10 +158,37 @@ impl Documents<'_> {
         patch: &T,
     ) -> Result<Option<JsonObject>, SessionError> {
         let patch = object(patch)?;
-        refuse_protected(target, &patch)?;
         match self.write(target, DocumentWrite::Merge(patch)).await? {
-            Some(WriteOutcome::Written(document)) => Ok(Some(document)),
-            _ => Ok(None),
+            None | Some(WriteOutcome::Gone) => Ok(None),
+            Some(WriteOutcome::Written(document)) => Ok(Some(document.readable())),
+            Some(WriteOutcome::Conflict(_)) => Err(too_long()),
+        }
+    }
+
+    /// As [`Self::merge`], for the payload of a session.
+    pub(crate) async fn merge_payload<T: Serialize + ?Sized>(
+        &self,
+        handle: &SessionHandle,
+        patch: &T,
+        limit: usize,
+    ) -> Result<Option<JsonObject>, SessionError> {
+        let target = Target::Payload(handle.clone());
+        let patch = object(patch)?;
+        refuse_protected(&target, &patch)?;
+        let write = DocumentWrite::MergeWithin {
+            patch: patch.clone(),
+            max_bytes: limit,
+        };
+        match self.write(&target, write).await? {
+            None | Some(WriteOutcome::Gone) => Ok(None),
+            Some(WriteOutcome::Written(document)) => {
+                size::warn_if_large(handle, &document, limit);
+                Ok(Some(document.readable()))
+            }
+            Some(WriteOutcome::Conflict(stored)) => {
+                let bytes = stored.merged_with(&patch).as_str().len();
+                Err(PayloadTooLarge { bytes, limit }.into())
+            }
         }
     }
 
@@ -153,10 +196,11 @@ impl Documents<'_> {
     /// otherwise again.
     ///
     /// Only the members that `change` changed are written, so members that `T` does not know are
-    /// kept.
+    /// kept. `limit` is the length of the longest result.
     pub(crate) async fn modify<T, R, F>(
         &self,
         target: &Target,
+        limit: usize,
         mut change: F,
     ) -> Result<Option<R>, SessionError>
     where
@@ -164,7 +208,7 @@ impl Documents<'_> {
         F: FnMut(&mut T) -> R,
     {
         let _turn = self.queues.of(target).lock().await;
-        let Some(mut stored) = self.read(target).await? else {
+        let Some(mut stored) = self.read_checked(target).await? else {
             return Ok(None);
         };
         for _ in 0..MAX_ATTEMPTS {
@@ -178,8 +222,16 @@ impl Documents<'_> {
             let result = change(&mut value);
             let patch = JsonObject::patch_between(&before, &object(&value)?);
             refuse_protected(target, &patch)?;
+            let replacement = stored.merged_replacing(&patch, &object(&value)?);
+            let bytes = replacement.as_str().len();
+            if bytes > limit && bytes > stored.as_str().len() {
+                return Err(match target {
+                    Target::Payload(_) => PayloadTooLarge { bytes, limit }.into(),
+                    Target::SessionData(_) | Target::Metadata(_) => too_long(),
+                });
+            }
             let write = DocumentWrite::CompareAndSwap {
-                replacement: stored.merged_replacing(&patch, &object(&value)?),
+                replacement,
                 expected: stored,
             };
             match self.write(target, write).await? {
@@ -220,12 +272,23 @@ pub(crate) fn refuse_protected(target: &Target, patch: &JsonObject) -> Result<()
     Ok(())
 }
 
-pub(crate) fn shape_fault(target: &Target, error: &serde_json::Error) -> SessionError {
-    let document = match target {
+/// A merge would make a document longer than the limit.
+fn too_long() -> SessionError {
+    SessionError::bad_input(format!(
+        "the document would be longer than {MAX_DOCUMENT_BYTES} bytes"
+    ))
+}
+
+fn name_of(target: &Target) -> String {
+    match target {
         Target::SessionData(handle) => format!("the session data of {handle}"),
         Target::Payload(handle) => format!("the access token payload of {handle}"),
         Target::Metadata(user) => format!("the metadata of user {user}"),
-    };
+    }
+}
+
+pub(crate) fn shape_fault(target: &Target, error: &serde_json::Error) -> SessionError {
+    let document = name_of(target);
     // The category only: the message of the parser may quote the document.
     Fault::internal(format!(
         "{document} does not have the shape that the application asks for ({:?} error at column {})",

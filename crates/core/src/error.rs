@@ -45,12 +45,29 @@ pub enum SessionError {
         "The request contains multiple session cookies. This may happen if you've changed the 'cookie_domain' setting in your configuration. To clear tokens from the previous domain, set 'older_cookie_domain' in your config."
     )]
     DuplicateSessionCookies,
+    /// 400: the access token payload is too large to be delivered; nothing is stored.
+    #[error(transparent)]
+    PayloadTooLarge(#[from] PayloadTooLarge),
     /// 400: the caller's input cannot be used. The text is shown to the client.
     #[error("bad input: {0}")]
     BadInput(Cow<'static, str>),
     /// 503 or 500: not the client's doing.
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+/// The access token payload is too large to be delivered: browsers drop cookies of more than 4,096
+/// bytes, and servers and proxies refuse header fields of more than 8 KB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the access token payload is too large: {bytes} bytes, of which the tokens of this session can carry {limit}. Fix: keep long values, such as lists of groups, in the session data"
+)]
+#[non_exhaustive]
+pub struct PayloadTooLarge {
+    /// Length of the payload as JSON, in bytes, without the token's own claims.
+    pub bytes: usize,
+    /// Longest payload that can be delivered.
+    pub limit: usize,
 }
 
 /// The circumstances of a 401 `unauthorised`.
@@ -151,6 +168,18 @@ impl SessionError {
         Self::TryRefreshToken(reason.into())
     }
 
+    /// An error that the client did not cause, although its variant says so.
+    pub(crate) fn blaming_application(self) -> Self {
+        match self {
+            Self::PayloadTooLarge(error) => {
+                Fault::misuse("the claims of a session make its payload too large")
+                    .with_source(error)
+                    .into()
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn bad_input(text: impl Into<Cow<'static, str>>) -> Self {
         Self::BadInput(text.into())
     }
@@ -165,6 +194,7 @@ impl SessionError {
             | Self::InvalidClaims(_)
             | Self::ClearDuplicateSessionCookies
             | Self::DuplicateSessionCookies
+            | Self::PayloadTooLarge(_)
             | Self::BadInput(_)
             | Self::Fault(_) => false,
         }
@@ -221,6 +251,13 @@ impl Fault {
 
     pub(crate) fn misuse(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(FaultKind::Misuse, message)
+    }
+
+    /// The access token of a session is too long for what carries it.
+    pub(crate) fn undeliverable(handle: &SessionHandle, bytes: usize, limit: usize) -> Self {
+        Self::misuse(format!(
+            "the access token of session {handle} has {bytes} bytes, of which its cookie or header can carry {limit}. Fix: shorten the payload with `merge_into_access_token_payload`, and keep long values in the session data"
+        ))
     }
 
     pub(crate) fn internal(message: impl Into<Cow<'static, str>>) -> Self {

@@ -13,7 +13,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::limits::{self, Excess};
+
 /// A JSON object, shared and immutable; cloning is cheap.
+///
+/// At most [`MAX_JSON_DEPTH`](crate::MAX_JSON_DEPTH) levels deep and
+/// [`MAX_DOCUMENT_BYTES`](crate::MAX_DOCUMENT_BYTES) long, so that whoever can make one can also
+/// read it and put it into other JSON.
 ///
 /// # Examples
 /// ```
@@ -30,7 +36,7 @@ pub struct JsonObject(Arc<str>);
 
 type Members<'a> = IndexMap<Cow<'a, str>, &'a RawValue>;
 
-/// The value is not a JSON object.
+/// The value is not a JSON object, or it exceeds a limit.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct JsonObjectError(#[from] Problem);
@@ -41,6 +47,22 @@ enum Problem {
     NotAnObject,
     #[error("not valid JSON")]
     Json(#[source] serde_json::Error),
+    #[error("the JSON is {0}. Fix: store less, or a flatter value")]
+    Excess(Excess),
+}
+
+impl JsonObjectError {
+    /// Returns `true` if the value is a JSON object that is nested too deep or too long.
+    #[must_use]
+    pub fn exceeds_limits(&self) -> bool {
+        matches!(self.0, Problem::Excess(_))
+    }
+}
+
+impl From<Excess> for JsonObjectError {
+    fn from(excess: Excess) -> Self {
+        Self(Problem::Excess(excess))
+    }
 }
 
 impl JsonObject {
@@ -59,14 +81,46 @@ impl JsonObject {
     /// becomes the empty object.
     ///
     /// # Errors
-    /// When `value` becomes anything but an object, or cannot be serialized (a map with keys other
-    /// than strings).
+    /// When `value` becomes anything but an object, exceeds a limit, or cannot be serialized (a map
+    /// with keys other than strings).
     pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, JsonObjectError> {
         let text = serde_json::to_string(value).map_err(Problem::Json)?;
         match text.as_bytes().first() {
-            Some(b'{') => Ok(Self(text.into())),
+            Some(b'{') => {
+                limits::check(&text)?;
+                Ok(Self(text.into()))
+            }
             _ if text == "null" => Ok(Self::empty()),
             _ => Err(Problem::NotAnObject.into()),
+        }
+    }
+
+    /// Reads the text of a document from a store. In contrast to [`FromStr`], nothing is checked but
+    /// that it is an object: a document from before there were limits must not make its session
+    /// unreadable.
+    ///
+    /// # Errors
+    /// When the text is not a JSON object.
+    pub fn from_stored(text: &str) -> Result<Self, JsonObjectError> {
+        let raw: &RawValue = serde_json::from_str(text).map_err(Problem::Json)?;
+        if !raw.get().starts_with('{') {
+            return Err(Problem::NotAnObject.into());
+        }
+        Ok(Self(raw.get().into()))
+    }
+
+    /// Checks the limits for a document that came from a store.
+    pub(crate) fn check_limits(&self) -> Result<(), JsonObjectError> {
+        Ok(limits::check(&self.0)?)
+    }
+
+    /// The document without members that are nested too deep, which no entrance accepts. For what
+    /// is given to handlers.
+    pub(crate) fn readable(self) -> Self {
+        if limits::is_too_deep(&self.0) {
+            self.filtered(|_, value| !limits::is_member_too_deep(value))
+        } else {
+            self
         }
     }
 
@@ -146,7 +200,7 @@ impl JsonObject {
     /// The document with one member set.
     ///
     /// # Errors
-    /// When `value` cannot be serialized.
+    /// When `value` cannot be serialized, or the document would exceed a limit.
     pub fn with<T: Serialize + ?Sized>(
         &self,
         key: &str,
@@ -156,7 +210,9 @@ impl JsonObject {
         let mut members = self.members();
         members.shift_remove(key);
         members.insert(Cow::Borrowed(key), &value);
-        Ok(Self::from_members(&members))
+        let document = Self::from_members(&members);
+        limits::check(&document.0)?;
+        Ok(document)
     }
 
     /// Whether both hold the same JSON, whatever the order of members and the white space.
@@ -235,11 +291,9 @@ impl FromStr for JsonObject {
     type Err = JsonObjectError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let raw: &RawValue = serde_json::from_str(text).map_err(Problem::Json)?;
-        if !raw.get().starts_with('{') {
-            return Err(Problem::NotAnObject.into());
-        }
-        Ok(Self(raw.get().into()))
+        let object = Self::from_stored(text)?;
+        object.check_limits()?;
+        Ok(object)
     }
 }
 
@@ -343,11 +397,57 @@ mod tests {
         );
     }
 
+    fn deep(levels: usize) -> String {
+        format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels))
+    }
+
     #[test]
-    fn deep_nesting_neither_panics_nor_overflows() {
-        let deep = format!("{{\"a\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
-        if let Ok(object) = deep.parse::<JsonObject>() {
-            assert!(object.deserialize::<serde_json::Value>().is_err());
+    fn what_can_be_made_can_be_read_and_wrapped() {
+        let deepest = object(&deep(99));
+        assert!(deepest.get("a").is_some());
+        let wrapped = json!({ "p": deepest, "list": [deepest] });
+        assert!(wrapped["p"]["a"].is_array());
+        assert!(JsonObject::from_serialize(&deepest).is_ok());
+
+        for levels in [100, 127, 200_000] {
+            let text = deep(levels);
+            let error = text.parse::<JsonObject>().unwrap_err();
+            assert!(error.exceeds_limits(), "{error}");
+            assert!(error.to_string().contains("100 levels"), "{error}");
+            let raw: &RawValue = serde_json::from_str(&text).unwrap();
+            assert!(
+                JsonObject::from_serialize(raw)
+                    .unwrap_err()
+                    .exceeds_limits()
+            );
+            assert!(serde_json::from_str::<JsonObject>(&text).is_err());
         }
+        let value: serde_json::Value = serde_json::from_str(&deep(100)).unwrap();
+        let error = JsonObject::empty().with("a", &value["a"]).unwrap_err();
+        assert!(error.exceeds_limits());
+        let long = "x".repeat(crate::MAX_DOCUMENT_BYTES);
+        assert!(
+            JsonObject::empty()
+                .with("a", &long)
+                .unwrap_err()
+                .exceeds_limits()
+        );
+    }
+
+    #[test]
+    fn a_stored_document_that_is_too_deep_neither_panics_nor_overflows() {
+        let text = format!(r#"{{"b":1,{}"#, &deep(200_000)[1..]);
+        let stored = JsonObject::from_stored(&text).unwrap();
+        assert!(stored.deserialize::<serde_json::Value>().is_err());
+        assert_eq!(stored.get("b"), Some(json!(1)));
+        assert!(stored.get_as::<serde_json::Value>("a").is_err());
+        assert!(stored.check_limits().is_err());
+        assert!(serde_json::to_value(&stored).is_err());
+        assert_eq!(
+            stored.merged_with(&object(r#"{"a":null}"#)),
+            object(r#"{"b":1}"#)
+        );
+        let readable = stored.readable();
+        assert_eq!(json!({ "p": readable }), json!({ "p": { "b": 1 } }));
     }
 }

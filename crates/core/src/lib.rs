@@ -85,6 +85,7 @@ pub mod http;
 mod ids;
 mod json;
 mod keys;
+mod limits;
 #[cfg(doctest)]
 mod must_not_compile;
 mod request;
@@ -104,11 +105,14 @@ pub use authority::SessionInformation;
 pub use clock::{Clock, SystemClock, UnixMillis, UnixSeconds};
 pub use config::{BuildError, ConfigProblem, SessionsBuilder};
 pub use entropy::{Entropy, EntropyError, SystemEntropy};
-pub use error::{Fault, FaultKind, ReuseClass, SessionError, TokenTheft, Unauthorised};
+pub use error::{
+    Fault, FaultKind, PayloadTooLarge, ReuseClass, SessionError, TokenTheft, Unauthorised,
+};
 pub use hooks::Hooks;
 pub use ids::{AppId, InvalidScopeId, MAX_USER_ID_LENGTH, SessionHandle, TenantId, UserId};
 pub use json::{JsonObject, JsonObjectError};
 pub use keys::{Jwk, JwkSet, SigningAlgorithm};
+pub use limits::{MAX_DOCUMENT_BYTES, MAX_JSON_DEPTH};
 pub use request::{
     Establishing, Guard, PendingVerification, RequestSessions, Route, Strictness, Verification,
     VerifyOptions,

@@ -13,6 +13,7 @@
 //! | `supersession.session.signed_out` | INFO | `handle`, `user_id` |
 //! | `supersession.request.rejected` | DEBUG | `kind`, `reason` |
 //! | `supersession.request.fault` | ERROR | `kind`, `error` (with all causes) |
+//! | `supersession.payload.large` | WARN | `handle`, `bytes`, `limit` |
 //! | `supersession.feed.lost` | WARN | |
 //! | `supersession.feed.restored` | INFO | |
 //! | `supersession.doctor.finding` | WARN | `subject`, `problem`, `fix` |
@@ -25,6 +26,7 @@ use crate::authority::IssuedSession;
 use crate::doctor::Finding;
 use crate::error::{Fault, SessionError, TokenTheft};
 use crate::hooks::SessionEvent;
+use crate::ids::SessionHandle;
 
 macro_rules! emit {
     ($level:ident, $name:literal, by $count:expr, { $($field:tt)* }) => {{
@@ -86,6 +88,13 @@ pub(crate) fn request_failed(error: &SessionError) {
         SessionError::TokenTheftDetected(_) => "token_theft_detected",
         SessionError::InvalidClaims(_) => "invalid_claims",
         SessionError::ClearDuplicateSessionCookies => "clear_duplicate_session_cookies",
+        // For the developer: the application puts too much into the payload.
+        SessionError::PayloadTooLarge(_) => {
+            emit!(ERROR, "supersession.request.fault", {
+                kind = "PayloadTooLarge", error = %error, "session fault"
+            });
+            return;
+        }
         SessionError::BadInput(_) => "bad_input",
     };
     emit!(DEBUG, "supersession.request.rejected", { kind, reason = %error, "request rejected" });
@@ -93,6 +102,14 @@ pub(crate) fn request_failed(error: &SessionError) {
 
 pub(crate) fn fault_met(fault: &Fault) {
     emit!(ERROR, "supersession.request.fault", { kind = ?fault.kind(), error = fault.report(), "session fault" });
+}
+
+/// A payload is close to the longest one that can be delivered.
+pub(crate) fn payload_large(handle: &SessionHandle, bytes: usize, limit: usize) {
+    emit!(WARN, "supersession.payload.large", {
+        %handle, bytes, limit,
+        "the access token payload is close to the longest that can be delivered; keep long values in the session data"
+    });
 }
 
 pub(crate) fn feed_lost() {

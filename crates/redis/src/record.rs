@@ -172,7 +172,7 @@ pub(crate) fn standing(head: &Head, values: &mut Values) -> Result<SessionStandi
 }
 
 pub(crate) fn document(text: &str, field: &'static str) -> Result<JsonObject, Fault> {
-    text.parse().map_err(|error| Fault::document(field, &error))
+    JsonObject::from_stored(text).map_err(|error| Fault::document(field, &error))
 }
 
 pub(crate) fn instant(text: &str, what: &'static str) -> Result<UnixMillis, Fault> {

@@ -56,13 +56,23 @@ struct DocumentCall<'a> {
     body: &'a JsonObject,
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<&'a JsonObject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_bytes: Option<usize>,
 }
 
 impl<'a> DocumentCall<'a> {
     fn new(write: &'a DocumentWrite) -> Self {
+        let mut max_bytes = None;
         let (write, body, expected) = match write {
             DocumentWrite::Overwrite(document) => ("overwrite", document, None),
             DocumentWrite::Merge(patch) => ("merge", patch, None),
+            DocumentWrite::MergeWithin {
+                patch,
+                max_bytes: most,
+            } => {
+                max_bytes = Some(*most);
+                ("merge", patch, None)
+            }
             DocumentWrite::CompareAndSwap {
                 expected,
                 replacement,
@@ -75,6 +85,7 @@ impl<'a> DocumentCall<'a> {
             write,
             body,
             expected,
+            max_bytes,
         }
     }
 }

@@ -89,8 +89,13 @@ impl<'a> Input<'a> {
         let Some(raw) = self.0.get(field) else {
             return Ok(None);
         };
-        let object = raw.get().parse().map_err(|_| invalid(field))?;
-        Ok(Some(object))
+        match raw.get().parse::<JsonObject>() {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.exceeds_limits() => Err(Refusal::bad_request(format!(
+                "Field name '{field}' is invalid in JSON input: {error}"
+            ))),
+            Err(_) => Err(invalid(field)),
+        }
     }
 
     /// A list of anything.

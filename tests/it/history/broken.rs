@@ -217,7 +217,10 @@ impl Store for Broken {
             }
             return self.look(key, document, write, now).await;
         }
-        let is_merge = matches!(write, DocumentWrite::Merge(_));
+        let is_merge = matches!(
+            write,
+            DocumentWrite::Merge(_) | DocumentWrite::MergeWithin { .. }
+        );
         let in_two_steps = match self.flaw {
             Flaw::MergesInTwoSteps => is_merge,
             Flaw::SwapsInTwoSteps => !is_merge,

@@ -201,6 +201,9 @@ pub struct RefreshRequest {
     pub use_anti_csrf: bool,
     /// The kind of key that signs from now on.
     pub key_kind: KeyKind,
+    /// Length of the longest access token that can be delivered. If the new one is longer, a refresh
+    /// fails, and changes nothing if the authority can tell before it has refreshed.
+    pub longest_access_token: Option<usize>,
 }
 
 /// An access token and what it says.
@@ -323,7 +326,9 @@ pub struct Selection {
     pub except: Option<SessionHandle>,
 }
 
-/// What is known of a session without a request (session specification, 8.1).
+/// What is known of a session without a request (session specification, 8.1). Members of the
+/// documents that exceed [`MAX_JSON_DEPTH`](crate::MAX_JSON_DEPTH), which other programs may have
+/// stored, are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionInformation {
@@ -349,6 +354,17 @@ pub struct SessionInformation {
 }
 
 impl SessionInformation {
+    /// Leaves out members that are nested too deep, which no entrance accepts.
+    pub(crate) fn readable(self) -> Self {
+        Self {
+            session_data: self.session_data.readable(),
+            custom_claims_in_access_token_payload: self
+                .custom_claims_in_access_token_payload
+                .readable(),
+            ..self
+        }
+    }
+
     /// What is known of a session of this user, whose login method and tenant are the default ones;
     /// the other members can be set.
     #[must_use]

@@ -144,6 +144,7 @@ impl SessionsBuilder {
             access_token_header: self.header_names.0,
             refresh_token_header: self.header_names.1,
             expose_access_token: self.expose_access_token,
+            max_access_token_bytes: self.max_access_token_bytes,
             // Without a word from the application it depends on the store, which is asked later.
             strictness: self.strictness.unwrap_or(Strictness::TokenOnly),
             ending_poll_interval: self.ending_poll_interval,

@@ -100,6 +100,14 @@ impl SessionsBuilder {
     }
 
     pub(super) fn check_sizes(&self, problems: &mut Problems) {
+        if let Some(bytes) = self.max_access_token_bytes {
+            problems.check_range(
+                "max_access_token_bytes",
+                &bytes,
+                &(1_000..=8_000),
+                "choose 1,000 to 8,000 bytes, or leave it out",
+            );
+        }
         problems.check_range(
             "signing_threads",
             &self.signing_threads,

@@ -54,6 +54,7 @@ pub(crate) struct Config {
     pub(crate) access_token_header: String,
     pub(crate) refresh_token_header: String,
     pub(crate) expose_access_token: bool,
+    pub(crate) max_access_token_bytes: Option<usize>,
     pub(crate) strictness: Strictness,
     pub(crate) ending_poll_interval: Duration,
     pub(crate) anti_csrf: Option<AntiCsrf>,

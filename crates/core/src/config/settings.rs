@@ -173,6 +173,16 @@ impl SessionsBuilder {
         self
     }
 
+    /// Length of the longest access token that may follow from a write without a request, such as
+    /// [`Sessions::merge_into_access_token_payload`](crate::Sessions::merge_into_access_token_payload),
+    /// in bytes: 1,000 to 8,000. Defaults to what a cookie can carry, about 3,950. An application
+    /// whose sessions all travel in headers may set 8,000. With a request, the way in which the
+    /// session travels decides.
+    pub fn max_access_token_bytes(mut self, bytes: usize) -> Self {
+        self.max_access_token_bytes = Some(bytes);
+        self
+    }
+
     /// How sure guards make that a session has not been revoked, unless they say otherwise
     /// ([`VerifyOptions::strictness`](crate::VerifyOptions::strictness)). Defaults to
     /// [`Strictness::Feed`] with a store that has a feed of endings, and to

@@ -63,6 +63,7 @@ impl Engine {
             use_anti_csrf: request.use_anti_csrf,
             key_kind: Some(request.key_kind),
             access_token_validity: None,
+            longest_access_token: request.longest_access_token,
         };
         Ok(
             match self
@@ -178,6 +179,12 @@ impl Engine {
                     return Ok(Exchange::Unauthorised(wire::MESSAGE_PROTECTED_FIELD));
                 }
             };
+            let bytes = issued.access.token.expose().len();
+            if let Some(limit) = request.longest_access_token
+                && bytes > limit
+            {
+                return Err(Fault::undeliverable(&record.key.handle, bytes, limit));
+            }
             let outcome = self
                 .store
                 .rotate(key, &record.lineage, &record.payload, &plan.next, now)

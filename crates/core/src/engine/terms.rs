@@ -189,6 +189,9 @@ pub struct Refresh {
     pub use_anti_csrf: bool,
     /// The kind of key from now on; what it was if absent.
     pub key_kind: Option<KeyKind>,
+    /// Length of the longest access token that the caller can deliver. If the new one is longer,
+    /// the refresh is a fault and changes nothing.
+    pub longest_access_token: Option<usize>,
     /// Instead of the configured validity, and not longer.
     pub access_token_validity: Option<Duration>,
 }

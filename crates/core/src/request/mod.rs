@@ -118,11 +118,13 @@ impl RequestSessions {
     /// response.
     ///
     /// # Errors
-    /// A [`Fault`] when the request has not been read, or its origin cannot be told.
+    /// A [`Fault`] when the request has not been read, its origin cannot be told, or the access
+    /// token is too long for the way in which the client asks for it.
     #[doc(alias = "attachToRequestResponse")]
     pub fn attach(&self, session: &Session) -> Result<Session, SessionError> {
         let attachment = self.attachment_for_creation()?;
         let session = session.attached(self.inner.sessions.clone(), attachment);
+        session.check_deliverable(&session.tokens_out())?;
         session.give_to_client();
         Ok(session)
     }

@@ -43,11 +43,22 @@ impl RequestSessions {
             anti_csrf: presented.anti_csrf.clone(),
             use_anti_csrf: by_cookie && mode == AntiCsrf::ViaToken,
             key_kind: self.config().key_kind,
+            longest_access_token: Some(self.config().longest_access_token(selected.transport)),
         };
         let way = self.way_by(selected.transport)?;
         let same_site = way.site.same_site;
         let attachment = Some(self.attachment(way));
         let session = self.sessions().exchange(request, attachment).await?;
+        let tokens = session.tokens_out();
+        if let Err(fault) = session.check_deliverable(&tokens) {
+            // A core has refreshed already. Its refresh token is delivered: without it the client
+            // would present the old one again, which is theft after the grace period.
+            if let Some(refresh) = tokens.refresh {
+                self.effects()
+                    .plan(|plan| plan.attach_refresh_token(refresh, selected.transport, same_site));
+            }
+            return Err(fault.into());
+        }
         let other = selected.transport.other();
         if presented.carries_refresh_token(other) {
             self.effects().plan(|plan| plan.clear(other, same_site));

@@ -60,6 +60,7 @@ pub(crate) fn default_reply(
         }
         SessionError::ClearDuplicateSessionCookies => message(200, &error.to_string()),
         SessionError::DuplicateSessionCookies => message(500, &error.to_string()),
+        SessionError::PayloadTooLarge(error) => message(400, &error.to_string()),
         SessionError::BadInput(text) => message(400, text),
         SessionError::Fault(fault) => match fault.kind() {
             FaultKind::Unavailable => {

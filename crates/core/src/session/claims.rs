@@ -74,12 +74,9 @@ impl Session {
         let now = self.sessions().now();
         let update = refetch(validators, self.claim_context(), now).await?;
         if !update.is_empty() {
-            let merged = self
-                .sessions()
-                .merge_into_access_token_payload(self.handle(), update)
-                .await?
-                .ok_or_else(SessionError::gone)?;
-            self.reissue(&merged).await?;
+            // A guard does not act on input of the client, so this is no fault of the client's.
+            let merged = self.merge_and_reissue(&update).await;
+            merged.map_err(SessionError::blaming_application)?;
         }
         let failures = failures(validators, &self.access_token_payload(), now);
         if failures.is_empty() {

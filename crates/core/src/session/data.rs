@@ -8,6 +8,7 @@ use crate::authority::{PresentedToken, ReissueOutcome};
 use crate::error::SessionError;
 use crate::json::JsonObject;
 use crate::token::access;
+use crate::transfer::size::{self, Identifiers};
 
 impl Session {
     /// The session data, read into `T`; a map, [`JsonObject`] or `serde_json::Value` takes any.
@@ -100,6 +101,7 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError::BadInput`] when the patch sets a protected name such as `sub`;
+    /// [`SessionError::PayloadTooLarge`] when the result could not be delivered;
     /// [`SessionError::Unauthorised`] when the session has ended; a [`Fault`](crate::Fault) when
     /// the store or the keys are in trouble.
     #[doc(alias = "mergeIntoAccessTokenPayload")]
@@ -107,13 +109,35 @@ impl Session {
         &self,
         patch: T,
     ) -> Result<Delivery, SessionError> {
+        self.merge_and_reissue(&patch).await?;
+        Ok(self.deliver())
+    }
+
+    /// Merges into the stored payload and mints a token from the result. Nothing is stored that the
+    /// session's transport could not deliver.
+    pub(crate) async fn merge_and_reissue<T: Serialize + ?Sized>(
+        &self,
+        patch: &T,
+    ) -> Result<(), SessionError> {
+        let limit = self.longest_payload();
         let merged = self
             .sessions()
-            .merge_into_access_token_payload(self.handle(), patch)
+            .documents()
+            .merge_payload(self.handle(), patch, limit)
             .await?
             .ok_or_else(SessionError::gone)?;
-        self.reissue(&merged).await?;
-        Ok(self.deliver())
+        self.reissue(&merged).await
+    }
+
+    /// Length of the longest payload that can be delivered to the client.
+    fn longest_payload(&self) -> usize {
+        let config = self.sessions().config();
+        let longest_token = match self.transport() {
+            Some(transport) => config.longest_access_token(transport),
+            None => config.longest_access_token_anywhere(),
+        };
+        let identifiers = self.read_access(|access| Identifiers::of(access.claims()));
+        size::longest_payload(longest_token, identifiers)
     }
 
     /// Mints an access token with this payload and keeps it in the handle; the client does not get

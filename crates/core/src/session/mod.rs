@@ -101,11 +101,12 @@ impl Session {
     }
 
     /// The whole access token payload, the token's own claims included. Follows changes made
-    /// through this handle.
+    /// through this handle. Members that exceed [`MAX_JSON_DEPTH`](crate::MAX_JSON_DEPTH), which
+    /// other programs may have stored, are left out.
     #[must_use]
     #[doc(alias = "getAccessTokenPayload")]
     pub fn access_token_payload(&self) -> JsonObject {
-        self.read_access(Access::payload)
+        self.read_access(Access::payload).readable()
     }
 
     /// The access token payload, read into `T`.
@@ -113,9 +114,11 @@ impl Session {
     /// # Errors
     /// A [`Fault`](crate::Fault) when the payload does not have the shape of `T`.
     pub fn access_token_payload_as<T: DeserializeOwned>(&self) -> Result<T, SessionError> {
-        self.access_token_payload().deserialize().map_err(|error| {
-            documents::shape_fault(&Target::Payload(self.handle().clone()), &error)
-        })
+        self.read_access(Access::payload)
+            .deserialize()
+            .map_err(|error| {
+                documents::shape_fault(&Target::Payload(self.handle().clone()), &error)
+            })
     }
 
     /// The access token. A secret: whoever has it acts as the user.

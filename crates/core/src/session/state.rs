@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::{Access, Session, SessionTokens};
 use crate::authority::{IssuedAccess, IssuedSession};
 use crate::clock::UnixMillis;
+use crate::error::Fault;
 use crate::json::JsonObject;
 use crate::request::{RequestSessions, WeakRequest};
 use crate::secret::{AntiCsrfToken, RefreshToken};
 use crate::sessions::Sessions;
-use crate::transfer::{ResponsePlan, SiteOfRequest, TokensOut, Transport};
+use crate::telemetry;
+use crate::transfer::{ResponsePlan, SiteOfRequest, TokensOut, Transport, size};
 
 /// How a session travels.
 #[derive(Clone, Copy, Debug)]
@@ -233,6 +235,11 @@ impl Session {
             anti_csrf: tokens.anti_csrf.clone(),
         };
         drop(tokens);
+        if let Err(fault) = self.check_deliverable(&out) {
+            // The client keeps the token that it has, which is as good as before.
+            telemetry::fault_met(&fault);
+            return false;
+        }
         let expose = self.sessions().config().expose_access_token;
         let now = self.sessions().now();
         self.plan(|plan, way| plan.attach(out, way.transport, way.site.same_site, expose, now))
@@ -241,6 +248,42 @@ impl Session {
     /// Takes the tokens from the client, if there is a response to do it with.
     pub(super) fn clear_at_client(&self) {
         self.plan(|plan, way| plan.clear(way.transport, way.site.same_site));
+    }
+
+    /// Refuses tokens that the client would not get, or could not send back.
+    pub(crate) fn check_deliverable(&self, tokens: &TokensOut) -> Result<(), Fault> {
+        let Some(transport) = self.transport() else {
+            return Ok(());
+        };
+        let (bytes, limit) = (
+            tokens.access.expose().len(),
+            self.sessions().config().longest_access_token(transport),
+        );
+        if bytes <= limit && size::fits_front_token(tokens.front_token.expose().len()) {
+            return Ok(());
+        }
+        Err(Fault::undeliverable(self.handle(), bytes, limit))
+    }
+
+    /// How the session travels, if it is tied to a request.
+    pub(crate) fn transport(&self) -> Option<Transport> {
+        match &self.home {
+            Home::Request(request) => request.way().map(|way| way.transport),
+            Home::Handle { attachment, .. } => attachment
+                .as_ref()
+                .map(|attachment| attachment.way.transport),
+        }
+    }
+
+    /// The tokens as a response carries them.
+    pub(crate) fn tokens_out(&self) -> TokensOut {
+        let tokens = self.tokens();
+        TokensOut {
+            access: tokens.access.token(),
+            front_token: tokens.access.front_token(),
+            refresh: tokens.refresh.clone(),
+            anti_csrf: tokens.anti_csrf.clone(),
+        }
     }
 
     fn is_attached(&self) -> bool {

@@ -172,6 +172,9 @@ fn member(key: &str, value: &serde_json::Value) -> Result<JsonObject, SessionErr
 }
 
 fn serialization(error: crate::json::JsonObjectError) -> SessionError {
+    if error.exceeds_limits() {
+        return SessionError::bad_input(format!("a claim cannot be stored: {error}"));
+    }
     Fault::internal("a claim cannot be serialized")
         .with_source(error)
         .into()

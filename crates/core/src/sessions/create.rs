@@ -18,7 +18,8 @@ use crate::json::JsonObject;
 use crate::request::RequestSessions;
 use crate::session::Session;
 use crate::token::access;
-use crate::transfer::AntiCsrf;
+use crate::transfer::size::{self, Identifiers};
+use crate::transfer::{AntiCsrf, Transport};
 use crate::wire;
 
 /// A session about to be created; `.await` creates it.
@@ -108,6 +109,14 @@ impl CreateSession {
             Some(request) => request.uses_anti_csrf_tokens(attachment.as_ref())?,
             None => config.anti_csrf == Some(AntiCsrf::ViaToken),
         };
+        let longest_token = match &attachment {
+            Some(attachment) => config.longest_access_token(attachment.way.transport),
+            // The caller transports the tokens, most likely in a header.
+            None => config.longest_access_token(Transport::Header),
+        };
+        let identifiers = Identifiers::of_new(&draft.user_id, &draft.tenant_id);
+        let limit = size::longest_payload(longest_token, identifiers);
+        size::check_payload(&draft.access_token_payload, limit)?;
         let now = self.sessions.now();
         let new = NewSession {
             user_id: draft.user_id,
@@ -122,8 +131,9 @@ impl CreateSession {
                 .and_then(|request| request.device(now))
                 .unwrap_or_default(),
         };
-        let user_id = new.user_id.clone();
+        let (user_id, payload) = (new.user_id.clone(), new.payload.clone());
         let issued = self.sessions.authority().create(new, now).await?;
+        size::warn_if_large(&issued.access.claims.handle, &payload, limit);
         crate::telemetry::session_created(&issued);
         if let Some(devices) = self.sessions.devices() {
             devices.begun(&issued.access.claims.handle, now);

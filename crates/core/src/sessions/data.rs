@@ -8,6 +8,8 @@ use crate::documents::Target;
 use crate::error::SessionError;
 use crate::ids::SessionHandle;
 use crate::json::JsonObject;
+use crate::limits::MAX_DOCUMENT_BYTES;
+use crate::transfer::size::{self, Identifiers};
 
 impl Sessions {
     /// The session data, read into `T`; None if the session is gone.
@@ -69,7 +71,11 @@ impl Sessions {
         F: FnMut(&mut T) -> R,
     {
         self.documents()
-            .modify(&Target::SessionData(handle.into()), change)
+            .modify(
+                &Target::SessionData(handle.into()),
+                MAX_DOCUMENT_BYTES,
+                change,
+            )
             .await
     }
 
@@ -78,24 +84,33 @@ impl Sessions {
     /// next refresh, or where a guard checks the database.
     ///
     /// # Errors
-    /// [`SessionError::BadInput`] when the patch sets a protected name; otherwise as
-    /// [`Self::update_session_data`].
+    /// [`SessionError::BadInput`] when the patch sets a protected name;
+    /// [`SessionError::PayloadTooLarge`] when the result could not be delivered in a cookie (see
+    /// [`SessionsBuilder::max_access_token_bytes`](crate::SessionsBuilder::max_access_token_bytes));
+    /// otherwise as [`Self::update_session_data`].
     #[doc(alias = "mergeIntoAccessTokenPayload")]
     pub async fn merge_into_access_token_payload<T: Serialize>(
         &self,
         handle: impl Into<SessionHandle>,
         patch: T,
     ) -> Result<Option<JsonObject>, SessionError> {
-        self.documents()
-            .merge(&Target::Payload(handle.into()), &patch)
-            .await
+        let handle = handle.into();
+        let limit = self.longest_payload_of(&handle);
+        self.documents().merge_payload(&handle, &patch, limit).await
+    }
+
+    /// Length of the longest payload of a session of which only the handle is known.
+    fn longest_payload_of(&self, handle: &SessionHandle) -> usize {
+        let longest_token = self.config().longest_access_token_anywhere();
+        size::longest_payload(longest_token, Identifiers::at_most(handle))
     }
 
     /// Lets `change` work on the stored access token payload without losing anybody's write; None
     /// if the session is gone.
     ///
     /// # Errors
-    /// [`SessionError::BadInput`] when `change` sets a protected name; otherwise as
+    /// [`SessionError::BadInput`] when `change` sets a protected name;
+    /// [`SessionError::PayloadTooLarge`] as [`Self::merge_into_access_token_payload`]; otherwise as
     /// [`Self::session_data`].
     pub async fn modify_access_token_payload<T, R, F>(
         &self,
@@ -106,8 +121,10 @@ impl Sessions {
         T: Serialize + DeserializeOwned + Default,
         F: FnMut(&mut T) -> R,
     {
+        let handle = handle.into();
+        let limit = self.longest_payload_of(&handle);
         self.documents()
-            .modify(&Target::Payload(handle.into()), change)
+            .modify(&Target::Payload(handle), limit, change)
             .await
     }
 }

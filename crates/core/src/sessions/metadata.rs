@@ -9,6 +9,7 @@ use crate::documents::{Target, object};
 use crate::error::{Fault, SessionError};
 use crate::ids::{MAX_USER_ID_LENGTH, UserId};
 use crate::json::JsonObject;
+use crate::limits::MAX_DOCUMENT_BYTES;
 
 /// The verbs on user metadata. See [`Sessions::user_metadata`].
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +45,8 @@ impl<'a> UserMetadata<'a> {
     /// whole.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble or `update` is no JSON object;
-    /// [`SessionError::BadInput`] when the user id is too long.
+    /// A [`Fault`] when the store is in trouble; [`SessionError::BadInput`] when `update` is no JSON
+    /// object, a limit of [`JsonObject`] is exceeded, or the user id is too long.
     #[doc(alias = "updateUserMetadata")]
     #[doc(alias = "update_user_metadata")]
     pub async fn update<T: Serialize>(
@@ -78,7 +79,7 @@ impl<'a> UserMetadata<'a> {
         let user_id = checked(user_id)?;
         self.sessions
             .documents()
-            .modify(&Target::Metadata(user_id), change)
+            .modify(&Target::Metadata(user_id), MAX_DOCUMENT_BYTES, change)
             .await?
             .ok_or_else(unexpected)
     }

@@ -232,10 +232,11 @@ impl Sessions {
         &self,
         handle: impl Into<SessionHandle>,
     ) -> Result<Option<SessionInformation>, SessionError> {
-        Ok(self
+        let information = self
             .authority()
             .information(&handle.into(), self.now())
-            .await?)
+            .await?;
+        Ok(information.map(SessionInformation::readable))
     }
 
     /// The handles of a user's sessions in all tenants, oldest first.
@@ -278,10 +279,14 @@ impl Sessions {
         &self,
         user_id: impl Into<UserId>,
     ) -> Result<Vec<SessionInformation>, SessionError> {
-        Ok(self
+        let sessions = self
             .authority()
             .sessions(&all_of(user_id), self.now())
-            .await?)
+            .await?;
+        Ok(sessions
+            .into_iter()
+            .map(SessionInformation::readable)
+            .collect())
     }
 
     /// Ends a session; true if it was there.

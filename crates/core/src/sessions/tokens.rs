@@ -8,7 +8,7 @@ use crate::request::{AntiCsrfCheck, AtOnce, VerifyOptions, establish};
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
 use crate::session::{Access, Attachment, Session};
 use crate::telemetry;
-use crate::transfer::AntiCsrf;
+use crate::transfer::{AntiCsrf, Transport};
 
 impl Sessions {
     /// Verifies an access token that came by other means than a request of ours. None if the
@@ -99,6 +99,8 @@ impl Sessions {
             anti_csrf,
             use_anti_csrf,
             key_kind: self.config().key_kind,
+            // The caller transports the tokens, most likely in a header.
+            longest_access_token: Some(self.config().longest_access_token(Transport::Header)),
         };
         self.exchange(request, None).await
     }

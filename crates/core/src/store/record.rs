@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::clock::UnixMillis;
 use crate::ids::{AppId, SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
+use crate::limits::MAX_DOCUMENT_BYTES;
 use crate::secret::{RefreshHash1, RefreshHash2, SecretText};
 use crate::wire;
 
@@ -211,8 +212,16 @@ pub enum SessionDocument {
 pub enum DocumentWrite {
     /// The document becomes this.
     Overwrite(JsonObject),
-    /// [`JsonObject::merged_with`], atomically.
+    /// [`JsonObject::merged_with`], atomically. Refused with [`WriteOutcome::Conflict`] if the
+    /// result is longer than [`MAX_DOCUMENT_BYTES`](crate::MAX_DOCUMENT_BYTES).
     Merge(JsonObject),
+    /// [`Self::Merge`] with a tighter bound.
+    MergeWithin {
+        /// What is merged.
+        patch: JsonObject,
+        /// Longest result, in bytes of its text.
+        max_bytes: usize,
+    },
     /// The document becomes `replacement` if it is still, to the letter, `expected`.
     CompareAndSwap {
         /// What the caller saw.
@@ -227,11 +236,13 @@ impl DocumentWrite {
     /// step.
     ///
     /// # Errors
-    /// Refused, because a compare-and-swap found something else.
+    /// Refused, because a compare-and-swap found something else, or because a merge would exceed
+    /// its bound. A merge that makes a document shorter is never refused.
     pub fn apply_to(&self, stored: &JsonObject) -> Result<JsonObject, WriteConflict> {
         match self {
             Self::Overwrite(document) => Ok(document.clone()),
-            Self::Merge(patch) => Ok(stored.merged_with(patch)),
+            Self::Merge(patch) => merge(stored, patch, MAX_DOCUMENT_BYTES),
+            Self::MergeWithin { patch, max_bytes } => merge(stored, patch, *max_bytes),
             Self::CompareAndSwap {
                 expected,
                 replacement,
@@ -241,7 +252,20 @@ impl DocumentWrite {
     }
 }
 
-/// A compare-and-swap found something else.
+fn merge(
+    stored: &JsonObject,
+    patch: &JsonObject,
+    max_bytes: usize,
+) -> Result<JsonObject, WriteConflict> {
+    let merged = stored.merged_with(patch);
+    let length = merged.as_str().len();
+    if length > max_bytes && length > stored.as_str().len() {
+        return Err(WriteConflict);
+    }
+    Ok(merged)
+}
+
+/// A compare-and-swap found something else, or a merge would exceed its bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteConflict;
 
@@ -250,7 +274,8 @@ pub struct WriteConflict;
 pub enum WriteOutcome {
     /// The document now stored.
     Written(JsonObject),
-    /// A compare-and-swap found this instead; nothing was written.
+    /// A compare-and-swap found this instead, or a merge into this would exceed its bound; nothing
+    /// was written.
     Conflict(JsonObject),
     /// There is no such live session; nothing was written.
     Gone,

@@ -8,6 +8,7 @@ mod caching;
 mod cookie;
 mod plan;
 mod read;
+pub(crate) mod size;
 
 use std::str::FromStr;
 

@@ -82,6 +82,20 @@ impl ResponsePlan {
         }
     }
 
+    /// Writes a refresh token alone.
+    pub(crate) fn attach_refresh_token(
+        &mut self,
+        refresh: (RefreshToken, UnixMillis),
+        transport: Transport,
+        same_site: SameSite,
+    ) {
+        self.same_site = Some(same_site);
+        match transport {
+            Transport::Cookie => self.refresh_cookie = Some(Slot::Set(refresh)),
+            Transport::Header => self.refresh_header = Some(Slot::Set(refresh.0)),
+        }
+    }
+
     /// Takes both tokens of one way from the client.
     pub(crate) fn clear(&mut self, transport: Transport, same_site: SameSite) {
         self.same_site = Some(same_site);

@@ -19,7 +19,7 @@ impl Start {
         match first {
             DocumentWrite::Overwrite(_) => Self::Anything,
             DocumentWrite::CompareAndSwap { expected, .. } => Self::Exactly(expected.clone()),
-            DocumentWrite::Merge(_) => Self::Stored,
+            DocumentWrite::Merge(_) | DocumentWrite::MergeWithin { .. } => Self::Stored,
         }
     }
 }

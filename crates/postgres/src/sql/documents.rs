@@ -79,12 +79,12 @@ pub(crate) async fn write(
     };
     match &write {
         DocumentWrite::Overwrite(document) => place.overwrite(document).await,
-        DocumentWrite::Merge(patch) => match place.find().await? {
+        DocumentWrite::Merge(_) | DocumentWrite::MergeWithin { .. } => match place.find().await? {
             None => Ok(WriteOutcome::Gone),
-            Some(stored) => {
-                let merged = stored.merged_with(patch);
-                place.swap_until_decided(&write, stored, merged).await
-            }
+            Some(stored) => match write.apply_to(&stored) {
+                Ok(merged) => place.swap_until_decided(&write, stored, merged).await,
+                Err(_) => Ok(WriteOutcome::Conflict(stored)),
+            },
         },
         DocumentWrite::CompareAndSwap {
             expected,

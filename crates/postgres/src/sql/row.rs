@@ -28,7 +28,7 @@ pub(super) fn optional_instant(row: &Row, at: usize) -> Result<Option<UnixMillis
 pub(super) fn document(row: &Row, at: usize) -> Result<JsonObject, Fault> {
     match column::<Option<&str>>(row, at)? {
         None => Ok(JsonObject::empty()),
-        Some(text) => text.parse().map_err(|source| Fault::Document {
+        Some(text) => JsonObject::from_stored(text).map_err(|source| Fault::Document {
             column: name(row, at),
             source,
         }),

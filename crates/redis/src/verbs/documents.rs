@@ -28,7 +28,7 @@ pub(crate) async fn write(
             expected,
             replacement,
         } => send(store, &name, field, replacement, Some(expected), now).await,
-        DocumentWrite::Merge(_) => {
+        DocumentWrite::Merge(_) | DocumentWrite::MergeWithin { .. } => {
             // Merges of one document queue within this process, so that they do not race each
             // other.
             let _turn = store.merge_turn(&name).await;

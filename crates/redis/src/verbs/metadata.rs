@@ -38,7 +38,7 @@ pub(crate) async fn write(
             expected,
             replacement,
         } => swap(store, &name, expected, replacement).await,
-        DocumentWrite::Merge(_) => {
+        DocumentWrite::Merge(_) | DocumentWrite::MergeWithin { .. } => {
             let _turn = store.merge_turn(&name).await;
             let mut stored = read(store, &name).await?.unwrap_or_default();
             for tried in 1..=TRIES {

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use supersession::{BuildError, FaultKind, Sessions};
+use supersession::http::{RequestView, ResponseHead};
+use supersession::{BuildError, FaultKind, SessionError, Sessions};
 use supersession_remote::RemoteCore;
 
 use crate::failover::kind;
@@ -182,4 +183,114 @@ async fn other_cores_are_refused_where_atomic_writes_are_required() {
         .set_device_label("h", Some("phone"))
         .await;
     assert_eq!(kind(&labelled.unwrap_err()), FaultKind::Misuse);
+}
+
+/// The bound of a payload travels with the merge, so that the core applies it in its one step.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payload_that_could_not_be_delivered_is_not_stored_at_our_core() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = Real::start(&folder.path().join("core.db")).await;
+    let sessions = core.sessions().await;
+    let session = sessions.create("alice").await.unwrap();
+    let text = |bytes: usize| json!({ "groups": "x".repeat(bytes) });
+    let handle = session.handle();
+    sessions
+        .merge_into_access_token_payload(handle, text(1_500))
+        .await
+        .unwrap();
+    let merged = sessions
+        .merge_into_access_token_payload(handle, text(3_000))
+        .await;
+    let error = merged.unwrap_err();
+    assert!(matches!(error, SessionError::PayloadTooLarge(_)), "{error}");
+    let stored = session
+        .information()
+        .await
+        .unwrap()
+        .custom_claims_in_access_token_payload;
+    assert_eq!(stored.get("groups"), Some(text(1_500)["groups"].clone()));
+    let error = sessions
+        .create("bob")
+        .payload(text(7_000))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, SessionError::PayloadTooLarge(_)), "{error}");
+    assert!(sessions.handles_for_user("bob").await.unwrap().is_empty());
+    core.stop().await;
+}
+
+struct RefreshByCookie(String);
+
+impl RequestView for RefreshByCookie {
+    fn method(&self) -> &'static str {
+        "POST"
+    }
+
+    fn path(&self) -> &'static str {
+        "/auth/session/refresh"
+    }
+
+    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
+        each("cookie", format!("sRefreshToken={}", self.0).as_bytes());
+        each("rid", b"session");
+    }
+}
+
+struct Head(Vec<(String, String)>);
+
+impl ResponseHead for Head {
+    fn header_values(&self, _: &str, _: &mut dyn FnMut(&[u8])) {}
+
+    fn remove_header(&mut self, _: &str) {}
+
+    fn append_header(&mut self, name: &str, value: &str, _: bool) {
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+}
+
+/// A core that refreshes first leaves the client with a refresh token that was exchanged. The next
+/// one is delivered with the error, so that the client does not present the old one after its grace
+/// period, which would be theft.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_whose_token_cannot_be_delivered_hands_out_the_next_refresh_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = Real::start(&folder.path().join("core.db")).await;
+    let sessions = core.sessions().await;
+    let session = sessions.create("alice").await.unwrap();
+    let refresh = session
+        .all_session_tokens_dangerously()
+        .refresh_token
+        .unwrap();
+    let payload = json!({
+        "sessionHandle": session.handle(), "userDataInJWT": { "groups": "x".repeat(5_000) },
+    });
+    let stored = core.sdk("PUT", "/recipe/jwt/data", &payload).await;
+    assert_eq!(stored["status"], "OK");
+
+    let mut presented = refresh.expose().to_owned();
+    for _ in 0..2 {
+        let request = sessions.for_request("POST", "/auth/session/refresh");
+        request.read(&RefreshByCookie(
+            presented.replace('+', "%2B").replace('=', "%3D"),
+        ));
+        let error = request.refresh().await.unwrap_err();
+        let reply = request.answer(&error);
+        assert_eq!(reply.status, 500, "{error}");
+        let mut head = Head(Vec::new());
+        request.finish(&mut head);
+        let cookies: Vec<_> = head
+            .0
+            .iter()
+            .filter(|(name, _)| name == "set-cookie")
+            .collect();
+        assert_eq!(cookies.len(), 1, "{:?}", cookies.len());
+        let line = cookies[0].1.strip_prefix("sRefreshToken=").unwrap();
+        let value = line.split(';').next().unwrap();
+        assert!(!value.is_empty());
+        presented = value
+            .replace("%2B", "+")
+            .replace("%2F", "/")
+            .replace("%3D", "=");
+    }
+    core.stop().await;
 }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::json as value;
 use supersession::store::{DocumentWrite, SessionDocument, WriteOutcome};
-use supersession::{JsonObject, wire};
+use supersession::{JsonObject, MAX_DOCUMENT_BYTES, wire};
 
 use crate::answer::{Answer, Refusal, json};
 use crate::input::Input;
@@ -33,7 +33,13 @@ pub(super) async fn write(call: &Call<'_>) -> Result<Answer, Refusal> {
     let body = input.object("body")?;
     let write = match input.text("write")?.as_str() {
         OVERWRITE => DocumentWrite::Overwrite(body),
-        MERGE => DocumentWrite::Merge(body),
+        MERGE => match input.optional_number("maxBytes")? {
+            Some(most) => DocumentWrite::MergeWithin {
+                patch: body,
+                max_bytes: usize::try_from(most).unwrap_or(0).min(MAX_DOCUMENT_BYTES),
+            },
+            None => DocumentWrite::Merge(body),
+        },
         COMPARE_AND_SWAP => DocumentWrite::CompareAndSwap {
             expected: input.object("expected")?,
             replacement: body,
@@ -96,7 +102,9 @@ fn sets_protected_member(call: &Call<'_>, write: &DocumentWrite) -> bool {
         |document: &JsonObject| call.cdi.dialect().version.protects_member_of(document);
     match write {
         DocumentWrite::Overwrite(document) => is_protected(document),
-        DocumentWrite::Merge(patch) => is_protected(&JsonObject::empty().merged_with(patch)),
+        DocumentWrite::Merge(patch) | DocumentWrite::MergeWithin { patch, .. } => {
+            is_protected(&JsonObject::empty().merged_with(patch))
+        }
         DocumentWrite::CompareAndSwap {
             expected,
             replacement,

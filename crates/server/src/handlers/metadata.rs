@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use supersession::store::{DocumentWrite, WriteOutcome};
-use supersession::{JsonObject, UserId};
+use supersession::{JsonObject, MAX_DOCUMENT_BYTES, UserId};
 
 use crate::answer::{Answer, Refusal, json, status};
 use crate::input::{Input, check_user_id};
@@ -34,7 +34,12 @@ pub(super) async fn update(call: &Call<'_>) -> Result<Answer, Refusal> {
     let write = DocumentWrite::Merge(update);
     let store = &call.service.store;
     let metadata = match store.write_user_metadata(&app.id, &user, &write).await? {
-        WriteOutcome::Written(metadata) | WriteOutcome::Conflict(metadata) => metadata,
+        WriteOutcome::Written(metadata) => metadata,
+        WriteOutcome::Conflict(_) => {
+            return Err(Refusal::bad_request(format!(
+                "the metadata of a user has at most {MAX_DOCUMENT_BYTES} bytes"
+            )));
+        }
         WriteOutcome::Gone => JsonObject::empty(),
     };
     json(&Metadata {

@@ -107,6 +107,8 @@ pub(super) async fn refresh(call: &Call<'_>) -> Result<Answer, Refusal> {
         use_anti_csrf,
         key_kind: dynamic.map(key_kind),
         access_token_validity: in_range(validity, &app)?,
+        // Its caller knows how it delivers tokens.
+        longest_access_token: None,
     };
     let engine = call.engine(&app).await?;
     let metrics = &call.service.metrics;

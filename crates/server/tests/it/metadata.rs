@@ -148,3 +148,71 @@ async fn metadata_is_the_apps() {
     let read = core.get("/recipe/user/metadata?userId=u", LEGACY).await;
     assert_eq!(read["metadata"], json!({ "a": 1 }));
 }
+
+/// What could not be read back is refused with a text that says why, wherever a body has a document.
+#[tokio::test]
+async fn documents_have_limits() {
+    let core = Core::new().await;
+    let made = core.session(LEGACY).await;
+    let handle = made.handle();
+    let mut deep = json!([]);
+    for _ in 0..110 {
+        deep = json!([deep]);
+    }
+    let deep = json!({ "a": deep });
+    for (path, field, mut body) in [
+        (UPDATE, "metadataUpdate", json!({ "userId": "u" })),
+        (
+            "PUT /recipe/session/data",
+            "userDataInDatabase",
+            json!({ "sessionHandle": handle }),
+        ),
+        (
+            "PUT /recipe/jwt/data",
+            "userDataInJWT",
+            json!({ "sessionHandle": handle }),
+        ),
+        (
+            "POST /recipe/jwt",
+            "payload",
+            json!({ "algorithm": "RS256", "jwksDomain": "x", "validity": 60 }),
+        ),
+    ] {
+        body[field] = deep.clone();
+        let refused = core.call(path, LEGACY, &body).await;
+        assert_eq!(refused.status, 400, "{path}");
+        let expected = format!("Field name '{field}' is invalid in JSON input: ");
+        assert!(
+            refused.text.starts_with(&expected),
+            "{path}: {}",
+            refused.text
+        );
+        assert!(
+            refused.text.contains("100 levels"),
+            "{path}: {}",
+            refused.text
+        );
+    }
+    // Merges cannot grow a document beyond its limit.
+    let part = |n: u32| json!({ "userId": "u", "metadataUpdate": { (format!("{n}")): "x".repeat(60_000) } });
+    let mut merged = 0;
+    let refused = loop {
+        let answer = core.call(UPDATE, LEGACY, &part(merged)).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        merged += 1;
+    };
+    assert_eq!(
+        (refused.status.as_u16(), merged),
+        (400, 17),
+        "{}",
+        refused.text
+    );
+    let jwt = json!({
+        "algorithm": "RS256", "jwksDomain": "x", "payload": {}, "validity": 1e30,
+    });
+    let refused = core.call("POST /recipe/jwt", LEGACY, &jwt).await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    assert!(refused.text.contains("at most"), "{}", refused.text);
+}

@@ -38,7 +38,7 @@ pub(super) fn optional_instant(row: &Row<'_>, column: usize) -> Result<Option<Un
 pub(super) fn document(row: &Row<'_>, column: usize) -> Result<JsonObject, Fault> {
     match optional_text(row, column)? {
         None => Ok(JsonObject::empty()),
-        Some(text) => text.parse().map_err(|source| Fault::Document {
+        Some(text) => JsonObject::from_stored(text).map_err(|source| Fault::Document {
             column: name(row, column),
             source,
         }),

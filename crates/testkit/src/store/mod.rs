@@ -83,6 +83,8 @@ macro_rules! store_conformance {
 
             documents::an_overwrite_replaces_the_whole_document
             documents::a_merge_replaces_members_and_null_removes_them
+            documents::a_merge_beyond_its_bound_is_refused
+            documents::a_stored_document_may_be_nested_deeper_than_an_entrance_accepts
             documents::a_merge_keeps_the_order_and_the_spelling_of_the_rest
             documents::a_swap_takes_place_if_the_document_is_the_expected_one
             documents::a_refused_swap_tells_what_is_stored

@@ -157,6 +157,14 @@ pub async fn creation<D: Driver>(stage: &mut Stage<D>) {
         )
         .await;
 
+    let groups = json!({ "userId": "alice", "payload": { "groups": "x".repeat(3_000) } });
+    stage
+        .send(
+            "a payload that no cookie can carry",
+            Req::create("cookie", &groups),
+        )
+        .await;
+
     stage
         .open("SameSite=None without Secure", |builder| {
             builder

@@ -1,6 +1,6 @@
 //! Cookies of an older domain (session specification, 3.11).
 
-use supersession::SessionsBuilder;
+use supersession::{CookiePrefix, SessionsBuilder};
 
 use super::{DEFAULT, Driver, Req, Stage, Tokens, default};
 
@@ -59,6 +59,33 @@ pub async fn duplicates<D: Driver>(stage: &mut Stage<D>) {
             Req::sign_out().access_cookie(&next),
         )
         .await;
+    planted(stage).await;
+}
+
+/// Cookies that another host can plant beside guarded ones.
+async fn planted<D: Driver>(stage: &mut Stage<D>) {
+    stage
+        .restart("guarded names", |builder| {
+            builder.cookie_prefix(CookiePrefix::Require)
+        })
+        .await;
+    let alice = stage.sign_in("guarded: sign-in", "alice", "header").await;
+    let planted = |request: Req| {
+        request
+            .cookie("__%48ost-sAccessToken", "x")
+            .cookie("__%53ecure-sRefreshToken", "x")
+            .cookie("sAccessToken", "x")
+            .cookie("sAccessToken", "y")
+            .cookie("sIdRefreshToken", "x")
+            .cookie("__Host-sAccessToken", &alice.access)
+            .cookie("__Secure-sRefreshToken", &alice.refresh)
+    };
+    for (name, request) in [
+        ("guarded: a guard passes", Req::get("/verify")),
+        ("guarded: a sign-out passes", Req::sign_out()),
+    ] {
+        stage.send(name, planted(request)).await;
+    }
 }
 
 fn domain(builder: SessionsBuilder) -> SessionsBuilder {

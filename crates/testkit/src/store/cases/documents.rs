@@ -1,4 +1,5 @@
 use supersession::store::{DocumentWrite, SessionDocument, SessionRecord, WriteOutcome};
+use supersession::{AppId, JsonObject};
 
 use crate::store::fixtures::*;
 
@@ -60,6 +61,58 @@ pub async fn a_merge_replaces_members_and_null_removes_them(store: SharedStore) 
             assert_eq!(write(&store, document, &merge(patch)).await, written(after));
             assert_eq!(stored(&store, document).await, after);
         }
+    }
+}
+
+pub async fn a_merge_beyond_its_bound_is_refused(store: SharedStore) {
+    insert(&store, &session("h")).await;
+    let within = |patch: &str, max_bytes| DocumentWrite::MergeWithin {
+        patch: object(patch),
+        max_bytes,
+    };
+    let before = r#"{"a":1}"#;
+    let after = r#"{"a":1,"b":2}"#;
+    for document in BOTH {
+        write(&store, document, &overwrite(before)).await;
+        let refused = within(r#"{"b":2}"#, after.len() - 1);
+        let conflict = WriteOutcome::Conflict(object(before));
+        assert_eq!(write(&store, document, &refused).await, conflict);
+        assert_eq!(stored(&store, document).await, before);
+        let accepted = within(r#"{"b":2}"#, after.len());
+        assert_eq!(write(&store, document, &accepted).await, written(after));
+        // A merge that does not grow the document is never refused.
+        let shorter = within(r#"{"b":null}"#, 1);
+        assert_eq!(write(&store, document, &shorter).await, written(before));
+        assert_eq!(stored(&store, document).await, before);
+    }
+    let (app, user) = (AppId::default(), user("bounded"));
+    let metadata = |write: DocumentWrite| {
+        let (store, app, user) = (store.clone(), app.clone(), user.clone());
+        async move {
+            store
+                .write_user_metadata(&app, &user, &write)
+                .await
+                .unwrap()
+        }
+    };
+    let conflict = WriteOutcome::Conflict(object("{}"));
+    assert_eq!(metadata(within(before, before.len() - 1)).await, conflict);
+    assert_eq!(
+        metadata(within(before, before.len())).await,
+        written(before)
+    );
+}
+
+/// Another program may have stored it. Its session must stay readable.
+pub async fn a_stored_document_may_be_nested_deeper_than_an_entrance_accepts(store: SharedStore) {
+    insert(&store, &session("h")).await;
+    let text = format!(r#"{{"a":{}{}}}"#, "[".repeat(500), "]".repeat(500));
+    let deep = DocumentWrite::Overwrite(JsonObject::from_stored(&text).unwrap());
+    for document in BOTH {
+        write(&store, document, &deep).await;
+        assert_eq!(stored(&store, document).await, text);
+        let outcome = write(&store, document, &merge(r#"{"a":null}"#)).await;
+        assert_eq!(outcome, written("{}"));
     }
 }
 
