@@ -56,11 +56,22 @@ pub struct Use {
     pub ip: Option<IpAddr>,
 }
 
+/// The part of a user agent that is kept, in a form that every store can hold.
+fn kept(user_agent: &str) -> String {
+    let characters = user_agent.chars().take(LONGEST_USER_AGENT);
+    characters
+        .map(|character| match character {
+            '\0' => char::REPLACEMENT_CHARACTER,
+            other => other,
+        })
+        .collect()
+}
+
 impl Client {
     pub(crate) fn of(view: &dyn RequestView, ip: Option<IpAddr>) -> Self {
         let user_agent = view.header("user-agent");
         Self {
-            user_agent: user_agent.map(|text| text.chars().take(LONGEST_USER_AGENT).collect()),
+            user_agent: user_agent.as_deref().map(kept),
             ip,
         }
     }

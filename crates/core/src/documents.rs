@@ -218,11 +218,14 @@ impl Documents<'_> {
                 Err(_) if stored.is_empty() => T::default(),
                 Err(error) => return Err(shape_fault(target, &error)),
             };
-            let before = object(&value)?;
+            // What is stored already may stay as it is.
+            let before = unchecked(&value)?;
             let result = change(&mut value);
-            let patch = JsonObject::patch_between(&before, &object(&value)?);
+            let after = unchecked(&value)?;
+            let patch = JsonObject::patch_between(&before, &after);
+            refuse_nul(&patch)?;
             refuse_protected(target, &patch)?;
-            let replacement = stored.merged_replacing(&patch, &object(&value)?);
+            let replacement = stored.merged_replacing(&patch, &after);
             let bytes = replacement.as_str().len();
             if bytes > limit && bytes > stored.as_str().len() {
                 return Err(match target {
@@ -251,7 +254,23 @@ impl Documents<'_> {
 /// What the application gives us as a document. Often it comes from the client, hence the client's
 /// fault.
 pub(crate) fn object<T: Serialize + ?Sized>(value: &T) -> Result<JsonObject, SessionError> {
+    let object = unchecked(value)?;
+    refuse_nul(&object)?;
+    Ok(object)
+}
+
+fn unchecked<T: Serialize + ?Sized>(value: &T) -> Result<JsonObject, SessionError> {
     JsonObject::from_serialize(value).map_err(|error| SessionError::bad_input(error.to_string()))
+}
+
+/// The one rule for all stores: no document contains U+0000.
+pub(crate) fn refuse_nul(document: &JsonObject) -> Result<(), SessionError> {
+    if document.contains_nul() {
+        return Err(SessionError::bad_input(
+            "a document must not contain the null character (U+0000). Fix: remove it from names and texts",
+        ));
+    }
+    Ok(())
 }
 
 /// A patch of a payload may remove protected names, which migrates old sessions, but not set them.

@@ -270,6 +270,23 @@ impl JsonObject {
         Self::from_members(&members)
     }
 
+    /// Returns `true` if the name of a member or a text contains U+0000, at any depth. Such documents
+    /// are refused before they are stored, because databases and drivers treat that character
+    /// differently.
+    #[must_use]
+    pub fn contains_nul(&self) -> bool {
+        // JSON has it as an escape only, and a backslash only begins escapes.
+        let mut rest = self.0.as_bytes();
+        while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+            let escape = rest.get(at + 1..).unwrap_or_default();
+            if escape.starts_with(b"u0000") {
+                return true;
+            }
+            rest = escape.get(1..).unwrap_or_default();
+        }
+        false
+    }
+
     fn members(&self) -> Members<'_> {
         // Invariant: every constructor has checked that the text is a JSON object.
         serde_json::from_str(&self.0).unwrap_or_default()
@@ -380,6 +397,26 @@ mod tests {
             &object(r#"{"a":1,"b":4,"d":5}"#),
         );
         assert_eq!(patch.as_str(), r#"{"b":4,"d":5,"c":null}"#);
+    }
+
+    #[test]
+    fn a_null_character_is_found_at_any_depth() {
+        for with in [
+            r#"{"a":"\u0000"}"#,
+            r#"{"\u0000":1}"#,
+            r#"{"a":[{"b":"x\\\u0000"}]}"#,
+            r#"{"a":"\n\u0000"}"#,
+        ] {
+            assert!(object(with).contains_nul(), "{with}");
+        }
+        for without in [
+            "{}",
+            r#"{"a":"\\u0000"}"#,
+            r#"{"a":"u0000\u0001\u000a"}"#,
+            r#"{"a":"\\\\u0000","b":0}"#,
+        ] {
+            assert!(!object(without).contains_nul(), "{without}");
+        }
     }
 
     #[test]

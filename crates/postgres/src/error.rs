@@ -26,6 +26,10 @@ pub enum OpenErrorKind {
     Certificates,
     /// The database that the URL names does not exist.
     DatabaseMissing,
+    /// The encoding of the database is not UTF8.
+    Encoding,
+    /// A table or a column is missing although the tables were migrated.
+    Incomplete,
     /// Anything else; the source tells.
     Internal,
     /// The name of a schema or a prefix cannot be used.
@@ -85,6 +89,13 @@ impl OpenError {
                 Self::new(database, OpenErrorKind::OtherProgram)
                     .with_source(format!("table `{table}` has no column `{column}`"))
             }
+            SchemaProblem::Missing { table, column } => {
+                let what = match column {
+                    Some(column) => format!("the column `{column}` of table `{table}` is missing"),
+                    None => format!("the table `{table}` is missing"),
+                };
+                Self::new(database, OpenErrorKind::Incomplete).with_source(what)
+            }
             SchemaProblem::Newer => Self::new(database, OpenErrorKind::NewerSchema),
             SchemaProblem::Fault(fault) => Self::from_fault(database, fault),
         }
@@ -137,12 +148,18 @@ impl OpenErrorKind {
                 "there are no certificates to trust; give the authority's, in PEM, with `root_certificates` or `sslrootcert`, or install ca-certificates"
             }
             Self::DatabaseMissing => "it does not exist; create it with `createdb`",
+            Self::Encoding => {
+                "its encoding cannot hold all user ids and documents; create a database with `createdb --encoding=UTF8 --template=template0`"
+            }
+            Self::Incomplete => {
+                "a table or a column is missing; restore it from a backup, or run `DELETE FROM supersession_schema` to have what is missing created empty when the database is opened next"
+            }
             Self::Internal => "PostgreSQL or the driver refused",
             Self::InvalidName => {
                 "the schema or the prefix cannot be used: a schema has letters, digits, `_` and `-`, a prefix at most 16 lower-case letters, digits and `_`"
             }
             Self::InvalidUrl => {
-                "the URL cannot be read; it has the form postgres://user:password@host:5432/database?sslmode=require, with special characters in percent encoding"
+                "the URL cannot be read, or has a parameter that is not supported; it has the form postgres://user:password@host:5432/database?sslmode=require, with special characters in percent encoding"
             }
             Self::NewerSchema => {
                 "a newer version of supersession-postgres has migrated it; upgrade this program"

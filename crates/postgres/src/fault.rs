@@ -112,7 +112,7 @@ impl Fault {
             return false;
         };
         (code.code().starts_with("40") && *code != SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN)
-            || *code == SqlState::INVALID_SQL_STATEMENT_NAME
+            || is_stale_statement(code)
     }
 
     /// The connection went away under a statement, which may have been done or not.
@@ -128,7 +128,7 @@ impl Fault {
     pub(crate) fn spoils_the_connection(&self) -> bool {
         match self {
             Self::TimedOut => true,
-            Self::Refused { code, .. } => *code == SqlState::INVALID_SQL_STATEMENT_NAME,
+            Self::Refused { code, .. } => is_stale_statement(code),
             _ => false,
         }
     }
@@ -155,6 +155,16 @@ impl Fault {
             Self::Driver { .. } | Self::Panicked | Self::NoRuntime => StoreErrorKind::Internal,
         }
     }
+}
+
+/// A statement that was prepared on this connection is gone, or its table was replaced by one with
+/// other types ("cached plan must not change result type").
+fn is_stale_statement(code: &SqlState) -> bool {
+    [
+        SqlState::INVALID_SQL_STATEMENT_NAME,
+        SqlState::FEATURE_NOT_SUPPORTED,
+    ]
+    .contains(code)
 }
 
 /// What the operator can do about a refusal, where that is certain.
@@ -283,7 +293,7 @@ mod tests {
 
     #[test]
     fn only_what_was_rolled_back_left_no_trace() {
-        for code in ["40001", "40P01", "26000"] {
+        for code in ["40001", "40P01", "26000", "0A000"] {
             assert!(refused(code).left_no_trace(), "{code}");
         }
         for code in ["40003", "57P01", "08006", "23503"] {

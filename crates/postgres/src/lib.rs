@@ -147,8 +147,21 @@
 //! [`OpenError`] names the database, without its password, and what to do. Later trouble is a
 //! [`StoreError`](supersession::store::StoreError): `Unavailable` if the server or a connection
 //! cannot be had, `NotWritable` if it has become a replica, is full, or denies the right to write,
-//! `Corrupt` if what was read makes no sense. Of what PostgreSQL says only the message is kept: its
+//! `Denied` if the user lacks a right to read, `Corrupt` if what was read makes no sense or a table is
+//! gone. Of what PostgreSQL says only the message is kept: its
 //! details quote rows.
+//!
+//! # Settings of the database
+//! The encoding must be UTF8; a database of another one is refused, because it cannot hold every
+//! user id and document. Statements run under READ COMMITTED, whatever
+//! `default_transaction_isolation` says. Connections of a [`url`](PostgresOptions::url) get that
+//! level when they are made. Those of an application's [`pool`](PostgresOptions::pool) that have
+//! another default get it for the time of a verb, which takes two more round trips; behind a pooler
+//! that lends connections by the transaction, set it for the user instead:
+//! `ALTER ROLE app SET default_transaction_isolation = 'read committed'`.
+//!
+//! `default_transaction_read_only` is respected: writes fail with `NotWritable`, and
+//! [`check_ready`](supersession::Store::check_ready) says so.
 //!
 //! # Encryption
 //! | `sslmode` | encrypted | the server is verified |

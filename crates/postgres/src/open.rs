@@ -44,8 +44,8 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, Open
         (None, None) => return Err(OpenError::new(None, OpenErrorKind::NoLocation)),
     };
     let database = server.as_ref().map(|server| server.address.clone());
-    let names = timeout(OPENING, prepare(&pool, &options, database.as_deref()));
-    let names = names
+    let prepared = timeout(OPENING, prepare(&pool, &options, database.as_deref()));
+    let (names, isolates) = prepared
         .await
         .unwrap_or_else(|_| Err(OpenError::from_fault(database.as_deref(), Fault::TimedOut)))?;
     let feed = match server {
@@ -64,6 +64,7 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, Open
         runtime,
         sql: Arc::new(Statements::new(&names, options.tells_endings)),
         time_limit: options.verb_timeout,
+        isolates,
     };
     let runner = Arc::new(runner);
     Ok(PostgresStore::new(Inner {
@@ -74,16 +75,26 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, Open
     }))
 }
 
-/// Finds the schema and migrates its tables.
+/// Finds the schema and migrates its tables. Returns also whether the connections have another
+/// isolation level than READ COMMITTED.
 async fn prepare(
     pool: &Pool,
     options: &PostgresOptions,
     database: Option<&str>,
-) -> Result<Names, OpenError> {
+) -> Result<(Names, bool), OpenError> {
     let in_fault = |fault| OpenError::from_fault(database, fault);
     let client = pool.get().await.map_err(|error| in_fault(error.into()))?;
     // A connection that was left in the middle of a migration is not to be lent to anybody.
     let mut client = deadpool_postgres::Object::take(client);
+    let settings =
+        "SELECT current_setting('server_encoding'), current_setting('transaction_isolation')";
+    let settings = client.query_one(settings, &[]).await;
+    let settings = settings.map_err(|error| in_fault(error.into()))?;
+    let (encoding, isolation): (String, String) = (settings.get(0), settings.get(1));
+    if encoding != "UTF8" {
+        let found = format!("its encoding is {encoding}");
+        return Err(OpenError::new(database, OpenErrorKind::Encoding).with_source(found));
+    }
     let schema = match &options.schema {
         Some(schema) => schema.clone(),
         None => {
@@ -99,7 +110,7 @@ async fn prepare(
     schema::migrate(&mut client, &names)
         .await
         .map_err(|problem| OpenError::from_schema(database, problem))?;
-    Ok(names)
+    Ok((names, isolation != "read committed"))
 }
 
 /// Where the server is, and how to speak with it.
@@ -112,16 +123,24 @@ struct Server {
 
 impl Server {
     fn new(url: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
-        let (mut config, roots) = url::parse(url).map_err(|kind| OpenError::new(None, kind))?;
+        let (mut config, roots) = url::parse(url).map_err(|kind| {
+            let error = OpenError::new(None, kind);
+            match url::unsupported(url) {
+                Some(text) if kind == OpenErrorKind::InvalidUrl => error.with_source(text),
+                _ => error,
+            }
+        })?;
         let address = address(&config);
         let limit = options.verb_timeout.as_millis().max(1);
         let own = config.get_options().unwrap_or_default();
         // For the case that this program cannot: no statement goes on that nobody waits for, and no
         // transaction is held open by a node that has stalled.
+        // The statements are correct under READ COMMITTED, whatever the default of the database or
+        // of the URL is, so that setting comes last.
         let settings = format!(
-            "-c statement_timeout={limit} -c idle_in_transaction_session_timeout={limit} {own}"
+            "-c statement_timeout={limit} -c idle_in_transaction_session_timeout={limit} {own} -c default_transaction_isolation=read\\ committed"
         );
-        config.options(settings.trim_end());
+        config.options(settings);
         if config.get_application_name().is_none() {
             config.application_name("supersession");
         }

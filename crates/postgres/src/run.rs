@@ -42,7 +42,13 @@ pub(crate) struct Runner {
     pub(crate) runtime: Handle,
     pub(crate) sql: Arc<Statements>,
     pub(crate) time_limit: Duration,
+    /// The connections have another isolation level, which each verb must set and restore: those of
+    /// the application's own pool, or of a pooler that drops startup options.
+    pub(crate) isolates: bool,
 }
+
+const ISOLATE: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
+const RESTORE: &str = "RESET default_transaction_isolation";
 
 /// One connection, for the time of a verb.
 #[derive(Clone)]
@@ -121,7 +127,17 @@ impl Runner {
             client: Arc::clone(&client),
             sql: Arc::clone(&self.sql),
         };
-        let outcome = timeout_at(deadline, job(db)).await;
+        let work = async {
+            if !self.isolates {
+                return job(db).await;
+            }
+            db.client.batch_execute(ISOLATE).await?;
+            let outcome = job(db.clone()).await;
+            // A connection on which this fails is lost, and the outcome counts all the same.
+            let _ = db.client.batch_execute(RESTORE).await;
+            outcome
+        };
+        let outcome = timeout_at(deadline, work).await;
         let outcome = outcome.unwrap_or(Err(Fault::TimedOut));
         // An answer may still be on its way, or the statements are gone that were prepared on this
         // connection: it is of no use to anybody.

@@ -113,6 +113,134 @@ impl Ssl {
     }
 }
 
+/// Parameters of the driver.
+const SUPPORTED: [&str; 21] = [
+    "application_name",
+    "channel_binding",
+    "connect_timeout",
+    "dbname",
+    "host",
+    "hostaddr",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "load_balance_hosts",
+    "options",
+    "password",
+    "port",
+    "sslmode",
+    "sslnegotiation",
+    "sslrootcert",
+    "target_session_attrs",
+    "tcp_user_timeout",
+    "user",
+    "",
+];
+
+/// Parameters of other drivers, and what to use in place of them.
+const FOREIGN: [(&[&str], &str); 8] = [
+    (
+        &["currentSchema", "schema", "search_path"],
+        "call `schema` (`postgresql_table_schema` of the server)",
+    ),
+    (&["ssl", "tls"], "use `sslmode=require`"),
+    (
+        &["sslcert", "sslkey", "sslpassword", "sslidentity"],
+        "give a pool of your own with a client certificate to `pool`",
+    ),
+    (
+        &[
+            "connection_limit",
+            "maximumPoolSize",
+            "max_connections",
+            "pool_size",
+        ],
+        "call `pool_size` (`postgresql_connection_pool_size` of the server)",
+    ),
+    (
+        &[
+            "pool_timeout",
+            "loginTimeout",
+            "socketTimeout",
+            "socket_timeout",
+            "lock_timeout",
+            "statement_timeout",
+        ],
+        "call `connect_timeout` or `verb_timeout`",
+    ),
+    (&["ApplicationName"], "use `application_name`"),
+    (
+        &["targetServerType"],
+        "use `target_session_attrs=read-write`",
+    ),
+    (
+        &[
+            "charset",
+            "client_encoding",
+            "gssencmode",
+            "krbsrvname",
+            "passfile",
+            "pgbouncer",
+            "prepareThreshold",
+            "reWriteBatchedInserts",
+            "require_auth",
+            "requirepeer",
+            "service",
+            "sslcompression",
+            "sslcrl",
+            "ssl_min_protocol_version",
+            "statement_cache_capacity",
+            "statement-cache-capacity",
+            "stringtype",
+            "TimeZone",
+        ],
+        "leave it out",
+    ),
+];
+
+/// Names a parameter that the driver does not know, and the fix. A name that no other driver has
+/// may be a piece of a password, so it is counted and not repeated.
+pub(crate) fn unsupported(url: &str) -> Option<String> {
+    let names: Vec<Cow<'_, str>> = match parameters_of_url(url) {
+        Some((_, parameters)) => parameters
+            .split('&')
+            .filter_map(|parameter| decoded(parameter.split('=').next()?).ok())
+            .collect(),
+        None if has_scheme(url) => Vec::new(),
+        None => names_of_pairs(url).into_iter().map(Cow::Borrowed).collect(),
+    };
+    let at = names
+        .iter()
+        .position(|name| !SUPPORTED.contains(&name.as_ref()))?;
+    let name = names.get(at)?;
+    let foreign = FOREIGN
+        .iter()
+        .find(|(names, _)| names.contains(&name.as_ref()));
+    Some(match foreign {
+        Some((_, fix)) => {
+            format!("the parameter `{name}` of the URL is not supported. Fix: {fix}")
+        }
+        None => format!(
+            "parameter {} of the URL is unknown. Fix: correct its name, or leave it out; known are {}",
+            at + 1,
+            SUPPORTED.join(", ").trim_end_matches(", ")
+        ),
+    })
+}
+
+fn names_of_pairs(mut text: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    while let Some((name, after)) = text.split_once('=') {
+        names.push(name.trim());
+        let Some((_, after)) = quoted_or_bare(after.trim_start()) else {
+            break;
+        };
+        text = after;
+    }
+    names
+}
+
 fn has_scheme(url: &str) -> bool {
     ["postgres://", "postgresql://"]
         .iter()
@@ -253,5 +381,29 @@ mod tests {
                 "{broken}"
             );
         }
+    }
+
+    #[test]
+    fn parameters_of_other_drivers_are_named_with_their_fix() {
+        for (url, expected) in [
+            ("postgres://me@db/app?currentSchema=auth", "`currentSchema`"),
+            (
+                "postgres://me@db/app?sslmode=require&schema=auth",
+                "`schema`",
+            ),
+            ("postgres://me@db/app?ssl=true", "sslmode=require"),
+            ("host=db sslcert='a b' user=me", "`sslcert`"),
+            ("postgres://me@db/app?user=me&nonsense=1", "parameter 2"),
+            ("host=db nonsense=1", "parameter 2"),
+        ] {
+            assert_eq!(parse(url).unwrap_err(), OpenErrorKind::InvalidUrl, "{url}");
+            let text = unsupported(url).unwrap();
+            assert!(text.contains(expected), "{text}");
+            assert!(!text.contains("nonsense"), "{text}");
+        }
+        assert_eq!(
+            unsupported("postgres://me:a?b=c@db/app?sslmode=maybe"),
+            None
+        );
     }
 }

@@ -110,7 +110,7 @@ impl OpenErrorKind {
             Self::Internal => "it refused, or the driver failed",
             Self::OutOfRange => "an option is out of range",
             Self::InvalidUrl => {
-                "the URL is not of the form `redis://user:password@host:port/database`; `rediss://` needs the feature `tls`"
+                "the URL has a parameter that is not supported, or is not of the form `redis://user:password@host:port/database`; `rediss://` needs the feature `tls`"
             }
             Self::InvalidPrefix => {
                 "the prefix of the keys must be letters, digits and any of `:._-`, and not empty"

@@ -57,7 +57,11 @@ impl Fault {
             Self::Driver(_) | Self::Panicked | Self::NewerLayout { .. } => StoreErrorKind::Internal,
             Self::Refused { code, detail } => match code.as_str() {
                 // Before version 7, errors inside a script come as `ERR` with the code in the text.
-                "ERR" if detail.contains("-OOM") || detail.contains("-READONLY") => {
+                "ERR"
+                    if ["-OOM", "-READONLY", "-MISCONF", "-NOREPLICAS"]
+                        .iter()
+                        .any(|code| detail.contains(code)) =>
+                {
                     StoreErrorKind::NotWritable
                 }
                 // Rights are checked inside scripts too, and have no code of their own there.
@@ -143,6 +147,7 @@ mod tests {
         check("READONLY", "a replica", NotWritable);
         check("NOREPLICAS", "not enough", NotWritable);
         check("ERR", "script: -OOM command not allowed", NotWritable);
+        check("ERR", "script: -MISCONF errors writing", NotWritable);
         check("LOADING", "loading the dataset", Unavailable);
         check("BUSY", "a script runs", Unavailable);
         check("CLUSTERDOWN", "the cluster is down", Unavailable);

@@ -170,7 +170,8 @@
 //! [`OpenError`] names the server, without its password, and what to do. Later trouble is a
 //! [`StoreError`](supersession::store::StoreError): `Unavailable` if the server does not answer, is
 //! loading or busy; `NotWritable` if its memory is full, its disk fails or it is a replica;
-//! `Corrupt` if what was read makes no sense.
+//! `Denied` if the user
+//! lacks a right, `Corrupt` if what was read makes no sense.
 //!
 //! While slots of a cluster move from one node to another, verbs on keys that have moved already
 //! wait, and fail with `Unavailable` if that takes more than a second.

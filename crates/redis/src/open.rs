@@ -75,6 +75,9 @@ fn connection_info(url: &str, options: &RedisOptions) -> Result<ConnectionInfo, 
     let info = url
         .into_connection_info()
         .map_err(|_| OpenError::new(OpenErrorKind::InvalidUrl))?;
+    if let Some(problem) = unsupported(url) {
+        return Err(OpenError::new(OpenErrorKind::InvalidUrl).with_source(problem));
+    }
     // The newer protocol tells when a connection is lost, before the next verb finds out.
     let redis = info
         .redis_settings()
@@ -84,6 +87,70 @@ fn connection_info(url: &str, options: &RedisOptions) -> Result<ConnectionInfo, 
     Ok(info
         .set_redis_settings(redis)
         .set_tcp_settings(tcp_settings(options.response_timeout)))
+}
+
+/// Parameters of other clients, which the driver would ignore, and what to use in place of them.
+const FOREIGN: [(&[&str], &str); 6] = [
+    (&["ssl", "tls"], "use the scheme `rediss`"),
+    (
+        &["db", "database"],
+        "give the number of the database as the path, as in `redis://host:6379/2`",
+    ),
+    (
+        &["user", "username", "pass", "password"],
+        "give both before the host, as in `redis://user:password@host`",
+    ),
+    (
+        &[
+            "timeout",
+            "connect_timeout",
+            "connectTimeout",
+            "connection_timeout",
+            "dial_timeout",
+        ],
+        "call `connect_timeout`",
+    ),
+    (
+        &[
+            "command_timeout",
+            "commandTimeout",
+            "read_timeout",
+            "response_timeout",
+            "socket_timeout",
+            "write_timeout",
+        ],
+        "call `response_timeout`",
+    ),
+    (
+        &[
+            "client_name",
+            "family",
+            "keyPrefix",
+            "max_connections",
+            "pool_size",
+            "protocol",
+            "resp",
+            "retry_on_timeout",
+        ],
+        "leave it out",
+    ),
+];
+
+/// Names the first parameter of a URL that would have no effect, and the fix. A name that no client
+/// has may be a piece of a password, so it is not repeated. The URL of a socket has its database and
+/// its user there.
+fn unsupported(url: &str) -> Option<String> {
+    let (before, query) = url.split_once('?')?;
+    let is_socket = !before.starts_with("redis://") && !before.starts_with("rediss://");
+    let query = query.split('#').next().unwrap_or_default();
+    let names = query.split('&').filter(|pair| !pair.is_empty());
+    let mut names = names.map(|pair| pair.split('=').next().unwrap_or_default());
+    let name = names.find(|name| !(is_socket && ["db", "user", "pass"].contains(name)))?;
+    let foreign = FOREIGN.iter().find(|(names, _)| names.contains(&name));
+    Some(match foreign {
+        Some((_, fix)) => format!("the parameter `{name}` of the URL has no effect. Fix: {fix}"),
+        None => "the URL has a parameter that is unknown. Fix: leave out what follows the `?`, and give it to the options".to_owned(),
+    })
 }
 
 fn tcp_settings(response_timeout: Duration) -> TcpSettings {

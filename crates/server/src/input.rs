@@ -81,7 +81,19 @@ impl<'a> Input<'a> {
         Self::mandatory(field, self.optional_number(field)?)
     }
 
+    /// A document that is to be stored or signed.
     pub(crate) fn object(&self, field: &str) -> Result<JsonObject, Refusal> {
+        let object = self.stored_object(field)?;
+        if object.contains_nul() {
+            return Err(Refusal::bad_request(format!(
+                "Field name '{field}' is invalid in JSON input: it contains the null character (U+0000)"
+            )));
+        }
+        Ok(object)
+    }
+
+    /// A document that is compared with a stored one.
+    pub(crate) fn stored_object(&self, field: &str) -> Result<JsonObject, Refusal> {
         Self::mandatory(field, self.optional_object(field)?)
     }
 

@@ -117,7 +117,7 @@ async fn parallel_first_updates_are_both_kept() {
 #[tokio::test]
 async fn text_and_numbers_come_back_as_they_went_in() {
     let app = App::new().await;
-    let written = r#"{"text":"žluťoučký 🦀 \u0000","n":1.50,"big":123456789012345678901234567890,"o":{"z":1,"a":1e2}}"#;
+    let written = r#"{"text":"žluťoučký 🦀 \u0001","n":1.50,"big":123456789012345678901234567890,"o":{"z":1,"a":1e2}}"#;
     let update: JsonObject = written.parse().unwrap();
     let user = "uživatel-🦀";
     let merged = app

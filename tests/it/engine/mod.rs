@@ -14,6 +14,7 @@ mod keys;
 mod lists;
 mod metadata;
 mod refresh;
+mod refresh_key;
 mod refresh_token;
 mod reissue;
 mod rotation;

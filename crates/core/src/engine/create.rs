@@ -56,7 +56,7 @@ impl Engine {
     ) -> Result<IssuedSession, MintFailure> {
         let handle = SessionHandle::compose(random_uuid(&*self.entropy)?, &new.tenant_id);
         let expires_at = self.session_expiry(now, now);
-        let refresh = self.refresh_tokens.mint_first(
+        let refresh = self.refresh_key.for_new_session(now).await.mint_first(
             &handle,
             &new.user_id,
             &new.tenant_id,

@@ -6,6 +6,7 @@
 //! 3.6).
 
 use super::refresh::{Exchange, MAX_ATTEMPTS, MISSING, lost_all_races};
+use super::refresh_key::Presented;
 use super::{Engine, Format, MintFailure, Refresh};
 use crate::authority::IssuedSession;
 use crate::clock::UnixMillis;
@@ -13,19 +14,22 @@ use crate::error::Fault;
 use crate::secret::{RefreshHash1, RefreshHash2};
 use crate::store::{Lineage, PreviousRefresh, RotateOutcome, Rotation, SessionKey, SessionRecord};
 use crate::token::access::AccessClaims;
-use crate::token::refresh::RefreshClaims;
 use crate::wire;
 
 impl Engine {
     pub(super) async fn promoting(
         &self,
         request: &Refresh,
-        presented: &RefreshClaims,
+        presented: &Presented,
         key: &SessionKey,
         format: Format,
     ) -> Result<Exchange, Fault> {
         let hash = RefreshHash2::of(&request.token);
-        let parent = presented.parent_hash1.as_ref().map(RefreshHash1::second);
+        let parent = presented
+            .claims
+            .parent_hash1
+            .as_ref()
+            .map(RefreshHash1::second);
         for _ in 0..MAX_ATTEMPTS {
             let now = self.clock.now();
             let Some(record) = self.store.session(key, now).await? else {
@@ -100,7 +104,7 @@ impl Engine {
     async fn child(
         &self,
         request: &Refresh,
-        presented: &RefreshClaims,
+        presented: &Presented,
         record: &SessionRecord,
         next: &Rotation,
         format: Format,

@@ -34,6 +34,7 @@ mod jwt;
 mod legacy;
 mod open;
 mod refresh;
+mod refresh_key;
 mod regenerate;
 mod terms;
 mod token;
@@ -57,6 +58,8 @@ use crate::token::refresh::{MintError, RefreshTokens};
 use crate::wire;
 use crate::workers::Workers;
 
+use refresh_key::RefreshKey;
+
 pub use open::{EngineSettings, Engines};
 pub use terms::{
     Create, CreateOutcome, Dialect, Issued, IssuedToken, JwtOutcome, JwtRequest, MAX_JWT_VALIDITY,
@@ -70,7 +73,7 @@ pub struct Engine {
     pub(crate) app: AppId,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) keys: KeyRing,
-    refresh_tokens: RefreshTokens,
+    refresh_key: RefreshKey,
     workers: Workers,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -140,12 +143,13 @@ impl Engine {
         entropy: Arc<dyn Entropy>,
         lifetimes: Lifetimes,
     ) -> Self {
-        let refresh_tokens = RefreshTokens::new(refresh_token_key);
+        let (of_app, in_store, now) = (app.clone(), Arc::clone(&store), clock.now());
+        let refresh_key = RefreshKey::new(of_app, in_store, refresh_token_key, now);
         Self {
             app,
             store,
             keys,
-            refresh_tokens,
+            refresh_key,
             workers,
             clock,
             entropy,

@@ -13,6 +13,7 @@
 //! changes: a refresh that cannot mint changes nothing, one that lost a race looks again, and one
 //! that a revocation overtook hands out nothing.
 
+use super::refresh_key::Presented;
 use super::{Dialect, Engine, Format, Issued, MintFailure, Mode, Refresh, RefreshOutcome};
 use crate::authority::{self, IssuedSession, RefreshRequest};
 use crate::clock::UnixMillis;
@@ -123,22 +124,28 @@ impl Engine {
         mode: Mode,
         format: Format,
     ) -> Result<Exchange, Fault> {
-        let presented = match self.refresh_tokens.open(&request.token) {
+        let presented = match self
+            .refresh_key
+            .open(&request.token, self.keys.loaded_at(), self.clock.now())
+            .await?
+        {
             Ok(presented) => presented,
             Err(error) => {
                 tracing::debug!(reason = %error, "refresh token refused");
                 return Ok(Exchange::Unauthorised("the refresh token cannot be read"));
             }
         };
-        if request.use_anti_csrf && !anti_csrf_matches(&presented, request.anti_csrf.as_ref()) {
+        if request.use_anti_csrf
+            && !anti_csrf_matches(&presented.claims, request.anti_csrf.as_ref())
+        {
             return Ok(Exchange::Unauthorised(
                 "Anti CSRF token missing, or not matching",
             ));
         }
         let key = SessionKey {
             app: self.app.clone(),
-            tenant: presented.tenant_id.clone(),
-            handle: presented.handle.clone(),
+            tenant: presented.claims.tenant_id.clone(),
+            handle: presented.claims.handle.clone(),
         };
         match mode {
             Mode::Rotation => self.rotating(request, &presented, &key, format).await,
@@ -149,7 +156,7 @@ impl Engine {
     async fn rotating(
         &self,
         request: &Refresh,
-        presented: &RefreshClaims,
+        presented: &Presented,
         key: &SessionKey,
         format: Format,
     ) -> Result<Exchange, Fault> {
@@ -165,8 +172,12 @@ impl Engine {
                 ));
             }
             let hash = RefreshHash2::of(&request.token);
-            let standing =
-                self.standing(&record.lineage, &hash, presented.parent_hash1.as_ref(), now);
+            let standing = self.standing(
+                &record.lineage,
+                &hash,
+                presented.claims.parent_hash1.as_ref(),
+                now,
+            );
             let plan = match standing {
                 Standing::Current => self.rotate(request, presented, &record, hash, now)?,
                 Standing::PreviousInGrace => self.replay(request, presented, &record)?,
@@ -231,7 +242,7 @@ impl Engine {
     fn rotate(
         &self,
         request: &Refresh,
-        presented: &RefreshClaims,
+        presented: &Presented,
         record: &SessionRecord,
         hash: RefreshHash2,
         now: UnixMillis,
@@ -257,7 +268,7 @@ impl Engine {
     fn replay(
         &self,
         request: &Refresh,
-        presented: &RefreshClaims,
+        presented: &Presented,
         record: &SessionRecord,
     ) -> Result<Plan, Fault> {
         let derive = |anti_csrf| self.successor(request, presented, &record.user_id, anti_csrf);
@@ -285,15 +296,15 @@ impl Engine {
     pub(super) fn successor(
         &self,
         request: &Refresh,
-        presented: &RefreshClaims,
+        presented: &Presented,
         user_id: &UserId,
         anti_csrf: bool,
     ) -> Result<MintedRefresh, Fault> {
-        Ok(self.refresh_tokens.mint_successor(
+        Ok(presented.tokens.mint_successor(
             &request.token,
-            &presented.handle,
+            &presented.claims.handle,
             user_id,
-            &presented.tenant_id,
+            &presented.claims.tenant_id,
             anti_csrf,
         )?)
     }

@@ -206,6 +206,11 @@ impl KeyRing {
         &self.policy
     }
 
+    /// When the keys were last loaded.
+    pub(crate) fn loaded_at(&self) -> UnixMillis {
+        self.snapshot.load().loaded_at
+    }
+
     /// Deletes keys whose last token is dead.
     pub(crate) async fn retire(&self, now: UnixMillis) -> Result<u64, KeyFault> {
         Ok(self
@@ -266,6 +271,13 @@ impl KeyRing {
             .await?;
         let snapshot = Arc::new(KeySnapshot::new(keys, now));
         let lacks_a_key = !known.keys().all(|key| snapshot.holds(key));
+        // No program deletes static keys.
+        if !known.statics.iter().all(|key| snapshot.holds(key)) {
+            tracing::error!(
+                app = %self.app,
+                "a static signing key is gone from the store; tokens that it signed are refused from now on. Was the store emptied, restored or replaced while this process runs?"
+            );
+        }
         self.snapshot.store(Arc::clone(&snapshot));
         if lacks_a_key {
             self.generation.fetch_add(1, Ordering::Relaxed);

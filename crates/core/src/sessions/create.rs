@@ -10,7 +10,7 @@ use super::Sessions;
 use super::metadata::checked;
 use crate::authority::NewSession;
 use crate::claims::ClaimContext;
-use crate::documents::object;
+use crate::documents::{object, refuse_nul};
 use crate::error::SessionError;
 use crate::hooks::{SessionDraft, SessionEvent};
 use crate::ids::{TenantId, UserId};
@@ -105,6 +105,8 @@ impl CreateSession {
         let draft = with_issuer_and_claims(&self.sessions, draft).await?;
         let mut draft = config.hooks.run_before_create(draft).await?;
         draft.user_id = checked(draft.user_id)?;
+        refuse_nul(&draft.access_token_payload)?;
+        refuse_nul(&draft.session_data)?;
         let anti_csrf = match &self.request {
             Some(request) => request.uses_anti_csrf_tokens(attachment.as_ref())?,
             None => config.anti_csrf == Some(AntiCsrf::ViaToken),

@@ -107,6 +107,11 @@ pub(super) fn checked(user_id: impl Into<UserId>) -> Result<UserId, SessionError
             "a user id may have at most {MAX_USER_ID_LENGTH} characters"
         )));
     }
+    if user_id.contains('\0') {
+        return Err(SessionError::bad_input(
+            "a user id must not contain the null character (U+0000)",
+        ));
+    }
     Ok(user_id)
 }
 

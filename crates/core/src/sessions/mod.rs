@@ -385,6 +385,11 @@ impl Sessions {
         handle: impl Into<SessionHandle>,
         label: Option<&str>,
     ) -> Result<bool, SessionError> {
+        if label.is_some_and(|label| label.contains('\0')) {
+            return Err(SessionError::bad_input(
+                "the label of a device must not contain the null character (U+0000)",
+            ));
+        }
         let (handle, now) = (handle.into(), self.now());
         Ok(self
             .authority()

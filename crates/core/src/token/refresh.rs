@@ -56,6 +56,11 @@ pub(crate) struct MintedRefresh {
 #[error("not a refresh token of this app: {0}")]
 pub(crate) struct MalformedRefreshToken(&'static str);
 
+impl MalformedRefreshToken {
+    /// The shape is right, and the key does not decrypt it.
+    pub(crate) const OTHER_KEY: Self = Self("not made with this app's key");
+}
+
 /// Encryption failed. This cannot happen with keys of the correct size.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("minting a refresh token failed")]
@@ -95,6 +100,10 @@ impl RefreshTokens {
             derivation: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()),
             master_key,
         }
+    }
+
+    pub(crate) fn master_key(&self) -> &SecretText {
+        &self.master_key
     }
 
     /// Generates a master key in the core's format, for an app that has none (core 1.5).
@@ -208,7 +217,7 @@ impl RefreshTokens {
                 Aad::empty(),
                 body,
             )
-            .map_err(|_| MalformedRefreshToken("not made with this app's key"))?;
+            .map_err(|_| MalformedRefreshToken::OTHER_KEY)?;
         let plaintext: Plaintext = serde_json::from_slice(plaintext)
             .map_err(|_| MalformedRefreshToken("unreadable content"))?;
         if plaintext.nonce != nonce {

@@ -91,6 +91,8 @@ const REPAIR_FIRST_FACTORS: &str = "
     ALTER TABLE @tenant_configs ALTER COLUMN is_first_factors_null SET DEFAULT TRUE;
     UPDATE @tenant_configs SET is_first_factors_null = TRUE WHERE is_first_factors_null IS NULL;";
 
+const FACTOR_TABLES: [&str; 2] = ["tenant_first_factors", "tenant_required_secondary_factors"];
+
 const INDEXES: [(&str, &str, &str); 8] = [
     ("tenants", "tenants_app_id_index", "app_id"),
     (
@@ -136,6 +138,11 @@ const MOVE_LEGACY_KEYS: &str = "WITH legacy AS (
 pub(crate) enum SchemaProblem {
     /// There is a table of that name, and it is another one.
     OtherProgram { table: String, column: &'static str },
+    /// A table, or a column of it, is gone.
+    Missing {
+        table: String,
+        column: Option<&'static str>,
+    },
     /// A newer program has migrated the tables.
     Newer,
     /// PostgreSQL could not tell.
@@ -153,7 +160,7 @@ impl From<tokio_postgres::Error> for SchemaProblem {
 /// tables is needed.
 pub(crate) async fn migrate(client: &mut Client, names: &Names) -> Result<(), SchemaProblem> {
     if version(client, names).await? == Some(VERSION) {
-        return Ok(());
+        return check_columns(client, names).await;
     }
     let transaction = client.transaction().await?;
     // Another node may be at it, and an index of a large table may take its time.
@@ -178,6 +185,29 @@ pub(crate) async fn migrate(client: &mut Client, names: &Names) -> Result<(), Sc
         transaction.execute(&version, &[&VERSION]).await?;
     }
     transaction.commit().await?;
+    Ok(())
+}
+
+/// Finds tables and columns that are gone although the schema was migrated, as after a restore of
+/// some of the tables. They are not created again: an empty table would end all sessions.
+async fn check_columns(client: &Client, names: &Names) -> Result<(), SchemaProblem> {
+    let there = columns(client, names).await?;
+    let needed = NEEDED
+        .iter()
+        .flat_map(|(table, columns)| columns.iter().map(move |column| (*table, *column)));
+    let added = ADDED.iter().map(|(table, column, _)| (*table, *column));
+    let factors = FACTOR_TABLES.iter().map(|table| (*table, "factor_id"));
+    for (table, column) in needed.chain(added).chain(factors) {
+        let table = names.table(table);
+        let place = (table, column.to_owned());
+        if !there.contains(&place) {
+            let table_is_there = there.iter().any(|(found, _)| *found == place.0);
+            return Err(SchemaProblem::Missing {
+                table: place.0,
+                column: table_is_there.then_some(column),
+            });
+        }
+    }
     Ok(())
 }
 

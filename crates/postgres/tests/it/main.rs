@@ -15,6 +15,7 @@ mod opening;
 mod proxy;
 mod ready;
 mod schema;
+mod settings;
 mod tls;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -50,6 +50,24 @@ async fn a_url_that_is_none_is_not_repeated() {
 }
 
 #[tokio::test]
+async fn a_parameter_that_would_have_no_effect_is_named_with_its_fix() {
+    for (parameters, named) in [
+        ("ssl=true", "`rediss`"),
+        ("db=3", "path"),
+        ("protocol=resp3&socket_timeout=1", "`protocol`"),
+        ("socket_timeout=1", "`response_timeout`"),
+        ("hunter2", "is unknown"),
+    ] {
+        let url = format!("redis://127.0.0.1:1/0?{parameters}");
+        let error = RedisStore::open(url).await.unwrap_err();
+        assert_eq!(error.kind(), OpenErrorKind::InvalidUrl, "{parameters}");
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains(named), "{source}");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn options_are_checked() {
     refused(
         RedisStore::options().open().await,

@@ -41,7 +41,7 @@ pub(super) async fn write(call: &Call<'_>) -> Result<Answer, Refusal> {
             None => DocumentWrite::Merge(body),
         },
         COMPARE_AND_SWAP => DocumentWrite::CompareAndSwap {
-            expected: input.object("expected")?,
+            expected: input.stored_object("expected")?,
             replacement: body,
         },
         _ => {

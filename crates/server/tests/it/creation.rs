@@ -279,3 +279,44 @@ async fn a_user_id_that_no_store_keeps_is_refused() {
     let missing = without(&new_session(&json!({})), "userId");
     assert_eq!(core.call(CREATE, LEGACY, &missing).await.status, 400);
 }
+
+/// One rule for all stores.
+#[tokio::test]
+async fn documents_with_a_null_character_are_refused_everywhere() {
+    let core = Core::new().await;
+    let made = core.session(ROTATION).await;
+    let handle = made.handle();
+    let bad = json!({ "a": [{ "b": "x\0" }] });
+    let mut session = new_session(&json!({}));
+    session["userDataInDatabase"] = bad.clone();
+    let mut payload = new_session(&json!({}));
+    payload["userDataInJWT"] = bad.clone();
+    for (call, body) in [
+        ("POST /recipe/session", session),
+        ("POST /recipe/session", payload),
+        (
+            "PUT /recipe/session/data",
+            json!({ "sessionHandle": handle, "userDataInDatabase": bad }),
+        ),
+        (
+            "PUT /recipe/jwt/data",
+            json!({ "sessionHandle": handle, "userDataInJWT": bad }),
+        ),
+        (
+            "PUT /recipe/user/metadata",
+            json!({ "userId": "u", "metadataUpdate": bad }),
+        ),
+        (
+            "POST /supersession/document",
+            json!({ "sessionHandle": handle, "document": "sessionData", "write": "merge", "body": bad }),
+        ),
+        (
+            "POST /supersession/document",
+            json!({ "userId": "u", "write": "overwrite", "body": bad }),
+        ),
+    ] {
+        let reply = core.call(call, ROTATION, &body).await;
+        assert_eq!(reply.status, 400, "{call}: {}", reply.text);
+        assert!(reply.text.contains("U+0000"), "{}", reply.text);
+    }
+}

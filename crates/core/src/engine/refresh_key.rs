@@ -1,0 +1,159 @@
+//! The key of an app's refresh tokens in this process, and when it is read from the store again.
+//!
+//! All nodes must use the key that the store holds, or they refuse each other's tokens. A store can
+//! be emptied, restored or replaced while nodes run, so the key is read again when a token does not
+//! decrypt, before a new session if it is older than a few seconds, and before a refresh if the
+//! signing keys have been loaded since. A store without a key is given the key of the node that asks
+//! first; a key that differs replaces the one in this process, which is not used any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Mutex;
+
+use crate::clock::UnixMillis;
+use crate::error::{Fault, FaultKind};
+use crate::ids::AppId;
+use crate::secret::{RefreshToken, SecretText};
+use crate::store::{Store, StoreError};
+use crate::token::refresh::{MalformedRefreshToken, RefreshClaims, RefreshTokens};
+
+/// Maximum age of the key that a new session's token is made with.
+const MAX_AGE: Duration = Duration::from_secs(5);
+/// Tokens that do not decrypt cause at most one read of the store in this time.
+const COOLDOWN: Duration = Duration::from_millis(500);
+
+/// The key of an app's refresh tokens.
+pub(super) struct RefreshKey {
+    app: AppId,
+    store: Arc<dyn Store>,
+    loaded: ArcSwap<Loaded>,
+    /// Held while the store is asked. The time of the last read if it failed.
+    reading: Mutex<Option<UnixMillis>>,
+}
+
+struct Loaded {
+    tokens: Arc<RefreshTokens>,
+    at: UnixMillis,
+}
+
+/// A presented refresh token that was decrypted, and the key that did it.
+pub(super) struct Presented {
+    pub(super) claims: RefreshClaims,
+    pub(super) tokens: Arc<RefreshTokens>,
+}
+
+impl RefreshKey {
+    /// `key` was read from the store at `at`.
+    pub(super) fn new(app: AppId, store: Arc<dyn Store>, key: SecretText, at: UnixMillis) -> Self {
+        let tokens = Arc::new(RefreshTokens::new(key));
+        Self {
+            app,
+            store,
+            loaded: ArcSwap::from_pointee(Loaded { tokens, at }),
+            reading: Mutex::new(None),
+        }
+    }
+
+    /// The key for the first token of a session.
+    pub(super) async fn for_new_session(&self, now: UnixMillis) -> Arc<RefreshTokens> {
+        let is_old = !is_younger(self.loaded.load().at, MAX_AGE, now);
+        self.current(is_old, now).await
+    }
+
+    /// One caller at a time reads an old key again. A failure of that leaves the known one in use.
+    async fn current(&self, is_old: bool, now: UnixMillis) -> Arc<RefreshTokens> {
+        let known = self.loaded.load_full();
+        if !is_old {
+            return Arc::clone(&known.tokens);
+        }
+        let Ok(mut failed_at) = self.reading.try_lock() else {
+            return Arc::clone(&known.tokens);
+        };
+        if failed_at.is_some_and(|at| is_younger(at, COOLDOWN, now)) {
+            return Arc::clone(&known.tokens);
+        }
+        match self.read(&mut failed_at, now).await {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the refresh token key cannot be read again; the known one stays in use"
+                );
+                Arc::clone(&known.tokens)
+            }
+        }
+    }
+
+    /// Decrypts a presented token. One that does not decrypt is tried again with the key that the
+    /// store holds now.
+    ///
+    /// # Errors
+    /// A fault if the store cannot tell its key, so that the token cannot be judged.
+    pub(super) async fn open(
+        &self,
+        token: &RefreshToken,
+        signing_keys_loaded_at: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<Result<Presented, MalformedRefreshToken>, Fault> {
+        let is_old = self.loaded.load().at < signing_keys_loaded_at;
+        let tokens = self.current(is_old, now).await;
+        let error = match tokens.open(token) {
+            Ok(claims) => return Ok(Ok(Presented { claims, tokens })),
+            Err(error) => error,
+        };
+        if error != MalformedRefreshToken::OTHER_KEY {
+            return Ok(Err(error));
+        }
+        let mut failed_at = self.reading.lock().await;
+        if failed_at.is_some_and(|at| is_younger(at, COOLDOWN, now)) {
+            return Err(Fault::new(
+                FaultKind::Unavailable,
+                "the refresh token key could not be read a moment ago, and will be read again shortly",
+            ));
+        }
+        let known = self.loaded.load_full();
+        let tokens = if is_younger(known.at, COOLDOWN, now) {
+            Arc::clone(&known.tokens)
+        } else {
+            self.read(&mut failed_at, now).await?
+        };
+        Ok(tokens
+            .open(token)
+            .map(|claims| Presented { claims, tokens }))
+    }
+
+    async fn read(
+        &self,
+        failed_at: &mut Option<UnixMillis>,
+        now: UnixMillis,
+    ) -> Result<Arc<RefreshTokens>, StoreError> {
+        let known = Arc::clone(&self.loaded.load().tokens);
+        // A read counts as failed until it has succeeded: its request may be dropped at any time.
+        *failed_at = Some(now);
+        let candidate = known.master_key();
+        let stored = self.store.refresh_token_key(&self.app, candidate, now);
+        let stored = stored.await?;
+        *failed_at = None;
+        let tokens = if stored.ct_eq(candidate.expose()) {
+            known
+        } else {
+            tracing::error!(
+                app = %self.app,
+                "the store holds another refresh token key than before; refresh tokens that were issued under the one before are refused from now on. Was the store emptied, restored or replaced while this process runs?"
+            );
+            Arc::new(RefreshTokens::new(stored))
+        };
+        self.loaded.store(Arc::new(Loaded {
+            tokens: Arc::clone(&tokens),
+            at: now,
+        }));
+        Ok(tokens)
+    }
+}
+
+/// A time in the future is not younger: the clock stepped back.
+fn is_younger(at: UnixMillis, age: Duration, now: UnixMillis) -> bool {
+    at <= now && now.since(at) < age
+}
