@@ -16,6 +16,8 @@ pub type Answer = Response<Full<Bytes>>;
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) text: String,
+    /// The trouble behind it, for the log.
+    pub(crate) cause: Option<Fault>,
 }
 
 impl Refusal {
@@ -23,6 +25,7 @@ impl Refusal {
         Self {
             status,
             text: text.into(),
+            cause: None,
         }
     }
 
@@ -50,13 +53,16 @@ impl Refusal {
 /// The causes are the operator's; the client hears that there is trouble, and whether to try again.
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
-        tracing::error!(kind = ?fault.kind(), error = fault.report(), "a request failed");
-        match fault.kind() {
-            FaultKind::Unavailable => Self::new(
+        let (status, text) = match fault.kind() {
+            FaultKind::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The session store is not available; try again",
             ),
-            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
+        };
+        Self {
+            cause: Some(fault),
+            ..Self::new(status, text)
         }
     }
 }

@@ -40,8 +40,11 @@ impl IpRules {
 fn compiled(name: &str, expression: Option<&str>) -> Result<Option<Regex>, BadValue> {
     expression
         .map(|expression| {
-            Regex::new(&format!("^(?:{expression})$"))
-                .map_err(|_| BadValue(format!("'{name}' must be a regular expression")))
+            Regex::new(&format!("^(?:{expression})$")).map_err(|_| {
+                BadValue(format!(
+                    "Provided regular expression is invalid for {name} config"
+                ))
+            })
         })
         .transpose()
 }

@@ -21,11 +21,13 @@ mod probes;
 mod registry;
 mod serve;
 mod service;
+mod start;
 mod store;
 
 pub use answer::Answer;
 pub use core_config::{BadValue, Limits, Values};
 pub use registry::OpenError;
-pub use serve::{Bound, ServeOptions, serve};
+pub use serve::{Bound, Reserved, ServeOptions, serve};
 pub use service::{Service, ServiceOptions};
-pub use store::{AnyStore, StoreOptions, StoreUrl, UnknownStore};
+pub use start::{Start, StartError, report};
+pub use store::{AnyStore, StoreFailure, StoreOptions, StoreUrl, UnknownStore};

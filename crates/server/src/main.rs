@@ -5,17 +5,20 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser as _;
-use supersession::{Fault, SystemClock, SystemEntropy};
+use supersession::{SystemClock, SystemEntropy};
 use supersession_server::options::{LogFormat, LogLevel, Options};
-use supersession_server::{Bound, Service, serve};
+use supersession_server::{Reserved, Start, report, serve};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::instrument::WithSubscriber as _;
 use tracing::level_filters::LevelFilter;
+use tracing::{Dispatch, Level};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = Options::read();
     if options.probe {
         return match options.ask_readiness() {
             Ok(()) => ExitCode::SUCCESS,
@@ -25,34 +28,44 @@ fn main() -> ExitCode {
             }
         };
     }
-    log_to_stderr(&options);
+    if let Err(error) = tracing::dispatcher::set_global_default(events(&options, true)) {
+        let _ = writeln!(io::stderr(), "supersession: {error}");
+    }
+    // A store that is waited for logs each of its refusals; the wait itself is logged once.
+    let quiet = events(&options, false);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = options.max_server_pool_size {
-        runtime.worker_threads(threads.max(1));
+        runtime.worker_threads(threads);
     }
     let outcome = runtime
         .enable_all()
         .build()
         .map_err(Failure::from)
-        .and_then(|runtime| runtime.block_on(run(&options)));
+        .and_then(|runtime| runtime.block_on(run(&options, quiet)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Also where nothing is logged: whoever starts a program must hear why it is not there.
+            // Also where nothing is logged: the operator must learn why the program is not there.
             let _ = writeln!(io::stderr(), "supersession: {}", report(&*failure));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(options: &Options) -> Result<(), Failure> {
-    let url = options.store_url()?;
+async fn run(options: &Options, quiet: Dispatch) -> Result<(), Failure> {
+    options.check_environment()?;
+    let (url, store_options) = options.store()?;
     let service_options = options.service_options()?;
-    // Before anything is opened: a process that is told to stop while it starts must not hang.
     let (mut terminate, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
+    let mut stop = Box::pin(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    });
     let addresses = tokio::net::lookup_host((options.host.as_str(), options.port))
         .await
         .map_err(|error| format!("--host {} cannot be resolved: {error}", options.host))?;
@@ -60,20 +73,24 @@ async fn run(options: &Options) -> Result<(), Failure> {
         // What SDKs call localhost is an IPv4 address first.
         .min_by_key(std::net::SocketAddr::is_ipv6)
         .ok_or_else(|| format!("--host {} has no address", options.host))?;
-    let store = url.open(&options.store_options()).await?;
-    let service = Service::open(
-        store,
-        service_options,
-        Arc::new(SystemClock),
-        Arc::new(SystemEntropy),
-    )
-    .await?;
-    options.check_exposure(address.ip(), service.is_guarded())?;
-    let service = Arc::new(service);
-    let bound = Bound::to(address)
-        .await
-        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    tracing::info!(address = %bound.address(), store = ?url, version = env!("CARGO_PKG_VERSION"), "listening");
+    options.check_exposure(address.ip(), service_options.is_guarded())?;
+    let cannot_listen = |error| format!("cannot listen on {address}: {error}");
+    // Everything that can be refused is refused before the store is opened, which may create a file.
+    let reserved = Reserved::at(address).map_err(cannot_listen)?;
+    let start = Start {
+        url,
+        store: store_options,
+        service: service_options,
+        wait: options.store_wait(),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    };
+    let service = tokio::select! {
+        service = start.open().with_subscriber(quiet) => Arc::new(service?),
+        () = &mut stop => return Ok(()),
+    };
+    let bound = reserved.listen().map_err(cannot_listen)?;
+    tracing::info!(address = %bound.address(), store = ?start.url, version = env!("CARGO_PKG_VERSION"), "listening");
     let warming = Arc::clone(&service);
     tokio::spawn(async move {
         if let Err(fault) = warming.warm_up().await {
@@ -81,10 +98,7 @@ async fn run(options: &Options) -> Result<(), Failure> {
         }
     });
     let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        stop.await;
         tracing::info!("stopping: requests that are under way are finished");
     };
     if serve(bound, service, options.serve_options(), stop).await {
@@ -95,7 +109,8 @@ async fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-fn log_to_stderr(options: &Options) {
+/// Events on standard error. Without `errors`, those of the level ERROR are left out.
+fn events(options: &Options, errors: bool) -> Dispatch {
     let level = match options.log_level {
         LogLevel::None => LevelFilter::OFF,
         LogLevel::Error => LevelFilter::ERROR,
@@ -103,28 +118,14 @@ fn log_to_stderr(options: &Options) {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(io::stderr);
-    match options.log_format {
-        LogFormat::Text => builder.with_ansi(false).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
-}
-
-fn report(failure: &(dyn Error + Send + Sync + 'static)) -> String {
-    if let Some(fault) = failure.downcast_ref::<Fault>() {
-        return fault.report();
-    }
-    let mut text = failure.to_string();
-    let mut cause = failure.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.contains(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
+    let shown = filter_fn(move |event| {
+        *event.level() <= level && (errors || *event.level() != Level::ERROR)
+    });
+    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let layer = match options.log_format {
+        LogFormat::Text => layer.with_ansi(false).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+    };
+    let layer = layer.with_filter(shown.with_max_level_hint(level));
+    Dispatch::new(tracing_subscriber::registry().with(layer))
 }

@@ -197,6 +197,30 @@ pub(crate) fn parse(base_path: &str, path: &str) -> Option<Target> {
     Some(target(endpoint, app, TenantId::from_stored(segment)))
 }
 
+/// Longest segment of a path that is logged. App ids with their prefix, tenants and handles are
+/// shorter; access and refresh tokens are longer.
+const LONGEST_SEGMENT: usize = 48;
+const MOST_SEGMENTS: usize = 12;
+
+/// A path for the log. A segment that may be a token is replaced by its length.
+pub(crate) fn shown(path: &str) -> String {
+    let mut segments: Vec<_> = path
+        .splitn(MOST_SEGMENTS + 1, '/')
+        .map(|segment| {
+            if segment.len() > LONGEST_SEGMENT {
+                format!("({} characters)", segment.len())
+            } else {
+                segment.escape_default().to_string()
+            }
+        })
+        .collect();
+    if segments.len() > MOST_SEGMENTS {
+        segments.truncate(MOST_SEGMENTS);
+        segments.push("(more)".to_owned());
+    }
+    segments.join("/")
+}
+
 /// The first segment, and what follows it.
 fn split(path: &str) -> Option<(&str, &str)> {
     let path = path.strip_prefix('/')?;
@@ -224,6 +248,19 @@ mod tests {
             .as_ref()
             .map(|found| (found.endpoint.name(), &*found.app, &*found.tenant));
         assert_eq!(found, expected, "{path}");
+    }
+
+    #[test]
+    fn a_path_is_shown_without_tokens() {
+        let app = "0f8fad5b-d9cb-469f-a165-70867728950e";
+        let known = format!("/appid-{app}/t1/recipe/session");
+        assert_eq!(shown(&known), known);
+        let token = "x".repeat(49);
+        let unknown = format!("/recipe/session/{token}/a");
+        assert_eq!(shown(&unknown), "/recipe/session/(49 characters)/a");
+        assert_eq!(shown("/a\nb"), "/a\\nb");
+        let deep = "/a".repeat(100);
+        assert_eq!(shown(&deep), format!("{}/(more)", "/a".repeat(11)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::background;
 use crate::service::Service;
@@ -43,6 +43,14 @@ impl Default for ServeOptions {
     }
 }
 
+/// An address that no other process can listen on, and at which nothing listens yet: clients are
+/// refused, not kept waiting, until the service is there.
+#[derive(Debug)]
+pub struct Reserved {
+    socket: TcpSocket,
+    address: SocketAddr,
+}
+
 /// A socket that listens.
 #[derive(Debug)]
 pub struct Bound {
@@ -55,15 +63,50 @@ const BUFFER: usize = 64 * 1024;
 /// Rest after a connection could not be accepted, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-impl Bound {
-    /// Binds an address.
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
+
+impl Reserved {
+    /// Reserves an address.
+    ///
+    /// # Errors
+    /// When the operating system refuses, as for an address in use.
+    pub fn at(address: SocketAddr) -> io::Result<Self> {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        // A server that was stopped a moment ago leaves connections behind, which is no obstacle.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address })
+    }
+
+    /// Listens there.
     ///
     /// # Errors
     /// When the operating system refuses.
+    pub fn listen(self) -> io::Result<Bound> {
+        Ok(Bound {
+            listener: self.socket.listen(BACKLOG)?,
+            address: self.address,
+        })
+    }
+}
+
+impl Bound {
+    /// Binds an address, and listens there.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    #[expect(
+        clippy::unused_async,
+        reason = "sockets need the runtime in which they are used"
+    )]
     pub async fn to(address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        Ok(Self { listener, address })
+        Reserved::at(address)?.listen()
     }
 
     /// The address, with the port that was chosen if none was named.
@@ -137,8 +180,13 @@ fn connection(
     tokio::spawn(async move {
         let open = &service.metrics.connections;
         open.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended early");
+        match connection.await {
+            // Answered before it reached the service; neither method nor path is known.
+            Err(error) if error.is_parse() => {
+                tracing::warn!(%peer, "a request that is not HTTP was refused");
+            }
+            Err(error) => tracing::debug!(%error, "a connection ended early"),
+            Ok(()) => {}
         }
         open.fetch_sub(1, Ordering::Relaxed);
     });

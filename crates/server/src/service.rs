@@ -16,7 +16,7 @@ use supersession::{AppId, Clock, Entropy, Fault, Store, TenantId};
 
 use crate::answer::{Answer, Refusal, shown};
 use crate::cdi::{CdiVersion, Unspoken};
-use crate::core_config::{Limits, Values};
+use crate::core_config::{AppConfig, Limits, Values};
 use crate::handlers;
 use crate::input::Query;
 use crate::metrics::Metrics;
@@ -56,6 +56,15 @@ impl Default for ServiceOptions {
             signing_threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
             refuse_session_jwts: false,
         }
+    }
+}
+
+impl ServiceOptions {
+    /// Returns `true` if requests for the default app need an API key.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        AppConfig::read(&self.core_config, self.limits)
+            .is_ok_and(|config| config.api_keys.are_needed())
     }
 }
 
@@ -144,14 +153,27 @@ impl Service {
         let started = Instant::now();
         let target = path::parse(&self.base_path, request.uri().path());
         let endpoint = target.as_ref().map(|target| target.endpoint);
+        let scope = target
+            .as_ref()
+            .map(|target| (target.app.clone(), target.tenant.clone()));
+        let path = request.uri().path().to_owned();
         let method = request.method().clone();
         let answer = match target {
             Some(target) => self.answer_target(request, &target, peer).await,
             None => Err(Refusal::not_found()),
         };
-        let answer = answer.unwrap_or_else(Answer::from);
+        let (answer, cause) = match answer {
+            Ok(answer) => (answer, None),
+            Err(mut refusal) => {
+                let cause = refusal.cause.take();
+                (Answer::from(refusal), cause)
+            }
+        };
         let (status, took) = (answer.status(), started.elapsed());
         self.metrics.answered(endpoint, status, took);
+        if status.is_client_error() || status.is_server_error() {
+            failed(&method, &path, scope.as_ref(), status, cause.as_ref());
+        }
         tracing::debug!(
             %method, endpoint = endpoint.map_or("unknown", Endpoint::name), status = status.as_u16(),
             micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX), "answered"
@@ -256,14 +278,26 @@ impl Service {
         }
         Ok(())
     }
+}
 
-    /// Whether somebody must name a key to ask for anything of the default app.
-    #[must_use]
-    pub fn is_guarded(&self) -> bool {
-        self.registry
-            .all()
-            .get(&AppId::default())
-            .is_some_and(|app| app.config.api_keys.are_needed())
+/// Logs a request that failed, without its query, its headers and its body.
+fn failed(
+    method: &Method,
+    path: &str,
+    scope: Option<&(AppId, TenantId)>,
+    status: StatusCode,
+    cause: Option<&Fault>,
+) {
+    let path = path::shown(path);
+    let (app, tenant) = scope.map_or(("", ""), |(app, tenant)| (app, tenant));
+    let status = status.as_u16();
+    if let Some(fault) = cause {
+        let (kind, error) = (fault.kind(), fault.report());
+        tracing::error!(%method, path, app, tenant, status, ?kind, error, "a request failed");
+    } else if status >= 500 {
+        tracing::error!(%method, path, app, tenant, status, "a request failed");
+    } else {
+        tracing::warn!(%method, path, app, tenant, status, "a request failed");
     }
 }
 

@@ -97,15 +97,52 @@ pub struct StoreOptions {
     pub redis_prefix: Option<String>,
 }
 
+/// A store could not be opened.
+#[derive(Debug)]
+pub struct StoreFailure {
+    /// The error of the store, which names it and what to do.
+    pub error: Box<dyn std::error::Error + Send + Sync>,
+    /// If set, another attempt may succeed: the store cannot be reached, or is busy.
+    pub is_passing: bool,
+}
+
+impl From<supersession_sqlite::OpenError> for StoreFailure {
+    fn from(error: supersession_sqlite::OpenError) -> Self {
+        use supersession_sqlite::OpenErrorKind;
+        Self {
+            is_passing: error.kind() == OpenErrorKind::Busy,
+            error: error.into(),
+        }
+    }
+}
+
+impl From<supersession_postgres::OpenError> for StoreFailure {
+    fn from(error: supersession_postgres::OpenError) -> Self {
+        use supersession_postgres::OpenErrorKind;
+        let passing = [OpenErrorKind::Unreachable, OpenErrorKind::Busy];
+        Self {
+            is_passing: passing.contains(&error.kind()),
+            error: error.into(),
+        }
+    }
+}
+
+impl From<supersession_redis::OpenError> for StoreFailure {
+    fn from(error: supersession_redis::OpenError) -> Self {
+        use supersession_redis::OpenErrorKind;
+        Self {
+            is_passing: error.kind() == OpenErrorKind::Unreachable,
+            error: error.into(),
+        }
+    }
+}
+
 impl StoreUrl {
     /// Opens the store.
     ///
     /// # Errors
     /// What the store says, which names it and what to do.
-    pub async fn open(
-        &self,
-        options: &StoreOptions,
-    ) -> Result<AnyStore, Box<dyn std::error::Error + Send + Sync>> {
+    pub async fn open(&self, options: &StoreOptions) -> Result<AnyStore, StoreFailure> {
         match self {
             Self::Sqlite(path) => Ok(AnyStore::new(SqliteStore::open(path).await?)),
             Self::Postgres(url) => {

@@ -10,7 +10,7 @@ use supersession::JsonObject;
 use supersession::engine::{EngineSettings, Lifetimes};
 
 use crate::api_keys::{self, ApiKeys};
-use crate::cdi::CdiVersion;
+use crate::cdi::{CdiVersion, Unspoken};
 use crate::ip_rules::IpRules;
 
 pub(crate) use keys::{Level, coerced, level};
@@ -47,6 +47,7 @@ pub(crate) struct AppConfig {
     pub(crate) ip_rules: IpRules,
 }
 
+const MINUTE: f64 = 60.0;
 const HOUR: f64 = 3_600.0;
 /// Below it the overlap of keys would be longer than their life.
 const SHORT_INTERVAL: Duration = Duration::from_secs(60);
@@ -59,19 +60,21 @@ impl AppConfig {
         let access = whole(values, "access_token_validity", 3_600, 1, 86_400_000)?;
         let refresh_minutes = number(values, "refresh_token_validity", 144_000.0)?;
         let access_token_validity = Duration::from_secs(access);
-        let refresh_token_validity = seconds("refresh_token_validity", refresh_minutes * 60.0)?;
+        let refresh_token_validity = span("refresh_token_validity", refresh_minutes, "minutes")?;
         if refresh_token_validity <= access_token_validity && !lifted {
             return Err(bad(
-                "'refresh_token_validity' (minutes) must be longer than 'access_token_validity' (seconds)",
+                "'refresh_token_validity' must be strictly greater than 'access_token_validity'.",
             ));
         }
         let interval_name = "access_token_dynamic_signing_key_update_interval";
         let interval_hours = number(values, interval_name, 168.0)?;
         if interval_hours < 1.0 && !lifted {
-            return Err(bad(&format!("'{interval_name}' must be at least 1 hour")));
+            return Err(bad(&format!(
+                "'{interval_name}' must be greater than, equal to 1 hour."
+            )));
         }
-        let key_update_interval = seconds(interval_name, interval_hours * HOUR)?;
-        let most_grace = if lifted { u64::MAX } else { 300 };
+        let key_update_interval = span(interval_name, interval_hours, "hours")?;
+        let most_grace = if lifted { 86_400_000 } else { 300 };
         let grace = whole(
             values,
             "refresh_token_rotation_grace_period",
@@ -82,7 +85,7 @@ impl AppConfig {
         let jitter = number(values, "access_token_validity_jitter", 0.05)?;
         if !(0.0..=0.25).contains(&jitter) {
             return Err(bad(
-                "'access_token_validity_jitter' must be between 0 and 0.25",
+                "'access_token_validity_jitter' must be between 0 and 0.25 inclusive.",
             ));
         }
         let reuse = text(values, "recent_token_reuse_behaviour").unwrap_or("TOKEN_THEFT");
@@ -91,10 +94,11 @@ impl AppConfig {
             "UNAUTHORISED" => false,
             _ => {
                 return Err(bad(
-                    "'recent_token_reuse_behaviour' must be TOKEN_THEFT or UNAUTHORISED",
+                    "recent_token_reuse_behaviour property is not set correctly. It must be one of [TOKEN_THEFT, UNAUTHORISED]",
                 ));
             }
         };
+        others(values)?;
         let min_cdi = cdi(values, "supertokens_min_cdi_version")?;
         let max_cdi = cdi(values, "supertokens_max_cdi_version")?.unwrap_or(CdiVersion::NEWEST);
         if min_cdi.is_some_and(|min| min > max_cdi) {
@@ -178,28 +182,86 @@ fn number(values: &Values, name: &str, default: f64) -> Result<f64, BadValue> {
     }
 }
 
-fn seconds(name: &str, seconds: f64) -> Result<Duration, BadValue> {
-    // A bound, so that sums of lifetimes stay far from overflow: a thousand years.
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .filter(|span| *span <= Duration::from_secs(31_557_600_000))
-        .filter(|span| *span > Duration::ZERO)
-        .ok_or_else(|| BadValue(format!("'{name}' is out of range")))
+/// A number of minutes or hours as a span of time. Sums of spans must stay far from overflow, and
+/// times are stored in milliseconds.
+fn span(name: &str, number: f64, unit: &str) -> Result<Duration, BadValue> {
+    const LONGEST: Duration = Duration::from_secs(31_557_600_000);
+    let seconds_in_one = if unit == "hours" { HOUR } else { MINUTE };
+    let span = Duration::try_from_secs_f64(number * seconds_in_one).ok();
+    span.filter(|span| (Duration::from_millis(1)..=LONGEST).contains(span))
+        .ok_or_else(|| {
+            let most = LONGEST.as_secs_f64() / seconds_in_one;
+            BadValue(format!(
+                "'{name}' must be greater than 0 and at most {most} {unit}"
+            ))
+        })
 }
 
 fn whole(values: &Values, name: &str, default: u64, min: u64, max: u64) -> Result<u64, BadValue> {
     let number = values.get(name).map_or(Some(default), Value::as_u64);
     number
         .filter(|number| (min..=max).contains(number))
-        .ok_or_else(|| BadValue(format!("'{name}' must be between {min} and {max} seconds")))
+        .ok_or_else(|| {
+            BadValue(format!(
+                "'{name}' must be between {min} and {max} seconds inclusive."
+            ))
+        })
 }
 
 fn cdi(values: &Values, name: &str) -> Result<Option<CdiVersion>, BadValue> {
     text(values, name)
         .map(|text| {
-            CdiVersion::parse(text).map_err(|_| {
-                BadValue(format!("'{name}' must be a version of the core driver interface that is supported, such as {}", CdiVersion::NEWEST))
+            CdiVersion::parse(text).map_err(|problem| {
+                BadValue(match problem {
+                    Unspoken::Malformed => format!("{name} is not a valid semantic version"),
+                    Unspoken::Unsupported(_) => format!("{name} is not a supported version"),
+                })
             })
         })
         .transpose()
+}
+
+/// Checks values of recipes that this server does not have, as the reference does.
+fn others(values: &Values) -> Result<(), BadValue> {
+    for (name, bound) in [
+        ("password_reset_token_lifetime", "must be >= 0"),
+        ("email_verification_token_lifetime", "must be >= 0"),
+        ("passwordless_code_lifetime", "must be > 0"),
+        ("passwordless_max_code_input_attempts", "must be > 0"),
+        ("totp_max_attempts", "must be > 0"),
+        ("totp_rate_limit_cooldown_sec", "must be > 0"),
+    ] {
+        if values
+            .get(name)
+            .and_then(Value::as_i64)
+            .is_some_and(|number| number <= 0)
+        {
+            return Err(BadValue(format!("'{name}' {bound}")));
+        }
+    }
+    for (name, bound) in [
+        ("bulk_migration_parallelism", "must be >= 1"),
+        ("bulk_migration_batch_size", "must be >= 1"),
+        ("webauthn_recover_account_token_lifetime", "must be > 0"),
+    ] {
+        if values
+            .get(name)
+            .and_then(Value::as_i64)
+            .is_some_and(|number| number <= 0)
+        {
+            return Err(BadValue(format!("Provided {name} {bound}")));
+        }
+    }
+    match text(values, "password_hashing_alg") {
+        Some(name)
+            if !["ARGON2", "BCRYPT"]
+                .iter()
+                .any(|known| name.eq_ignore_ascii_case(known)) =>
+        {
+            Err(bad(
+                "'password_hashing_alg' must be one of 'ARGON2' or 'BCRYPT'",
+            ))
+        }
+        _ => Ok(()),
+    }
 }

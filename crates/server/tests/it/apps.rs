@@ -54,7 +54,7 @@ async fn values_are_checked() {
         (
             "access_token_validity",
             json!(0),
-            "'access_token_validity' must be between 1 and 86400000 seconds",
+            "'access_token_validity' must be between 1 and 86400000 seconds inclusive.",
         ),
         (
             "totp_max_attempts",
@@ -69,7 +69,7 @@ async fn values_are_checked() {
         (
             "access_token_validity_jitter",
             json!(0.5),
-            "'access_token_validity_jitter' must be between 0 and 0.25",
+            "'access_token_validity_jitter' must be between 0 and 0.25 inclusive.",
         ),
         (
             "access_token_blacklisting",
@@ -79,12 +79,52 @@ async fn values_are_checked() {
         (
             "ip_allow_regex",
             json!("("),
-            "'ip_allow_regex' must be a regular expression",
+            "Provided regular expression is invalid for ip_allow_regex config",
         ),
         (
             "port",
             json!(1),
             "port can only be set via the core's base config setting",
+        ),
+        (
+            "supertokens_max_cdi_version",
+            json!("newest"),
+            "supertokens_max_cdi_version is not a valid semantic version",
+        ),
+        (
+            "refresh_token_validity",
+            json!(1e30),
+            "'refresh_token_validity' must be greater than 0 and at most 525960000 minutes",
+        ),
+        (
+            "refresh_token_validity",
+            json!(0),
+            "'refresh_token_validity' must be greater than 0 and at most 525960000 minutes",
+        ),
+        (
+            "access_token_dynamic_signing_key_update_interval",
+            json!(1e30),
+            "'access_token_dynamic_signing_key_update_interval' must be greater than 0 and at most 8766000 hours",
+        ),
+        (
+            "totp_max_attempts",
+            json!(0),
+            "'totp_max_attempts' must be > 0",
+        ),
+        (
+            "password_reset_token_lifetime",
+            json!(0),
+            "'password_reset_token_lifetime' must be >= 0",
+        ),
+        (
+            "bulk_migration_batch_size",
+            json!(0),
+            "Provided bulk_migration_batch_size must be >= 1",
+        ),
+        (
+            "password_hashing_alg",
+            json!("MD5"),
+            "'password_hashing_alg' must be one of 'ARGON2' or 'BCRYPT'",
         ),
         (
             "api_keys",
@@ -94,7 +134,7 @@ async fn values_are_checked() {
         (
             "supertokens_max_cdi_version",
             json!("4.7"),
-            "'supertokens_max_cdi_version' must be a version of the core driver interface that is supported, such as 5.6",
+            "supertokens_max_cdi_version is not a supported version",
         ),
     ] {
         let body = json!({ "appId": "a1", "coreConfig": { name: value } });
@@ -123,9 +163,13 @@ async fn limits_are_kept_unless_they_are_lifted() {
         (
             "access_token_dynamic_signing_key_update_interval",
             json!(0.5),
-            "must be at least 1 hour",
+            "must be greater than, equal to 1 hour.",
         ),
-        ("refresh_token_validity", json!(60), "must be longer than"),
+        (
+            "refresh_token_validity",
+            json!(60),
+            "must be strictly greater than",
+        ),
         (
             "refresh_token_rotation_grace_period",
             json!(301),

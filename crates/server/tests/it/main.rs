@@ -18,6 +18,7 @@ mod older;
 mod process;
 mod refused;
 mod rotation;
+mod start;
 mod storage;
 mod support;
 mod transport;

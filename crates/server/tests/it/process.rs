@@ -16,14 +16,14 @@ use crate::support::new_session;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server. Killed when dropped.
-struct Server {
+pub(crate) struct Server {
     process: Child,
     address: SocketAddr,
     lines: Receiver<String>,
     seen: Vec<String>,
 }
 
-fn command(store: &Path) -> Command {
+pub(crate) fn command(store: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_supersession"));
     command
         .env_clear()
@@ -36,11 +36,16 @@ fn command(store: &Path) -> Command {
 
 impl Server {
     fn start(store: &Path, arguments: &[&str]) -> Self {
-        let mut process = command(store)
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = command(store);
+        command.args(arguments);
+        let mut server = Self::spawn(command);
+        server.is_listening();
+        server
+    }
+
+    /// Starts it, whether it listens yet or not.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(process.stderr.take().unwrap());
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
@@ -50,19 +55,33 @@ impl Server {
                 }
             }
         });
-        let mut server = Self {
+        Self {
             process,
             address: ([127, 0, 0, 1], 0).into(),
             lines,
             seen: Vec::new(),
-        };
-        let line = server.wait_for("\"listening\"");
-        let event: Value = serde_json::from_str(&line).unwrap();
-        server.address = event["address"].as_str().unwrap().parse().unwrap();
+        }
+    }
+
+    /// Starts it at a known port, for levels at which the log does not tell the address.
+    pub(crate) fn at(command: Command, port: u16) -> Self {
+        let mut server = Self::spawn(command);
+        server.address.set_port(port);
+        let began = std::time::Instant::now();
+        while TcpStream::connect(server.address).is_err() {
+            assert!(began.elapsed() < PATIENCE, "{:?}", server.seen);
+            std::thread::yield_now();
+        }
         server
     }
 
-    fn wait_for(&mut self, text: &str) -> String {
+    pub(crate) fn is_listening(&mut self) {
+        let line = self.wait_for("\"listening\"");
+        let event: Value = serde_json::from_str(&line).unwrap();
+        self.address = event["address"].as_str().unwrap().parse().unwrap();
+    }
+
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);
             let line = line.unwrap_or_else(|error| panic!("no {text}: {error}: {:?}", self.seen));
@@ -80,7 +99,7 @@ impl Server {
     }
 
     /// Status and body.
-    fn send(&self, method: &str, path: &str, body: &Value) -> (u16, String) {
+    pub(crate) fn send(&self, method: &str, path: &str, body: &Value) -> (u16, String) {
         let mut stream = self.connect();
         let body = if body.is_null() {
             String::new()
@@ -99,14 +118,14 @@ impl Server {
         serde_json::from_str(&text).unwrap()
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.process.id().to_string();
         let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
         assert!(sent.success());
     }
 
     /// Waits for the end, which must be a success, and tells all that was logged.
-    fn ended(mut self) -> Vec<String> {
+    pub(crate) fn ended(mut self) -> Vec<String> {
         assert!(self.process.wait().unwrap().success());
         self.seen.extend(self.lines.iter());
         std::mem::take(&mut self.seen)
@@ -135,7 +154,7 @@ fn read(stream: &mut TcpStream) -> (u16, String) {
     (status, body.to_owned())
 }
 
-fn place() -> TempDir {
+pub(crate) fn place() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
@@ -224,12 +243,16 @@ fn run(store: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output
     command.output().unwrap()
 }
 
+/// It does not start, says why, and leaves nothing behind.
 #[track_caller]
-fn refuses(arguments: &[&str], environment: &[(&str, &str)], expected: &[&str]) {
+pub(crate) fn refuses(arguments: &[&str], environment: &[(&str, &str)], expected: &[&str]) {
     let place = place();
     let output = run(&place.path().join("s.db"), arguments, environment);
     assert!(!output.status.success(), "{arguments:?} {environment:?}");
     let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!text.contains("panicked"), "{text}");
+    let left: Vec<_> = std::fs::read_dir(place.path()).unwrap().collect();
+    assert!(left.is_empty(), "{arguments:?} {environment:?}: {left:?}");
     for expected in expected {
         assert!(text.contains(expected), "{expected}: {text}");
     }
@@ -247,17 +270,22 @@ fn it_refuses_to_start_on_what_cannot_be_and_says_what_can() {
     refuses(
         &["--access-token-validity", "0"],
         &[],
-        &["'access_token_validity'", "between 1 and"],
+        &["'access_token_validity'", "between 1 and 86400000"],
     );
     refuses(
         &[],
         &[("REFRESH_TOKEN_VALIDITY", "10")],
-        &["'refresh_token_validity'", "longer"],
+        &[
+            "'refresh_token_validity'",
+            "greater than 'access_token_validity'",
+        ],
     );
     refuses(
         &[],
         &[("ACCESS_TOKEN_DYNAMIC_SIGNING_KEY_UPDATE_INTERVAL", "0.5")],
-        &["at least 1 hour"],
+        &[
+            "'access_token_dynamic_signing_key_update_interval' must be greater than, equal to 1 hour.",
+        ],
     );
     refuses(&[], &[("API_KEYS", "short")], &["at least 20 characters"]);
     refuses(&[], &[("BASE_PATH", "base")], &["BASE_PATH", "slash"]);

@@ -1,4 +1,8 @@
-//! The command line, and the environment: for what SuperTokens' core knows, its own names.
+//! The command line and the environment. Options that SuperTokens' core has too have its names.
+
+mod environment;
+mod postgres_url;
+mod secrets;
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
@@ -6,13 +10,23 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::builder::RangedU64ValueParser;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 use serde_json::Value;
 
-use crate::core_config::{self, BadValue, Limits, Values};
+use crate::core_config::{self, AppConfig, BadValue, Limits, Values};
 use crate::serve::ServeOptions;
 use crate::service::ServiceOptions;
 use crate::store::{StoreOptions, StoreUrl};
+use postgres_url::Parts;
+
+/// A count between two bounds, for the parser; its errors name the option and the bounds.
+fn between(least: u64, most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(least..=most)
+}
+
+/// A day, the longest wait that can be configured.
+const LONGEST_WAIT: u64 = 86_400;
 
 /// A session core for SuperTokens backend SDKs.
 ///
@@ -61,8 +75,8 @@ pub struct Options {
     #[arg(long, help_heading = "Listening")]
     pub probe: bool,
 
-    /// The longest body of a request, in bytes
-    #[arg(long, env = "SUPERSESSION_MAX_BODY_BYTES", default_value_t = 1 << 20, help_heading = "Listening")]
+    /// The longest body of a request, in bytes: 1 KiB to 1 GiB
+    #[arg(long, env = "SUPERSESSION_MAX_BODY_BYTES", default_value_t = 1 << 20, value_parser = between(1 << 10, 1 << 30), help_heading = "Listening")]
     pub max_body_bytes: usize,
 
     /// How long requests may take to finish after SIGTERM or SIGINT, in seconds
@@ -70,12 +84,13 @@ pub struct Options {
         long,
         env = "SUPERSESSION_DRAIN_SECONDS",
         default_value_t = 25,
+        value_parser = clap::value_parser!(u64).range(..=LONGEST_WAIT),
         help_heading = "Listening"
     )]
     pub drain_seconds: u64,
 
     /// Threads that handle requests, and as many that sign; one for each core if absent
-    #[arg(long, env = "MAX_SERVER_POOL_SIZE", help_heading = "Listening")]
+    #[arg(long, env = "MAX_SERVER_POOL_SIZE", value_parser = between(1, 1_024), help_heading = "Listening")]
     pub max_server_pool_size: Option<usize>,
 
     /// Where sessions are kept: sqlite:PATH, postgres://..., redis://... or rediss://...
@@ -87,15 +102,100 @@ pub struct Options {
     )]
     pub store: Option<String>,
 
-    /// The same for PostgreSQL, under the name that SuperTokens' core has for it
+    /// A file with the value of --store
+    #[arg(
+        long,
+        env = "SUPERSESSION_STORE_FILE",
+        conflicts_with = "store",
+        help_heading = "Storage"
+    )]
+    pub store_file: Option<PathBuf>,
+
+    /// How long to wait for a store that is down at start, in seconds; 0 for not at all
+    #[arg(
+        long,
+        env = "SUPERSESSION_STORE_WAIT_SECONDS",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(..=LONGEST_WAIT),
+        help_heading = "Storage"
+    )]
+    pub store_wait_seconds: u64,
+
+    /// A PostgreSQL database, under the name that SuperTokens' core has for it; the other
+    /// --postgresql options fill in what the URI leaves out
     #[arg(
         long,
         env = "POSTGRESQL_CONNECTION_URI",
         hide_env_values = true,
-        conflicts_with = "store",
+        conflicts_with_all = ["store", "store_file"],
         help_heading = "Storage"
     )]
     pub postgresql_connection_uri: Option<String>,
+
+    /// A file with the value of --postgresql-connection-uri
+    #[arg(
+        long,
+        env = "POSTGRESQL_CONNECTION_URI_FILE",
+        conflicts_with_all = ["store", "store_file", "postgresql_connection_uri"],
+        help_heading = "Storage"
+    )]
+    pub postgresql_connection_uri_file: Option<PathBuf>,
+
+    /// The host of PostgreSQL [default: localhost]
+    #[arg(
+        long,
+        env = "POSTGRESQL_HOST",
+        conflicts_with_all = ["store", "store_file"],
+        help_heading = "Storage"
+    )]
+    pub postgresql_host: Option<String>,
+
+    /// The port of PostgreSQL [default: 5432]
+    #[arg(
+        long,
+        env = "POSTGRESQL_PORT",
+        conflicts_with_all = ["store", "store_file"],
+        value_parser = clap::value_parser!(u16).range(1..),
+        help_heading = "Storage"
+    )]
+    pub postgresql_port: Option<u16>,
+
+    /// The user of PostgreSQL
+    #[arg(
+        long,
+        env = "POSTGRESQL_USER",
+        conflicts_with_all = ["store", "store_file"],
+        help_heading = "Storage"
+    )]
+    pub postgresql_user: Option<String>,
+
+    /// The password of that user
+    #[arg(
+        long,
+        env = "POSTGRESQL_PASSWORD",
+        hide_env_values = true,
+        conflicts_with_all = ["store", "store_file"],
+        help_heading = "Storage"
+    )]
+    pub postgresql_password: Option<String>,
+
+    /// A file with the value of --postgresql-password
+    #[arg(
+        long,
+        env = "POSTGRESQL_PASSWORD_FILE",
+        conflicts_with_all = ["store", "store_file", "postgresql_password"],
+        help_heading = "Storage"
+    )]
+    pub postgresql_password_file: Option<PathBuf>,
+
+    /// The database in PostgreSQL [default: supertokens]
+    #[arg(
+        long,
+        env = "POSTGRESQL_DATABASE_NAME",
+        conflicts_with_all = ["store", "store_file"],
+        help_heading = "Storage"
+    )]
+    pub postgresql_database_name: Option<String>,
 
     /// The schema of the tables in PostgreSQL
     #[arg(long, env = "POSTGRESQL_TABLE_SCHEMA", help_heading = "Storage")]
@@ -115,6 +215,7 @@ pub struct Options {
     #[arg(
         long,
         env = "POSTGRESQL_CONNECTION_POOL_SIZE",
+        value_parser = between(1, 10_000),
         help_heading = "Storage"
     )]
     pub postgresql_connection_pool_size: Option<usize>,
@@ -131,6 +232,23 @@ pub struct Options {
         help_heading = "Security"
     )]
     pub api_keys: Option<String>,
+
+    /// A file with the value of --api-keys; line breaks separate keys too
+    #[arg(
+        long,
+        env = "API_KEYS_FILE",
+        conflicts_with = "api_keys",
+        help_heading = "Security"
+    )]
+    pub api_keys_file: Option<PathBuf>,
+
+    /// Refuse to sign JWTs with the members of a session token, and to verify such JWTs as sessions
+    #[arg(
+        long,
+        env = "SUPERSESSION_REFUSE_SESSION_JWTS",
+        help_heading = "Security"
+    )]
+    pub refuse_session_jwts: bool,
 
     /// Addresses that may ask, as an expression that matches the whole address
     #[arg(long, env = "IP_ALLOW_REGEX", help_heading = "Security")]
@@ -253,33 +371,78 @@ impl fmt::Debug for Options {
 }
 
 impl Options {
-    /// Where to keep sessions.
-    ///
-    /// # Errors
-    /// When the text names no store.
-    pub fn store_url(&self) -> Result<StoreUrl, BadValue> {
-        let named = self.store.as_ref().map(|store| ("--store", store));
-        let postgres = self
-            .postgresql_connection_uri
-            .as_ref()
-            .map(|uri| ("--postgresql-connection-uri", uri));
-        match named.or(postgres) {
-            None => Ok(StoreUrl::Sqlite(PathBuf::from("supersession.db"))),
-            Some((flag, url)) => url
-                .parse()
-                .map_err(|error| BadValue(format!("{flag} names no store: {error}"))),
-        }
+    /// Reads the command line and the environment. An empty variable counts as unset. Exits with a
+    /// text on standard error if they cannot be read.
+    #[must_use]
+    pub fn read() -> Self {
+        let command = environment::without_unset_variables(Self::command());
+        let matches = command.get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 
-    /// What the store is told beside its URL.
-    #[must_use]
-    pub fn store_options(&self) -> StoreOptions {
-        StoreOptions {
+    /// Refuses variables of SuperTokens' core that this server does not support.
+    ///
+    /// # Errors
+    /// The text names the variables.
+    pub fn check_environment(&self) -> Result<(), BadValue> {
+        environment::check(std::env::vars_os())
+    }
+
+    /// The store, and the options that go with it.
+    ///
+    /// # Errors
+    /// When no store is named, or a file with a secret cannot be read.
+    pub fn store(&self) -> Result<(StoreUrl, StoreOptions), BadValue> {
+        let mut options = StoreOptions {
             postgres_schema: self.postgresql_table_schema.clone(),
             postgres_table_prefix: self.postgresql_table_names_prefix.clone(),
             postgres_pool_size: self.postgresql_connection_pool_size,
             redis_prefix: self.redis_prefix.clone(),
+        };
+        let named = secrets::value_or_file(
+            self.store.as_ref(),
+            self.store_file.as_deref(),
+            "--store-file",
+        )?;
+        if let Some(named) = named {
+            let url = named
+                .trim()
+                .parse()
+                .map_err(|error| BadValue(format!("--store names no store: {error}")))?;
+            return Ok((url, options));
         }
+        let uri = secrets::value_or_file(
+            self.postgresql_connection_uri.as_ref(),
+            self.postgresql_connection_uri_file.as_deref(),
+            "--postgresql-connection-uri-file",
+        )?;
+        let password = secrets::value_or_file(
+            self.postgresql_password.as_ref(),
+            self.postgresql_password_file.as_deref(),
+            "--postgresql-password-file",
+        )?;
+        let parts = Parts {
+            uri: uri.as_deref().map(str::trim),
+            host: self.postgresql_host.as_deref(),
+            port: self.postgresql_port,
+            user: self.postgresql_user.as_deref(),
+            password: password.as_deref(),
+            database: self.postgresql_database_name.as_deref(),
+        };
+        if parts.are_absent() {
+            return Ok((StoreUrl::Sqlite(PathBuf::from("supersession.db")), options));
+        }
+        let location = parts.location()?;
+        if location.schema.is_some() {
+            options.postgres_schema = location.schema;
+        }
+        Ok((StoreUrl::Postgres(location.url), options))
+    }
+
+    /// How long to wait for a store that is down at start.
+    #[must_use]
+    pub fn store_wait(&self) -> Duration {
+        Duration::from_secs(self.store_wait_seconds)
     }
 
     /// What the service is made of.
@@ -297,28 +460,39 @@ impl Options {
                 "--base-path (BASE_PATH) must begin with a slash".to_owned(),
             ));
         }
+        if base_path.contains(|c: char| c.is_whitespace() || matches!(c, '?' | '#')) {
+            return Err(BadValue(
+                "--base-path (BASE_PATH) must not contain spaces, `?` or `#`: no request has such a path"
+                    .to_owned(),
+            ));
+        }
         let defaults = ServiceOptions::default();
+        let limits = if self.lift_limits {
+            Limits::Lifted
+        } else {
+            Limits::Kept
+        };
+        let core_config = self.core_config()?;
+        // Before anything is opened, so that a refused start leaves nothing behind.
+        AppConfig::read(&core_config, limits)?;
         Ok(ServiceOptions {
-            core_config: self.core_config()?,
-            limits: if self.lift_limits {
-                Limits::Lifted
-            } else {
-                Limits::Kept
-            },
+            core_config,
+            limits,
             base_path,
             max_body_bytes: self.max_body_bytes,
             signing_threads: self
                 .max_server_pool_size
-                .unwrap_or(defaults.signing_threads)
-                .max(1),
+                .unwrap_or(defaults.signing_threads),
+            refuse_session_jwts: self.refuse_session_jwts,
             ..defaults
         })
     }
 
     fn core_config(&self) -> Result<Values, BadValue> {
         let mut values = Values::new();
+        let api_keys = self.all_api_keys()?;
         for (name, given) in [
-            ("api_keys", &self.api_keys),
+            ("api_keys", &api_keys),
             ("ip_allow_regex", &self.ip_allow_regex),
             ("ip_deny_regex", &self.ip_deny_regex),
             ("access_token_validity", &self.access_token_validity),
@@ -353,13 +527,26 @@ impl Options {
                 &self.supertokens_min_cdi_version,
             ),
         ] {
-            // A variable that is set to nothing is not set.
             if let Some(given) = given.as_ref().filter(|given| !given.is_empty()) {
                 let value = Value::String(given.clone());
                 values.insert(name.to_owned(), core_config::coerced(name, &value)?);
             }
         }
         Ok(values)
+    }
+
+    /// The keys, separated by commas. A file may have one in each line.
+    fn all_api_keys(&self) -> Result<Option<String>, BadValue> {
+        let file = self.api_keys_file.as_deref();
+        let given = secrets::value_or_file(self.api_keys.as_ref(), file, "--api-keys-file")?;
+        if file.is_none() {
+            return Ok(given);
+        }
+        Ok(given.map(|text| {
+            let keys = text.split([',', '\n']).map(str::trim);
+            let keys: Vec<_> = keys.filter(|key| !key.is_empty()).collect();
+            keys.join(",")
+        }))
     }
 
     /// How the service is served.

@@ -1,0 +1,155 @@
+//! Opening a service over a store that may not be there yet.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use supersession::store::StoreErrorKind;
+use supersession::{Clock, Entropy};
+use tokio::time::Instant;
+
+use crate::registry::OpenError;
+use crate::service::{Service, ServiceOptions};
+use crate::store::{StoreFailure, StoreOptions, StoreUrl};
+
+/// Pauses between two attempts, which double from the first to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LAST_PAUSE: Duration = Duration::from_secs(2);
+
+/// A service that is about to be opened.
+#[derive(Clone)]
+pub struct Start {
+    /// The store.
+    pub url: StoreUrl,
+    /// Options of the store.
+    pub store: StoreOptions,
+    /// Options of the service.
+    pub service: ServiceOptions,
+    /// How long to wait for a store that cannot be reached.
+    pub wait: Duration,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Why a service could not be opened.
+#[derive(Debug)]
+pub struct StartError {
+    source: Box<dyn Error + Send + Sync>,
+    is_passing: bool,
+    waited: Option<Duration>,
+}
+
+impl Start {
+    /// Opens the store and the service. A store that cannot be reached is tried again until the
+    /// wait is over; the log says so once.
+    ///
+    /// # Errors
+    /// When the store cannot be used, or still cannot be reached after the wait.
+    pub async fn open(&self) -> Result<Service, StartError> {
+        let began = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let mut waits = false;
+        loop {
+            let mut error = match self.open_once().await {
+                Ok(service) => {
+                    if waits {
+                        tracing::info!("the store is reachable");
+                    }
+                    return Ok(service);
+                }
+                Err(error) => error,
+            };
+            let left = self.wait.saturating_sub(began.elapsed());
+            if !error.is_passing || left.is_zero() {
+                error.waited = waits.then_some(self.wait);
+                return Err(error);
+            }
+            if !waits {
+                waits = true;
+                tracing::warn!(
+                    error = report(&*error.source),
+                    wait_seconds = self.wait.as_secs(),
+                    "the store cannot be reached; trying again"
+                );
+            }
+            tokio::time::sleep(pause.min(left)).await;
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+    }
+
+    async fn open_once(&self) -> Result<Service, StartError> {
+        let store = self.url.open(&self.store).await?;
+        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        let service = Service::open(store, self.service.clone(), clock, entropy);
+        Ok(service.await?)
+    }
+}
+
+impl From<StoreFailure> for StartError {
+    fn from(failure: StoreFailure) -> Self {
+        Self {
+            source: failure.error,
+            is_passing: failure.is_passing,
+            waited: None,
+        }
+    }
+}
+
+impl From<OpenError> for StartError {
+    fn from(error: OpenError) -> Self {
+        let is_passing = matches!(&error,
+            OpenError::Store(error) if error.kind() == StoreErrorKind::Unavailable);
+        Self {
+            source: error.into(),
+            is_passing,
+            waited: None,
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(waited) = self.waited {
+            let seconds = waited.as_secs();
+            write!(
+                f,
+                "the store could not be reached within {seconds} seconds (--store-wait-seconds): "
+            )?;
+        }
+        self.source.fmt(f)
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.source()
+    }
+}
+
+/// The text of an error with those of its causes.
+#[must_use]
+pub fn report(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl fmt::Debug for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Start")
+            .field("url", &self.url)
+            .field("wait", &self.wait)
+            .finish_non_exhaustive()
+    }
+}
