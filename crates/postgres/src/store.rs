@@ -407,6 +407,21 @@ impl TenantStore for PostgresStore {
             .await
     }
 
+    async fn count_active_users(
+        &self,
+        app: &AppId,
+        since: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<u64, StoreError> {
+        let app = app.clone();
+        self.inner
+            .runner
+            .run("count_active_users", Verb::Read, move |db| {
+                tenants::count_active_users(db, app.clone(), since, now)
+            })
+            .await
+    }
+
     async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {
         let app = app.clone();
         self.inner

@@ -413,6 +413,20 @@ impl TenantStore for RedisStore {
         .await
     }
 
+    async fn count_active_users(
+        &self,
+        app: &AppId,
+        since: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<u64, StoreError> {
+        let app = app.clone();
+        let store = self.inner();
+        self.run("count_active_users", async move {
+            tenants::count_active_users(&store, &app, since, now).await
+        })
+        .await
+    }
+
     async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {
         let app = app.clone();
         let store = self.inner();

@@ -168,6 +168,15 @@ impl Query {
         })
     }
 
+    /// A whole number.
+    pub(crate) fn number(&self, name: &str) -> Result<i64, Refusal> {
+        self.text(name)?.parse().map_err(|_| {
+            Refusal::bad_request(format!(
+                "Field name '{name}' must be a long in the GET request"
+            ))
+        })
+    }
+
     /// `true` in any case; anything else is false.
     pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         self.optional(name)

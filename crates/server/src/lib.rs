@@ -22,6 +22,7 @@ mod registry;
 mod serve;
 mod service;
 mod start;
+mod stats;
 mod store;
 
 pub use answer::Answer;

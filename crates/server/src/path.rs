@@ -48,9 +48,11 @@ pub(crate) enum Endpoint {
     AppRemove,
     TenantRemove,
     DomainRemove,
+    ActiveUsers,
+    RequestStats,
 }
 
-const ENDPOINTS: [(&str, Endpoint); 43] = [
+const ENDPOINTS: [(&str, Endpoint); 45] = [
     ("/", Endpoint::Root),
     ("/hello", Endpoint::Hello),
     ("/livez", Endpoint::Live),
@@ -109,6 +111,8 @@ const ENDPOINTS: [(&str, Endpoint); 43] = [
         "/recipe/multitenancy/connectionuridomain/remove",
         Endpoint::DomainRemove,
     ),
+    ("/users/count/active", Endpoint::ActiveUsers),
+    ("/requests/stats", Endpoint::RequestStats),
 ];
 
 /// Words that cannot be the name of a tenant, because paths begin with them.
@@ -195,6 +199,54 @@ pub(crate) fn parse(base_path: &str, path: &str) -> Option<Target> {
     }
     let endpoint = of_app(rest)?;
     Some(target(endpoint, app, TenantId::from_stored(segment)))
+}
+
+/// Beginnings of paths that only the reference has.
+const OUT_OF_SCOPE: [&str; 21] = [
+    "/bulk-import",
+    "/recipe/accountlinking",
+    "/recipe/dashboard",
+    "/recipe/emailpassword",
+    "/recipe/mfa",
+    "/recipe/multitenancy/config",
+    "/recipe/multitenancy/tenant/user",
+    "/recipe/oauth",
+    "/recipe/passwordless",
+    "/recipe/role",
+    "/recipe/roles",
+    "/recipe/signin",
+    "/recipe/signinup",
+    "/recipe/signup",
+    "/recipe/thirdparty",
+    "/recipe/totp",
+    "/recipe/user",
+    "/recipe/userid",
+    "/recipe/webauthn",
+    "/user/search",
+    "/users",
+];
+
+/// Returns `true` if the reference answers at this path, and this server leaves that to it.
+pub(crate) fn is_out_of_scope(base_path: &str, path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    let Some(mut path) = path.strip_prefix(base_path) else {
+        return false;
+    };
+    // App and tenant.
+    for _ in 0..3 {
+        let known = OUT_OF_SCOPE.iter().any(|beginning| {
+            let rest = path.strip_prefix(beginning);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        if known {
+            return true;
+        }
+        match split(path) {
+            Some((_, rest)) => path = rest,
+            None => return false,
+        }
+    }
+    false
 }
 
 /// Longest segment of a path that is logged. App ids with their prefix, tenants and handles are

@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use supersession::engine::{Engine, EngineSettings, Engines};
 use supersession::store::{StoreError, TenantRecord, TenantStore};
-use supersession::{AppId, Clock, Fault, JsonObject, TenantId};
+use supersession::{AppId, Clock, Fault, JsonObject, TenantId, UnixMillis};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio::time::Instant;
 
 use crate::core_config::{self, AppConfig, BadValue, Limits, Values};
 use crate::ip_rules::IpRules;
+use crate::stats::RequestStats;
 
 /// Shortest and longest pause between two looks into the store for unknown names.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
@@ -30,6 +31,7 @@ pub(crate) struct App {
     pub(crate) id: AppId,
     pub(crate) config: AppConfig,
     pub(crate) tenants: BTreeMap<TenantId, Tenant>,
+    pub(crate) requests: Arc<RequestStats>,
     values: Values,
     engine: Arc<OnceCell<Engine>>,
 }
@@ -221,6 +223,7 @@ impl Registry {
             id: id.clone(),
             config,
             tenants,
+            requests: known.map_or_else(Arc::default, |known| Arc::clone(&known.requests)),
             values,
             engine,
         })
@@ -235,6 +238,16 @@ impl Registry {
         app.engine
             .get_or_try_init(|| self.engines.open(app.id.clone(), &settings))
             .await
+    }
+
+    /// Returns the number of users with a session that was used since then.
+    pub(crate) async fn count_active_users(
+        &self,
+        app: &AppId,
+        since: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<u64, StoreError> {
+        self.store.count_active_users(app, since, now).await
     }
 
     /// What would come of configuring an app like this.

@@ -160,7 +160,7 @@ impl Service {
         let method = request.method().clone();
         let answer = match target {
             Some(target) => self.answer_target(request, &target, peer).await,
-            None => Err(Refusal::not_found()),
+            None => Err(not_found(&self.base_path, &path)),
         };
         let (answer, cause) = match answer {
             Ok(answer) => (answer, None),
@@ -171,6 +171,11 @@ impl Service {
         };
         let (status, took) = (answer.status(), started.elapsed());
         self.metrics.answered(endpoint, status, took);
+        if let Some((app, _)) = &scope
+            && let Some(app) = self.registry.all().get(app)
+        {
+            app.requests.count(self.clock.now());
+        }
         if status.is_client_error() || status.is_server_error() {
             failed(&method, &path, scope.as_ref(), status, cause.as_ref());
         }
@@ -277,6 +282,18 @@ impl Service {
             self.registry.engine(&app).await?.jwks().await?;
         }
         Ok(())
+    }
+}
+
+/// The refusal of an unknown path. One of the reference that is out of scope is named as such.
+fn not_found(base_path: &str, path: &str) -> Refusal {
+    if path::is_out_of_scope(base_path, path) {
+        Refusal::new(
+            StatusCode::NOT_FOUND,
+            "Not found: this server keeps sessions, JWTs and user metadata only; users, login methods, roles and dashboards are out of its scope and need SuperTokens' core",
+        )
+    } else {
+        Refusal::not_found()
     }
 }
 

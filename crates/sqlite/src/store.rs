@@ -368,6 +368,19 @@ impl TenantStore for SqliteStore {
         .await
     }
 
+    async fn count_active_users(
+        &self,
+        app: &AppId,
+        since: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<u64, StoreError> {
+        let app = app.clone();
+        self.read("count_active_users", move |db| {
+            tenants::count_active_users(db, &app, since, now)
+        })
+        .await
+    }
+
     async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {
         let app = app.clone();
         self.write("delete_app", move |db| tenants::delete_app(db, &app))

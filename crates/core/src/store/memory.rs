@@ -2,7 +2,7 @@
 //! durability.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -231,6 +231,24 @@ impl TenantStore for MemoryStore {
         tables.delete_tenant_sessions(app, Some(tenant));
         let place = (app.clone(), tenant.clone());
         Ok(tables.tenants.remove(&place).is_some())
+    }
+
+    async fn count_active_users(
+        &self,
+        app: &AppId,
+        since: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<u64, StoreError> {
+        let tables = self.tables();
+        let users: HashSet<_> = tables
+            .sessions
+            .iter()
+            .filter(|(key, record)| {
+                key.app == *app && now < record.expires_at && record.last_used_at() >= since
+            })
+            .map(|(_, record)| &record.user_id)
+            .collect();
+        Ok(u64::try_from(users.len()).unwrap_or(u64::MAX))
     }
 
     async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {

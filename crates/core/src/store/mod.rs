@@ -45,7 +45,7 @@ pub use record::{
     Rotation, SessionDocument, SessionKey, SessionRecord, SessionStanding, SessionUse, StoredKey,
     UserSessions, WriteConflict, WriteOutcome,
 };
-pub use tenants::{TenantRecord, TenantStore};
+pub use tenants::{LoginMethods, TenantRecord, TenantStore};
 
 /// Where sessions, metadata and keys are kept. See the [module documentation](self) for the
 /// contract.

@@ -55,6 +55,18 @@ pub struct SessionRecord {
     pub device: Device,
 }
 
+impl SessionRecord {
+    /// Returns when the session was used last, as far as that is stored: the newest of its creation,
+    /// its last refresh and its last use.
+    #[must_use]
+    pub fn last_used_at(&self) -> UnixMillis {
+        let refreshed = self.lineage.previous.as_ref();
+        let refreshed = refreshed.map_or(self.created_at, |previous| previous.rotated_at);
+        let seen = self.device.last_seen_at.unwrap_or(self.created_at);
+        self.created_at.max(refreshed).max(seen)
+    }
+}
+
 /// Where a session is used: what a list of "your devices" shows. All of it is absent from sessions
 /// that were made without a request, or by another program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

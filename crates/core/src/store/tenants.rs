@@ -29,6 +29,15 @@ pub trait TenantStore: Send + Sync + 'static {
     /// Deletes an app with its tenants, sessions, metadata and keys, and tells whether it was
     /// registered.
     async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError>;
+
+    /// Returns the number of users of an app with a live session that was used at or after `since`:
+    /// created, refreshed or seen ([`SessionRecord::last_used_at`](super::SessionRecord)).
+    async fn count_active_users(
+        &self,
+        app: &AppId,
+        since: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<u64, StoreError>;
 }
 
 /// A tenant.
@@ -40,11 +49,39 @@ pub struct TenantRecord {
     pub tenant: TenantId,
     /// What is configured otherwise than for its parent.
     pub core_config: JsonObject,
+    /// The login methods that are on. Kept for the SDKs, which ask for them.
+    pub login_methods: LoginMethods,
     /// The login methods to begin with, if that is configured: a set, in no order. Kept for the SDKs,
     /// which ask for them.
     pub first_factors: Option<Vec<String>>,
     /// The login methods that must follow, if there are any: a set too.
     pub required_secondary_factors: Option<Vec<String>>,
+}
+
+/// Login methods that are on or off for a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginMethods {
+    /// Passwords.
+    pub email_password: bool,
+    /// One-time codes and magic links.
+    pub passwordless: bool,
+    /// Providers such as Google.
+    pub third_party: bool,
+}
+
+impl LoginMethods {
+    /// All methods, as for a tenant that is not configured.
+    pub const ALL: Self = Self {
+        email_password: true,
+        passwordless: true,
+        third_party: true,
+    };
+    /// No method.
+    pub const NONE: Self = Self {
+        email_password: false,
+        passwordless: false,
+        third_party: false,
+    };
 }
 
 impl TenantRecord {
@@ -55,6 +92,7 @@ impl TenantRecord {
             app,
             tenant,
             core_config: JsonObject::empty(),
+            login_methods: LoginMethods::ALL,
             first_factors: None,
             required_secondary_factors: None,
         }

@@ -85,6 +85,7 @@ statements! {
     add_value = keys::ADD_VALUE;
     register = scope::REGISTER;
     all_tenants = tenants::ALL;
+    active_users = tenants::ACTIVE_USERS;
     tenant_exists = tenants::EXISTS;
     put_tenant = tenants::PUT;
     clear_first_factors = tenants::CLEAR_FIRST_FACTORS;

@@ -1,6 +1,6 @@
 //! Statements on apps and tenants, and their configuration.
 
-use supersession::store::TenantRecord;
+use supersession::store::{LoginMethods, TenantRecord};
 use supersession::{AppId, TenantId, UnixMillis};
 use tokio_postgres::Row;
 
@@ -16,7 +16,9 @@ pub(super) const ALL: &str = "SELECT t.app_id, t.tenant_id, c.core_config,
         AND f.app_id = t.app_id AND f.tenant_id = t.tenant_id ORDER BY f.factor_id COLLATE \"C\"),
     ARRAY(SELECT f.factor_id::text FROM @tenant_required_secondary_factors f
         WHERE f.connection_uri_domain = '' AND f.app_id = t.app_id AND f.tenant_id = t.tenant_id
-        ORDER BY f.factor_id COLLATE \"C\")
+        ORDER BY f.factor_id COLLATE \"C\"),
+    COALESCE(c.email_password_enabled, TRUE), COALESCE(c.passwordless_enabled, TRUE),
+    COALESCE(c.third_party_enabled, TRUE)
     FROM @tenants t LEFT JOIN @tenant_configs c
     ON c.connection_uri_domain = '' AND c.app_id = t.app_id AND c.tenant_id = t.tenant_id
     ORDER BY t.app_id COLLATE \"C\", t.tenant_id COLLATE \"C\"";
@@ -29,9 +31,12 @@ pub(super) const EXISTS: &str =
 pub(super) const PUT: &str = "INSERT INTO @tenant_configs
     (connection_uri_domain, app_id, tenant_id, core_config, email_password_enabled,
      passwordless_enabled, third_party_enabled, is_first_factors_null)
-    VALUES ('', $1, $2, $3, TRUE, TRUE, TRUE, $4)
+    VALUES ('', $1, $2, $3, $5, $6, $7, $4)
     ON CONFLICT (connection_uri_domain, app_id, tenant_id) DO UPDATE SET
-    core_config = excluded.core_config, is_first_factors_null = excluded.is_first_factors_null";
+    core_config = excluded.core_config, is_first_factors_null = excluded.is_first_factors_null,
+    email_password_enabled = excluded.email_password_enabled,
+    passwordless_enabled = excluded.passwordless_enabled,
+    third_party_enabled = excluded.third_party_enabled";
 
 pub(super) const CLEAR_FIRST_FACTORS: &str = "DELETE FROM @tenant_first_factors
     WHERE connection_uri_domain = '' AND app_id = $1 AND tenant_id = $2";
@@ -79,6 +84,11 @@ fn record(row: &Row) -> Result<TenantRecord, Fault> {
         core_config: document(row, 2)?,
         // As SuperTokens' core reads them: the flag counts only if no factor is listed.
         first_factors: (!first_factors.is_empty() || !no_first_factors).then_some(first_factors),
+        login_methods: LoginMethods {
+            email_password: column(row, 6)?,
+            passwordless: column(row, 7)?,
+            third_party: column(row, 8)?,
+        },
         required_secondary_factors: (!secondary.is_empty()).then_some(secondary),
     })
 }
@@ -105,6 +115,9 @@ pub(crate) async fn put(db: Db, tenant: TenantRecord, now: UnixMillis) -> Result
                 &name,
                 &tenant.core_config.as_str(),
                 &tenant.first_factors.is_none(),
+                &tenant.login_methods.email_password,
+                &tenant.login_methods.passwordless,
+                &tenant.login_methods.third_party,
             ],
         )
         .await?;
@@ -151,4 +164,20 @@ pub(crate) async fn delete_app(db: Db, app: AppId) -> Result<bool, Fault> {
         Ok(db.execute(&sql.delete_app, &[&app]).await? == 1)
     })
     .await
+}
+
+pub(super) const ACTIVE_USERS: &str = "SELECT count(DISTINCT user_id) FROM @session_info
+    WHERE app_id = $1 AND expires_at > $3 AND GREATEST(created_at_time,
+        refresh_token_rotated_at, last_seen_at) >= $2";
+
+pub(crate) async fn count_active_users(
+    db: Db,
+    app: AppId,
+    since: UnixMillis,
+    now: UnixMillis,
+) -> Result<u64, Fault> {
+    let (app, since, now) = (app.as_str(), since.as_i64(), now.as_i64());
+    let row = db.row(&db.sql.active_users, &[&app, &since, &now]).await?;
+    let count: i64 = row.as_ref().map_or(Ok(0), |row| column(row, 0))?;
+    Ok(u64::try_from(count).unwrap_or_default())
 }

@@ -1,14 +1,17 @@
 //! Apps and tenants: one hash with their configuration. A deletion first removes the name in one
 //! step, and then the tenant's data in many steps.
 
+use std::collections::HashSet;
+
 use redis::cmd;
 use serde::{Deserialize, Serialize};
-use supersession::store::{SessionKey, TenantRecord};
-use supersession::{AppId, JsonObject, TenantId};
+use supersession::store::{LoginMethods, SessionKey, TenantRecord};
+use supersession::{AppId, JsonObject, TenantId, UnixMillis};
 
 use super::sessions;
 use crate::fault::Fault;
 use crate::keys::{Entry, LAST_BUCKET, app_fields, parse_tenant_field, tenant_field};
+use crate::record::{FIELDS, Values, head, record};
 use crate::reply;
 use crate::store::Inner;
 
@@ -22,6 +25,17 @@ struct Stored {
     core_config: JsonObject,
     first_factors: Option<Vec<String>>,
     required_secondary_factors: Option<Vec<String>>,
+    #[serde(default = "on")]
+    email_password: bool,
+    #[serde(default = "on")]
+    passwordless: bool,
+    #[serde(default = "on")]
+    third_party: bool,
+}
+
+/// Login methods are on unless a tenant was configured otherwise.
+fn on() -> bool {
+    true
 }
 
 pub(crate) async fn all(store: &Inner) -> Result<Vec<TenantRecord>, Fault> {
@@ -36,6 +50,11 @@ pub(crate) async fn all(store: &Inner) -> Result<Vec<TenantRecord>, Fault> {
                 app,
                 tenant,
                 core_config: stored.core_config,
+                login_methods: LoginMethods {
+                    email_password: stored.email_password,
+                    passwordless: stored.passwordless,
+                    third_party: stored.third_party,
+                },
                 first_factors: stored.first_factors,
                 required_secondary_factors: stored.required_secondary_factors,
             })
@@ -73,6 +92,9 @@ fn value(tenant: &TenantRecord) -> Result<String, Fault> {
             .as_deref()
             .map(set)
             .filter(|factors| !factors.is_empty()),
+        email_password: tenant.login_methods.email_password,
+        passwordless: tenant.login_methods.passwordless,
+        third_party: tenant.login_methods.third_party,
     };
     serde_json::to_string(&stored).map_err(|_| Fault::Damaged(WHAT))
 }
@@ -141,4 +163,51 @@ async fn delete_sessions(
         }
     }
     Ok(())
+}
+
+/// Reads all sessions of the app, bucket by bucket. There is no index of apps, since only
+/// administration needs one.
+pub(crate) async fn count_active_users(
+    store: &Inner,
+    app: &AppId,
+    since: UnixMillis,
+    now: UnixMillis,
+) -> Result<u64, Fault> {
+    let mut users = HashSet::new();
+    for bucket in 0..=LAST_BUCKET {
+        let mut read = cmd("ZRANGE");
+        read.arg(store.keys.expiry(bucket)).arg(0).arg(-1);
+        let entries = reply::texts(store.link.send(&read).await?, "an expiry index entry")?;
+        let entries: Vec<Entry> = entries
+            .iter()
+            .map(|entry| Entry::parse(entry))
+            .collect::<Result<_, _>>()?;
+        let entries: Vec<_> = entries
+            .into_iter()
+            .filter(|entry| entry.key.app == *app)
+            .collect();
+        for chunk in entries.chunks(store.link.sessions_per_script(1).min(AT_ONCE)) {
+            let names: Vec<_> = chunk
+                .iter()
+                .map(|entry| store.keys.session(&entry.key).session)
+                .collect();
+            let answer = store
+                .link
+                .call(&store.scripts.read, &names, &FIELDS)
+                .await?;
+            for (entry, answer) in chunk.iter().zip(reply::list(answer, "sessions")?) {
+                let mut values = Values::new(reply::optional_texts(answer, "a session")?);
+                let Some(head) = head(&mut values)? else {
+                    continue;
+                };
+                if now < head.expires_at {
+                    let session = record(entry.key.clone(), &head, &mut values)?;
+                    if session.last_used_at() >= since {
+                        users.insert(session.user_id);
+                    }
+                }
+            }
+        }
+    }
+    Ok(u64::try_from(users.len()).unwrap_or(u64::MAX))
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json as value};
 use supersession::store::TenantRecord;
 use supersession::{AppId, JsonObject, TenantId};
 
+use super::factors::{self, Api, Update};
 use crate::answer::{Answer, Refusal, json, shown, status};
 use crate::core_config::{self, BadValue, Level, Values};
 use crate::input::Input;
@@ -72,65 +73,32 @@ pub(super) async fn put_domain(call: &Call<'_>) -> Result<Answer, Refusal> {
 
 const DOMAIN: &str = "connectionUriDomain";
 
-/// What a request sets.
+/// The changes that a request asks for.
 struct Settings {
     core_config: Option<JsonObject>,
-    /// None if it is not named, `Some(None)` if it is taken away.
-    first_factors: Option<Option<Vec<String>>>,
-    required_secondary_factors: Option<Option<Vec<String>>>,
+    factors: Update,
 }
 
 impl Settings {
     fn read(call: &Call<'_>, input: &Input<'_>) -> Result<Self, Refusal> {
-        const OLD_SWITCHES: [&str; 3] = [
-            "emailPasswordEnabled",
-            "thirdPartyEnabled",
-            "passwordlessEnabled",
-        ];
-        let endpoint = call.target.endpoint;
-        let newer = matches!(
-            endpoint,
-            Endpoint::AppV2 | Endpoint::TenantV2 | Endpoint::DomainV2
-        );
-        for field in OLD_SWITCHES {
-            let set = input.optional_flag(field)?;
-            if newer && set.is_some() {
-                return Err(Refusal::bad_request(format!(
-                    "Field name '{field}' is invalid in JSON input"
-                )));
-            }
-        }
-        let factors = |field| {
-            if !input.has(field) {
-                return Ok(None);
-            }
-            if input.is_null(field) {
-                return Ok(Some(None));
-            }
-            let mut list = input.optional_list::<String>(field)?;
-            if let Some(factors) = &mut list {
-                if factors.iter().any(|id| id.len() > 128 || id.contains('\0')) {
-                    return Err(Refusal::bad_request(format!(
-                        "Field name '{field}' is invalid in JSON input"
-                    )));
-                }
-                // A set, which every store keeps as one.
-                factors.sort();
-                factors.dedup();
-            }
-            Ok(Some(list))
-        };
-        let required_secondary_factors = factors("requiredSecondaryFactors")?;
-        if matches!(&required_secondary_factors, Some(Some(list)) if list.is_empty()) {
-            return Err(Refusal::bad_request(
-                "requiredSecondaryFactors cannot be empty, set null instead to remove all required secondary factors",
-            ));
-        }
         Ok(Self {
             core_config: input.optional_object("coreConfig")?,
-            first_factors: factors("firstFactors")?,
-            required_secondary_factors,
+            factors: Update::read(input, api(call))?,
         })
+    }
+}
+
+/// The way in which this endpoint speaks of login methods at this version.
+fn api(call: &Call<'_>) -> Api {
+    match call.target.endpoint {
+        Endpoint::AppV2
+        | Endpoint::TenantV2
+        | Endpoint::DomainV2
+        | Endpoint::AppListV2
+        | Endpoint::TenantListV2
+        | Endpoint::DomainListV2 => Api::Factors,
+        _ if call.cdi.separates_apps_from_tenants() => Api::Both,
+        _ => Api::Switches,
     }
 }
 
@@ -146,7 +114,7 @@ async fn put(
     let existing = known.as_ref().and_then(|app| app.tenants.get(&tenant));
     let created_new = existing.is_none();
     let mut record = existing.map_or_else(
-        || TenantRecord::new(app.clone(), tenant.clone()),
+        || factors::new_tenant(TenantRecord::new(app.clone(), tenant.clone()), api(call)),
         |tenant| tenant.record.clone(),
     );
     if let Some(core_config) = settings.core_config {
@@ -156,12 +124,7 @@ async fn put(
         }
         record.core_config = merged(&record.core_config, &core_config)?;
     }
-    if let Some(factors) = settings.first_factors {
-        record.first_factors = factors;
-    }
-    if let Some(factors) = settings.required_secondary_factors {
-        record.required_secondary_factors = factors;
-    }
+    settings.factors.apply(&mut record, api(call));
     check(call, known.as_deref(), &record)?;
     change.put(&record).await?;
     json(&value!({ "status": "OK", "createdNew": created_new }))
@@ -267,11 +230,10 @@ pub(super) async fn tenant(call: &Call<'_>) -> Result<Answer, Refusal> {
     let Some(app) = app.await? else {
         return status("TENANT_NOT_FOUND_ERROR");
     };
-    let newer = target.endpoint == Endpoint::TenantV2;
     let mut shape = app
         .tenants
         .get(&target.tenant)
-        .map(|tenant| tenant_shape(&tenant.record, newer))
+        .map(|tenant| tenant_shape(&tenant.record, api(call)))
         .unwrap_or_default();
     shape.insert("status".to_owned(), "OK".into());
     json(&shape)
@@ -285,70 +247,46 @@ pub(super) async fn tenants(call: &Call<'_>) -> Result<Answer, Refusal> {
             "Only the public tenantId is allowed to list all tenants associated with this app",
         ));
     }
-    let newer = call.target.endpoint == Endpoint::TenantListV2;
-    json(&value!({ "status": "OK", "tenants": tenant_shapes(&app, newer) }))
+    json(&value!({ "status": "OK", "tenants": tenant_shapes(&app, api(call)) }))
 }
 
 pub(super) async fn apps(call: &Call<'_>) -> Result<Answer, Refusal> {
     call.service.registry.look_for_news().await?;
     base_app(call, "Only the public tenantId and public appId is allowed to list all apps associated with this connection uri domain").await?;
-    let newer = call.target.endpoint == Endpoint::AppListV2;
-    json(&value!({ "status": "OK", "apps": app_shapes(call, newer) }))
+    json(&value!({ "status": "OK", "apps": app_shapes(call) }))
 }
 
 pub(super) async fn domains(call: &Call<'_>) -> Result<Answer, Refusal> {
     call.service.registry.look_for_news().await?;
     base_app(call, "Only the public tenantId, public appId and default connectionUriDomain is allowed to list all connectionUriDomains and appIds associated with this core").await?;
-    let newer = call.target.endpoint == Endpoint::DomainListV2;
     json(&value!({
         "status": "OK",
-        "connectionUriDomains": [{ "connectionUriDomain": "", "apps": app_shapes(call, newer) }],
+        "connectionUriDomains": [{ "connectionUriDomain": "", "apps": app_shapes(call) }],
     }))
 }
 
-fn app_shapes(call: &Call<'_>, newer: bool) -> Vec<Value> {
+fn app_shapes(call: &Call<'_>) -> Vec<Value> {
     let all = call.service.registry.all();
     let mut apps: Vec<_> = all.values().collect();
     apps.sort_by(|a, b| a.id.cmp(&b.id));
     apps.iter()
-        .map(|app| value!({ "appId": &*app.id, "tenants": tenant_shapes(app, newer) }))
+        .map(|app| value!({ "appId": &*app.id, "tenants": tenant_shapes(app, api(call)) }))
         .collect()
 }
 
-fn tenant_shapes(app: &App, newer: bool) -> Vec<Value> {
+fn tenant_shapes(app: &App, api: Api) -> Vec<Value> {
     app.tenants
         .values()
-        .map(|tenant| tenant_shape(&tenant.record, newer).into())
+        .map(|tenant| tenant_shape(&tenant.record, api).into())
         .collect()
 }
 
-fn tenant_shape(record: &TenantRecord, newer: bool) -> Map<String, Value> {
+fn tenant_shape(record: &TenantRecord, api: Api) -> Map<String, Value> {
     let core_config: Values = record.core_config.deserialize().unwrap_or_default();
     let mut shape = Map::new();
     shape.insert("tenantId".to_owned(), record.tenant.as_str().into());
     shape.insert("coreConfig".to_owned(), core_config.into());
-    if newer {
-        shape.insert("thirdParty".to_owned(), value!({ "providers": [] }));
-    } else {
-        let on = value!({ "enabled": true });
-        shape.insert("emailPassword".to_owned(), on.clone());
-        shape.insert("passwordless".to_owned(), on);
-        shape.insert(
-            "thirdParty".to_owned(),
-            value!({ "enabled": true, "providers": [] }),
-        );
-    }
-    for (name, factors) in [
-        ("firstFactors", &record.first_factors),
-        (
-            "requiredSecondaryFactors",
-            &record.required_secondary_factors,
-        ),
-    ] {
-        if let Some(factors) = factors {
-            shape.insert(name.to_owned(), factors.clone().into());
-        }
-    }
+    factors::show(record, api, &mut shape);
     shape
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod health;
 mod apps;
 mod documents;
 mod extension;
+mod factors;
 mod jwt;
 mod lists;
 mod metadata;
@@ -34,6 +35,8 @@ pub(crate) async fn dispatch(call: &Call<'_>, method: &Method) -> Result<Answer,
         (E::FeatureFlag, "GET") => operator::feature_flag(call).await,
         (E::License, "GET" | "PUT" | "DELETE") => operator::license(call, method).await,
         (E::UserId, "GET") => users::user(call).await,
+        (E::ActiveUsers, "GET") => users::count_active(call).await,
+        (E::RequestStats, "GET") => operator::request_stats(call).await,
         (E::UserRemove, "POST") => users::remove(call).await,
         (E::JwksPublic, "GET" | "HEAD") => jwt::public_key_set(call).await,
         (E::Jwks, "GET" | "HEAD") => jwt::key_set(call).await,

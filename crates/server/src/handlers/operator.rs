@@ -49,3 +49,9 @@ pub(super) async fn license(call: &Call<'_>, method: &Method) -> Result<Answer, 
         status("OK")
     }
 }
+
+/// Requests of the last day at this process.
+pub(super) async fn request_stats(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let app = call.app_from_5_0_on_public_tenant().await?;
+    json(&app.requests.answer(call.service.clock.now()))
+}

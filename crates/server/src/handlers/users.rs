@@ -1,8 +1,10 @@
 //! Users. This core keeps none: whoever has sessions or metadata is known to the application only.
 
+use serde_json::json as value;
+use supersession::UnixMillis;
 use supersession::store::UserSessions;
 
-use crate::answer::{Answer, Refusal, status};
+use crate::answer::{Answer, Refusal, json, status};
 use crate::input::Input;
 use crate::service::Call;
 
@@ -29,4 +31,19 @@ pub(super) async fn remove(call: &Call<'_>) -> Result<Answer, Refusal> {
     store.delete_user_sessions(&all, now).await?;
     store.delete_user_metadata(&app.id, &user).await?;
     status("OK")
+}
+
+/// Counts the users with a session that was used since a time.
+pub(super) async fn count_active(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let since = call.query.number("since")?;
+    let since = u64::try_from(since)
+        .map_err(|_| Refusal::bad_request("'since' query parameter must be >= 0"))?;
+    let app = call.app_from_5_0_on_public_tenant().await?;
+    let now = call.service.clock.now();
+    let count = call
+        .service
+        .registry
+        .count_active_users(&app.id, UnixMillis::new(since), now)
+        .await?;
+    json(&value!({ "status": "OK", "count": count }))
 }

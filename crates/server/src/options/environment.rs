@@ -80,8 +80,10 @@ pub(super) fn check(
 
 fn is_unsupported(name: &str, value: &OsStr) -> bool {
     // Kubernetes describes the services of a namespace in such variables.
-    let is_service_link =
-        name.contains("_SERVICE_") || name.contains("_TCP") || name.contains("_UDP");
+    let is_service_link = name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || name.contains("_TCP")
+        || name.contains("_UDP");
     let is_foreign = FOREIGN_STORES
         .iter()
         .any(|beginning| name.starts_with(beginning));

@@ -10,6 +10,7 @@ mod algorithms;
 mod apps;
 mod creation;
 mod data;
+mod factors;
 mod jwt;
 mod legacy;
 mod lists;

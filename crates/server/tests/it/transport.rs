@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use supersession::store::StoreErrorKind;
 use supersession_testkit::{PlannedFault, Verb};
 
-use crate::support::{Core, LEGACY, ROTATION, Reply, new_session};
+use crate::support::{Core, LEGACY, ROTATION, Reply, START, new_session};
 
 const KEY: &str = "abcdefghijklmnopqrstuvwxyz";
 const OTHER: &str = "0123456789-0123456789=";
@@ -379,5 +379,74 @@ async fn endpoints_for_tools_answer_little() {
         let text = "Field name 'licenseKey' is missing in JSON input";
         core.refused("PUT /ee/license", LEGACY, body, 400, text)
             .await;
+    }
+}
+
+/// Dashboards ask for both.
+#[tokio::test]
+async fn active_users_and_requests_are_counted() {
+    let core = Core::new().await;
+    core.session(LEGACY).await;
+    core.advance(Duration::from_secs(60));
+    core.session_with(ROTATION, json!({ "userId": "v" })).await;
+    for (since, count) in [(0, 2), (START.get() + 1, 1), (START.get() + 60_001, 0)] {
+        let answer = core
+            .get(&format!("/users/count/active?since={since}"), LEGACY)
+            .await;
+        assert_eq!(answer, json!({ "status": "OK", "count": count }), "{since}");
+    }
+    for (query, text) in [
+        ("", "Field name 'since' is missing in GET request"),
+        (
+            "?since=x",
+            "Field name 'since' must be a long in the GET request",
+        ),
+        ("?since=-1", "'since' query parameter must be >= 0"),
+    ] {
+        let call = format!("GET /users/count/active{query}");
+        core.refused(&call, LEGACY, Value::Null, 400, text).await;
+    }
+    let stats = core.get("/requests/stats", LEGACY).await;
+    let last = |name: &str| {
+        let series = stats[name].as_array().unwrap();
+        assert_eq!(series.len(), 1_440);
+        series.last().unwrap().as_f64().unwrap()
+    };
+    assert!((last("averageRequestsPerSecond") - 1.0 / 60.0).abs() < 1e-9);
+    assert!((last("peakRequestsPerSecond") - 1.0).abs() < 1e-9);
+    assert_eq!(stats["atMinute"], START.get() / 60_000 + 1);
+    let mut earlier = stats["peakRequestsPerSecond"].as_array().unwrap().clone();
+    earlier.pop();
+    assert!(earlier.iter().all(|peak| *peak == -1));
+}
+
+#[tokio::test]
+async fn what_is_out_of_scope_says_so() {
+    let core = Core::new().await;
+    for path in [
+        "/recipe/signup",
+        "/t1/recipe/signin",
+        "/appid-a1/t1/users",
+        "/users/count",
+        "/recipe/dashboard/user",
+        "/recipe/user/password/reset",
+        "/recipe/roles",
+    ] {
+        let reply = get(&core, path, &[]).await;
+        assert_eq!(reply.status, 404, "{path}");
+        assert!(
+            reply.text.starts_with("Not found: "),
+            "{path}: {}",
+            reply.text
+        );
+        assert!(
+            reply.text.contains("out of its scope"),
+            "{path}: {}",
+            reply.text
+        );
+    }
+    for path in ["/no/such/path", "/recipe", "/recipe/session/nothing"] {
+        let reply = get(&core, path, &[]).await;
+        assert_eq!((reply.status.as_u16(), &*reply.text), (404, "Not found\n"));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
-use supersession::store::TenantRecord;
+use supersession::store::{LoginMethods, TenantRecord};
 use supersession::{AppId, TenantId, UnixMillis};
 
 use super::row::{document, text};
@@ -11,7 +11,8 @@ use super::scope::register;
 use crate::fault::Fault;
 
 const ALL: &str = "SELECT t.app_id, t.tenant_id, COALESCE(c.core_config, '{}'),
-    COALESCE(c.is_first_factors_null, TRUE)
+    COALESCE(c.is_first_factors_null, TRUE), COALESCE(c.email_password_enabled, TRUE),
+    COALESCE(c.passwordless_enabled, TRUE), COALESCE(c.third_party_enabled, TRUE)
     FROM tenants t LEFT JOIN tenant_configs c
     ON c.connection_uri_domain = '' AND c.app_id = t.app_id AND c.tenant_id = t.tenant_id
     ORDER BY t.app_id, t.tenant_id";
@@ -21,9 +22,12 @@ const EXISTS: &str = "SELECT 1 FROM tenants WHERE app_id = ?1 AND tenant_id = ?2
 const PUT: &str = "INSERT INTO tenant_configs
     (app_id, tenant_id, core_config, email_password_enabled, passwordless_enabled,
      third_party_enabled, is_first_factors_null)
-    VALUES (?1, ?2, ?3, TRUE, TRUE, TRUE, ?4)
+    VALUES (?1, ?2, ?3, ?5, ?6, ?7, ?4)
     ON CONFLICT (connection_uri_domain, app_id, tenant_id) DO UPDATE SET
-    core_config = excluded.core_config, is_first_factors_null = excluded.is_first_factors_null";
+    core_config = excluded.core_config, is_first_factors_null = excluded.is_first_factors_null,
+    email_password_enabled = excluded.email_password_enabled,
+    passwordless_enabled = excluded.passwordless_enabled,
+    third_party_enabled = excluded.third_party_enabled";
 
 const FIRST_FACTORS: FactorTable = FactorTable {
     all: "SELECT app_id, tenant_id, factor_id FROM tenant_first_factors
@@ -98,6 +102,11 @@ pub(crate) fn all(db: &Connection) -> Result<Vec<TenantRecord>, Fault> {
             app: AppId::from_stored(app),
             tenant: TenantId::from_stored(tenant),
             core_config: document(row, 2)?,
+            login_methods: LoginMethods {
+                email_password: row.get(4)?,
+                passwordless: row.get(5)?,
+                third_party: row.get(6)?,
+            },
             first_factors: (!no_first_factors).then_some(first),
             required_secondary_factors: secondary_factors.remove(&place),
         });
@@ -114,6 +123,9 @@ pub(crate) fn put(db: &Connection, tenant: &TenantRecord, now: UnixMillis) -> Re
         tenant.tenant.as_str(),
         tenant.core_config.as_str(),
         tenant.first_factors.is_none(),
+        tenant.login_methods.email_password,
+        tenant.login_methods.passwordless,
+        tenant.login_methods.third_party,
     ])?;
     let factors = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
     FIRST_FACTORS.set(db, tenant, &factors(&tenant.first_factors))?;
@@ -131,4 +143,22 @@ pub(crate) fn delete_app(db: &Connection, app: &AppId) -> Result<bool, Fault> {
         .prepare_cached(DELETE_APP)?
         .execute(params![app.as_str()])?;
     Ok(deleted == 1)
+}
+
+const ACTIVE_USERS: &str = "SELECT count(DISTINCT user_id) FROM session_info
+    WHERE app_id = ?1 AND expires_at > ?3 AND max(created_at_time,
+        COALESCE(refresh_token_rotated_at, 0), COALESCE(last_seen_at, 0)) >= ?2";
+
+pub(crate) fn count_active_users(
+    db: &Connection,
+    app: &AppId,
+    since: UnixMillis,
+    now: UnixMillis,
+) -> Result<u64, Fault> {
+    let count: i64 = db
+        .prepare_cached(ACTIVE_USERS)?
+        .query_row(params![app.as_str(), since.as_i64(), now.as_i64()], |row| {
+            row.get(0)
+        })?;
+    Ok(u64::try_from(count).unwrap_or_default())
 }

@@ -225,6 +225,15 @@ impl<S: TenantStore + ?Sized> TenantStore for FaultStore<S> {
     async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {
         self.inner.delete_app(app).await
     }
+
+    async fn count_active_users(
+        &self,
+        app: &AppId,
+        since: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<u64, StoreError> {
+        self.inner.count_active_users(app, since, now).await
+    }
 }
 
 #[async_trait]

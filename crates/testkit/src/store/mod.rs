@@ -189,6 +189,7 @@ macro_rules! tenant_conformance {
             the_public_tenant_goes_with_its_app_only
             deleting_an_app_takes_all_of_it_and_nothing_else
             a_deleted_app_can_be_made_again
+            active_users_are_counted_by_the_last_use_of_their_sessions
         }
     };
     (@tests $fresh:expr; $($case:ident)*) => {

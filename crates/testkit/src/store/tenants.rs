@@ -7,8 +7,11 @@
 
 use std::sync::Arc;
 
-use supersession::store::{InsertOutcome, SessionKey, SessionRecord, TenantRecord, TenantStore};
-use supersession::{AppId, SecretText, SessionHandle, TenantId};
+use supersession::store::{
+    InsertOutcome, LoginMethods, PreviousRefresh, SessionKey, SessionRecord, SessionUse,
+    TenantRecord, TenantStore,
+};
+use supersession::{AppId, SecretText, SessionHandle, TenantId, UnixMillis};
 
 use super::fixtures::{
     NOW, SharedStore, app, dynamic_key, merge, object, session, static_key, tenant, user,
@@ -58,11 +61,19 @@ pub async fn a_tenant_reads_back_as_it_was_put(_: SharedStore, tenants: Tenants)
         core_config: object(r#"{"access_token_validity":60,"refresh_token_validity":1.50}"#),
         first_factors: Some(vec!["emailpassword".to_owned(), "otp-phone".to_owned()]),
         required_secondary_factors: Some(vec!["totp".to_owned()]),
+        login_methods: LoginMethods {
+            passwordless: false,
+            ..LoginMethods::ALL
+        },
         ..record("a1", "t1")
     };
     assert!(tenants.put_tenant(&put, NOW).await.unwrap());
     let none = TenantRecord {
         first_factors: Some(Vec::new()),
+        login_methods: LoginMethods {
+            third_party: true,
+            ..LoginMethods::NONE
+        },
         ..record("a1", "t2")
     };
     assert!(tenants.put_tenant(&none, NOW).await.unwrap());
@@ -88,6 +99,7 @@ pub async fn putting_a_tenant_again_replaces_it(_: SharedStore, tenants: Tenants
         core_config: object(r#"{"access_token_validity":60}"#),
         first_factors: Some(vec!["totp".to_owned()]),
         required_secondary_factors: Some(vec!["totp".to_owned()]),
+        login_methods: LoginMethods::NONE,
         ..record("a1", "public")
     };
     assert!(tenants.put_tenant(&first, NOW).await.unwrap());
@@ -228,4 +240,74 @@ pub async fn a_deleted_app_can_be_made_again(store: SharedStore, tenants: Tenant
     );
     assert_eq!(names(&tenants).await, ["a1/public"]);
     assert!(!lives(&store, &key).await);
+}
+
+pub async fn active_users_are_counted_by_the_last_use_of_their_sessions(
+    store: SharedStore,
+    tenants: Tenants,
+) {
+    let insert =
+        async |app_id: &str, user_id: &str, handle: &str, change: &dyn Fn(&mut SessionRecord)| {
+            let mut record = session_in(app_id, handle);
+            record.user_id = user(user_id);
+            record.created_at = at(1_000);
+            record.expires_at = at(100_000);
+            change(&mut record);
+            store.insert_session(&record).await.unwrap();
+            record.key
+        };
+    insert("a1", "created", "c", &|record| {
+        record.created_at = at(5_000);
+    })
+    .await;
+    insert("a1", "created", "c2", &|record| {
+        record.created_at = at(6_000);
+    })
+    .await;
+    insert("a1", "refreshed", "r_t1", &|record| {
+        record.lineage.previous = Some(PreviousRefresh {
+            hash: record.lineage.current.clone(),
+            rotated_at: at(5_000),
+        });
+    })
+    .await;
+    let seen = insert("a1", "seen", "s", &|_| {}).await;
+    let used = SessionUse {
+        key: seen,
+        at: at(5_000),
+        user_agent: None,
+        ip: None,
+    };
+    store.record_uses(&[used], at(5_000)).await.unwrap();
+    insert("a1", "older", "o", &|_| {}).await;
+    insert("a1", "ended", "e", &|record| {
+        record.created_at = at(5_000);
+        record.expires_at = at(9_000);
+    })
+    .await;
+    insert("a2", "elsewhere", "x", &|record| {
+        record.created_at = at(5_000);
+    })
+    .await;
+    for (since, count) in [
+        (0, 4),
+        (1_000, 4),
+        (1_001, 3),
+        (5_000, 3),
+        (5_001, 1),
+        (6_001, 0),
+    ] {
+        let counted = tenants
+            .count_active_users(&app("a1"), at(since), at(9_000))
+            .await;
+        assert_eq!(counted.unwrap(), count, "since {since}");
+    }
+    let none = tenants
+        .count_active_users(&app("a3"), at(0), at(9_000))
+        .await;
+    assert_eq!(none.unwrap(), 0);
+}
+
+fn at(millis: u64) -> UnixMillis {
+    UnixMillis::new(millis)
 }
