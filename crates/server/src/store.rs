@@ -13,7 +13,7 @@ use supersession_sqlite::SqliteStore;
 /// Where sessions are kept.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoreUrl {
-    /// A file.
+    /// A SQLite database, by a name that `SqliteStore::open` takes.
     Sqlite(PathBuf),
     /// A PostgreSQL server, by its URL.
     Postgres(String),
@@ -32,12 +32,9 @@ impl FromStr for StoreUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (scheme, rest) = text.split_once(':').ok_or(UnknownStore)?;
         match scheme.to_ascii_lowercase().as_str() {
-            "sqlite" => {
-                let path = rest.strip_prefix("//").unwrap_or(rest);
-                if path.is_empty() {
-                    return Err(UnknownStore);
-                }
-                Ok(Self::Sqlite(path.into()))
+            // The store has the rule for what follows.
+            "sqlite" | "file" if !rest.trim_start_matches('/').is_empty() => {
+                Ok(Self::Sqlite(text.into()))
             }
             // The second spelling is what SuperTokens' plugin takes.
             "postgres" | "postgresql" => Ok(Self::Postgres(text.to_owned())),

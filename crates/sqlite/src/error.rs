@@ -18,6 +18,8 @@ pub struct OpenError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OpenErrorKind {
+    /// The name is no path and no URL of a SQLite database.
+    BadName,
     /// Another process kept the database locked for longer than the busy timeout.
     Busy,
     /// The directory that is to hold the file does not exist.
@@ -36,6 +38,8 @@ pub enum OpenErrorKind {
     OtherProgram,
     /// An option is out of range; the text names it.
     OutOfRange,
+    /// The database lacks one of its tables; the text names it.
+    TableMissing,
     /// The file system offers no shared memory, which the write-ahead log needs. Network file
     /// systems do not.
     Unsupported,
@@ -109,8 +113,14 @@ impl OpenError {
 }
 
 impl OpenErrorKind {
+    /// Returns `true` if the source is a text of this crate that completes the advice.
+    fn is_explained_by_source(self) -> bool {
+        matches!(self, Self::BadName | Self::OutOfRange | Self::TableMissing)
+    }
+
     fn advice(self) -> &'static str {
         match self {
+            Self::BadName => "its name cannot be used",
             Self::Busy => {
                 "another process keeps it locked; stop that process or raise the busy timeout"
             }
@@ -128,6 +138,7 @@ impl OpenErrorKind {
             }
             Self::OutOfRange => "an option is out of range",
             Self::OtherProgram => "it is the database of another program; choose another path",
+            Self::TableMissing => "restore it from a backup; a table is missing",
             Self::Unsupported => {
                 "its file system cannot hold a write-ahead log; choose a path on a local disk"
             }
@@ -143,7 +154,7 @@ impl fmt::Display for OpenError {
         }
         f.write_str(self.kind.advice())?;
         match &self.source {
-            Some(option) if self.kind == OpenErrorKind::OutOfRange => write!(f, ": {option}"),
+            Some(detail) if self.kind.is_explained_by_source() => write!(f, ": {detail}"),
             _ => Ok(()),
         }
     }

@@ -7,6 +7,8 @@ use rusqlite::types::FromSqlError;
 use supersession::JsonObjectError;
 use supersession::store::{StoreError, StoreErrorKind};
 
+use crate::health::Trouble;
+
 /// Why a job brought no answer. Holds no document, no key and no hash.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
@@ -33,6 +35,10 @@ pub(crate) enum Fault {
     Panicked,
     #[error("SQLite rolled back the transaction by itself")]
     RolledBack,
+    #[error("table `{0}` is missing: restore the database from a backup")]
+    TableMissing(&'static str),
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
     #[error("the threads of the store are gone")]
     Stopped,
 }
@@ -56,6 +62,19 @@ impl Fault {
         )
     }
 
+    /// Returns `true` if SQLite found the file itself damaged, not a value in it.
+    pub(crate) fn is_damage(&self) -> bool {
+        let code = match self {
+            Self::Sqlite(error) => error.sqlite_error_code(),
+            Self::Transaction { source, .. } => source.sqlite_error_code(),
+            _ => None,
+        };
+        matches!(
+            code,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        )
+    }
+
     /// What the caller of the verb `operation` is told.
     pub(crate) fn into_store_error(self, operation: &'static str, access: Access) -> StoreError {
         StoreError::new(operation, self.kind(access)).with_source(self)
@@ -65,7 +84,13 @@ impl Fault {
         match self {
             Self::Sqlite(error) => sqlite_kind(error, access),
             Self::Transaction { source, .. } => sqlite_kind(source, access),
-            Self::Column { .. } | Self::Document { .. } | Self::Row(_) => StoreErrorKind::Corrupt,
+            Self::Column { .. } | Self::Document { .. } | Self::Row(_) | Self::TableMissing(_) => {
+                StoreErrorKind::Corrupt
+            }
+            Self::Trouble(_) => match access {
+                Access::Read => StoreErrorKind::Unavailable,
+                Access::Write => StoreErrorKind::NotWritable,
+            },
             Self::Panicked | Self::RolledBack | Self::Stopped => StoreErrorKind::Internal,
         }
     }

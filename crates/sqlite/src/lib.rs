@@ -107,6 +107,22 @@
 //! while the store is open. Restore by putting the copy in place while no process has the database
 //! open, and by removing a `-wal` and a `-shm` file that lie beside it.
 //!
+//! # Names
+//! [`SqliteStore::open`], [`SqliteOptions::path`] and `--store` of `supersession-server` follow one
+//! rule:
+//!
+//! | given | opened |
+//! | --- | --- |
+//! | `sessions.db`, `/var/lib/app/sessions.db` | that file |
+//! | `sqlite:sessions.db`, `sqlite://sessions.db`, `file:sessions.db` | `sessions.db` |
+//! | `sqlite:/var/lib/s.db`, `sqlite:///var/lib/s.db`, `file:///var/lib/s.db` | `/var/lib/s.db` |
+//! | `:memory:`, `sqlite::memory:`, `sqlite:any?mode=memory` | a database in memory |
+//! | `sqlite:a%20b.db?mode=rwc` | `a b.db` |
+//! | an empty name, other parameters, a host after `file://`, `postgres://..` | refused |
+//!
+//! In a URL, `%` followed by two hexadecimal digits is a byte, and `?` begins the parameters. A
+//! name without a scheme is taken literally. `./sqlite:x` is a file of that name.
+//!
 //! # Beside other crates that use SQLite
 //! A program links one SQLite. Cargo refuses two versions of `libsqlite3-sys` with "failed to
 //! select a version for `libsqlite3-sys`" and "only one package in the dependency graph may specify
@@ -149,6 +165,18 @@
 //! [`StoreError`](supersession::store::StoreError): `Unavailable` if another process keeps the
 //! database locked, `NotWritable` if the disk is full or the file cannot be written, `Corrupt` if
 //! what was read makes no sense.
+//!
+//! On Unix the store notices that its database file, the log or its index is deleted or replaced
+//! while it is open: before any write is acknowledged, and within a second of reads. From then on
+//! every verb fails with `NotWritable` or `Unavailable`, and the log names the file. If only the
+//! log is gone, its contents are first moved into the database file. Files that are moved back are
+//! used again; otherwise restart, which opens what is there. A copy must not be written over the
+//! open file.
+//!
+//! After any read or write has met damage in the file (`SQLITE_CORRUPT`, `SQLITE_NOTADB`), writes
+//! fail with `NotWritable` until the program is restarted with a sound file. The writer looks for
+//! damage in the first pages of each table once a second while it writes; it does not check the
+//! whole file.
 
 mod checkpoint;
 #[cfg(not(other_rusqlite))]
@@ -156,7 +184,9 @@ mod checkpoint;
 mod costs;
 mod error;
 mod fault;
+mod health;
 mod job;
+mod location;
 mod open;
 mod options;
 mod readers;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -10,8 +11,10 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use crate::checkpoint::{self, Checkpointer};
 use crate::error::{OpenError, OpenErrorKind};
+use crate::health::Health;
 use crate::job::{Queue, Threads, Workers};
-use crate::options::{Location, SqliteOptions, Synchronous};
+use crate::location::Location;
+use crate::options::{SqliteOptions, Synchronous};
 use crate::readers::Readers;
 use crate::schema::{self, SchemaProblem};
 use crate::store::{Inner, SqliteStore};
@@ -30,6 +33,9 @@ pub(crate) fn open(options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
         None => Err(OpenError::new(None, OpenErrorKind::NoLocation)),
         Some(Location::Memory) => in_memory(options),
         Some(Location::Path(path)) => File { path, options }.open(),
+        Some(Location::Refused { name, reason }) => {
+            Err(OpenError::new(name.as_deref(), OpenErrorKind::BadName).with_source(*reason))
+        }
     }
 }
 
@@ -38,12 +44,14 @@ fn in_memory(options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
     let mut connection = Connection::open_in_memory().map_err(sqlite)?;
     configure(&connection, options).map_err(sqlite)?;
     schema::migrate(&mut connection).map_err(|problem| OpenError::from_schema(None, problem))?;
-    let writer = start_writer(Writer::new(connection, None))
-        .map_err(|error| OpenError::from_io(None, error))?;
+    let health = Arc::new(Health::default());
+    let writer = Writer::in_memory(connection, Arc::clone(&health));
+    let writer = start_writer(writer).map_err(|error| OpenError::from_io(None, error))?;
     Ok(SqliteStore::new(Inner {
         path: None,
         readers: None,
         writer,
+        health,
     }))
 }
 
@@ -72,10 +80,13 @@ impl File<'_> {
             readers.collect::<Result<Vec<_>, _>>()
         });
         let (in_place, on_threads) = (in_place?, on_threads?);
+        let examiner = self.connect_reader(&path, Duration::ZERO)?;
+        // All files exist by now.
+        let health = Arc::new(Health::of_file(&path, self.options.health_interval));
 
         let checkpointer = Checkpointer::start(&writer, own)
             .map_err(|error| self.error(OpenErrorKind::Internal).with_source(error))?;
-        let writer = Writer::new(writer, Some(checkpointer));
+        let writer = Writer::on_file(writer, checkpointer, examiner, Arc::clone(&health));
         let writer = start_writer(writer).map_err(|error| self.io(error))?;
         let readers = Readers::start(in_place, on_threads).map_err(|error| self.io(error))?;
         let path = Some(self.path.to_path_buf());
@@ -83,6 +94,7 @@ impl File<'_> {
             path,
             readers: Some(readers),
             writer,
+            health,
         }))
     }
 
@@ -92,10 +104,14 @@ impl File<'_> {
     /// The path is made absolute, so that SQLite takes it for a path whatever it looks like.
     fn create(&self) -> Result<PathBuf, OpenError> {
         let path = std::path::absolute(self.path).map_err(|error| self.io(error))?;
-        if path.is_dir() {
-            return Err(self
-                .error(OpenErrorKind::NotADatabase)
-                .with_source("it is a directory"));
+        let what = match path.metadata() {
+            Ok(found) if found.is_dir() => Some("it is a directory"),
+            Ok(found) if !found.is_file() => Some("it is a device, a pipe or a socket"),
+            Err(_) if path.is_symlink() => Some("it is a link to a file that does not exist"),
+            _ => None,
+        };
+        if let Some(what) = what {
+            return Err(self.error(OpenErrorKind::NotADatabase).with_source(what));
         }
         let mut file = fs::OpenOptions::new();
         file.write(true).create_new(true);
@@ -132,6 +148,11 @@ impl File<'_> {
         schema::version(&connection).map_err(|problem| self.schema(problem))?;
         self.switch_to_log(&connection)?;
         schema::migrate(&mut connection).map_err(|problem| self.schema(problem))?;
+        if let Some(table) =
+            schema::missing_table(&connection).map_err(|error| self.sqlite(error))?
+        {
+            return Err(self.error(OpenErrorKind::TableMissing).with_source(table));
+        }
         connection
             .pragma_update(None, "cache_size", -WRITER_CACHE_KIB)
             .map_err(|error| self.sqlite(error))?;

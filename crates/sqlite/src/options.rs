@@ -1,12 +1,14 @@
 //! What can be chosen when a database is opened.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::error::{OpenError, OpenErrorKind};
+use crate::health;
+use crate::location::Location;
 use crate::open;
 use crate::store::SqliteStore;
 
@@ -18,12 +20,8 @@ pub struct SqliteOptions {
     pub(crate) busy_timeout: Duration,
     pub(crate) readers: usize,
     pub(crate) synchronous: Synchronous,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Location {
-    Path(PathBuf),
-    Memory,
+    /// Time between two looks at the files; see `health`.
+    pub(crate) health_interval: Duration,
 }
 
 /// What a write that was answered survives.
@@ -50,20 +48,18 @@ impl Default for SqliteOptions {
             busy_timeout: Duration::from_secs(5),
             readers: available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8)),
             synchronous: Synchronous::default(),
+            health_interval: health::INTERVAL,
         }
     }
 }
 
 impl SqliteOptions {
-    /// Keeps the database in this file, which is created if it is missing; the directory must be
-    /// there. The name `:memory:` means [`in_memory`](Self::in_memory).
+    /// Keeps the database in this file, which is created if it is missing; the directory must
+    /// exist. Also takes `sqlite:` and `file:` URLs and `:memory:`; the [crate
+    /// documentation](crate#names) has the rule. A name that is refused fails
+    /// [`open`](Self::open).
     pub fn path(mut self, path: impl AsRef<Path>) -> Self {
-        let path = path.as_ref();
-        self.location = Some(if path == Path::new(":memory:") {
-            Location::Memory
-        } else {
-            Location::Path(path.to_path_buf())
-        });
+        self.location = Some(Location::of(path.as_ref()));
         self
     }
 
@@ -155,6 +151,7 @@ impl SqliteOptions {
     pub(crate) fn file(&self) -> Option<&Path> {
         match &self.location {
             Some(Location::Path(path)) => Some(path),
+            Some(Location::Refused { name, .. }) => name.as_deref(),
             Some(Location::Memory) | None => None,
         }
     }

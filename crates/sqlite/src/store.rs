@@ -17,6 +17,7 @@ use supersession::{
 
 use crate::error::OpenError;
 use crate::fault::{Access, Fault};
+use crate::health::Health;
 use crate::job::Workers;
 use crate::options::SqliteOptions;
 use crate::readers::Readers;
@@ -39,6 +40,14 @@ pub(crate) struct Inner {
     // Invariant: dropped after the readers. Its connection has to be the last to close, because one
     // that cannot write cannot empty the log.
     pub(crate) writer: Workers<Entry>,
+    pub(crate) health: Arc<Health>,
+}
+
+impl Inner {
+    fn fault(&self, fault: Fault, verb: &'static str, access: Access) -> StoreError {
+        self.health.learn(&fault);
+        fault.into_store_error(verb, access)
+    }
 }
 
 impl SqliteStore {
@@ -70,11 +79,12 @@ impl SqliteStore {
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
     {
-        let answer = match &self.inner.readers {
-            Some(readers) => readers.point(work).await,
-            None => self.inner.writer.queue().run(work).await,
+        let answer = match (self.inner.health.before_read(), &self.inner.readers) {
+            (Err(trouble), _) => Err(trouble.into()),
+            (Ok(()), Some(readers)) => readers.point(work).await,
+            (Ok(()), None) => self.inner.writer.queue().run(work).await,
         };
-        answer.map_err(|fault| fault.into_store_error(verb, Access::Read))
+        answer.map_err(|fault| self.inner.fault(fault, verb, Access::Read))
     }
 
     /// Reads whatever there is of a user or an app.
@@ -83,11 +93,12 @@ impl SqliteStore {
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
     {
-        let answer = match &self.inner.readers {
-            Some(readers) => readers.list(work).await,
-            None => self.inner.writer.queue().run(work).await,
+        let answer = match (self.inner.health.before_read(), &self.inner.readers) {
+            (Err(trouble), _) => Err(trouble.into()),
+            (Ok(()), Some(readers)) => readers.list(work).await,
+            (Ok(()), None) => self.inner.writer.queue().run(work).await,
         };
-        answer.map_err(|fault| fault.into_store_error(verb, Access::Read))
+        answer.map_err(|fault| self.inner.fault(fault, verb, Access::Read))
     }
 
     pub(crate) async fn write<T, F>(&self, verb: &'static str, work: F) -> Result<T, StoreError>
@@ -96,7 +107,7 @@ impl SqliteStore {
         F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         let answer = self.inner.writer.queue().run(work).await;
-        answer.map_err(|fault| fault.into_store_error(verb, Access::Write))
+        answer.map_err(|fault| self.inner.fault(fault, verb, Access::Write))
     }
 
     /// Changes a document, if need be together with others.
@@ -110,7 +121,7 @@ impl SqliteStore {
         let (change, answer) = Change::new(document, write.clone(), now);
         let queue = self.inner.writer.queue();
         let answer = queue.hand_in(Entry::Change(change), answer).await;
-        answer.map_err(|fault| fault.into_store_error(verb, Access::Write))
+        answer.map_err(|fault| self.inner.fault(fault, verb, Access::Write))
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use supersession::{SystemClock, SystemEntropy};
 use supersession_postgres::PostgresStore;
 use supersession_redis::RedisStore;
-use supersession_server::{AnyStore, Service, ServiceOptions};
+use supersession_server::{AnyStore, Service, ServiceOptions, StoreOptions, StoreUrl};
 use supersession_sqlite::SqliteStore;
 use supersession_testkit::servers::{PostgresServer, RedisServer};
 
@@ -155,4 +155,33 @@ async fn on_redis() {
         AnyStore::new(options.open().await.unwrap())
     };
     a_life(open().await, open().await).await;
+}
+
+#[tokio::test]
+async fn urls_of_sqlite_follow_the_rule_of_the_store() {
+    let open = async |url: &str| {
+        let url: StoreUrl = url.parse().map_err(|_| "names no store".to_owned())?;
+        let opened = url.open(&StoreOptions::default()).await;
+        opened
+            .map(drop)
+            .map_err(|failure| failure.error.to_string())
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    open(&format!("sqlite://{folder}/a%20b.db?mode=rwc"))
+        .await
+        .unwrap();
+    assert!(std::path::Path::new(folder).join("a b.db").is_file());
+    open(&format!("file://{folder}/a%20b.db")).await.unwrap();
+    open("sqlite::memory:").await.unwrap();
+    for (url, because) in [
+        ("sqlite:", "names no store"),
+        ("sqlite://", "names no store"),
+        ("y.db", "names no store"),
+        ("sqlite:y.db?mode=ro", "a parameter"),
+        ("file://host/y.db", "no host"),
+    ] {
+        let refused = open(url).await.unwrap_err();
+        assert!(refused.contains(because), "{url}: {refused}");
+    }
 }

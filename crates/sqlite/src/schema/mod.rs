@@ -14,6 +14,20 @@ pub(crate) const MIGRATIONS: [&str; 3] = [
     include_str!("v3.sql"),
 ];
 
+/// All tables of the newest version.
+const TABLES: [&str; 10] = [
+    "apps",
+    "tenants",
+    "key_value",
+    "session_info",
+    "session_access_token_signing_keys",
+    "jwt_signing_keys",
+    "user_metadata",
+    "tenant_configs",
+    "tenant_first_factors",
+    "tenant_required_secondary_factors",
+];
+
 /// Why the tables are not fit for use.
 #[derive(Debug)]
 pub(crate) enum SchemaProblem {
@@ -68,14 +82,19 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), SchemaProblem> 
 /// Checks, inside a transaction that writes, that the tables are there, and writes the version
 /// again: the smallest write that reaches the disk.
 pub(crate) fn check_ready(connection: &Connection) -> Result<(), Fault> {
-    let mut tables = connection.prepare_cached(
-        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN (
-            'session_info', 'user_metadata', 'key_value',
-            'session_access_token_signing_keys', 'jwt_signing_keys')",
-    )?;
-    if tables.query_row([], |row| row.get::<_, i64>(0))? != 5 {
-        return Err(Fault::Row("a table is missing"));
+    if let Some(table) = missing_table(connection)? {
+        return Err(Fault::TableMissing(table));
     }
     connection.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
     Ok(())
+}
+
+/// Returns a table that a migrated database lacks.
+pub(crate) fn missing_table(connection: &Connection) -> rusqlite::Result<Option<&'static str>> {
+    let mut statement =
+        connection.prepare_cached("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let names = names.collect::<Result<Vec<_>, _>>()?;
+    let missing = |table: &&str| !names.iter().any(|name| name == *table);
+    Ok(TABLES.into_iter().find(missing))
 }

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::checkpoint::Checkpointer;
 use crate::fault::Fault;
+use crate::health::{Health, Trouble};
 use crate::sql::documents;
 
 pub(crate) use change::{Change, Document};
@@ -33,6 +34,9 @@ pub(crate) struct Writer {
     connection: Connection,
     /// `None` for an in-memory database, which has no write-ahead log.
     checkpointer: Option<Checkpointer>,
+    /// A connection that looks for damage; `None` for an in-memory database.
+    examiner: Option<Connection>,
+    health: Arc<Health>,
 }
 
 /// The reason why a group was not committed. None of its writes are applied.
@@ -47,10 +51,26 @@ enum Setback {
 }
 
 impl Writer {
-    pub(crate) fn new(connection: Connection, checkpointer: Option<Checkpointer>) -> Self {
+    pub(crate) fn in_memory(connection: Connection, health: Arc<Health>) -> Self {
         Self {
             connection,
-            checkpointer,
+            checkpointer: None,
+            examiner: None,
+            health,
+        }
+    }
+
+    pub(crate) fn on_file(
+        connection: Connection,
+        checkpointer: Checkpointer,
+        examiner: Connection,
+        health: Arc<Health>,
+    ) -> Self {
+        Self {
+            connection,
+            checkpointer: Some(checkpointer),
+            examiner: Some(examiner),
+            health,
         }
     }
 
@@ -58,7 +78,11 @@ impl Writer {
     pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Entry>) {
         let mut group = Vec::with_capacity(GROUP_LIMIT);
         while queue.blocking_recv_many(&mut group, GROUP_LIMIT) > 0 {
-            self.settle(steps(group.drain(..)));
+            let steps = steps(group.drain(..));
+            match self.health.before_write(&self.connection) {
+                Ok(()) => self.settle(steps),
+                Err(trouble) => refuse(steps, || trouble.clone().into()),
+            }
             if let Some(checkpointer) = &mut self.checkpointer {
                 checkpointer.tend(&self.connection);
             }
@@ -69,7 +93,10 @@ impl Writer {
     /// Executes the steps and answers all callers.
     fn settle(&self, mut group: Vec<Step>) {
         match self.attempt(&mut group) {
-            Ok(()) => group.into_iter().for_each(Step::answer),
+            Ok(()) => match self.confirm() {
+                Ok(()) => group.into_iter().for_each(Step::answer),
+                Err(trouble) => refuse(group, || trouble.clone().into()),
+            },
             Err(Setback::Step) => {
                 // Everything is rolled back and no caller has an answer yet. Each step now gets a
                 // transaction of its own, so that only the failing one fails.
@@ -93,6 +120,12 @@ impl Writer {
                 });
             }
         }
+    }
+
+    /// Checks that what was committed is in the database that the next start opens.
+    fn confirm(&self) -> Result<(), Trouble> {
+        self.health
+            .after_commit(&self.connection, self.examiner.as_ref())
     }
 
     fn attempt(&self, group: &mut [Step]) -> Result<(), Setback> {
@@ -168,9 +201,10 @@ impl Writer {
     }
 
     fn close(self) {
-        // The last connection to close checkpoints and deletes the log. The checkpointer's
-        // connection must close before the writer's.
+        // The last connection to close checkpoints and deletes the log, so the others close before
+        // the writer's.
         drop(self.checkpointer);
+        drop(self.examiner);
         if let Err((_, error)) = self.connection.close() {
             tracing::error!(
                 error = &error as &dyn std::error::Error,

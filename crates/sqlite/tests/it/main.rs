@@ -14,6 +14,7 @@ mod damage;
 mod kill;
 mod load;
 mod locking;
+mod lost;
 mod opening;
 mod schema;
 

@@ -308,3 +308,70 @@ fn a_database_that_cannot_be_written_is_refused() {
     }
     set_permissions(place.0.path(), Permissions::from_mode(0o755)).unwrap();
 }
+
+#[tokio::test]
+async fn a_table_that_is_missing_is_found_when_the_database_is_opened() {
+    for table in ["session_info", "tenant_configs", "jwt_signing_keys"] {
+        let place = Place::new();
+        drop(place.store().await);
+        let drop_table = format!("DROP TABLE {table}");
+        place.connection().execute_batch(&drop_table).unwrap();
+        let error = refused(&place.path()).await;
+        assert_refused(&error, OpenErrorKind::TableMissing, &place.path(), table);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_path_is_refused_and_makes_no_file() {
+    for (name, advice) in [
+        ("", "the name is empty"),
+        ("sqlite:", "the name is empty"),
+        ("postgres://user:password@host/db", "something else"),
+        ("sqlite:y.db?mode=ro", "a parameter"),
+        ("file://host/y.db", "no host"),
+        ("a\0b", "NUL"),
+    ] {
+        let error = refused(Path::new(name)).await;
+        assert_eq!(error.kind(), OpenErrorKind::BadName, "{name}");
+        assert!(error.to_string().contains(advice), "{error}");
+        assert!(!error.to_string().contains("password"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_url_opens_the_file_that_it_names() {
+    let place = Place::new();
+    insert(&place.store().await, "h").await;
+    let path = place.path();
+    let path = path.to_str().unwrap();
+    for url in [
+        format!("sqlite:{path}"),
+        format!("sqlite://{path}?mode=rwc"),
+        format!("file:{path}"),
+        format!("file://{path}"),
+    ] {
+        let store = SqliteStore::open(&url).await.unwrap();
+        assert!(store.session(&key("h"), NOW).await.unwrap().is_some());
+    }
+    let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+    assert!(store.session(&key("h"), NOW).await.unwrap().is_none());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_no_regular_file_is_no_database() {
+    let place = Place::new();
+    let socket = place.0.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let link = place.0.path().join("link");
+    std::os::unix::fs::symlink(place.path(), &link).unwrap();
+    for path in [Path::new("/dev/null"), &socket, &link] {
+        let error = refused(path).await;
+        assert_refused(
+            &error,
+            OpenErrorKind::NotADatabase,
+            path,
+            "choose another path",
+        );
+    }
+}
