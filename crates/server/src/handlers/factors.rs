@@ -327,7 +327,7 @@ fn enabled_in_5(method: Method, methods: &LoginMethods, first: Option<&Factors>)
 /// The first factors that the methods come to, unless all are on.
 fn derived(methods: &LoginMethods) -> Option<Vec<&'static str>> {
     let on = METHODS.into_iter().filter(|method| method.get(methods));
-    let factors: Vec<_> = on.flat_map(|method| method.factors()).copied().collect();
+    let factors: Vec<_> = on.flat_map(Method::factors).copied().collect();
     (factors.len() < ALL).then_some(factors)
 }
 
