@@ -166,6 +166,33 @@ pub(crate) fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
+/// A store behind an `Arc` overrides what the store overrides: no method keeps its default body.
+#[test]
+fn a_shared_store_forwards_every_method() {
+    let read = |file| fs::read_to_string(root().join("crates/core/src/store").join(file));
+    let shared = read("shared.rs").unwrap();
+    let mut methods = 0;
+    for (file, name) in [("mod.rs", "Store"), ("tenants.rs", "TenantStore")] {
+        let source = read(file).unwrap();
+        let start = format!("pub trait {name}:");
+        let body = source.split(&start).nth(1).unwrap();
+        let body = body.split("\n}").next().unwrap();
+        for line in body.lines().filter_map(|line| line.strip_prefix("    ")) {
+            let line = line.strip_prefix("async ").unwrap_or(line);
+            let Some((method, _)) = line
+                .strip_prefix("fn ")
+                .and_then(|line| line.split_once('('))
+            else {
+                continue;
+            };
+            methods += 1;
+            let forwarded = shared.contains(&format!("fn {method}("));
+            assert!(forwarded, "`{method}` is missing from `store/shared.rs`");
+        }
+    }
+    assert!(methods > 20, "{methods}");
+}
+
 /// Names of the wire are written once, in `wire.rs`; a second spelling would be a second truth.
 #[test]
 fn wire_names_stand_in_one_file() {

@@ -13,7 +13,7 @@ use supersession_axum::SessionLayer;
 use supersession_testkit::{PlannedFault, Verb};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::support::{App, Req, START};
+use crate::support::{App, Req, START, capture};
 
 fn subjects(findings: &[Finding]) -> Vec<(&'static str, Severity)> {
     findings
@@ -237,7 +237,142 @@ async fn a_session_layer_in_the_wrong_place_is_found() {
         let findings = examined(app, &sessions).await;
         let found = [ERROR("api_base_path"), ERROR("api_base_path")];
         assert_eq!(subjects(&findings), found, "{findings:#?}");
+        for finding in findings {
+            assert!(finding.problem.contains("did not reach the session layer"));
+            assert!(finding.fix.contains("fallback_service"));
+        }
     }
+}
+
+/// A fallback that is set after the layer is not wrapped, and answers everything that is no route.
+#[tokio::test]
+async fn a_fallback_that_hides_the_built_in_routes_is_found() {
+    let app = App::with(|builder| builder.website_domain("https://api.example.com")).await;
+    let sessions = app.sessions;
+    let routes = || Router::new().route("/", get(async || "home"));
+    let layered = || routes().layer(SessionLayer::new(sessions.clone()));
+    let files = axum::routing::any(async || "<!doctype html>");
+    let none = async || http::StatusCode::METHOD_NOT_ALLOWED;
+    for hidden in [
+        layered().fallback_service(files.clone()),
+        layered().fallback(none),
+    ] {
+        let findings = examined(hidden, &sessions).await;
+        let found = [ERROR("api_base_path"), ERROR("api_base_path")];
+        assert_eq!(subjects(&findings), found, "{findings:#?}");
+        for finding in findings {
+            assert!(finding.problem.contains("did not reach the session layer"));
+        }
+    }
+    for well in [
+        routes()
+            .fallback_service(files.clone())
+            .layer(SessionLayer::new(sessions.clone())),
+        layered()
+            .fallback_service(files.clone())
+            .route_service("/auth/{*path}", supersession_axum::routes(sessions.clone())),
+        layered()
+            .fallback_service(files)
+            .nest_service("/auth", supersession_axum::routes(sessions.clone())),
+    ] {
+        let findings = examined(well, &sessions).await;
+        assert_eq!(findings, [], "{findings:#?}");
+    }
+}
+
+/// A nested router strips its prefix: the layer sees a path that is none of its own.
+#[tokio::test]
+async fn a_layer_that_is_nested_out_of_reach_is_found() {
+    let nested = |builder: SessionsBuilder| {
+        let builder = builder.website_domain("https://api.example.com");
+        builder.api_base_path("/api/auth")
+    };
+    let sessions = App::with(nested).await.sessions;
+    let api = Router::new()
+        .fallback(async || http::StatusCode::NOT_FOUND)
+        .layer(SessionLayer::new(sessions.clone()));
+    let findings = examined(Router::new().nest("/api", api), &sessions).await;
+    let found = [ERROR("api_base_path"), ERROR("api_base_path")];
+    assert_eq!(subjects(&findings), found, "{findings:#?}");
+    assert!(
+        findings[0]
+            .problem
+            .contains("sees it as /auth/session/refresh")
+    );
+}
+
+#[tokio::test]
+async fn a_refresh_route_that_is_turned_off_and_not_replaced_is_found() {
+    let off = |builder: SessionsBuilder| {
+        let builder = builder.website_domain("https://api.example.com");
+        builder.without_refresh_route()
+    };
+    let sessions = App::with(off).await.sessions;
+    let app = Router::new().layer(SessionLayer::new(sessions.clone()));
+    let findings = examined(app, &sessions).await;
+    assert_eq!(subjects(&findings), [ERROR("without_refresh_route")]);
+}
+
+fn alarms(marker: &str) -> usize {
+    let captured = capture::captured();
+    let lines = captured.lines();
+    lines
+        .filter(|line| line.contains("no request for POST") && line.contains(marker))
+        .count()
+}
+
+/// Two kinds of sessions that share cookies or routes get in each other's way.
+#[tokio::test]
+async fn layers_inside_each_other_that_clash_are_logged() {
+    let admins = App::with(|builder| builder.api_base_path("/nested/auth")).await;
+    let own = |router: Router| router.layer(SessionLayer::new(admins.sessions.clone()));
+    let same_cookies = App::with_routes(|builder| builder, own).await;
+    let clashes = |text: &str| capture::captured().matches(text).count();
+    let shared = "two kinds of sessions have the same cookie `sAccessToken`";
+    assert_eq!(clashes(shared), 0);
+    for _ in 0..3 {
+        same_cookies.send(Req::get("/verify")).await;
+    }
+    assert_eq!(clashes(shared), 1);
+    let other_names = |builder: SessionsBuilder| builder.cookie_names("a", "b");
+    let apart = App::with_routes(other_names, own).await;
+    apart.send(Req::get("/verify")).await;
+    assert_eq!(clashes(shared), 1);
+
+    let same_path =
+        |builder: SessionsBuilder| builder.api_base_path("/nested/auth").cookie_names("a", "b");
+    let admins = App::with(|builder| builder.api_base_path("/nested/auth")).await;
+    let own = |router: Router| router.layer(SessionLayer::new(admins.sessions.clone()));
+    let same_path = App::with_routes(same_path, own).await;
+    same_path.send(Req::get("/verify")).await;
+    assert_eq!(
+        clashes("the same route POST /nested/auth/session/refresh"),
+        1
+    );
+}
+
+/// Clients that are asked to refresh again and again, and never do: nothing else would say so.
+#[tokio::test]
+async fn refreshes_that_never_come_are_logged() {
+    let at = |base: &'static str| move |builder: SessionsBuilder| builder.api_base_path(base);
+    let app = App::with(at("/alarm")).await;
+    let tokens = app.login("alice").await;
+    app.advance_secs(3601);
+    let expired = || Req::get("/verify").access_cookie(&tokens);
+    for asked in 1..=9 {
+        app.send(expired()).await.is_try_refresh();
+        assert_eq!(alarms("/alarm/session"), usize::from(asked >= 5), "{asked}");
+    }
+
+    let app = App::with(at("/silence")).await;
+    let tokens = app.login("alice").await;
+    app.send(Req::post("/silence/session/refresh")).await;
+    app.advance_secs(3601);
+    for _ in 0..9 {
+        let expired = Req::get("/verify").access_cookie(&tokens);
+        app.send(expired).await.is_try_refresh();
+    }
+    assert_eq!(alarms("/silence"), 0);
 }
 
 #[tokio::test]

@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use supersession::Hooks;
-use supersession::hooks::SessionEvent;
+use supersession::hooks::{HookError, Refusal, SessionEvent};
+use supersession::store::{MemoryStore, StoreErrorKind};
+use supersession::{AntiCsrfInput, Fault, FaultKind, Hooks, SessionError, Sessions};
+use supersession_testkit::{FaultStore, ManualClock, PlannedFault, Verb};
 
-use crate::support::{App, Req};
+use crate::support::{App, Req, START, default_config, seed_keys};
 
 /// What the hooks were told.
 #[derive(Clone, Default)]
@@ -132,4 +134,180 @@ async fn a_hook_cannot_make_a_user_id_that_no_store_can_hold() {
     let app = App::with(|builder| builder.hooks(hooks)).await;
     let answer = app.send(Req::post("/create").json(&json!({}))).await;
     answer.is_message(400, "a user id may have at most 128 characters");
+}
+
+/// A store, and sessions over it whose hooks can reach them.
+async fn revoking(hooks: impl FnOnce(Sessions) -> Hooks) -> Sessions {
+    let store = FaultStore::new(MemoryStore::new());
+    seed_keys(&store, START).await;
+    let build = |hooks| {
+        default_config(Sessions::builder(store.clone()))
+            .clock(ManualClock::new(START))
+            .hooks(hooks)
+            .build()
+    };
+    // As an administrator's service on another node.
+    let elsewhere = build(Hooks::new()).await.unwrap();
+    build(hooks(elsewhere)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_session_that_is_revoked_when_it_is_refreshed_is_not_handed_out() {
+    let sessions = revoking(|elsewhere| {
+        Hooks::new().on_refreshed(move |event| {
+            let elsewhere = elsewhere.clone();
+            async move { elsewhere.revoke(&event.handle).await.map(drop) }
+        })
+    })
+    .await;
+    let session = sessions.create("alice").await.unwrap();
+    let tokens = session.all_session_tokens_dangerously();
+    let token = tokens.refresh_token.unwrap();
+    let refreshed = sessions.refresh_session(&token, AntiCsrfInput::Disabled);
+    let error = refreshed.await.unwrap_err();
+    assert!(matches!(error, SessionError::Unauthorised(_)), "{error:?}");
+    assert!(error.clears_tokens());
+}
+
+#[tokio::test]
+async fn a_session_that_is_revoked_when_it_is_created_is_not_handed_out() {
+    let sessions = revoking(|elsewhere| {
+        Hooks::new().on_created(move |event| {
+            let elsewhere = elsewhere.clone();
+            async move { elsewhere.revoke(&event.handle).await.map(drop) }
+        })
+    })
+    .await;
+    let error = sessions.create("alice").await.unwrap_err();
+    assert!(matches!(error, SessionError::Unauthorised(_)), "{error:?}");
+    assert!(!error.clears_tokens());
+}
+
+fn closed() -> Refusal {
+    Refusal::new(451, "your account is closed")
+}
+
+#[tokio::test]
+async fn a_refused_refresh_ends_the_session_and_clears_the_tokens() {
+    let hooks = Hooks::new().on_refreshed(|_| async { Err(closed()) });
+    let app = App::with(|builder| builder.hooks(hooks)).await;
+    for mode in ["cookie", "header"] {
+        let tokens = app.login_as("alice", mode).await;
+        let refresh = match mode {
+            "cookie" => Req::refresh().refresh_cookie(&tokens),
+            _ => Req::refresh().bearer(&tokens.refresh),
+        };
+        let answer = app.send(refresh).await;
+        answer.is_message(451, "your account is closed");
+        assert!(answer.clears_everything(), "{answer:?}");
+        let left = app.sessions.handles_for_user("alice").await.unwrap();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_creation_leaves_nothing_behind() {
+    let refusals: [fn() -> Hooks; 3] = [
+        || Hooks::new().before_create(|_| async { Err(closed().into()) }),
+        || Hooks::new().on_created(|_| async { Err(closed()) }),
+        || {
+            Hooks::new().on_created(|_| async {
+                Err::<(), HookError>(SessionError::Refused(closed()).into())
+            })
+        },
+    ];
+    for hooks in refusals {
+        let app = App::with(|builder| builder.hooks(hooks())).await;
+        let login = Req::post("/create").header("st-auth-mode", "cookie");
+        let answer = app.send(login.json(&json!({"userId": "alice"}))).await;
+        answer.is_message(451, "your account is closed");
+        // Tokens of an older session stay.
+        assert!(answer.has_no_token_headers(), "{answer:?}");
+        let left = app.sessions.handles_for_user("alice").await.unwrap();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_has_a_body_of_its_own_and_can_be_rendered() {
+    let hooks = Hooks::new().on_refreshed(|_| async { Err(closed().body(r#"{"closed":true}"#)) });
+    let app = App::with(|builder| builder.hooks(hooks)).await;
+    let tokens = app.login("alice").await;
+    let answer = app.send(Req::refresh().refresh_cookie(&tokens)).await;
+    assert_eq!((answer.status, &*answer.text), (451, r#"{"closed":true}"#));
+
+    let hooks = Hooks::new().on_refreshed(|_| async { Err(closed()) });
+    let render = |error: &SessionError, mut reply: supersession::http::Reply| {
+        if matches!(error, SessionError::Refused(refusal) if refusal.status() == 451) {
+            reply.status = 410;
+        }
+        reply
+    };
+    let app = App::with(|builder| builder.hooks(hooks).render_errors(render)).await;
+    let tokens = app.login("alice").await;
+    let answer = app.send(Req::refresh().refresh_cookie(&tokens)).await;
+    answer.is_message(410, "your account is closed");
+}
+
+#[tokio::test]
+async fn a_hook_says_unauthorised() {
+    let hooks = Hooks::new()
+        .on_refreshed(|_| async { Err(SessionError::unauthorised_keeping_tokens("banned")) });
+    let app = App::with(|builder| builder.hooks(hooks)).await;
+    let tokens = app.login("alice").await;
+    let answer = app.send(Req::refresh().refresh_cookie(&tokens)).await;
+    answer.is_unauthorised();
+    assert!(answer.clears_everything(), "{answer:?}");
+    let left = app.sessions.handles_for_user("alice").await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// A hook that fails is no verdict: nothing is handed out, nothing is cleared, and the client can
+/// repeat the refresh.
+#[tokio::test]
+async fn a_hook_that_fails_is_trouble_and_no_refusal() {
+    let failures: [(u16, fn() -> HookError); 4] = [
+        (500, || "the mail server is down".into()),
+        (500, || SessionError::BadInput("too long".into()).into()),
+        (503, || Fault::new(FaultKind::Unavailable, "down").into()),
+        (503, || {
+            SessionError::from(Fault::new(FaultKind::Unavailable, "down")).into()
+        }),
+    ];
+    for (status, failure) in failures {
+        let fails = Arc::new(Mutex::new(true));
+        let failing = Arc::clone(&fails);
+        let hooks = Hooks::new().on_refreshed(move |_| {
+            let fails = *failing.lock().unwrap();
+            async move { if fails { Err(failure()) } else { Ok(()) } }
+        });
+        let app = App::with(|builder| builder.hooks(hooks)).await;
+        let tokens = app.login("alice").await;
+        let refresh = || Req::refresh().refresh_cookie(&tokens);
+        let answer = app.send(refresh()).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(answer.has_no_token_headers(), "{answer:?}");
+        *fails.lock().unwrap() = false;
+        assert_eq!(app.send(refresh()).await.status, 200);
+    }
+}
+
+/// The store cannot say if the session is still there: that is trouble too.
+#[tokio::test]
+async fn tokens_are_not_handed_out_while_the_store_cannot_confirm_the_session() {
+    let hooks = Hooks::new().on_refreshed(|_| async {});
+    let app = App::with(|builder| builder.hooks(hooks)).await;
+    let tokens = app.login("alice").await;
+    let refresh = || Req::refresh().refresh_cookie(&tokens);
+    app.store.clear_calls();
+    assert_eq!(app.send(refresh()).await.status, 200);
+    assert_eq!(
+        app.store.calls(),
+        [Verb::Session, Verb::Rotate, Verb::Session]
+    );
+    app.store
+        .plan(PlannedFault::new(StoreErrorKind::Unavailable).on(Verb::Session));
+    let answer = app.send(refresh()).await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.has_no_token_headers(), "{answer:?}");
 }

@@ -24,6 +24,7 @@ mod ledger;
 mod model;
 mod null_characters;
 mod payload_sizes;
+mod payloads;
 mod promise_table;
 mod promises;
 mod properties;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use axum::body::Body;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -61,7 +62,7 @@ async fn serve(sessions: Sessions) -> std::net::SocketAddr {
         let guarded = guarded.clone();
         async move {
             match request.uri().path() {
-                "/login" => sign_in(request).await,
+                "/login" => Ok(sign_in(request).await?.map(Body::new)),
                 _ => tower::ServiceExt::oneshot(guarded, request).await,
             }
         }

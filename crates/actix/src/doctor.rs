@@ -10,8 +10,9 @@ use supersession::http::ResponseHead as _;
 use crate::convert::Head;
 
 /// What is probably wrong with an application: with its configuration, and with what is around the
-/// session middleware, such as CORS. Sends it [`Sessions::probes`], which change nothing, and goes
-/// through no network. For a test of the application's own.
+/// session middleware, such as CORS and scopes. Sends it [`Sessions::probes`], which change nothing,
+/// and goes through no network. For a test of the application's own; what the probes find is logged
+/// too.
 ///
 /// # Errors
 /// When a middleware answers with an error in place of a response.

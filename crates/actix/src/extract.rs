@@ -86,6 +86,19 @@ impl OptionalSession {
 }
 
 impl<G> Require<G> {
+    /// An extractor's value with this session, for tests of handlers.
+    ///
+    /// # Security
+    /// The options of `G` are not checked. To check them, use
+    /// [`RequestSessions::require`](supersession::RequestSessions::require).
+    #[must_use]
+    pub fn unchecked(session: supersession::Session) -> Self {
+        Self {
+            session,
+            guard: PhantomData,
+        }
+    }
+
     /// The session as the plain extractor gives it.
     #[must_use]
     pub fn into_session(self) -> Session {
@@ -158,11 +171,8 @@ impl<G: Guard> FromRequest for Require<G> {
     type Future = Extracting<supersession::Session, Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let make = |session| Self {
-            session,
-            guard: PhantomData,
-        };
-        Extracting::of(request, |sessions| sessions.require(&G::options()), make)
+        let require = |sessions: supersession::RequestSessions| sessions.require(&G::options());
+        Extracting::of(request, require, Self::unchecked)
     }
 }
 

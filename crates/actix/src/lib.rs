@@ -74,6 +74,7 @@ mod middleware;
 mod reject;
 mod routes;
 
+pub use answer::original_error;
 pub use doctor::doctor;
 pub use extract::{OptionalSession, RequestSessions, Require, Session, verify_session};
 pub use guard::{VerifySession, VerifySessionService, verify_session};

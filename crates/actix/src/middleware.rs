@@ -21,6 +21,10 @@ use crate::convert::{Head, View, for_request, response_of};
 ///   none.
 /// * Applies token effects to every response, errors included, and renders session errors.
 ///
+/// An error that a middleware further in returns in place of a response comes out with the response
+/// that it would have without this middleware, and with the request's token effects.
+/// [`original_error`](crate::original_error) gives middleware further out the error itself.
+///
 /// What is wrapped last runs first: put it after the guards. Only CORS middleware goes around it.
 /// That replaces `Access-Control-Expose-Headers`, so what it exposes must hold
 /// [`wire::CORS_EXPOSE_HEADERS`](supersession::wire::CORS_EXPOSE_HEADERS).
@@ -91,7 +95,10 @@ where
                 }
             }
             None => {
-                request.extensions_mut().insert(sessions.clone());
+                let outer = request.extensions_mut().insert(sessions.clone());
+                if let Some(outer) = outer {
+                    sessions.check_nesting(&outer);
+                }
                 Answer::Application {
                     response: self.inner.call(request),
                 }

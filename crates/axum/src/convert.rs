@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use axum_core::body::Body;
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Extensions, Method, Request, Response, StatusCode, Uri};
@@ -92,22 +93,22 @@ impl ResponseHead for Head<'_> {
 }
 
 /// Turns a response into this reply; headers that the application has set stay.
-pub(crate) fn write_reply<B: From<Vec<u8>>>(reply: Reply, response: &mut Response<B>) {
+pub(crate) fn write_reply(reply: Reply, response: &mut Response<Body>) {
     *response.status_mut() =
         StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     reply.write_headers(&mut Head(response.headers_mut()));
-    *response.body_mut() = B::from(reply.body.into_bytes());
+    *response.body_mut() = Body::from(reply.body);
 }
 
 /// A response that is this reply and nothing else.
-pub(crate) fn response_of<B: From<Vec<u8>>>(reply: Reply) -> Response<B> {
-    let mut response = Response::new(B::from(Vec::new()));
+pub(crate) fn response_of(reply: Reply) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
     write_reply(reply, &mut response);
     response
 }
 
 /// The answer to HEAD: this reply without its body, whose length it states.
-pub(crate) fn head_of<B: From<Vec<u8>>>(mut reply: Reply) -> Response<B> {
+pub(crate) fn head_of(mut reply: Reply) -> Response<Body> {
     let body = std::mem::take(&mut reply.body);
     let mut response = response_of(reply);
     let length = HeaderValue::from(body.len());

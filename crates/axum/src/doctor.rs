@@ -13,8 +13,9 @@ use supersession::http::ResponseHead as _;
 use crate::convert::Head;
 
 /// What is probably wrong with an application: with its configuration, and with what is around the
-/// session layer, such as CORS. Sends it [`Sessions::probes`], which change nothing, and goes
-/// through no network. For a test of the application's own, or for its start during development.
+/// session layer, such as CORS, nested routers and fallbacks. Sends it [`Sessions::probes`], which
+/// change nothing, and goes through no network. For a test of the application's own, and for its
+/// start: what the probes find is logged too.
 ///
 /// # Errors
 /// When the application's service fails; axum's routers never do.

@@ -65,6 +65,19 @@ pub struct Require<G> {
 pub struct RequestSessions(pub supersession::RequestSessions);
 
 impl<G> Require<G> {
+    /// An extractor's value with this session, for tests of handlers.
+    ///
+    /// # Security
+    /// The options of `G` are not checked. To check them, use
+    /// [`RequestSessions::require`](supersession::RequestSessions::require).
+    #[must_use]
+    pub fn unchecked(session: supersession::Session) -> Self {
+        Self {
+            session,
+            guard: PhantomData,
+        }
+    }
+
     /// The session as the plain extractor gives it.
     #[must_use]
     pub fn into_session(self) -> Session {
@@ -129,10 +142,7 @@ impl<S: Sync, G: Guard> FromRequestParts<S> for Require<G> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         let session = sessions_of(&*parts)?.require(&G::options()).await?;
-        Ok(Self {
-            session,
-            guard: PhantomData,
-        })
+        Ok(Self::unchecked(session))
     }
 }
 

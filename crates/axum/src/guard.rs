@@ -6,7 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum_core::BoxError;
+use axum_core::body::Body;
+use axum_core::response::IntoResponse as _;
+use bytes::Bytes;
 use http::{Extensions, Request, Response};
+use http_body::Body as HttpBody;
 use pin_project_lite::pin_project;
 use supersession::claims::ClaimValidator;
 use supersession::{Session, SessionError, Strictness, Verification, VerifyOptions};
@@ -98,9 +103,10 @@ pub struct VerifySessionService<S> {
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for VerifySessionService<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
-    ResBody: From<Vec<u8>>,
+    ResBody: HttpBody<Data = Bytes> + Send + 'static,
+    ResBody::Error: Into<BoxError>,
 {
-    type Response = Response<ResBody>;
+    type Response = Response<Body>;
     type Error = S::Error;
     type Future = GuardFuture<S, ReqBody>;
 
@@ -175,19 +181,22 @@ pin_project! {
 impl<S, ReqBody, ResBody> Future for GuardFuture<S, ReqBody>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    ResBody: From<Vec<u8>>,
+    ResBody: HttpBody<Data = Bytes> + Send + 'static,
+    ResBody::Error: Into<BoxError>,
 {
-    type Output = Result<Response<ResBody>, S::Error>;
+    type Output = Result<Response<Body>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProjection::Inner { response } => return response.poll(cx),
+                StateProjection::Inner { response } => {
+                    return response.poll(cx).map_ok(|response| response.map(Body::new));
+                }
                 StateProjection::Rejected { error } => match error.take() {
                     Some(error) => {
                         let rejection = SessionRejection::from(error);
-                        return Poll::Ready(Ok(rejection.into_response_with()));
+                        return Poll::Ready(Ok(rejection.into_response()));
                     }
                     // Polled again after it was ready, which nobody may do.
                     None => return Poll::Pending,

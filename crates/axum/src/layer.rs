@@ -4,7 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use axum_core::BoxError;
+use axum_core::body::Body;
+use bytes::Bytes;
 use http::{Method, Request, Response};
+use http_body::Body as HttpBody;
 use pin_project_lite::pin_project;
 use supersession::http::Reply;
 use supersession::{RequestSessions, Sessions};
@@ -22,7 +26,18 @@ use crate::reject::Rejected;
 ///   none.
 /// * Applies token effects to every response, errors included, and renders session errors.
 ///
-/// It must see paths as the client sent them: put it on the outermost router, not on a nested one.
+/// It must see all requests, with paths as the client sent them. Apply it to the outermost router,
+/// not to a nested one, and last: axum does not wrap a fallback or a route that is added after
+/// [`Router::layer`], so a `fallback_service` that comes later hides the built-in routes. Where it
+/// cannot be so, mount [`routes`](crate::routes) too. [`doctor`](crate::doctor) finds routes that
+/// cannot be reached.
+///
+/// [`Router::layer`]: https://docs.rs/axum/latest/axum/struct.Router.html#method.layer
+///
+/// Layers inside it can change the type of bodies, and services can fail: an error passes through
+/// as it is, but carries no tokens. Put a `HandleErrorLayer` inside this layer, so that token
+/// effects reach its response.
+///
 /// Only a CORS layer goes around it. Such a layer replaces `Access-Control-Expose-Headers`, so what
 /// it exposes must hold [`wire::CORS_EXPOSE_HEADERS`](supersession::wire::CORS_EXPOSE_HEADERS).
 #[derive(Clone, Debug)]
@@ -59,9 +74,10 @@ pub struct SessionService<S> {
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for SessionService<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    ResBody: From<Vec<u8>>,
+    ResBody: HttpBody<Data = Bytes> + Send + 'static,
+    ResBody::Error: Into<BoxError>,
 {
-    type Response = Response<ResBody>;
+    type Response = Response<Body>;
     type Error = S::Error;
     type Future = ResponseFuture<S::Future>;
 
@@ -69,28 +85,40 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let sessions = self
             .sessions
             .for_request(request.method().as_str(), request.uri().path());
-        let answer = match sessions.route() {
-            Some(route) => {
-                sessions.read(&View::from(&request));
-                let sessions = sessions.clone();
-                Answer::BuiltIn {
-                    reply: Box::pin(async move { sessions.serve(route).await }),
-                    without_body: request.method() == Method::HEAD,
-                }
+        serve(sessions, request, |sessions, mut request| {
+            let outer = request.extensions_mut().insert(sessions.clone());
+            if let Some(outer) = outer {
+                sessions.check_nesting(&outer);
             }
-            None => {
-                request.extensions_mut().insert(sessions.clone());
-                Answer::Application {
-                    response: self.inner.call(request),
-                }
-            }
-        };
-        ResponseFuture { sessions, answer }
+            self.inner.call(request)
+        })
     }
+}
+
+/// Answers a built-in route, and gives other requests to `application`.
+pub(crate) fn serve<B, F>(
+    sessions: RequestSessions,
+    request: Request<B>,
+    application: impl FnOnce(&RequestSessions, Request<B>) -> F,
+) -> ResponseFuture<F> {
+    let answer = match sessions.route() {
+        Some(route) => {
+            sessions.read(&View::from(&request));
+            let sessions = sessions.clone();
+            Answer::BuiltIn {
+                reply: Box::pin(async move { sessions.serve(route).await }),
+                without_body: request.method() == Method::HEAD,
+            }
+        }
+        None => Answer::Application {
+            response: application(&sessions, request),
+        },
+    };
+    ResponseFuture { sessions, answer }
 }
 
 pin_project! {
@@ -116,9 +144,10 @@ pin_project! {
 impl<F, ResBody, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<ResBody>, E>>,
-    ResBody: From<Vec<u8>>,
+    ResBody: HttpBody<Data = Bytes> + Send + 'static,
+    ResBody::Error: Into<BoxError>,
 {
-    type Output = Result<Response<ResBody>, E>;
+    type Output = Result<Response<Body>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -135,7 +164,8 @@ where
                 }
             }
             AnswerProjection::Application { response } => {
-                let mut response = ready!(response.poll(cx))?;
+                // A body that is one of axum's already is taken as it is.
+                let mut response = ready!(response.poll(cx))?.map(Body::new);
                 if let Some(Rejected(error)) = response.extensions_mut().remove() {
                     write_reply(this.sessions.answer(&error), &mut response);
                 }

@@ -51,10 +51,11 @@
 //! | a claim, a fresh login, a database check | [`verify_session()`] with options, or [`Require`] |
 //! | to create a session | [`RequestSessions`] |
 //! | errors as responses | [`SessionRejection`], with `?` |
+//! | the built-in routes only | [`routes`] |
 //!
 //! This crate decides nothing: it shows requests to [`core`], and applies its answers. The layer
-//! and the guard serve every tower service whose response body can be made from bytes, with or
-//! without axum.
+//! and the guard serve every tower service with a response body of [`Bytes`](bytes::Bytes), with or
+//! without axum, and respond with axum's [`Body`](axum_core::body::Body).
 
 mod convert;
 mod doctor;
@@ -62,6 +63,7 @@ mod extract;
 mod guard;
 mod layer;
 mod reject;
+mod routes;
 
 pub use convert::PeerIp;
 pub use doctor::doctor;
@@ -69,6 +71,7 @@ pub use extract::{RequestSessions, Require, Session, verify_session};
 pub use guard::{VerifySession, VerifySessionService, verify_session};
 pub use layer::{ResponseFuture, SessionLayer, SessionService};
 pub use reject::SessionRejection;
+pub use routes::{Routes, routes};
 
 /// The framework-free core, so that one dependency is enough.
 pub use supersession as core;

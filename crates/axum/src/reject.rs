@@ -21,18 +21,12 @@ pub struct SessionRejection(Arc<SessionError>);
 #[derive(Clone, Debug)]
 pub(crate) struct Rejected(pub(crate) Arc<SessionError>);
 
-impl SessionRejection {
+impl IntoResponse for SessionRejection {
     /// What the client gets where no layer renders it.
-    pub(crate) fn into_response_with<B: From<Vec<u8>>>(self) -> http::Response<B> {
+    fn into_response(self) -> Response {
         let mut response = response_of(self.0.default_reply());
         response.extensions_mut().insert(Rejected(self.0));
         response
-    }
-}
-
-impl IntoResponse for SessionRejection {
-    fn into_response(self) -> Response {
-        self.into_response_with()
     }
 }
 

@@ -174,7 +174,7 @@ impl Documents<'_> {
     ) -> Result<Option<JsonObject>, SessionError> {
         let target = Target::Payload(handle.clone());
         let patch = object(patch)?;
-        refuse_protected(&target, &patch)?;
+        refuse_protected(&target, &patch.filtered(|_, value| value != "null"))?;
         let write = DocumentWrite::MergeWithin {
             patch: patch.clone(),
             max_bytes: limit,
@@ -192,17 +192,32 @@ impl Documents<'_> {
         }
     }
 
-    /// Reads, lets `change` work on the document, and writes what it changed if nobody was faster;
-    /// otherwise again.
-    ///
-    /// Only the members that `change` changed are written, so members that `T` does not know are
-    /// kept. `limit` is the length of the longest result.
+    /// As [`Self::modify_returning`], without the document.
     pub(crate) async fn modify<T, R, F>(
         &self,
         target: &Target,
         limit: usize,
-        mut change: F,
+        change: F,
     ) -> Result<Option<R>, SessionError>
+    where
+        T: Serialize + DeserializeOwned + Default,
+        F: FnMut(&mut T) -> R,
+    {
+        let modified = self.modify_returning(target, limit, change).await?;
+        Ok(modified.map(|(result, _)| result))
+    }
+
+    /// Reads, lets `change` work on the document, and writes what it changed if nobody was faster;
+    /// otherwise again. Returns the result of `change` and the new document.
+    ///
+    /// Only the members that `change` changed are written, so members that `T` does not know are
+    /// kept. `limit` is the length of the longest result.
+    pub(crate) async fn modify_returning<T, R, F>(
+        &self,
+        target: &Target,
+        limit: usize,
+        mut change: F,
+    ) -> Result<Option<(R, JsonObject)>, SessionError>
     where
         T: Serialize + DeserializeOwned + Default,
         F: FnMut(&mut T) -> R,
@@ -224,7 +239,10 @@ impl Documents<'_> {
             let after = unchecked(&value)?;
             let patch = JsonObject::patch_between(&before, &after);
             refuse_nul(&patch)?;
-            refuse_protected(target, &patch)?;
+            // A null that `change` leaves in the document is stored, and sets the name.
+            let left = after.keys();
+            let set = |key: &str, value: &str| value != "null" || left.iter().any(|own| own == key);
+            refuse_protected(target, &patch.filtered(set))?;
             let replacement = stored.merged_replacing(&patch, &after);
             let bytes = replacement.as_str().len();
             if bytes > limit && bytes > stored.as_str().len() {
@@ -239,7 +257,7 @@ impl Documents<'_> {
             };
             match self.write(target, write).await? {
                 None | Some(WriteOutcome::Gone) => return Ok(None),
-                Some(WriteOutcome::Written(_)) => return Ok(Some(result)),
+                Some(WriteOutcome::Written(document)) => return Ok(Some((result, document))),
                 Some(WriteOutcome::Conflict(now_stored)) => stored = now_stored,
             }
         }
@@ -273,10 +291,10 @@ pub(crate) fn refuse_nul(document: &JsonObject) -> Result<(), SessionError> {
     Ok(())
 }
 
-/// A patch of a payload may remove protected names, which migrates old sessions, but not set them.
-pub(crate) fn refuse_protected(target: &Target, patch: &JsonObject) -> Result<(), SessionError> {
-    let set = patch.filtered(|_, value| value != "null");
-    if matches!(target, Target::Payload(_)) && access::names_protected_claim(&set) {
+/// Refuses members of a payload that have protected names. Only members that a change sets are
+/// checked: a change may remove protected names, which migrates old sessions.
+fn refuse_protected(target: &Target, set: &JsonObject) -> Result<(), SessionError> {
+    if matches!(target, Target::Payload(_)) && access::names_protected_claim(set) {
         let names: Vec<_> = set
             .keys()
             .into_iter()

@@ -11,6 +11,7 @@ use std::fmt;
 use crate::claims::ClaimFailure;
 use crate::ids::{SessionHandle, UserId};
 use crate::keys::KeyFault;
+use crate::refusal::Refusal;
 use crate::store::StoreError;
 
 /// Why a request has no session, or an operation on a session did not take place.
@@ -51,6 +52,9 @@ pub enum SessionError {
     /// 400: the caller's input cannot be used. The text is shown to the client.
     #[error("bad input: {0}")]
     BadInput(Cow<'static, str>),
+    /// A hook of the application refused, with a status and a body of its own.
+    #[error("refused: {0}")]
+    Refused(Refusal),
     /// 503 or 500: not the client's doing.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -184,12 +188,23 @@ impl SessionError {
         Self::BadInput(text.into())
     }
 
+    /// The same refusal, with the client's tokens cleared.
+    pub(crate) fn clearing(mut self) -> Self {
+        match &mut self {
+            Self::Unauthorised(unauthorised) => unauthorised.clear_tokens = true,
+            Self::Refused(refusal) => refusal.clears_tokens = true,
+            _ => {}
+        }
+        self
+    }
+
     /// Whether the response must take the client's tokens away (session specification, 5.5).
     #[must_use]
     pub fn clears_tokens(&self) -> bool {
         match self {
             Self::Unauthorised(unauthorised) => unauthorised.clear_tokens,
             Self::TokenTheftDetected(_) => true,
+            Self::Refused(refusal) => refusal.clears_tokens,
             Self::TryRefreshToken(_)
             | Self::InvalidClaims(_)
             | Self::ClearDuplicateSessionCookies

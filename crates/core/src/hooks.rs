@@ -2,7 +2,7 @@
 //!
 //! What SuperTokens users do with overrides has three places here:
 //!
-//! * **Run code, or change what is stored**: a hook of [`Hooks`].
+//! * **Run code, change what is stored, or refuse**: a hook of [`Hooks`].
 //! * **Answer errors otherwise**:
 //!   [`SessionsBuilder::render_errors`](crate::SessionsBuilder::render_errors).
 //! * **Replace a built-in route**: turn it off
@@ -43,25 +43,56 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::error::{Fault, TokenTheft};
+use crate::error::{Fault, SessionError, TokenTheft};
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::{JsonObject, JsonObjectError};
 
-/// What a hook returns when it cannot do its work. The request is answered with 500, and nothing is
-/// cleared.
+pub use crate::refusal::Refusal;
+
+/// The error of a hook.
+///
+/// | error in the box | the request |
+/// | --- | --- |
+/// | [`Refusal`] | is answered with its status and body |
+/// | [`SessionError::Unauthorised`] or [`SessionError::Refused`] | is refused with that error |
+/// | [`Fault`], [`SessionError::Fault`] | is answered with 503 or 500, and nothing is cleared |
+/// | any other | is answered with 500, and nothing is cleared |
 pub type HookError = Box<dyn Error + Send + Sync>;
+
+/// The outcome of a hook that can refuse: `()`, or a [`Result`] whose error converts into a
+/// [`HookError`].
+pub trait HookOutcome {
+    /// The outcome as a `Result`.
+    ///
+    /// # Errors
+    /// The error of the hook.
+    fn into_result(self) -> Result<(), HookError>;
+}
+
+impl HookOutcome for () {
+    fn into_result(self) -> Result<(), HookError> {
+        Ok(())
+    }
+}
+
+impl<E: Into<HookError>> HookOutcome for Result<(), E> {
+    fn into_result(self) -> Result<(), HookError> {
+        self.map_err(Into::into)
+    }
+}
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type BeforeCreate =
     Arc<dyn Fn(SessionDraft) -> Boxed<Result<SessionDraft, HookError>> + Send + Sync>;
 type Observer<E> = Arc<dyn Fn(E) -> Boxed<()> + Send + Sync>;
+type Judge = Arc<dyn Fn(SessionEvent) -> Boxed<Result<(), HookError>> + Send + Sync>;
 
 /// The application's hooks. Each may be given once; the last one counts.
 #[derive(Clone, Default)]
 pub struct Hooks {
     before_create: Option<BeforeCreate>,
-    on_created: Option<Observer<SessionEvent>>,
-    on_refreshed: Option<Observer<SessionEvent>>,
+    on_created: Option<Judge>,
+    on_refreshed: Option<Judge>,
     on_signed_out: Option<Observer<SessionEvent>>,
     on_theft: Option<Observer<TokenTheft>>,
 }
@@ -133,7 +164,7 @@ impl Hooks {
     /// Runs before a session is stored; may change its payload and data, or refuse.
     ///
     /// The payload has been stripped of protected names at this point; a hook that adds one makes
-    /// the creation fail.
+    /// the creation fail. An error of the hook is the creation's error; see [`HookError`].
     #[must_use]
     pub fn before_create<F, Fut>(mut self, hook: F) -> Self
     where
@@ -144,29 +175,43 @@ impl Hooks {
         self
     }
 
-    /// Runs after a session was created.
+    /// Runs after a session was stored, and before its tokens are handed out.
+    ///
+    /// If the hook refuses, the session is revoked and the creation fails with its error; tokens
+    /// that the client already has are kept. If the hook revokes the session, the creation fails
+    /// with [`SessionError::Unauthorised`]. The store is asked for the session after the hook: one
+    /// point read more for each creation.
     #[must_use]
     pub fn on_created<F, Fut>(mut self, hook: F) -> Self
     where
         F: Fn(SessionEvent) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: HookOutcome,
     {
-        self.on_created = Some(observer(hook));
+        self.on_created = Some(judge(hook));
         self
     }
 
-    /// Runs after a session was refreshed.
+    /// Runs after a refresh was stored, and before the new tokens are handed out.
+    ///
+    /// If the hook refuses, the session is revoked, the refresh fails with its error, and the
+    /// client's tokens are cleared. If the hook revokes the session, the refresh fails with
+    /// [`SessionError::Unauthorised`]. If the hook fails otherwise, the session stays, and the
+    /// client can repeat the refresh within the grace period. The store is asked for the session
+    /// after the hook: one point read more for each refresh.
     #[must_use]
     pub fn on_refreshed<F, Fut>(mut self, hook: F) -> Self
     where
         F: Fn(SessionEvent) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: HookOutcome,
     {
-        self.on_refreshed = Some(observer(hook));
+        self.on_refreshed = Some(judge(hook));
         self
     }
 
-    /// Runs after a user signed out.
+    /// Runs after a user signed out. The session has already been revoked, so the hook cannot
+    /// refuse.
     #[must_use]
     pub fn on_signed_out<F, Fut>(mut self, hook: F) -> Self
     where
@@ -177,7 +222,12 @@ impl Hooks {
         self
     }
 
-    /// Runs after a refresh token was used again. The session is already revoked then.
+    /// Runs after a refresh token was used again. The session has already been revoked.
+    ///
+    /// Runs once for each theft, however many requests present the token at once and on whichever
+    /// nodes: for the request that revoked the session. Requests that come later find no session.
+    /// Over a SuperTokens core that revokes by itself, it runs once in each process that saw the
+    /// theft.
     #[must_use]
     #[doc(alias = "onTokenTheftDetected")]
     pub fn on_theft<F, Fut>(mut self, hook: F) -> Self
@@ -192,21 +242,23 @@ impl Hooks {
     pub(crate) async fn run_before_create(
         &self,
         draft: SessionDraft,
-    ) -> Result<SessionDraft, Fault> {
+    ) -> Result<SessionDraft, SessionError> {
         match &self.before_create {
             None => Ok(draft),
-            Some(hook) => hook(draft).await.map_err(|error| {
-                Fault::internal("the application's hook before creation failed").with_source(error)
-            }),
+            Some(hook) => hook(draft)
+                .await
+                .map_err(|error| failure("before_create", error)),
         }
     }
 
-    pub(crate) async fn created(&self, event: SessionEvent) {
-        notify(self.on_created.as_ref(), event).await;
+    /// Returns `true` if a hook ran.
+    pub(crate) async fn created(&self, event: SessionEvent) -> Result<bool, SessionError> {
+        run("on_created", self.on_created.as_ref(), event).await
     }
 
-    pub(crate) async fn refreshed(&self, event: SessionEvent) {
-        notify(self.on_refreshed.as_ref(), event).await;
+    /// Returns `true` if a hook ran.
+    pub(crate) async fn refreshed(&self, event: SessionEvent) -> Result<bool, SessionError> {
+        run("on_refreshed", self.on_refreshed.as_ref(), event).await
     }
 
     pub(crate) async fn signed_out(&self, event: SessionEvent) {
@@ -216,6 +268,52 @@ impl Hooks {
     pub(crate) async fn theft(&self, theft: TokenTheft) {
         notify(self.on_theft.as_ref(), theft).await;
     }
+}
+
+fn judge<F, Fut>(hook: F) -> Judge
+where
+    F: Fn(SessionEvent) -> Fut + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+    Fut::Output: HookOutcome,
+{
+    Arc::new(move |event| {
+        let outcome = hook(event);
+        Box::pin(async move { outcome.await.into_result() })
+    })
+}
+
+async fn run(name: &str, hook: Option<&Judge>, event: SessionEvent) -> Result<bool, SessionError> {
+    match hook {
+        None => Ok(false),
+        Some(hook) => match hook(event).await {
+            Ok(()) => Ok(true),
+            Err(error) => Err(failure(name, error)),
+        },
+    }
+}
+
+/// The error of a request whose hook returned `error`.
+fn failure(hook: &str, error: HookError) -> SessionError {
+    let error = match error.downcast::<Refusal>() {
+        Ok(refusal) => return SessionError::Refused(*refusal),
+        Err(error) => error,
+    };
+    let error = match error.downcast::<Fault>() {
+        Ok(fault) => return SessionError::Fault(*fault),
+        Err(error) => error,
+    };
+    let error = match error.downcast::<SessionError>() {
+        Ok(error) => match *error {
+            error @ (SessionError::Unauthorised(_)
+            | SessionError::Refused(_)
+            | SessionError::Fault(_)) => return error,
+            other => other.into(),
+        },
+        Err(error) => error,
+    };
+    Fault::internal(format!("the application's hook `{hook}` failed"))
+        .with_source(error)
+        .into()
 }
 
 fn observer<E, F, Fut>(hook: F) -> Observer<E>

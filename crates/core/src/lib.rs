@@ -88,6 +88,7 @@ mod keys;
 mod limits;
 #[cfg(doctest)]
 mod must_not_compile;
+mod refusal;
 mod request;
 mod secret;
 mod session;

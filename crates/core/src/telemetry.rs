@@ -96,6 +96,7 @@ pub(crate) fn request_failed(error: &SessionError) {
             return;
         }
         SessionError::BadInput(_) => "bad_input",
+        SessionError::Refused(_) => "refused",
     };
     emit!(DEBUG, "supersession.request.rejected", { kind, reason = %error, "request rejected" });
 }

@@ -87,24 +87,36 @@ impl Core {
         let read = |answer: &Answer| match outcome::<Tokens>(answer)? {
             Outcome::Ok(tokens) => {
                 let issued = tokens.issued()?;
-                Some(RefreshOutcome::Refreshed(Box::new(issued)))
+                Some((RefreshOutcome::Refreshed(Box::new(issued)), true))
             }
             Outcome::Other(refused) => match refused.status.as_str() {
-                UNAUTHORISED => Some(RefreshOutcome::Unauthorised(reason(&refused))),
-                TOKEN_THEFT_DETECTED => stolen(refused),
+                UNAUTHORISED => Some((RefreshOutcome::Unauthorised(reason(&refused)), true)),
+                TOKEN_THEFT_DETECTED => {
+                    // Only cores that revoke the session themselves name the class.
+                    let is_revoked = refused.reuse.is_some();
+                    Some((stolen(refused)?, is_revoked))
+                }
                 _ => None,
             },
         };
         // A token of a tenant that is gone has no session.
-        let outcome = match self.ask(&call, read).await {
+        let (outcome, is_revoked) = match self.ask(&call, read).await {
             Err(Failure::UnknownTenant) => {
-                RefreshOutcome::Unauthorised("the tenant of the refresh token is gone")
+                let gone = "the tenant of the refresh token is gone";
+                (RefreshOutcome::Unauthorised(gone), true)
             }
             outcome => outcome?,
         };
-        if let RefreshOutcome::Reused { handle, .. } = &outcome {
-            // Older cores leave this to whoever hears of it; for others there is nothing left to do.
-            self.revoke(std::slice::from_ref(handle)).await?;
+        if let RefreshOutcome::Reused { handle, .. } = &outcome
+            && !is_revoked
+        {
+            // The core leaves it to its clients to revoke the session. Of several that were told
+            // of the same theft, the one that revokes it reports it.
+            let revoked = self.revoke(std::slice::from_ref(handle)).await?;
+            if revoked.is_empty() {
+                let gone = "the session of the stolen token is already revoked";
+                return Ok(RefreshOutcome::Unauthorised(gone));
+            }
         }
         Ok(outcome)
     }

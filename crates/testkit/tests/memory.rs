@@ -32,6 +32,30 @@ mod wrapped {
     supersession_testkit::store_conformance!(fresh);
 }
 
+/// A store behind an `Arc` is a store, also without its type, and a clone is the same store.
+mod shared {
+    use std::sync::Arc;
+
+    use supersession::Store;
+    use supersession::store::MemoryStore;
+
+    async fn fresh() -> (Arc<dyn Store>, MemoryStore) {
+        let store = MemoryStore::with_endings();
+        (Arc::new(store.clone()), store)
+    }
+
+    async fn fresh_with_tenants() -> (Arc<MemoryStore>, ()) {
+        (Arc::default(), ())
+    }
+
+    supersession_testkit::store_conformance!(fresh);
+    mod tenants {
+        use super::fresh_with_tenants;
+
+        supersession_testkit::tenant_conformance!(fresh_with_tenants);
+    }
+}
+
 #[test]
 fn the_list_has_every_case() {
     for (module, source) in SOURCES {

@@ -1,6 +1,6 @@
 //! Writes that land between a refresh's read and its rotation.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -10,10 +10,11 @@ use supersession::store::{
     WriteOutcome,
 };
 use supersession::{
-    AntiCsrfInput, AppId, Fault, FaultKind, JsonObject, RefreshToken, SecretText, SessionError,
-    SessionHandle, Sessions, Store, UnixMillis, UserId,
+    AntiCsrfInput, AppId, Fault, FaultKind, Hooks, JsonObject, RefreshToken, SecretText,
+    SessionError, SessionHandle, Sessions, Store, UnixMillis, UserId,
 };
 use supersession_testkit::{FaultStore, ManualClock, Verb};
+use tokio::sync::Barrier;
 
 use super::assert_gone;
 use crate::support::{START, default_config, seed_keys};
@@ -29,6 +30,8 @@ enum Meanwhile {
     Revoked,
     /// Once, but not before it has been rotated: somebody ends it.
     RevokedDuringReplay,
+    /// All who read it wait for each other.
+    AllRead(Arc<Barrier>),
 }
 
 /// A store in which somebody else is faster than a refresh.
@@ -43,6 +46,7 @@ impl RacingStore {
             let mut meanwhile = self.meanwhile.lock().unwrap();
             match &mut *meanwhile {
                 Some(Meanwhile::PayloadKeepsChanging) => Some(Meanwhile::PayloadKeepsChanging),
+                Some(Meanwhile::AllRead(_)) => None,
                 Some(Meanwhile::RevokedDuringReplay) if self.inner.count(Verb::Rotate) == 0 => None,
                 once => once.take(),
             }
@@ -55,7 +59,7 @@ impl RacingStore {
             assert!(matches!(outcome, Ok(WriteOutcome::Written(_))));
         };
         match act {
-            None => {}
+            None | Some(Meanwhile::AllRead(_)) => {}
             Some(Meanwhile::PayloadChanges(patch)) => merge(patch).await,
             Some(Meanwhile::PayloadKeepsChanging) => {
                 let count = self.inner.count(Verb::Rotate);
@@ -94,7 +98,15 @@ impl Store for RacingStore {
         key: &SessionKey,
         now: UnixMillis,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        self.inner.session(key, now).await
+        let read = self.inner.session(key, now).await;
+        let meet = match &*self.meanwhile.lock().unwrap() {
+            Some(Meanwhile::AllRead(barrier)) => Some(Arc::clone(barrier)),
+            _ => None,
+        };
+        if let Some(barrier) = meet {
+            barrier.wait().await;
+        }
+        read
     }
 
     async fn write_document(
@@ -323,4 +335,56 @@ async fn a_refresh_that_keeps_losing_races_is_trouble() {
         .refresh_session(&refresh_token, AntiCsrfInput::Disabled)
         .await;
     assert!(session.is_ok());
+}
+
+/// However many requests replay a stolen token at once, on whichever nodes: the one that ends the
+/// session reports the theft, and the others find no session.
+#[tokio::test]
+async fn a_theft_is_reported_once_however_many_replay_the_token() {
+    const REPLAYS: usize = 35;
+    let inner = FaultStore::new(MemoryStore::new());
+    seed_keys(&inner, START).await;
+    let store = Arc::new(RacingStore {
+        inner,
+        meanwhile: Mutex::new(None),
+    });
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let mut nodes = Vec::new();
+    for _ in 0..2 {
+        let heard = Arc::clone(&heard);
+        let hooks = Hooks::new().on_theft(move |theft| {
+            heard.lock().unwrap().push(theft.handle);
+            async {}
+        });
+        let builder = default_config(Sessions::builder(Arc::clone(&store)));
+        let builder = builder.clock(ManualClock::new(START)).hooks(hooks);
+        nodes.push(builder.build().await.unwrap());
+    }
+    let session = nodes[0].create("alice").await.unwrap();
+    let stolen = session.all_session_tokens_dangerously().refresh_token;
+    let stolen = stolen.unwrap();
+    let mut next = stolen.clone();
+    for _ in 0..2 {
+        let refreshed = nodes[0].refresh_session(&next, AntiCsrfInput::Disabled);
+        let tokens = refreshed.await.unwrap().all_session_tokens_dangerously();
+        next = tokens.refresh_token.unwrap();
+    }
+
+    let barrier = Arc::new(Barrier::new(REPLAYS));
+    *store.meanwhile.lock().unwrap() = Some(Meanwhile::AllRead(barrier));
+    let mut replays = tokio::task::JoinSet::new();
+    for replay in 0..REPLAYS {
+        let (node, stolen) = (nodes[replay % 2].clone(), stolen.clone());
+        replays.spawn(async move { node.refresh_session(&stolen, AntiCsrfInput::Disabled).await });
+    }
+    let (mut thefts, mut gone) = (0, 0);
+    for answer in replays.join_all().await {
+        match answer {
+            Err(SessionError::TokenTheftDetected(_)) => thefts += 1,
+            Err(error @ SessionError::Unauthorised(_)) if error.clears_tokens() => gone += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((thefts, gone), (1, REPLAYS - 1));
+    assert_eq!(*heard.lock().unwrap(), [session.handle().clone()]);
 }

@@ -1,13 +1,16 @@
 //! The refresh endpoint: its answer, its paths, and what it does not look at (session
 //! specification, 7.1 and 7.2).
 
-use supersession::AntiCsrf;
+use axum::Router;
+use axum::routing::post;
+use supersession::store::MemoryStore;
+use supersession::{AntiCsrf, BuildError, Sessions, SessionsBuilder};
 
 use super::{
     assert_cookies_only, assert_describes, assert_headers_only, cookie_lines, header_names,
     lines_of,
 };
-use crate::support::{App, Req};
+use crate::support::{App, Req, default_config};
 
 /// A refresh gives everything anew.
 ///
@@ -99,7 +102,7 @@ async fn rid_does_not_matter_to_a_refresh_by_header() {
 /// Cases: S144.
 #[tokio::test]
 async fn a_tenant_in_the_path_is_ignored() {
-    let app = App::new().await;
+    let app = App::with(|builder| builder.path_tenants(["other-tenant1"])).await;
     let mut tokens = app.login("alice").await;
     for path in [
         "/auth/public/session/refresh",
@@ -123,6 +126,54 @@ async fn a_tenant_in_the_path_is_ignored() {
         let answer = app.send(Req::post(path).refresh_cookie(&tokens)).await;
         assert_eq!((answer.status, answer.text.as_str()), (404, ""), "{path}");
         assert!(answer.has_no_token_headers());
+    }
+}
+
+/// A segment that is no tenant of the application belongs to a route of the application.
+#[tokio::test]
+async fn a_route_of_the_application_below_the_base_path_is_no_sign_out() {
+    let own = |router: Router| {
+        router
+            .route("/auth/admin/signout", post(async || "the application's"))
+            .route(
+                "/auth/admin/session/refresh",
+                post(async || "the application's"),
+            )
+    };
+    let app = App::with_routes(|builder| builder, own).await;
+    let tokens = app.login("alice").await;
+    for path in ["/auth/admin/signout", "/auth/admin/session/refresh"] {
+        let request = Req::post(path)
+            .access_cookie(&tokens)
+            .refresh_cookie(&tokens);
+        let answer = app.send(request).await;
+        assert_eq!(answer.text, "the application's", "{path}");
+        assert!(answer.has_no_token_headers(), "{answer:?}");
+    }
+    assert_eq!(
+        app.sessions.handles_for_user("alice").await.unwrap().len(),
+        1
+    );
+
+    // An application that wants SuperTokens' rule has it, and hears what that means.
+    let app = App::with_routes(SessionsBuilder::any_path_tenant, own).await;
+    let tokens = app.login("alice").await;
+    let answer = app
+        .send(Req::post("/auth/admin/signout").access_cookie(&tokens))
+        .await;
+    assert_eq!(answer.text, r#"{"status":"OK"}"#);
+    let findings = app.sessions.doctor().await;
+    assert_eq!(findings[0].subject, "any_path_tenant", "{findings:?}");
+
+    for tenant in ["", "a/b", "a_b", "a.b"] {
+        let problems = default_config(Sessions::builder(MemoryStore::new()))
+            .path_tenants([tenant])
+            .build()
+            .await;
+        let Err(BuildError::Config(problems)) = problems else {
+            panic!("{tenant}");
+        };
+        assert_eq!(problems[0].setting, "path_tenants", "{problems:?}");
     }
 }
 

@@ -6,6 +6,8 @@ mod algorithms;
 mod cors;
 mod driver;
 mod extractors;
+mod kinds;
+mod layers;
 mod on_postgres;
 mod on_redis;
 mod sensitive;

@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use supersession_axum::SessionLayer;
 use supersession_axum::core::store::{KeyKind, MemoryStore, StoredKey};
 use supersession_axum::core::{AppId, Sessions, SessionsBuilder, Store, UnixMillis};
-use supersession_testkit::{FaultStore, ManualClock};
+use supersession_testkit::ManualClock;
 use tokio::sync::OnceCell;
 use tower::ServiceExt as _;
 
@@ -28,14 +28,21 @@ impl World {
     }
 
     pub(crate) async fn with(configure: impl FnOnce(SessionsBuilder) -> SessionsBuilder) -> Self {
-        let store = FaultStore::new(MemoryStore::new());
+        Self::over(MemoryStore::new(), configure).await
+    }
+
+    /// Over a store that other worlds can share.
+    pub(crate) async fn over(
+        store: MemoryStore,
+        configure: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
+    ) -> Self {
         let app = AppId::default();
         for key in KEYS.get_or_init(make_keys).await {
             let added = match key.kind {
                 KeyKind::Dynamic => store.add_dynamic_key(&app, key, START).await,
                 KeyKind::Static => store.add_static_key(&app, key).await,
             };
-            assert!(added.unwrap());
+            added.unwrap();
         }
         let clock = ManualClock::new(START);
         let sessions = configure(builder(store, clock.clone()))
@@ -63,7 +70,7 @@ impl World {
 }
 
 async fn make_keys() -> Vec<StoredKey> {
-    let store = FaultStore::new(MemoryStore::new());
+    let store = MemoryStore::new();
     let _sessions = builder(store.clone(), ManualClock::new(START))
         .build()
         .await
@@ -71,7 +78,7 @@ async fn make_keys() -> Vec<StoredKey> {
     store.signing_keys(&AppId::default()).await.unwrap()
 }
 
-fn builder(store: FaultStore<MemoryStore>, clock: ManualClock) -> SessionsBuilder {
+fn builder(store: MemoryStore, clock: ManualClock) -> SessionsBuilder {
     Sessions::builder(store)
         .api_domain("https://api.example.com")
         .website_domain("https://example.com")
@@ -112,7 +119,7 @@ pub(crate) fn bearer(request: Builder, token: &str) -> Builder {
 
 #[derive(Debug)]
 pub(crate) struct Answer {
-    status: StatusCode,
+    pub(crate) status: StatusCode,
     headers: HeaderMap,
     pub(crate) text: String,
 }
@@ -125,6 +132,11 @@ impl Answer {
         let first = values.next();
         assert!(values.next().is_none(), "several `{name}`: {self:?}");
         first.map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn cookies(&self) -> Vec<&str> {
+        let lines = self.headers.get_all("set-cookie").iter();
+        lines.map(|line| line.to_str().unwrap()).collect()
     }
 
     #[track_caller]

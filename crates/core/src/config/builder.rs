@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ClientIpFn, Config, OriginFn, RenderFn, TransferMethodFn};
+use super::{ClientIpFn, Config, OriginFn, PathTenants, RenderFn, TransferMethodFn};
 use crate::authority::{Authority, Local};
 use crate::claims::{AnyClaim, ClaimValidator};
 use crate::clock::{Clock, SystemClock};
@@ -64,6 +64,7 @@ pub struct SessionsBuilder {
     pub(super) validators: Vec<ClaimValidator>,
     pub(super) hooks: Hooks,
     pub(super) render: Option<Arc<RenderFn>>,
+    pub(super) path_tenants: PathTenants,
     pub(super) refresh_route: bool,
     pub(super) signout_route: bool,
     pub(super) doctor_route: bool,
@@ -238,6 +239,7 @@ impl SessionsBuilder {
             validators: Vec::new(),
             hooks: Hooks::new(),
             render: None,
+            path_tenants: PathTenants::Listed(Vec::new()),
             refresh_route: true,
             signout_route: true,
             doctor_route: false,

@@ -2,7 +2,7 @@
 
 use super::builder::{BuildError, ConfigProblem, SessionsBuilder};
 use super::domain::{self, Domain};
-use super::{Api, Config, Source, Website};
+use super::{Api, Config, PathTenants, Source, Website};
 use crate::keys::SigningAlgorithm;
 use crate::request::Strictness;
 use crate::store::KeyKind;
@@ -19,6 +19,7 @@ impl SessionsBuilder {
         self.check_ownership(&mut problems);
         self.check_names(&mut problems);
         self.check_taken_names(&mut problems);
+        self.check_path_tenants(&mut problems);
         if self.session_expired_status == self.invalid_claim_status {
             problems.add(
                 "session_expired_status",
@@ -152,6 +153,7 @@ impl SessionsBuilder {
             key_kind: self.key_kind,
             session_expired_status: self.session_expired_status,
             invalid_claim_status: self.invalid_claim_status,
+            path_tenants: self.path_tenants,
             refresh_route: self.refresh_route,
             signout_route: self.signout_route,
             claims: self.claims,
@@ -208,6 +210,21 @@ impl SessionsBuilder {
                         "use letters, digits, `-` and `_`",
                     );
                 }
+            }
+        }
+    }
+
+    fn check_path_tenants(&self, problems: &mut Problems) {
+        let PathTenants::Listed(tenants) = &self.path_tenants else {
+            return;
+        };
+        for tenant in tenants {
+            if !PathTenants::is_well_formed(tenant) {
+                problems.add(
+                    "path_tenants",
+                    format!("`{tenant}` is no tenant that can stand in a path"),
+                    "use letters, digits and `-`",
+                );
             }
         }
     }

@@ -23,6 +23,7 @@ use crate::store::KeyKind;
 use crate::transfer::{
     AntiCsrf, AuthMode, CookieSettings, SameSite, SiteOfRequest, TokenTransferMethod, Transport,
 };
+use crate::wire;
 
 pub(crate) use builder::Built;
 use builder::Source;
@@ -62,11 +63,28 @@ pub(crate) struct Config {
     pub(crate) issuer: String,
     pub(crate) session_expired_status: u16,
     pub(crate) invalid_claim_status: u16,
+    path_tenants: PathTenants,
     pub(crate) refresh_route: bool,
     pub(crate) signout_route: bool,
     pub(crate) claims: Vec<AnyClaim>,
     pub(crate) validators: Vec<ClaimValidator>,
     pub(crate) hooks: Hooks,
+}
+
+/// The path segments that count as a tenant in front of a built-in route.
+#[derive(Clone, Debug)]
+enum PathTenants {
+    /// These, and the default tenant.
+    Listed(Vec<String>),
+    /// Every segment of letters, digits and hyphens.
+    Any,
+}
+
+impl PathTenants {
+    fn is_well_formed(segment: &str) -> bool {
+        let mut bytes = segment.bytes();
+        !segment.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    }
 }
 
 /// Where this API is.
@@ -181,6 +199,22 @@ impl Config {
         let path = path.strip_suffix('/').unwrap_or(path);
         path.strip_prefix(base)
             .filter(|route| route.starts_with('/'))
+    }
+
+    /// Returns `true` if this segment in front of a built-in route is a tenant (session
+    /// specification, 7.1). A tenant that the application has not named is a path of its own.
+    pub(crate) fn is_path_tenant(&self, segment: &str) -> bool {
+        match &self.path_tenants {
+            PathTenants::Listed(tenants) => {
+                segment == wire::DEFAULT_TENANT_ID || tenants.iter().any(|own| own == segment)
+            }
+            PathTenants::Any => PathTenants::is_well_formed(segment),
+        }
+    }
+
+    /// Returns `true` if every segment counts as a tenant.
+    pub(crate) fn takes_any_path_tenant(&self) -> bool {
+        matches!(self.path_tenants, PathTenants::Any)
     }
 
     pub(crate) fn api_domain(&self) -> &Domain {

@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::SessionsBuilder;
+use super::{PathTenants, SessionsBuilder};
 use crate::claims::{AnyClaim, Claim, ClaimValidator};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -348,6 +348,27 @@ impl SessionsBuilder {
         F: Fn(&SessionError, Reply) -> Reply + Send + Sync + 'static,
     {
         self.render = Some(Arc::new(render));
+        self
+    }
+
+    /// The tenants that can stand in front of a built-in route, as in `POST {base}/acme/signout`;
+    /// the segment is accepted and ignored. `public` always can. Defaults to no others, so that a
+    /// route of the application such as `POST {base}/admin/signout` is not taken for a sign-out.
+    /// The browser SDKs put no tenant in front of these routes.
+    pub fn path_tenants<I>(mut self, tenants: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.path_tenants = PathTenants::Listed(tenants.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Accepts every segment of letters, digits and hyphens in front of a built-in route as a
+    /// tenant, as SuperTokens' backend SDKs do. Routes of the application that end like a built-in
+    /// one, such as `POST {base}/admin/signout`, are then answered here.
+    pub fn any_path_tenant(mut self) -> Self {
+        self.path_tenants = PathTenants::Any;
         self
     }
 

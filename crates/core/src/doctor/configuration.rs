@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::config::domain::Domain;
 use crate::request::Strictness;
 use crate::transfer::{AntiCsrf, SameSite};
+use crate::wire;
 
 /// A token that lives longer than this should not be the only proof that its session lives.
 const LONG_VALIDITY: std::time::Duration = std::time::Duration::from_secs(86_400);
@@ -24,6 +25,16 @@ impl Config {
         self.check_cookie_domains(&mut findings);
         if let Some(website) = self.website_domain() {
             self.check_domains(api, website, &mut findings);
+        }
+        if self.takes_any_path_tenant() {
+            findings.push(Finding::warning(
+                "any_path_tenant",
+                format!(
+                    "a route of the application such as POST {} is taken for a sign-out",
+                    self.own_path(&format!("/admin{}", wire::SIGNOUT_PATH))
+                ),
+                "name the tenants with `path_tenants`, or leave both out: the browser SDKs put no tenant in front of the built-in routes",
+            ));
         }
         let same_site = self.likely_same_site();
         if same_site == SameSite::None && self.anti_csrf == Some(AntiCsrf::None) {

@@ -19,12 +19,14 @@
 mod configuration;
 mod probe;
 pub(crate) mod request;
+mod sightings;
 
 use std::fmt;
 
 use serde::Serialize;
 
 pub use probe::Probe;
+pub(crate) use sightings::Sightings;
 
 use crate::clock::UnixMillis;
 use crate::error::SessionError;
@@ -102,7 +104,7 @@ impl Sessions {
     /// # pollster::block_on(async {
     /// let sessions = Sessions::builder(MemoryStore::new())
     ///     .api_domain("http://api.example.com")
-    ///     .website_domain("https://example.org")
+    ///     .website_domain("http://example.com")
     ///     .build()
     ///     .await?;
     /// for finding in sessions.doctor().await {

@@ -1,9 +1,13 @@
 //! Requests that show what surrounds the session layer.
 
+use std::sync::Arc;
+
 use super::Finding;
+use super::sightings::{ProbeRun, Reach};
 use crate::config::Config;
 use crate::http::ResponseHead;
 use crate::sessions::Sessions;
+use crate::telemetry;
 use crate::wire;
 
 /// A request to send through the whole application, as the browser SDK sends it from the website.
@@ -14,6 +18,7 @@ pub struct Probe {
     headers: Vec<(&'static str, String)>,
     kind: Kind,
     cors: Option<Cors>,
+    run: Arc<ProbeRun>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +47,13 @@ impl Sessions {
             origin,
             allow_headers: self.cors_allow_headers(),
         });
+        let run = self.sightings().begin();
         let mut probes = Vec::new();
         if let Some(cors) = &cors {
-            probes.push(Probe::preflight(config, cors.clone()));
+            probes.push(Probe::preflight(config, cors.clone(), Arc::clone(&run)));
         }
-        probes.push(Probe::refresh(config, cors));
-        probes.push(Probe::jwks(config));
+        probes.push(Probe::refresh(config, cors, Arc::clone(&run)));
+        probes.push(Probe::jwks(config, run));
         probes
     }
 
@@ -76,7 +82,7 @@ impl Sessions {
 }
 
 impl Probe {
-    fn preflight(config: &Config, cors: Cors) -> Self {
+    fn preflight(config: &Config, cors: Cors, run: Arc<ProbeRun>) -> Self {
         Self {
             method: "OPTIONS",
             path: config.own_path(wire::REFRESH_PATH),
@@ -90,10 +96,11 @@ impl Probe {
             ],
             kind: Kind::Preflight,
             cors: Some(cors),
+            run,
         }
     }
 
-    fn refresh(config: &Config, cors: Option<Cors>) -> Self {
+    fn refresh(config: &Config, cors: Option<Cors>, run: Arc<ProbeRun>) -> Self {
         let cookie = format!("{}={NO_TOKEN}", config.cookies.refresh.written);
         let mut headers = vec![
             (wire::COOKIE_HEADER, cookie),
@@ -108,16 +115,18 @@ impl Probe {
             headers,
             kind: Kind::Refresh,
             cors,
+            run,
         }
     }
 
-    fn jwks(config: &Config) -> Self {
+    fn jwks(config: &Config, run: Arc<ProbeRun>) -> Self {
         Self {
             method: "GET",
             path: config.own_path(wire::JWKS_PATH),
             headers: Vec::new(),
             kind: Kind::Jwks,
             cors: None,
+            run,
         }
     }
 
@@ -140,16 +149,23 @@ impl Probe {
             .map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// What is wrong with the answer to this request.
+    /// What is wrong with the answer to this request. It is logged too.
     #[must_use]
     pub fn examine(&self, status: u16, head: &dyn ResponseHead) -> Vec<Finding> {
         let mut findings = Vec::new();
         match self.kind {
             Kind::Preflight => self.examine_preflight(status, head, &mut findings),
             Kind::Refresh => self.examine_refresh(status, head, &mut findings),
-            Kind::Jwks if status != 200 => findings.push(self.unreachable(status)),
-            Kind::Jwks => {}
+            Kind::Jwks => {
+                let is_ours = !values(head, "access-control-allow-origin").is_empty();
+                if status >= 500 {
+                    findings.push(self.in_trouble(status));
+                } else if status != 200 || !is_ours && self.reach() == Reach::Never {
+                    findings.push(self.unanswered(status));
+                }
+            }
         }
+        findings.iter().for_each(telemetry::found);
         findings
     }
 
@@ -190,19 +206,17 @@ impl Probe {
     }
 
     fn examine_refresh(&self, status: u16, head: &dyn ResponseHead, findings: &mut Vec<Finding>) {
-        if status == 404 || status == 405 {
-            findings.push(self.unreachable(status));
+        let front_token = values(head, wire::FRONT_TOKEN_HEADER);
+        // A 401 is the answer of the built-in route, without the headers that it had.
+        let is_foreign = status != 401 && front_token.is_empty() && self.reach() == Reach::Never;
+        if status == 404 || status == 405 || status < 500 && is_foreign {
+            findings.push(self.unanswered(status));
             return;
         }
         if status >= 500 {
-            findings.push(Finding::error(
-                "store",
-                format!("a refresh is answered with {status}"),
-                "look for the event `supersession.request.fault` in the log",
-            ));
+            findings.push(self.in_trouble(status));
             return;
         }
-        let front_token = values(head, wire::FRONT_TOKEN_HEADER);
         if front_token.is_empty() {
             findings.push(Finding::error(
                 "layers",
@@ -222,11 +236,43 @@ impl Probe {
         }
     }
 
-    fn unreachable(&self, status: u16) -> Finding {
+    fn reach(&self) -> Reach {
+        self.run.reach(self.method, &self.path)
+    }
+
+    /// Why a built-in route is not answered as it should be.
+    fn unanswered(&self, status: u16) -> Finding {
+        let Self { method, path, .. } = self;
+        match self.reach() {
+            Reach::Never => Finding::error(
+                "api_base_path",
+                format!(
+                    "{method} {path} is answered with {status} and did not reach the session layer"
+                ),
+                "apply the session layer last, after `fallback` and `fallback_service`, and around the whole application rather than a nested router; or add the adapter's `routes`. Set `api_base_path` to the SDK's `apiBasePath`, and `api_gateway_path` if a proxy strips a prefix",
+            ),
+            Reach::Shortened(seen) => Finding::error(
+                "api_base_path",
+                format!(
+                    "{method} {path} is answered with {status}: the session layer sees it as {seen}, because it is on a nested router, which strips the prefix, so its routes can never be reached"
+                ),
+                "put the session layer around the outermost router, or add the adapter's `routes` there",
+            ),
+            Reach::Whole => Finding::error(
+                "without_refresh_route",
+                format!(
+                    "{method} {path} is answered with {status}: the built-in route is turned off, and the application has none of its own there"
+                ),
+                "mount a handler there that calls `RequestSessions::refresh`, or leave `without_refresh_route` out",
+            ),
+        }
+    }
+
+    fn in_trouble(&self, status: u16) -> Finding {
         Finding::error(
-            "api_base_path",
+            "store",
             format!("{} {} is answered with {status}", self.method, self.path),
-            "put the session layer around the whole application rather than a nested router, and set `api_base_path` to the SDK's `apiBasePath`, and `api_gateway_path` if a proxy strips a prefix",
+            "look for the event `supersession.request.fault` in the log",
         )
     }
 }

@@ -343,24 +343,36 @@ impl Engine {
         })
     }
 
-    /// A token that was exchanged before is used again: whoever holds the session now, it ends.
+    /// Ends the session of a token that was exchanged before and is used again. Of several requests
+    /// that do so at once, the one that deletes the session reports it.
     async fn end_reused(
         &self,
         record: SessionRecord,
         class: ReuseClass,
     ) -> Result<Exchange, Fault> {
-        if let Err(error) = self
+        match self
             .store
             .delete_sessions(std::slice::from_ref(&record.key))
             .await
         {
-            // Whether the session is still there is not known, and if it is not, nobody will find
-            // out again.
-            tracing::warn!(
-                handle = %record.key.handle, user_id = %record.user_id, class = class.as_str(),
-                "a refresh token was used again, and its session could not be deleted"
-            );
-            return Err(error.into());
+            Ok(deleted) if deleted.is_empty() => {
+                // Another request has deleted the session since it was read. If that was for the
+                // same reason, it has reported the theft.
+                tracing::debug!(
+                    handle = %record.key.handle, user_id = %record.user_id, class = class.as_str(),
+                    "a refresh token was used again, and its session is already gone"
+                );
+                return Ok(Exchange::Unauthorised(MISSING));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                // The session may be deleted or not, and if it is, no later request will notice.
+                tracing::warn!(
+                    handle = %record.key.handle, user_id = %record.user_id, class = class.as_str(),
+                    "a refresh token was used again, and its session could not be deleted"
+                );
+                return Err(error.into());
+            }
         }
         let report_as_theft =
             class == ReuseClass::StaleLineage || self.lifetimes.recent_reuse_is_theft;

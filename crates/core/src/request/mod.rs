@@ -32,6 +32,7 @@ use crate::ids::UserId;
 use crate::session::{Attachment, Session, SharedTokens, Way};
 use crate::sessions::{CreateSession, Sessions};
 use crate::store::Device;
+use crate::telemetry;
 use crate::transfer::{AntiCsrf, Presented, Transport};
 
 /// Sessions, inside a request: what an adapter's layer puts there, and its guards and extractors
@@ -68,8 +69,11 @@ impl WeakRequest {
 }
 
 impl RequestSessions {
-    pub(crate) fn new(sessions: Sessions, method: &str, path: &str) -> Self {
-        let route = Route::of(sessions.config(), method, path);
+    pub(crate) fn new(sessions: Sessions, method: &str, path: &str, route: Option<Route>) -> Self {
+        sessions.sightings().note(method, path);
+        if route == Some(Route::Refresh) {
+            sessions.sightings().note_refresh();
+        }
         Self {
             inner: Arc::new(Inner {
                 sessions,
@@ -98,6 +102,28 @@ impl RequestSessions {
             self.inner
                 .findings
                 .get_or_init(|| doctor::request::findings(self.config(), view));
+        }
+    }
+
+    /// Returns `true` if nothing in this request has asked for a session yet, so that its response
+    /// has nothing to carry.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.inner.presented.get().is_none()
+    }
+
+    /// Compares these sessions with those of a layer further out, and logs a finding if the two
+    /// kinds get in each other's way. For adapters, which can see that one layer is inside another.
+    pub fn check_nesting(&self, outer: &Self) {
+        let (inner, outer) = (self.sessions(), outer.sessions());
+        if inner.is_same(outer) {
+            return;
+        }
+        let finding = inner
+            .sightings()
+            .note_nesting(inner.config(), outer.config());
+        if let Some(finding) = finding {
+            telemetry::found(&finding);
         }
     }
 

@@ -25,6 +25,7 @@ impl RequestSessions {
 
     async fn refresh_now(&self) -> Result<Session, SessionError> {
         let presented = self.presented()?;
+        self.sessions().sightings().note_refresh();
         self.heal_duplicate_cookies()?;
         let Some(selected) = presented.refresh_token() else {
             return Err(SessionError::unauthorised(

@@ -15,6 +15,12 @@ impl RequestSessions {
     #[must_use]
     pub fn answer(&self, error: &SessionError) -> Reply {
         telemetry::request_failed(error);
+        if matches!(error, SessionError::TryRefreshToken(_))
+            && let sightings = self.sessions().sightings()
+            && let Some(finding) = sightings.note_asked_to_refresh(self.config())
+        {
+            telemetry::found(&finding);
+        }
         if error.clears_tokens() {
             // A handler may end a session without anybody having looked at the request.
             let presented = self.presented().ok();
@@ -62,6 +68,7 @@ pub(crate) fn default_reply(
         SessionError::DuplicateSessionCookies => message(500, &error.to_string()),
         SessionError::PayloadTooLarge(error) => message(400, &error.to_string()),
         SessionError::BadInput(text) => message(400, text),
+        SessionError::Refused(refusal) => refusal.reply(),
         SessionError::Fault(fault) => match fault.kind() {
             FaultKind::Unavailable => {
                 message(503, "service unavailable").with_header("retry-after", "1")

@@ -38,9 +38,13 @@ const ROUTES: [(&str, &str, Route); 5] = [
 
 impl Route {
     /// The route that a request names, turned off or not. An exact match wins over one with a
-    /// tenant segment in front, which these routes accept and ignore.
+    /// tenant in front, which these routes accept and ignore.
     pub(crate) fn of(config: &Config, method: &str, path: &str) -> Option<Self> {
-        let path = config.route_of(path)?;
+        Self::below_base(config, method, config.route_of(path)?)
+    }
+
+    /// As [`Self::of`], for a path without the base path.
+    pub(crate) fn below_base(config: &Config, method: &str, path: &str) -> Option<Self> {
         // The server leaves the body of such an answer out (RFC 9110, 9.3.2).
         let method = if method == "HEAD" { "GET" } else { method };
         let find = |path: &str| {
@@ -51,11 +55,7 @@ impl Route {
         };
         find(path).or_else(|| {
             let (tenant, _) = path.strip_prefix('/')?.split_once('/')?;
-            let is_tenant = !tenant.is_empty()
-                && tenant
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-');
-            if is_tenant {
+            if config.is_path_tenant(tenant) {
                 find(&path[1 + tenant.len()..])
             } else {
                 None

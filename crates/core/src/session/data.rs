@@ -5,10 +5,12 @@ use serde::de::DeserializeOwned;
 
 use super::{Access, Delivery, Session};
 use crate::authority::{PresentedToken, ReissueOutcome};
+use crate::documents::{Target, object};
 use crate::error::SessionError;
 use crate::json::JsonObject;
 use crate::token::access;
 use crate::transfer::size::{self, Identifiers};
+use crate::wire;
 
 impl Session {
     /// The session data, read into `T`; a map, [`JsonObject`] or `serde_json::Value` takes any.
@@ -138,6 +140,77 @@ impl Session {
         };
         let identifiers = self.read_access(|access| Identifiers::of(access.claims()));
         size::longest_payload(longest_token, identifiers)
+    }
+
+    /// Replaces the application's part of the access token payload, and delivers a new token with
+    /// it in this response. The issuer is kept. Values of claims are replaced too: for single
+    /// members, use [`Self::merge_into_access_token_payload`].
+    ///
+    /// # Errors
+    /// [`SessionError::BadInput`] when `payload` is no JSON object or sets a protected name such as
+    /// `sub`, which [`Self::access_token_payload`] contains; otherwise as
+    /// [`Self::merge_into_access_token_payload`].
+    #[doc(alias = "updateAccessTokenPayload")]
+    pub async fn update_access_token_payload<T: Serialize + ?Sized>(
+        &self,
+        payload: &T,
+    ) -> Result<Delivery, SessionError> {
+        let payload = object(payload)?;
+        let replace = |stored: &mut JsonObject| {
+            let issuer = stored.filtered(|key, _| key == wire::CLAIM_ISS);
+            *stored = payload.merged_with(&issuer);
+        };
+        let ((), delivery) = self.modify_access_token_payload(replace).await?;
+        Ok(delivery)
+    }
+
+    /// Lets `change` work on the application's part of the access token payload, stores what it
+    /// changed without losing a concurrent write, and delivers a new token in this response. If the
+    /// stored payload changed in between, `change` is called again on the new one. Members that `T`
+    /// does not know are kept. Returns the result of `change`.
+    ///
+    /// # Errors
+    /// [`SessionError::BadInput`] when `change` sets a protected name such as `sub`; a
+    /// [`Fault`](crate::Fault) when the payload does not have the shape of `T`; otherwise as
+    /// [`Self::merge_into_access_token_payload`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use supersession::{Delivery, Session, SessionError};
+    /// #[derive(Default, serde::Serialize, serde::Deserialize)]
+    /// struct Payload {
+    ///     #[serde(default)]
+    ///     visits: u64,
+    /// }
+    ///
+    /// async fn count(session: &Session) -> Result<u64, SessionError> {
+    ///     let (visits, delivery) = session
+    ///         .modify_access_token_payload(|payload: &mut Payload| {
+    ///             payload.visits += 1;
+    ///             payload.visits
+    ///         })
+    ///         .await?;
+    ///     assert_eq!(delivery, Delivery::InThisResponse);
+    ///     Ok(visits)
+    /// }
+    /// ```
+    pub async fn modify_access_token_payload<T, R, F>(
+        &self,
+        change: F,
+    ) -> Result<(R, Delivery), SessionError>
+    where
+        T: Serialize + DeserializeOwned + Default,
+        F: FnMut(&mut T) -> R,
+    {
+        let limit = self.longest_payload();
+        let (result, payload) = self
+            .sessions()
+            .documents()
+            .modify_returning(&Target::Payload(self.handle().clone()), limit, change)
+            .await?
+            .ok_or_else(SessionError::gone)?;
+        self.reissue(&payload).await?;
+        Ok((result, self.deliver()))
     }
 
     /// Mints an access token with this payload and keeps it in the handle; the client does not get

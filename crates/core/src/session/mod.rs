@@ -189,7 +189,7 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
-    pub fn ended(&self) -> impl Future<Output = SessionEnd> + Send + 'static {
+    pub fn ended(&self) -> impl Future<Output = SessionEnd> + Send + use<> {
         self.sessions()
             .ended(self.handle().clone(), self.access_token_expires_at())
     }

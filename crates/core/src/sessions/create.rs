@@ -140,16 +140,18 @@ impl CreateSession {
         if let Some(devices) = self.sessions.devices() {
             devices.begun(&issued.access.claims.handle, now);
         }
+        let other = attachment.clone();
+        let session = Session::issued(self.sessions.clone(), issued, attachment);
+        let outcome = config.hooks.created(SessionEvent::of(&session)).await;
+        self.sessions.judged(&session, outcome).await?;
         if let Err(error) = self.sessions.make_room_for(&user_id).await {
             // The session is there, and the next one makes room for itself and this one.
             crate::telemetry::request_failed(&error);
         }
-        if let (Some(request), Some(attachment)) = (&self.request, &attachment) {
+        if let (Some(request), Some(attachment)) = (&self.request, &other) {
             request.clear_other_transport_at_creation(attachment)?;
         }
-        let session = Session::issued(self.sessions.clone(), issued, attachment);
         session.give_to_client();
-        config.hooks.created(SessionEvent::of(&session)).await;
         Ok(session)
     }
 }

@@ -4,6 +4,7 @@ mod claims;
 mod create;
 mod data;
 mod metadata;
+mod thefts;
 mod tokens;
 
 use std::sync::{Arc, OnceLock, Weak};
@@ -16,13 +17,14 @@ use crate::background::Background;
 use crate::clock::{Clock, UnixMillis};
 use crate::config::{Built, Config, SessionsBuilder};
 use crate::devices::Devices;
+use crate::doctor::Sightings;
 use crate::documents::{Documents, ModifyQueues, object};
 use crate::engine::MAX_JWT_VALIDITY;
 use crate::error::{Fault, SessionError};
 use crate::housekeeping;
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::keys::JwkSet;
-use crate::request::RequestSessions;
+use crate::request::{RequestSessions, Route};
 use crate::store::{KeyKind, Store};
 use crate::telemetry;
 use crate::verify::{SeenTokens, Verified};
@@ -32,6 +34,8 @@ pub(crate) use claims::removal_of;
 pub use create::CreateSession;
 pub use metadata::UserMetadata;
 pub use tokens::AntiCsrfInput;
+
+use thefts::Thefts;
 
 /// Sessions: create, verify, refresh and end them; their data; user metadata; JWTs. Cheap to clone.
 ///
@@ -73,6 +77,8 @@ struct Inner {
     queues: ModifyQueues,
     watch: Watch,
     seen: Option<SeenTokens>,
+    thefts: Thefts,
+    sightings: Sightings,
     /// Set where it is noted where sessions are used.
     devices: Option<Arc<Devices>>,
     _background: Vec<Background>,
@@ -138,6 +144,8 @@ impl Sessions {
                 queues,
                 watch: Watch::default(),
                 seen: (cached_token_bytes > 0).then(|| SeenTokens::new(cached_token_bytes)),
+                thefts: Thefts::default(),
+                sightings: Sightings::default(),
                 devices,
                 _background: background,
                 feed: OnceLock::new(),
@@ -156,6 +164,18 @@ impl Sessions {
 
     pub(crate) fn downgrade(&self) -> WeakSessions {
         WeakSessions(Arc::downgrade(&self.inner))
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    pub(crate) fn sightings(&self) -> &Sightings {
+        &self.inner.sightings
+    }
+
+    pub(crate) fn thefts(&self) -> &Thefts {
+        &self.inner.thefts
     }
 
     pub(crate) fn watch(&self) -> &Watch {
@@ -220,7 +240,18 @@ impl Sessions {
     /// one later.
     #[must_use]
     pub fn for_request(&self, method: &str, path: &str) -> RequestSessions {
-        RequestSessions::new(self.clone(), method, path)
+        let route = Route::of(self.config(), method, path);
+        RequestSessions::new(self.clone(), method, path, route)
+    }
+
+    /// As [`Self::for_request`], for a service that has nothing but the built-in routes. The path
+    /// can also lack the base path, as behind a router that strips the path at which it is mounted.
+    #[must_use]
+    pub fn for_built_in_request(&self, method: &str, path: &str) -> RequestSessions {
+        let config = self.config();
+        let route = Route::of(config, method, path)
+            .or_else(|| Route::below_base(config, method, path.strip_suffix('/').unwrap_or(path)));
+        RequestSessions::new(self.clone(), method, path, route)
     }
 
     /// What the store knows of a session.

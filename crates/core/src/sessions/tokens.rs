@@ -116,10 +116,11 @@ impl Sessions {
             RefreshOutcome::Refreshed(issued) => {
                 telemetry::session_refreshed(&issued);
                 let session = Session::issued(self.clone(), *issued, attachment);
-                self.config()
-                    .hooks
-                    .refreshed(SessionEvent::of(&session))
-                    .await;
+                let event = SessionEvent::of(&session);
+                let outcome = self.config().hooks.refreshed(event).await;
+                let judged = self.judged(&session, outcome).await;
+                // The client's tokens name a session that has been revoked.
+                judged.map_err(SessionError::clearing)?;
                 Ok(session)
             }
             RefreshOutcome::Unauthorised(reason) => Err(SessionError::unauthorised(reason)),
@@ -136,13 +137,41 @@ impl Sessions {
                     recipe_user_id,
                     class,
                 };
-                telemetry::session_stolen(&theft);
                 self.tell_revoked(std::slice::from_ref(&theft.handle));
+                let is_first = self.thefts().is_first(&theft.handle);
+                if is_first {
+                    telemetry::session_stolen(&theft);
+                }
                 if !report_as_theft {
                     return Err(SessionError::unauthorised("refresh token reuse detected"));
                 }
-                self.config().hooks.theft(theft.clone()).await;
+                if is_first {
+                    self.config().hooks.theft(theft.clone()).await;
+                }
                 Err(SessionError::TokenTheftDetected(theft))
+            }
+        }
+    }
+
+    /// Applies the outcome of a hook to a session whose tokens have not been handed out: revokes
+    /// it if the hook refused, and fails if the hook has revoked it.
+    pub(super) async fn judged(
+        &self,
+        session: &Session,
+        outcome: Result<bool, SessionError>,
+    ) -> Result<(), SessionError> {
+        match outcome {
+            Ok(false) => Ok(()),
+            Ok(true) => match self.information(session.handle()).await? {
+                Some(_) => Ok(()),
+                None => Err(SessionError::unauthorised_keeping_tokens(
+                    "a hook revoked the session",
+                )),
+            },
+            Err(fault @ SessionError::Fault(_)) => Err(fault),
+            Err(refusal) => {
+                self.revoke(session.handle()).await?;
+                Err(refusal)
             }
         }
     }

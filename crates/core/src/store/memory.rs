@@ -18,10 +18,10 @@ use crate::json::JsonObject;
 use crate::secret::SecretText;
 
 /// Keeps everything in memory, behind one lock. Gone when the process ends; not shared between
-/// processes.
-#[derive(Default)]
+/// processes. A clone is the same store.
+#[derive(Clone, Default)]
 pub struct MemoryStore {
-    tables: Mutex<Tables>,
+    tables: Arc<Mutex<Tables>>,
     tells_endings: bool,
 }
 

@@ -28,6 +28,7 @@ mod endings;
 mod error;
 mod memory;
 mod record;
+mod shared;
 mod tenants;
 
 use async_trait::async_trait;

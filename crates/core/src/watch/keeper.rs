@@ -17,7 +17,7 @@ impl Sessions {
         &self,
         handle: SessionHandle,
         expires_at: UnixMillis,
-    ) -> impl Future<Output = SessionEnd> + Send + 'static {
+    ) -> impl Future<Output = SessionEnd> + Send + use<> {
         let sessions = self.clone();
         let mut end = sessions.watch().subscribe(&handle, expires_at);
         async move {

@@ -14,5 +14,6 @@ mod key_set;
 mod legacy;
 mod real;
 mod secrecy;
+mod thefts;
 mod tls;
 mod transcripts;

@@ -2,11 +2,12 @@
 
 use supersession::SessionsBuilder;
 
-use super::{DEFAULT, Driver, Req, Stage, default};
+use super::{DEFAULT, Driver, Req, Stage};
 
 /// The built-in routes at their usual place, and what goes on to the application.
 pub async fn routes<D: Driver>(stage: &mut Stage<D>) {
-    stage.open(DEFAULT, default).await;
+    let tenants = |builder: SessionsBuilder| builder.path_tenants(["t1", "t-1"]);
+    stage.open(DEFAULT, tenants).await;
     stage
         .send("the key set", Req::get("/auth/jwt/jwks.json"))
         .await;
@@ -131,8 +132,12 @@ pub async fn paths<D: Driver>(stage: &mut Stage<D>) {
         ("base path /", "/", ""),
         ("behind a gateway at /gateway", "hello", "/gateway"),
     ] {
-        let configure =
-            |builder: SessionsBuilder| builder.api_base_path(base).api_gateway_path(gateway);
+        let configure = |builder: SessionsBuilder| {
+            builder
+                .api_base_path(base)
+                .api_gateway_path(gateway)
+                .path_tenants(["auth"])
+        };
         stage.open(configuration, configure).await;
         let name = |what: &str| format!("{configuration}: {what}");
         let base = format!("/{}", base.trim_matches('/'));

@@ -1,0 +1,57 @@
+//! Other middleware around the session middleware and the guard, and inside.
+
+use actix_web::middleware::{Compress, Logger, NormalizePath};
+use actix_web::test::TestRequest;
+use actix_web::{App, web};
+use serde_json::json;
+use supersession_actix::{Require, Session, SessionMiddleware, SessionRejection, verify_session};
+use supersession_testkit::adapter::app::Admin;
+
+use crate::support::{World, bearer, serve};
+
+async fn merge(session: Session) -> Result<String, SessionRejection> {
+    let patch = json!({"plan": "pro"});
+    session.merge_into_access_token_payload(patch).await?;
+    Ok("x".repeat(1_000))
+}
+
+#[actix_web::test]
+async fn middleware_that_changes_bodies_composes() {
+    let world = World::new().await;
+    let app = App::new()
+        .service(
+            web::resource("/merge")
+                .wrap(Compress::default())
+                .wrap(Logger::default())
+                .wrap(verify_session())
+                .wrap(Compress::default())
+                .route(web::post().to(merge)),
+        )
+        .wrap(Logger::default())
+        .wrap(Compress::default())
+        .wrap(SessionMiddleware::new(world.sessions.clone()))
+        .wrap(NormalizePath::trim())
+        .wrap(Compress::default())
+        .wrap(Logger::default());
+    let server = serve(app).await;
+    let (access, refresh) = world.tokens("alice").await;
+    let answer = server.post("/merge", &access).await;
+    answer.is(200, &"x".repeat(1_000));
+    assert_ne!(answer.header("st-access-token").unwrap(), access);
+    let answer = server.post("/merge", "").await;
+    answer.is_message(401, "unauthorised");
+    let refresh = bearer(TestRequest::post().uri("/auth/session/refresh"), &refresh);
+    server.send(refresh).await.is(200, "{}");
+}
+
+/// A handler behind `Require` is tested without a guard.
+#[actix_web::test]
+async fn require_can_be_made_for_a_test() {
+    async fn admin(session: Require<Admin>) -> String {
+        session.user_id().to_string()
+    }
+    let world = World::new().await;
+    let session = world.sessions.create("alice").await.unwrap();
+    assert_eq!(admin(Require::unchecked(session)).await, "alice");
+    drop(App::new().route("/", web::get().to(admin)));
+}
