@@ -13,6 +13,9 @@
 //! | `OLDER_COOKIE_DOMAIN` | none | the `Domain` that they had before; empty for none |
 //! | `COOKIE_PREFIX` | `off` | names that browsers guard: `off`, `accept`, `prefer` or `require` |
 //! | `COOKIE_PARTITIONED` | `false` | cookies of their own for each site that embeds this one |
+//! | `HEADER_TIMEOUT_SECONDS` | 10 | maximum time to receive a request head |
+//! | `REQUEST_TIMEOUT_SECONDS` | 30 | maximum time to receive and answer a request; then 408 |
+//! | `DRAIN_SECONDS` | 10 | maximum time that requests in flight may take after SIGTERM or SIGINT |
 //! | `RUST_LOG` | `info` | what is logged |
 
 mod api;
@@ -20,7 +23,9 @@ mod cors;
 mod error;
 mod page;
 mod settings;
+mod timeout;
 
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer};
 use anyhow::Context as _;
 use supersession_actix::SessionMiddleware;
@@ -50,22 +55,38 @@ async fn main() -> anyhow::Result<()> {
         .await?;
 
     let (port, website) = (settings.port, settings.website_domain.clone());
+    let request_timeout = settings.request_timeout;
     let server = HttpServer::new(move || {
         App::new()
             .configure(page::routes)
             .configure(api::routes)
             .wrap(SessionMiddleware::new(sessions.clone()))
+            // A body that never arrives counts too.
+            .wrap(from_fn(move |request, next| {
+                timeout::within(request_timeout, request, next)
+            }))
             .wrap(cors::middleware(&website))
     })
+    .client_request_timeout(settings.header_timeout)
+    .shutdown_timeout(settings.drain.as_secs())
+    // actix-web's own handler cuts requests in flight at SIGINT.
     .disable_signals()
     .bind(("127.0.0.1", port))
     .with_context(|| format!("cannot listen on port {port}; choose another one with PORT=..."))?;
-    announce(&settings);
-    tokio::select! {
-        served = server.run() => served?,
-        // Whatever was answered is already on disk, so there is nothing to wait for.
-        () = stopped() => {}
+    for address in server.addrs() {
+        tracing::info!(%address, "listening");
     }
+    announce(&settings);
+
+    let server = server.run();
+    let handle = server.handle();
+    actix_web::rt::spawn(async move {
+        stopped().await;
+        tracing::info!("stopping: requests in flight are answered first");
+        handle.stop(true).await;
+    });
+    // Every acknowledged write is on disk, so there is nothing to flush after the last answer.
+    server.await?;
     Ok(())
 }
 

@@ -13,21 +13,29 @@
 //! | `OLDER_COOKIE_DOMAIN` | none | the `Domain` that they had before; empty for none |
 //! | `COOKIE_PREFIX` | `off` | names that browsers guard: `off`, `accept`, `prefer` or `require` |
 //! | `COOKIE_PARTITIONED` | `false` | cookies of their own for each site that embeds this one |
+//! | `HEADER_TIMEOUT_SECONDS` | 10 | maximum time to receive a request head |
+//! | `REQUEST_TIMEOUT_SECONDS` | 30 | maximum time to receive and answer a request; then 408 |
+//! | `DRAIN_SECONDS` | 10 | maximum time that requests in flight may take after SIGTERM or SIGINT |
 //! | `RUST_LOG` | `info` | what is logged |
 
 mod api;
 mod cors;
 mod error;
 mod page;
+mod serve;
 mod settings;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::http::StatusCode;
 use supersession_axum::SessionLayer;
 use supersession_axum::core::{Hooks, Sessions, TokenTheft};
 use supersession_sqlite::SqliteStore;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::timeout::TimeoutLayer;
 
+use crate::serve::Limits;
 use crate::settings::Settings;
 
 #[tokio::main]
@@ -54,6 +62,11 @@ async fn main() -> anyhow::Result<()> {
         .merge(page::routes())
         .merge(api::routes())
         .layer(SessionLayer::new(sessions))
+        // A body that never arrives counts too.
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            settings.request_timeout,
+        ))
         .layer(cors::layer(&settings.website_domain)?);
     let port = settings.port;
     let listener = TcpListener::bind(("127.0.0.1", port))
@@ -61,11 +74,25 @@ async fn main() -> anyhow::Result<()> {
         .with_context(|| {
             format!("cannot listen on port {port}; choose another one with PORT=...")
         })?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
     announce(&settings);
-    tokio::select! {
-        served = async { axum::serve(listener, app).await } => served?,
-        // Whatever was answered is already on disk, so there is nothing to wait for.
-        () = stopped() => {}
+
+    let stop = CancellationToken::new();
+    tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            stopped().await;
+            tracing::info!("stopping: requests in flight are answered first");
+            stop.cancel();
+        }
+    });
+    let limits = Limits {
+        head: settings.header_timeout,
+        drain: settings.drain,
+    };
+    // Every acknowledged write is on disk, so there is nothing to flush after the last answer.
+    if !serve::serve(listener, app, limits, &stop).await {
+        tracing::warn!("some requests in flight were cut off; DRAIN_SECONDS gives them longer");
     }
     Ok(())
 }

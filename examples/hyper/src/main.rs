@@ -16,7 +16,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use supersession::store::MemoryStore;
 use supersession::{RequestSessions, SessionError, Sessions};
 use tokio::net::{TcpListener, TcpStream};
@@ -51,7 +51,9 @@ async fn serve(listener: TcpListener, sessions: Sessions) {
                 Ok::<_, Infallible>(with_sessions(&sessions, head, handle).await)
             }
         });
-        let server = hyper::server::conn::http1::Builder::new();
+        let mut server = hyper::server::conn::http1::Builder::new();
+        // Without a timer, clients that never finish a request head are never disconnected.
+        server.timer(TokioTimer::new());
         tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
     }
 }

@@ -19,6 +19,7 @@ mod older;
 mod process;
 mod refused;
 mod rotation;
+mod slow;
 mod start;
 mod storage;
 mod support;
