@@ -74,7 +74,7 @@ const CORE_USES: [&str; 21] = [
     "uuid",
 ];
 
-fn metadata() -> cargo_metadata::Metadata {
+pub(crate) fn metadata() -> cargo_metadata::Metadata {
     MetadataCommand::new()
         .no_deps()
         .other_options(["--offline".to_owned()])

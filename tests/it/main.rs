@@ -25,6 +25,7 @@ mod model;
 mod null_characters;
 mod payload_sizes;
 mod payloads;
+mod printed;
 mod promise_table;
 mod promises;
 mod properties;
