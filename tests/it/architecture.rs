@@ -124,6 +124,52 @@ fn crates_depend_only_downwards() {
     }
 }
 
+/// Cargo refuses a program of two packages with one `links` name. Names with their version in them
+/// never collide; any other is a version that all crates of a program must agree on.
+#[test]
+fn the_store_in_a_file_alone_links_a_library_that_a_program_links_once() {
+    // The packages of other platforms are not there offline.
+    let rustc = std::process::Command::new("rustc").arg("-vV").output();
+    let rustc = String::from_utf8(rustc.unwrap().stdout).unwrap();
+    let host = rustc.lines().find_map(|line| line.strip_prefix("host: "));
+    let metadata = MetadataCommand::new()
+        .other_options(["--offline", "--filter-platform", host.unwrap()].map(str::to_owned))
+        .exec()
+        .unwrap();
+    let nodes = &metadata.resolve.as_ref().unwrap().nodes;
+    for ours in &metadata.workspace_packages() {
+        let is_published = ours.publish.as_ref().is_none_or(|to| !to.is_empty());
+        let mut reached = BTreeSet::new();
+        let mut ahead = vec![&ours.id];
+        while let Some(id) = ahead.pop() {
+            if is_published && reached.insert(id) {
+                let node = nodes.iter().find(|node| node.id == *id).unwrap();
+                let used = node.deps.iter().filter(|dependency| {
+                    let kinds = &mut dependency.dep_kinds.iter();
+                    kinds.any(|info| info.kind != DependencyKind::Development)
+                });
+                ahead.extend(used.map(|dependency| &dependency.pkg));
+            }
+        }
+        for id in reached {
+            let linking = &metadata[id];
+            let Some(library) = &linking.links else {
+                continue;
+            };
+            let version = linking.version.to_string().replace('.', "_");
+            let may_link_sqlite = ["supersession-server", "supersession-sqlite"];
+            assert!(
+                library.contains(&version)
+                    || library == "sqlite3" && may_link_sqlite.contains(&ours.name.as_str()),
+                "{} -> {}, which links {library}: a program may have one version of it, so give \
+                 the requirement a wide range and test it, as `scripts/sqlite-range` does",
+                ours.name,
+                linking.name
+            );
+        }
+    }
+}
+
 #[test]
 fn core_names_no_framework_runtime_driver_or_client() {
     let metadata = metadata();
