@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use supersession::store::MemoryStore;
-use supersession::{AntiCsrfInput, Sessions, Store};
+use supersession::{
+    AntiCsrfInput, RefreshRules, RefreshToken, SessionError, Sessions, Store, VerifyOptions,
+};
 use supersession_postgres::PostgresStore;
 use supersession_redis::RedisStore;
 use supersession_sqlite::SqliteStore;
@@ -16,15 +18,62 @@ use tokio::task::JoinSet;
 
 use crate::support::{START, capture, default_config, seed_keys};
 
+/// Thirty-two requests bring the access token of a refresh at once, and one of them is the first.
+async fn one_confirmation(sessions: Sessions) {
+    let session = sessions.create("alice").await.unwrap();
+    let first = session.all_session_tokens_dangerously();
+    let refresh = async |token: &RefreshToken| {
+        let refreshed = sessions
+            .refresh_session(token, AntiCsrfInput::Disabled)
+            .await;
+        refreshed.map(|session| session.all_session_tokens_dangerously())
+    };
+    let first_refresh = first.refresh_token.unwrap();
+    // An answer is lost, and the token is used again.
+    refresh(&first_refresh).await.unwrap();
+    let second = refresh(&first_refresh).await.unwrap();
+    let mut tasks = JoinSet::new();
+    for _ in 0..32 {
+        let (sessions, token) = (sessions.clone(), second.access_token.clone());
+        tasks.spawn(async move {
+            let options = VerifyOptions::new();
+            let verified = sessions.verify_access_token(&token, None, &options).await;
+            verified.unwrap().unwrap().all_session_tokens_dangerously()
+        });
+    }
+    for tokens in tasks.join_all().await {
+        assert!(tokens.access_and_front_token_updated);
+        assert_ne!(tokens.access_token.expose(), second.access_token.expose());
+        let options = VerifyOptions::new();
+        let again = sessions
+            .verify_access_token(&tokens.access_token, None, &options)
+            .await
+            .unwrap()
+            .unwrap();
+        let again = again.all_session_tokens_dangerously();
+        assert!(!again.access_and_front_token_updated);
+    }
+    // The child has replaced its parent, and is in use.
+    let third = refresh(&second.refresh_token.unwrap()).await.unwrap();
+    let error = refresh(&first_refresh).await.unwrap_err();
+    assert!(
+        matches!(error, SessionError::TokenTheftDetected(_)),
+        "{error:?}"
+    );
+    let gone = refresh(&third.refresh_token.unwrap()).await.unwrap_err();
+    assert!(matches!(gone, SessionError::Unauthorised(_)), "{gone:?}");
+}
+
 #[derive(Default, Serialize, Deserialize)]
 struct Counter {
     count: u64,
 }
 
-async fn sessions(store: impl Store) -> Sessions {
+async fn sessions(store: impl Store, rules: RefreshRules) -> Sessions {
     capture::install();
     seed_keys(&store, START).await;
     default_config(Sessions::builder(store))
+        .refresh_rules(rules)
         .build()
         .await
         .unwrap()
@@ -52,12 +101,12 @@ async fn postgres(schema: &str) -> Option<PostgresStore> {
 
 /// Runs one test body on each store.
 macro_rules! on_each_store {
-    ($($name:ident => $body:path;)*) => {
+    ($($name:ident => $body:path, $rules:ident;)*) => {
         mod memory {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $name() {
-                    $body(super::sessions(super::MemoryStore::new()).await).await;
+                    $body(super::sessions(super::MemoryStore::new(), super::RefreshRules::$rules).await).await;
                 }
             )*
         }
@@ -66,7 +115,7 @@ macro_rules! on_each_store {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $name() {
                     let (_folder, store) = super::sqlite().await;
-                    $body(super::sessions(store).await).await;
+                    $body(super::sessions(store, super::RefreshRules::$rules).await).await;
                 }
             )*
         }
@@ -75,7 +124,7 @@ macro_rules! on_each_store {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $name() {
                     if let Some(store) = super::redis(stringify!($name)).await {
-                        $body(super::sessions(store).await).await;
+                        $body(super::sessions(store, super::RefreshRules::$rules).await).await;
                     }
                 }
             )*
@@ -85,7 +134,7 @@ macro_rules! on_each_store {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $name() {
                     if let Some(store) = super::postgres(stringify!($name)).await {
-                        $body(super::sessions(store).await).await;
+                        $body(super::sessions(store, super::RefreshRules::$rules).await).await;
                     }
                 }
             )*
@@ -94,11 +143,12 @@ macro_rules! on_each_store {
 }
 
 on_each_store! {
-    sixty_four_tasks_lose_no_increment => super::sixty_four_tasks_lose_no_increment;
-    merges_of_different_keys_all_survive => super::merges_of_different_keys_all_survive;
-    a_revoke_wins_over_all_writers_and_nothing_comes_back => super::a_revoke_wins;
-    thirty_two_refreshes_of_one_token_have_one_successor => super::one_successor;
-    metadata_loses_no_first_update => super::metadata_loses_no_first_update;
+    sixty_four_tasks_lose_no_increment => super::sixty_four_tasks_lose_no_increment, Rotation;
+    merges_of_different_keys_all_survive => super::merges_of_different_keys_all_survive, Rotation;
+    a_revoke_wins_over_all_writers_and_nothing_comes_back => super::a_revoke_wins, Rotation;
+    thirty_two_refreshes_of_one_token_have_one_successor => super::one_successor, Rotation;
+    metadata_loses_no_first_update => super::metadata_loses_no_first_update, Rotation;
+    the_first_uses_of_a_refresh_confirm_it_once => super::one_confirmation, Legacy;
 }
 
 async fn sixty_four_tasks_lose_no_increment(sessions: Sessions) {
@@ -234,7 +284,7 @@ async fn one_successor(sessions: Sessions) {
     }
     let successors: HashSet<_> = tasks.join_all().await.into_iter().collect();
     assert_eq!(successors.len(), 1);
-    let successor = supersession::RefreshToken::new(successors.into_iter().next().unwrap());
+    let successor = RefreshToken::new(successors.into_iter().next().unwrap());
     sessions
         .refresh_session(&successor, AntiCsrfInput::Disabled)
         .await

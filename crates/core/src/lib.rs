@@ -104,7 +104,7 @@ mod workers;
 
 pub use authority::SessionInformation;
 pub use clock::{Clock, SystemClock, UnixMillis, UnixSeconds};
-pub use config::{BuildError, ConfigProblem, SessionsBuilder};
+pub use config::{BuildError, ConfigProblem, RefreshRules, SessionsBuilder};
 pub use entropy::{Entropy, EntropyError, SystemEntropy};
 pub use error::{
     Fault, FaultKind, PayloadTooLarge, ReuseClass, SessionError, TokenTheft, Unauthorised,

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::clock::UnixMillis;
 use crate::devices::Use;
-use crate::engine::Engine;
+use crate::engine::{Engine, Mode};
 use crate::error::Fault;
 use crate::ids::{SessionHandle, UserId};
 use crate::json::JsonObject;
@@ -23,11 +23,12 @@ use crate::store::{
 /// The embedded engine.
 pub(crate) struct Local {
     engine: Engine,
+    mode: Mode,
 }
 
 impl Local {
-    pub(crate) fn new(engine: Engine) -> Self {
-        Self { engine }
+    pub(crate) fn new(engine: Engine, mode: Mode) -> Self {
+        Self { engine, mode }
     }
 
     fn key(&self, handle: &SessionHandle) -> SessionKey {
@@ -104,12 +105,12 @@ impl Authority for Local {
     }
 
     async fn refresh(&self, request: RefreshRequest) -> Result<RefreshOutcome, Fault> {
-        self.engine.refresh(request).await
+        self.engine.refresh(request, self.mode).await
     }
 
-    /// What an application of this process refreshes has moved on in the store.
+    /// Under ROTATION rules the refresh itself has changed the stored session.
     fn confirms_refreshes(&self) -> bool {
-        false
+        self.mode == Mode::Legacy
     }
 
     async fn check(
@@ -118,10 +119,13 @@ impl Authority for Local {
         check_database: bool,
         now: UnixMillis,
     ) -> Result<CheckOutcome, Fault> {
+        let claims = presented.claims;
+        if self.mode == Mode::Legacy && claims.parent_refresh_hash1.is_some() {
+            return self.engine.confirm_refresh(claims, check_database).await;
+        }
         if !check_database {
             return Ok(CheckOutcome::Live(Box::default()));
         }
-        let claims = presented.claims;
         let Some(standing) = self
             .engine
             .store
@@ -134,9 +138,11 @@ impl Authority for Local {
         if standing.user_id != claims.recipe_user_id {
             return Ok(CheckOutcome::Gone);
         }
-        if standing
-            .lineage
-            .covers(&claims.refresh_hash1, claims.parent_refresh_hash1.as_ref())
+        // Under LEGACY rules only the existence of the session counts (core specification, 2.4).
+        if self.mode == Mode::Legacy
+            || standing
+                .lineage
+                .covers(&claims.refresh_hash1, claims.parent_refresh_hash1.as_ref())
         {
             Ok(CheckOutcome::Live(Box::new(Confirmed {
                 stored_payload: Some(standing.payload),

@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ClientIpFn, Config, OriginFn, PathTenants, RenderFn, TransferMethodFn};
+use super::{ClientIpFn, Config, OriginFn, PathTenants, RefreshRules, RenderFn, TransferMethodFn};
 use crate::authority::{Authority, Local};
 use crate::claims::{AnyClaim, ClaimValidator};
 use crate::clock::{Clock, SystemClock};
@@ -59,6 +59,7 @@ pub struct SessionsBuilder {
     pub(super) key_update_interval: Duration,
     pub(super) issuer: Option<String>,
     pub(super) lifetimes: Lifetimes,
+    pub(super) refresh_rules: RefreshRules,
     pub(super) cleanup_interval: Option<Duration>,
     pub(super) claims: Vec<AnyClaim>,
     pub(super) validators: Vec<ClaimValidator>,
@@ -234,6 +235,7 @@ impl SessionsBuilder {
                 absolute_session_lifetime: None,
                 recent_reuse_is_theft: true,
             },
+            refresh_rules: RefreshRules::default(),
             cleanup_interval: Some(HOUR),
             claims: Vec::new(),
             validators: Vec::new(),
@@ -267,13 +269,16 @@ impl SessionsBuilder {
             Arc::clone(&self.clock),
             Arc::clone(&self.entropy),
         );
-        let engine = self.engine_parts();
+        let (engine, rules) = (self.engine_parts(), self.refresh_rules);
         let cached_token_bytes = self.verified_token_cache;
         let mut cleanup_interval = self.cleanup_interval;
         let strictness = self.strictness;
         let mut config = self.check()?;
         let authority: Arc<dyn Authority> = match source {
-            Source::Store(store) => Arc::new(Local::new(engine.start(&config, store).await?)),
+            Source::Store(store) => {
+                let engine = engine.start(&config, store).await?;
+                Arc::new(Local::new(engine, rules.into()))
+            }
             Source::Authority(authority) => {
                 // A core cleans up by itself.
                 cleanup_interval = None;

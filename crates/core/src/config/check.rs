@@ -178,6 +178,9 @@ impl SessionsBuilder {
                     "leave it out, and name the app where the core is named (`RemoteCore::app_id`)"
                         .to_owned()
                 }
+                ("refresh_rules", name) => format!(
+                    "leave it out: a core applies LEGACY rules below CDI 5.6 and ROTATION rules from 5.6 on; its `{name}` set to 5.5 keeps all its clients on LEGACY rules"
+                ),
                 (_, "") => "leave it out; the core has its own way".to_owned(),
                 (_, name) => format!("leave it out, and set `{name}` in the core's configuration"),
             };

@@ -4,6 +4,7 @@ mod builder;
 mod check;
 pub(crate) mod domain;
 pub(crate) mod limits;
+mod rules;
 mod settings;
 mod unusable;
 
@@ -29,6 +30,7 @@ pub(crate) use builder::Built;
 use builder::Source;
 pub use builder::{BuildError, ConfigProblem, SessionsBuilder};
 use domain::Domain;
+pub use rules::RefreshRules;
 
 type TransferMethodFn = dyn Fn(&dyn RequestView, bool) -> TokenTransferMethod + Send + Sync;
 type ClientIpFn = dyn Fn(&dyn RequestView) -> Option<IpAddr> + Send + Sync;

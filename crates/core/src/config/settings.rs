@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{PathTenants, SessionsBuilder};
+use super::{PathTenants, RefreshRules, SessionsBuilder};
 use crate::claims::{AnyClaim, Claim, ClaimValidator};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -278,6 +278,22 @@ impl SessionsBuilder {
         self.of_core
             .push(("refresh_token_validity", "refresh_token_validity"));
         self.lifetimes.refresh_token_validity = validity;
+        self
+    }
+
+    /// Rules for refresh tokens. Defaults to [`RefreshRules::Rotation`].
+    ///
+    /// [`RefreshRules::Legacy`] is for applications that share a database with a SuperTokens core
+    /// whose SDKs apply LEGACY rules, and for clients that expect a new access token with the first
+    /// response after a refresh. Each refresh then costs one more write, at that first request, and
+    /// the grace period has no effect.
+    ///
+    /// All nodes should have the same rules: a session that is refreshed with the same token under
+    /// both at once can be taken for stolen.
+    pub fn refresh_rules(mut self, rules: RefreshRules) -> Self {
+        self.of_core
+            .push(("refresh_rules", "supertokens_max_cdi_version"));
+        self.refresh_rules = rules;
         self
     }
 

@@ -5,16 +5,26 @@
 //! time too, as a rotation does, so that each set of rules finds what it needs (core specification,
 //! 3.6).
 
-use super::refresh::{Exchange, MAX_ATTEMPTS, MISSING, lost_all_races};
+use super::refresh::{Exchange, MAX_ATTEMPTS, MISSING, OVER, lost_all_races};
 use super::refresh_key::Presented;
 use super::{Engine, Format, MintFailure, Refresh};
-use crate::authority::IssuedSession;
+use crate::authority::{CheckOutcome, Confirmed, IssuedAccess, IssuedSession};
 use crate::clock::UnixMillis;
 use crate::error::Fault;
 use crate::secret::{RefreshHash1, RefreshHash2};
 use crate::store::{Lineage, PreviousRefresh, RotateOutcome, Rotation, SessionKey, SessionRecord};
 use crate::token::access::AccessClaims;
 use crate::wire;
+
+/// The result of using an access token that may be the first of a refresh.
+pub(super) enum FirstUse {
+    /// The session does not exist, or not for this user.
+    Gone,
+    /// The token belongs to an earlier refresh. It is valid until it expires, and is not replaced.
+    OlderBranch(Box<SessionRecord>),
+    /// The stored session as it was before, and the token to use from now on.
+    Renewed(Box<SessionRecord>, Box<IssuedAccess>),
+}
 
 impl Engine {
     pub(super) async fn promoting(
@@ -35,6 +45,10 @@ impl Engine {
             let Some(record) = self.store.session(key, now).await? else {
                 return Ok(Exchange::Unauthorised(MISSING));
             };
+            // As under ROTATION rules.
+            if self.session_expiry(now, record.created_at) <= now {
+                return Ok(Exchange::Unauthorised(OVER));
+            }
             let current = &record.lineage.current;
             let is_current = hash == *current;
             if !is_current && parent != Some(current) {
@@ -79,6 +93,98 @@ impl Engine {
             }
         }
         Err(lost_all_races())
+    }
+
+    /// Handles the use of an access token that names a parent, or whose payload has changed (core
+    /// specification, 2.5). The first use of a refreshed token moves the session on; the token gets a
+    /// replacement without a parent, with the stored payload.
+    ///
+    /// `record` is the stored session, if the caller has read it.
+    pub(super) async fn first_use(
+        &self,
+        claims: &AccessClaims,
+        mut record: Option<SessionRecord>,
+        format: Format,
+    ) -> Result<FirstUse, MintFailure> {
+        let key = self.key_of(claims);
+        let own = claims.refresh_hash1.second();
+        let parent = claims
+            .parent_refresh_hash1
+            .as_ref()
+            .map(RefreshHash1::second);
+        for _ in 0..MAX_ATTEMPTS {
+            let now = self.clock.now();
+            let found = match record.take() {
+                Some(record) => Some(record),
+                None => self.store.session(&key, now).await?,
+            };
+            // A signed token that names another user's session was not made by this engine.
+            let Some(stored) = found.filter(|record| record.user_id == claims.recipe_user_id)
+            else {
+                return Ok(FirstUse::Gone);
+            };
+            let current = &stored.lineage.current;
+            let promotes = parent == Some(current);
+            if !promotes && own != current {
+                return Ok(FirstUse::OlderBranch(Box::new(stored)));
+            }
+            let next = promotes.then(|| self.promotion(&stored, own.clone(), now));
+            let validity = self.lifetimes.access_token_validity;
+            let renewed = AccessClaims {
+                parent_refresh_hash1: None,
+                issued_at: now.floor_seconds(),
+                // Only a refresh extends the time for which access tokens are valid.
+                expires_at: next.as_ref().map_or(claims.expires_at, |next| {
+                    Self::access_ends(validity, now, next.expires_at)
+                }),
+                ..claims.clone()
+            };
+            let minted = self
+                .mint_access(renewed, &stored.payload, format, stored.key_kind, now)
+                .await?;
+            let outcome = match &next {
+                Some(next) => {
+                    self.store
+                        .rotate(&key, &stored.lineage, &stored.payload, next, now)
+                        .await?
+                }
+                None => RotateOutcome::Rotated,
+            };
+            match outcome {
+                RotateOutcome::Rotated => {
+                    return Ok(FirstUse::Renewed(Box::new(stored), Box::new(minted)));
+                }
+                RotateOutcome::Changed => {}
+                RotateOutcome::Gone => return Ok(FirstUse::Gone),
+            }
+        }
+        Err(lost_all_races().into())
+    }
+
+    /// The first use of an access token of the application in this process after a refresh.
+    pub(crate) async fn confirm_refresh(
+        &self,
+        claims: &AccessClaims,
+        check_database: bool,
+    ) -> Result<CheckOutcome, Fault> {
+        let confirmed = match self.first_use(claims, None, Format::Application).await {
+            Ok(FirstUse::Gone) => return Ok(CheckOutcome::Gone),
+            Ok(FirstUse::OlderBranch(stored)) => Confirmed {
+                time_created: Some(stored.created_at),
+                stored_payload: check_database.then_some(stored.payload),
+                replacement: None,
+            },
+            Ok(FirstUse::Renewed(stored, access)) => Confirmed {
+                time_created: Some(stored.created_at),
+                stored_payload: None,
+                replacement: Some(*access),
+            },
+            Err(MintFailure::Fault(fault)) => return Err(fault),
+            Err(MintFailure::ProtectedClaim) => {
+                return Err(Fault::misuse(wire::MESSAGE_PROTECTED_FIELD));
+            }
+        };
+        Ok(CheckOutcome::Live(Box::new(confirmed)))
     }
 
     /// The session after the refresh token of this hash, a child of the current one, was used.

@@ -235,6 +235,11 @@ impl Engine {
         kind: KeyKind,
         now: UnixMillis,
     ) -> Result<IssuedAccess, MintFailure> {
+        let kind = match format {
+            // A token of version 1 names no key, so its verifiers know the rotating ones only.
+            Format::Core(TokenVersion::V1) => KeyKind::Dynamic,
+            _ => kind,
+        };
         let key = self.keys.signer(kind, now).await?;
         let (token, payload) = match format {
             Format::Application => {

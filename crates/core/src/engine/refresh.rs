@@ -32,6 +32,8 @@ pub(super) const MAX_ATTEMPTS: usize = 64;
 /// What a refresh of a session that is not there answers.
 pub(super) const MISSING: &str = "Session missing in db or has expired";
 
+pub(super) const OVER: &str = "the session has reached its absolute lifetime";
+
 /// What a presented token is to its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
@@ -44,7 +46,7 @@ enum Standing {
 pub(super) enum Exchange {
     Done(Box<IssuedSession>, UnixMillis),
     Unauthorised(&'static str),
-    /// In LEGACY mode there is no class, and the session is still there.
+    /// Under LEGACY rules there is no class, and the session is not revoked yet.
     Reused {
         record: Box<SessionRecord>,
         class: Option<ReuseClass>,
@@ -57,6 +59,7 @@ impl Engine {
     pub(crate) async fn refresh(
         &self,
         request: RefreshRequest,
+        mode: Mode,
     ) -> Result<authority::RefreshOutcome, Fault> {
         let request = Refresh {
             token: request.token,
@@ -66,26 +69,32 @@ impl Engine {
             access_token_validity: None,
             longest_access_token: request.longest_access_token,
         };
-        Ok(
-            match self
-                .exchange(&request, Mode::Rotation, Format::Application)
-                .await?
-            {
-                Exchange::Done(issued, _) => authority::RefreshOutcome::Refreshed(issued),
-                Exchange::Unauthorised(why) => authority::RefreshOutcome::Unauthorised(why),
-                Exchange::Reused {
-                    record,
-                    class,
-                    report_as_theft,
-                } => authority::RefreshOutcome::Reused {
-                    handle: record.key.handle,
-                    recipe_user_id: record.user_id.clone(),
-                    user_id: record.user_id,
-                    class: class.unwrap_or(ReuseClass::StaleLineage),
-                    report_as_theft,
-                },
+        let mut exchange = self.exchange(&request, mode, Format::Application).await?;
+        if let Exchange::Reused {
+            record,
+            class: class @ None,
+            ..
+        } = exchange
+        {
+            // A core leaves this to its SDK, which is the application here.
+            let class = class.unwrap_or(ReuseClass::StaleLineage);
+            exchange = self.end_reused(*record, class).await?;
+        }
+        Ok(match exchange {
+            Exchange::Done(issued, _) => authority::RefreshOutcome::Refreshed(issued),
+            Exchange::Unauthorised(why) => authority::RefreshOutcome::Unauthorised(why),
+            Exchange::Reused {
+                record,
+                class,
+                report_as_theft,
+            } => authority::RefreshOutcome::Reused {
+                handle: record.key.handle,
+                recipe_user_id: record.user_id.clone(),
+                user_id: record.user_id,
+                class: class.unwrap_or(ReuseClass::StaleLineage),
+                report_as_theft,
             },
-        )
+        })
     }
 
     /// Exchanges a refresh token.
@@ -167,9 +176,7 @@ impl Engine {
             };
             // The absolute lifetime may have been shortened since the session was stored.
             if self.session_expiry(now, record.created_at) <= now {
-                return Ok(Exchange::Unauthorised(
-                    "the session has reached its absolute lifetime",
-                ));
+                return Ok(Exchange::Unauthorised(OVER));
             }
             let hash = RefreshHash2::of(&request.token);
             let standing = self.standing(

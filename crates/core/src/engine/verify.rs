@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::refresh::{MAX_ATTEMPTS, lost_all_races};
+use super::legacy::FirstUse;
 use super::token::{self, ParsedToken};
 use super::{
     Dialect, Engine, Format, IssuedToken, MintFailure, Mode, SessionFacts, TokenVersion, Verify,
@@ -12,8 +12,7 @@ use crate::clock::UnixMillis;
 use crate::error::Fault;
 use crate::json::JsonObject;
 use crate::keys::{KeyFault, VerifyingKey};
-use crate::secret::RefreshHash1;
-use crate::store::{KeyKind, RotateOutcome, SessionKey, SessionRecord};
+use crate::store::{KeyKind, SessionKey, SessionRecord};
 use crate::token::access::AccessClaims;
 
 const ENDED: &str = "Either the session has ended or has been blacklisted";
@@ -95,78 +94,30 @@ impl Engine {
         claims: AccessClaims,
         own_payload: JsonObject,
         version: TokenVersion,
-        mut record: Option<SessionRecord>,
+        record: Option<SessionRecord>,
     ) -> Result<VerifyOutcome, Fault> {
         let changed = record
             .as_ref()
             .is_some_and(|record| !record.payload.same_json(&own_payload));
         if claims.parent_refresh_hash1.is_none() && !changed {
-            return Ok(live(&claims, own_payload.clone(), None, None));
+            return Ok(live(&claims, own_payload, None, None));
         }
-        let key = self.key_of(&claims);
-        let own = claims.refresh_hash1.second();
-        let parent = claims
-            .parent_refresh_hash1
-            .as_ref()
-            .map(RefreshHash1::second);
-        for _ in 0..MAX_ATTEMPTS {
-            let now = self.clock.now();
-            let found = match record.take() {
-                Some(record) => Some(record),
-                None => self.store.session(&key, now).await?,
-            };
-            let Some(stored) = found.filter(|record| record.user_id == claims.recipe_user_id)
-            else {
-                return Ok(VerifyOutcome::Unauthorised(MISSING));
-            };
-            let current = &stored.lineage.current;
-            let promotes = parent == Some(current);
-            if !promotes && own != current {
-                // A token of an older branch: good until it expires, but not made any younger. What
-                // the caller learns is what is stored, if it asked for that.
-                let payload = if changed {
-                    stored.payload
-                } else {
-                    own_payload.clone()
-                };
-                return Ok(live(&claims, payload, None, None));
+        match self.first_use(&claims, record, Format::Core(version)).await {
+            Ok(FirstUse::Gone) => Ok(VerifyOutcome::Unauthorised(MISSING)),
+            Ok(FirstUse::OlderBranch(stored)) => {
+                // The caller gets the stored payload if it asked the store.
+                let payload = if changed { stored.payload } else { own_payload };
+                Ok(live(&claims, payload, None, None))
             }
-            let next = promotes.then(|| self.promotion(&stored, own.clone(), now));
-            let validity = self.lifetimes.access_token_validity;
-            let renewed = AccessClaims {
-                parent_refresh_hash1: None,
-                issued_at: now.floor_seconds(),
-                // Only what a refresh has just earned is a new span of time.
-                expires_at: next.as_ref().map_or(claims.expires_at, |next| {
-                    Self::access_ends(validity, now, next.expires_at)
-                }),
-                ..claims.clone()
-            };
-            let minted = match self
-                .mint_again(renewed, &stored.payload, version, stored.key_kind, now)
-                .await
-            {
-                Ok(minted) => minted,
-                Err(MintFailure::ProtectedClaim) => return Ok(VerifyOutcome::ProtectedClaim),
-                Err(MintFailure::Fault(fault)) => return Err(fault),
-            };
-            let outcome = match &next {
-                Some(next) => {
-                    self.store
-                        .rotate(&key, &stored.lineage, &stored.payload, next, now)
-                        .await?
-                }
-                None => RotateOutcome::Rotated,
-            };
-            match outcome {
-                RotateOutcome::Rotated => {
-                    return Ok(live(&claims, stored.payload, Some(minted), None));
-                }
-                RotateOutcome::Changed => {}
-                RotateOutcome::Gone => return Ok(VerifyOutcome::Unauthorised(MISSING)),
-            }
+            Ok(FirstUse::Renewed(stored, access)) => Ok(live(
+                &claims,
+                stored.payload,
+                Some(IssuedToken::from(*access)),
+                None,
+            )),
+            Err(MintFailure::ProtectedClaim) => Ok(VerifyOutcome::ProtectedClaim),
+            Err(MintFailure::Fault(fault)) => Err(fault),
         }
-        Err(lost_all_races())
     }
 
     /// Signs a token in place of one of the same version.
@@ -178,11 +129,6 @@ impl Engine {
         kind: KeyKind,
         now: UnixMillis,
     ) -> Result<IssuedToken, MintFailure> {
-        let kind = if version == TokenVersion::V1 {
-            KeyKind::Dynamic
-        } else {
-            kind
-        };
         self.mint_access(claims, payload, Format::Core(version), kind, now)
             .await
             .map(IssuedToken::from)

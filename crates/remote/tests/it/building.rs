@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use supersession::{AppId, BuildError, Sessions, SigningAlgorithm};
+use supersession::{AppId, BuildError, RefreshRules, Sessions, SigningAlgorithm};
 use supersession_remote::RemoteCore;
 
 use crate::fake::configured;
@@ -28,6 +28,7 @@ async fn settings_of_the_core_are_refused_and_name_the_cores_own() {
         .access_token_signing_algorithm(SigningAlgorithm::Es256)
         .app_id(AppId::new("a1").unwrap())
         .track_devices(true)
+        .refresh_rules(RefreshRules::Legacy)
         .build()
         .await
         .unwrap_err();
@@ -46,9 +47,10 @@ async fn settings_of_the_core_are_refused_and_name_the_cores_own() {
             .contains("`access_token_dynamic_signing_key_update_interval`")
     );
     assert!(fix("app_id").contains("RemoteCore::app_id"));
+    assert!(fix("refresh_rules").contains("`supertokens_max_cdi_version`"));
     assert!(fix("track_devices").contains("leave it out"));
     assert!(!fix("cleanup_interval").is_empty());
-    assert_eq!(problems.len(), 7, "{problems:?}");
+    assert_eq!(problems.len(), 8, "{problems:?}");
 
     // What says nothing, and what is the application's own, is none.
     configured(Sessions::over(core))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use supersession::store::MemoryStore;
-use supersession::{Sessions, SessionsBuilder};
+use supersession::{RefreshRules, Sessions, SessionsBuilder};
 use supersession_remote::RemoteCore;
 use supersession_server::AnyStore;
 use supersession_testkit::adapter::{Driver, WireRequest, WireResponse, World};
@@ -56,13 +56,16 @@ impl<D: Driver> Driver for OverACore<D> {
 
     async fn sessions(&self, world: World) -> SessionsBuilder {
         let terms = world.terms;
-        let config = json!({
+        let mut config = json!({
             "access_token_validity": terms.access_token_validity.as_secs(),
             "access_token_validity_jitter": 0.0,
             "refresh_token_validity": terms.refresh_token_validity.as_secs() / 60,
             "recent_token_reuse_behaviour":
                 if terms.recent_reuse_is_theft { "TOKEN_THEFT" } else { "UNAUTHORISED" },
         });
+        if terms.refresh_rules == RefreshRules::Legacy {
+            config["supertokens_max_cdi_version"] = "5.5".into();
+        }
         let tenants = Arc::new(MemoryStore::new());
         let store = AnyStore::of_two(Arc::new(world.store), tenants);
         let config = config.as_object().unwrap().clone();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use supersession::store::StoreErrorKind;
-use supersession::{Sessions, SessionsBuilder, Store, Strictness, UnixMillis};
+use supersession::{RefreshRules, Sessions, SessionsBuilder, Store, Strictness, UnixMillis};
 
 use super::transcript::Transcript;
 use super::wire::Tokens;
@@ -48,6 +48,8 @@ pub struct Terms {
     pub refresh_token_validity: Duration,
     /// Whether a refresh token that was exchanged a moment ago is reported as stolen.
     pub recent_reuse_is_theft: bool,
+    /// The rules for refresh tokens.
+    pub refresh_rules: RefreshRules,
 }
 
 impl Default for Terms {
@@ -56,6 +58,7 @@ impl Default for Terms {
             access_token_validity: Duration::from_secs(3_600),
             refresh_token_validity: Duration::from_secs(100 * 86_400),
             recent_reuse_is_theft: true,
+            refresh_rules: RefreshRules::Rotation,
         }
     }
 }
@@ -68,6 +71,7 @@ impl World {
             .access_token_validity_jitter(0.0)
             .refresh_token_validity(self.terms.refresh_token_validity)
             .report_recent_token_reuse_as_theft(self.terms.recent_reuse_is_theft)
+            .refresh_rules(self.terms.refresh_rules)
             .cleanup_interval(None)
             .signing_threads(1)
     }
