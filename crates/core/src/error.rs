@@ -1,8 +1,8 @@
-//! What can go wrong with a request's session: the client must act (a rejection), or we are broken
-//! (a fault).
+//! Errors of a request's session: the client must act (a rejection), or the server failed (a
+//! fault).
 //!
-//! The two never mix. A fault is 503 or 500, clears nothing and says nothing to the client; it is
-//! never reported as "not logged in".
+//! The two never mix. A fault is answered with 503 or 500, clears no tokens and shows no details to
+//! the client. It is never reported as "not logged in".
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -14,34 +14,34 @@ use crate::keys::KeyFault;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 
-/// Why a request has no session, or an operation on a session did not take place.
+/// The reason why a request has no session, or why an operation on a session failed.
 ///
-/// `Display` is for the operator. What the client sees is the wire's fixed body for each variant.
+/// `Display` is for the operator. The client receives a fixed body for each variant.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// 401 `unauthorised`: there is no session, or it has ended.
+    /// 401 `unauthorised`: there is no session, or it was revoked or has expired.
     #[error("unauthorised: {0}")]
     Unauthorised(Unauthorised),
     /// 401 `try refresh token`: the client should refresh and try again.
     #[error("try refresh token: {0}")]
     TryRefreshToken(Cow<'static, str>),
-    /// 401 `token theft detected`: a refresh token was used twice, and the session is revoked.
+    /// 401 `token theft detected`: a refresh token was reused, and the session is revoked.
     #[error("token theft detected: {0}")]
     TokenTheftDetected(TokenTheft),
-    /// 403 `invalid claim`: the session is good, but a claim does not hold.
+    /// 403 `invalid claim`: the session is valid, but a claim failed validation.
     #[error("invalid claims: {}", ClaimFailure::ids(.0))]
     InvalidClaims(Vec<ClaimFailure>),
-    /// 200: cookies of an older domain were cleared; the client should try again. The text is the
-    /// SDKs'.
+    /// 200: cookies of an older domain were cleared, and the client should try again. The SDKs use
+    /// the same text.
     #[error(
         "The request contains multiple session cookies. We are clearing the cookie from older_cookie_domain. Session will be refreshed in the next refresh call."
     )]
     ClearDuplicateSessionCookies,
-    /// 500 at a refresh: two cookies of one name, and no
-    /// [`older_cookie_domain`](crate::SessionsBuilder::older_cookie_domain) that says which of them
-    /// is outdated (session specification, 3.11). Nothing is cleared. The text is the SDKs', and is
-    /// shown to the client.
+    /// 500 at a refresh: the request contains two cookies of one name, and no
+    /// [`older_cookie_domain`](crate::SessionsBuilder::older_cookie_domain) identifies the outdated
+    /// one (session specification, 3.11). Nothing is cleared. The SDKs use the same text, and the
+    /// client receives it.
     #[error(
         "The request contains multiple session cookies. This may happen if you've changed the 'cookie_domain' setting in your configuration. To clear tokens from the previous domain, set 'older_cookie_domain' in your config."
     )]
@@ -49,13 +49,13 @@ pub enum SessionError {
     /// 400: the access token payload is too large to be delivered; nothing is stored.
     #[error(transparent)]
     PayloadTooLarge(#[from] PayloadTooLarge),
-    /// 400: the caller's input cannot be used. The text is shown to the client.
+    /// 400: the caller's input is invalid. The client receives the text.
     #[error("bad input: {0}")]
     BadInput(Cow<'static, str>),
-    /// A hook of the application refused, with a status and a body of its own.
+    /// A hook of the application refused the operation, with its own status and body.
     #[error("refused: {0}")]
     Refused(Refusal),
-    /// 503 or 500: not the client's doing.
+    /// 503 or 500: not caused by the client.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -82,7 +82,7 @@ pub struct Unauthorised {
 }
 
 impl Unauthorised {
-    /// Whether the response takes the client's tokens away.
+    /// Returns `true` if the response clears the client's tokens.
     #[must_use]
     pub fn clears_tokens(&self) -> bool {
         self.clear_tokens
@@ -95,7 +95,7 @@ impl fmt::Display for Unauthorised {
     }
 }
 
-/// A refresh token was used again after its grace window. The session has been revoked.
+/// A refresh token was reused after its grace period. The session has been revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenTheft {
@@ -121,19 +121,19 @@ impl fmt::Display for TokenTheft {
     }
 }
 
-/// How a refresh token that is no longer good was related to its session (core specification, 3.3).
+/// The relation of a rejected refresh token to its session (core specification, 3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReuseClass {
-    /// The one before the current one, after the grace window.
+    /// The previous token, after the grace period.
     RecentPrev,
-    /// A sibling of the current one: made from the one before, but never adopted.
+    /// A sibling of the current token: minted from the previous token, but never adopted.
     OrphanedBranch,
-    /// Anything older or unknown.
+    /// Any older or unknown token.
     StaleLineage,
 }
 
 impl ReuseClass {
-    /// The name on the wire between a backend SDK and the core.
+    /// Returns the name used between a backend SDK and the core.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -145,8 +145,8 @@ impl ReuseClass {
 }
 
 impl SessionError {
-    /// Ends the user's session at the client: 401 `unauthorised`, and the response clears all
-    /// tokens. For the application's own use too.
+    /// Creates a 401 `unauthorised` that ends the session at the client: the response clears all
+    /// tokens. Applications can use it too.
     #[must_use]
     pub fn unauthorised(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Unauthorised(Unauthorised {
@@ -155,7 +155,7 @@ impl SessionError {
         })
     }
 
-    /// 401 `unauthorised` that leaves the client's tokens alone.
+    /// Creates a 401 `unauthorised` that keeps the client's tokens.
     #[must_use]
     pub fn unauthorised_keeping_tokens(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Unauthorised(Unauthorised {
@@ -172,7 +172,7 @@ impl SessionError {
         Self::TryRefreshToken(reason.into())
     }
 
-    /// An error that the client did not cause, although its variant says so.
+    /// Converts an error that blames the client into one that blames the application.
     pub(crate) fn blaming_application(self) -> Self {
         match self {
             Self::PayloadTooLarge(error) => {
@@ -188,7 +188,7 @@ impl SessionError {
         Self::BadInput(text.into())
     }
 
-    /// The same refusal, with the client's tokens cleared.
+    /// Returns the same rejection, with the client's tokens cleared.
     pub(crate) fn clearing(mut self) -> Self {
         match &mut self {
             Self::Unauthorised(unauthorised) => unauthorised.clear_tokens = true,
@@ -198,7 +198,7 @@ impl SessionError {
         self
     }
 
-    /// Whether the response must take the client's tokens away (session specification, 5.5).
+    /// Returns `true` if the response must clear the client's tokens (session specification, 5.5).
     #[must_use]
     pub fn clears_tokens(&self) -> bool {
         match self {
@@ -216,7 +216,7 @@ impl SessionError {
     }
 }
 
-/// We are broken, or something that we depend on is. The cause is for the operator only.
+/// A failure of the server or of a service that it depends on. The cause is for the operator only.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Fault {
@@ -225,23 +225,23 @@ pub struct Fault {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// Whose trouble a [`Fault`] is.
+/// The cause of a [`Fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// The store, the keys or the network: 503, worth another try.
+    /// The store, the keys or the network failed: 503. A retry may succeed.
     Unavailable,
-    /// A bug, damaged data, or an application hook that failed: 500.
+    /// A bug, corrupt data, or a failed hook of the application: 500.
     Internal,
-    /// The application or its configuration: 500. The message names the fix.
+    /// The application or its configuration is wrong: 500. The message names the fix.
     Misuse,
-    /// The adapter's layer is not there: 500, and the client gets the message too, which names the
+    /// The adapter's layer is missing: 500. The client receives the message too, which names the
     /// layer.
     MissingLayer,
 }
 
 impl Fault {
-    /// A fault of `kind`. The message goes to the operator.
+    /// Creates a fault. The message is for the operator.
     #[must_use]
     pub fn new(kind: FaultKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -258,7 +258,7 @@ impl Fault {
         self
     }
 
-    /// Whose trouble it is.
+    /// Returns the kind of fault.
     #[must_use]
     pub fn kind(&self) -> FaultKind {
         self.kind
@@ -268,7 +268,7 @@ impl Fault {
         Self::new(FaultKind::Misuse, message)
     }
 
-    /// The access token of a session is too long for what carries it.
+    /// Creates the fault for an access token that is too long for its transport.
     pub(crate) fn undeliverable(handle: &SessionHandle, bytes: usize, limit: usize) -> Self {
         Self::misuse(format!(
             "the access token of session {handle} has {bytes} bytes, of which its cookie or header can carry {limit}. Fix: shorten the payload with `merge_into_access_token_payload`, and keep long values in the session data"
@@ -279,7 +279,7 @@ impl Fault {
         Self::new(FaultKind::Internal, message)
     }
 
-    /// The message and all causes, for the log.
+    /// Returns the message and all causes, for the log.
     #[must_use]
     pub fn report(&self) -> String {
         let mut text = self.to_string();

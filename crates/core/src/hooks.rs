@@ -1,14 +1,14 @@
-//! The application's own code at the turning points of a session.
+//! Application code that runs when a session is created, refreshed or revoked.
 //!
-//! What SuperTokens users do with overrides has three places here:
+//! SuperTokens' overrides have three equivalents:
 //!
-//! * **Run code, change what is stored, or refuse**: a hook of [`Hooks`].
-//! * **Answer errors otherwise**:
+//! * **Run code, change stored values, or refuse an operation**: a hook of [`Hooks`].
+//! * **Customize error responses**:
 //!   [`SessionsBuilder::render_errors`](crate::SessionsBuilder::render_errors).
-//! * **Replace a built-in route**: turn it off
+//! * **Replace a built-in route**: disable it
 //!   ([`SessionsBuilder::without_refresh_route`](crate::SessionsBuilder::without_refresh_route),
 //!   [`SessionsBuilder::without_signout_route`](crate::SessionsBuilder::without_signout_route)) and
-//!   mount a handler of your own that calls
+//!   mount a handler that calls
 //!   [`RequestSessions::refresh`](crate::RequestSessions::refresh) or
 //!   [`RequestSessions::sign_out`](crate::RequestSessions::sign_out).
 //!
@@ -51,18 +51,18 @@ pub use crate::refusal::Refusal;
 
 /// The error of a hook.
 ///
-/// | error in the box | the request |
+/// | error in the box | result of the request |
 /// | --- | --- |
-/// | [`Refusal`] | is answered with its status and body |
-/// | [`SessionError::Unauthorised`] or [`SessionError::Refused`] | is refused with that error |
-/// | [`Fault`], [`SessionError::Fault`] | is answered with 503 or 500, and nothing is cleared |
-/// | any other | is answered with 500, and nothing is cleared |
+/// | [`Refusal`] | the refusal's status and body |
+/// | [`SessionError::Unauthorised`] or [`SessionError::Refused`] | rejected with that error |
+/// | [`Fault`], [`SessionError::Fault`] | 503 or 500, and no tokens are cleared |
+/// | any other | 500, and no tokens are cleared |
 pub type HookError = Box<dyn Error + Send + Sync>;
 
 /// The outcome of a hook that can refuse: `()`, or a [`Result`] whose error converts into a
 /// [`HookError`].
 pub trait HookOutcome {
-    /// The outcome as a `Result`.
+    /// Converts the outcome into a `Result`.
     ///
     /// # Errors
     /// The error of the hook.
@@ -87,7 +87,7 @@ type BeforeCreate =
 type Observer<E> = Arc<dyn Fn(E) -> Boxed<()> + Send + Sync>;
 type Judge = Arc<dyn Fn(SessionEvent) -> Boxed<Result<(), HookError>> + Send + Sync>;
 
-/// The application's hooks. Each may be given once; the last one counts.
+/// The application's hooks. If a hook is set more than once, the last one is used.
 #[derive(Clone, Default)]
 pub struct Hooks {
     before_create: Option<BeforeCreate>,
@@ -113,10 +113,10 @@ pub struct SessionDraft {
 }
 
 impl SessionDraft {
-    /// Sets one member of the access token payload.
+    /// Sets a member of the access token payload.
     ///
     /// # Errors
-    /// When the value cannot be serialized.
+    /// If the value cannot be serialized.
     pub fn set_payload<T: Serialize + ?Sized>(
         &mut self,
         key: &str,
@@ -126,10 +126,10 @@ impl SessionDraft {
         Ok(())
     }
 
-    /// Sets one member of the session data.
+    /// Sets a member of the session data.
     ///
     /// # Errors
-    /// When the value cannot be serialized.
+    /// If the value cannot be serialized.
     pub fn set_data<T: Serialize + ?Sized>(
         &mut self,
         key: &str,
@@ -140,7 +140,7 @@ impl SessionDraft {
     }
 }
 
-/// Something happened to a session.
+/// An event in the life of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionEvent {
@@ -155,16 +155,17 @@ pub struct SessionEvent {
 }
 
 impl Hooks {
-    /// No hooks.
+    /// Creates an empty set of hooks.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Runs before a session is stored; may change its payload and data, or refuse.
+    /// Sets the hook that runs before a session is stored. It can change the payload and the data,
+    /// or refuse.
     ///
-    /// The payload has been stripped of protected names at this point; a hook that adds one makes
-    /// the creation fail. An error of the hook is the creation's error; see [`HookError`].
+    /// Protected names have already been removed from the payload. If the hook adds one, creation
+    /// fails. An error of the hook becomes the error of the creation; see [`HookError`].
     #[must_use]
     pub fn before_create<F, Fut>(mut self, hook: F) -> Self
     where
@@ -175,12 +176,12 @@ impl Hooks {
         self
     }
 
-    /// Runs after a session was stored, and before its tokens are handed out.
+    /// Sets the hook that runs after a session is stored and before its tokens are returned.
     ///
-    /// If the hook refuses, the session is revoked and the creation fails with its error; tokens
-    /// that the client already has are kept. If the hook revokes the session, the creation fails
-    /// with [`SessionError::Unauthorised`]. The store is asked for the session after the hook: one
-    /// point read more for each creation.
+    /// If the hook refuses, the session is revoked and the creation fails with the hook's error.
+    /// Tokens that the client already has are kept. If the hook revokes the session, the creation
+    /// fails with [`SessionError::Unauthorised`]. The store is read after the hook to detect this,
+    /// which costs one point read for each creation.
     #[must_use]
     pub fn on_created<F, Fut>(mut self, hook: F) -> Self
     where
@@ -192,13 +193,13 @@ impl Hooks {
         self
     }
 
-    /// Runs after a refresh was stored, and before the new tokens are handed out.
+    /// Sets the hook that runs after a refresh is stored and before the new tokens are returned.
     ///
-    /// If the hook refuses, the session is revoked, the refresh fails with its error, and the
-    /// client's tokens are cleared. If the hook revokes the session, the refresh fails with
-    /// [`SessionError::Unauthorised`]. If the hook fails otherwise, the session stays, and the
-    /// client can repeat the refresh within the grace period. The store is asked for the session
-    /// after the hook: one point read more for each refresh.
+    /// If the hook refuses, the session is revoked, the refresh fails with the hook's error, and
+    /// the client's tokens are cleared. If the hook revokes the session, the refresh fails with
+    /// [`SessionError::Unauthorised`]. If the hook fails for another reason, the session is kept,
+    /// and the client can repeat the refresh within the grace period. The store is read after the
+    /// hook, which costs one point read for each refresh.
     #[must_use]
     pub fn on_refreshed<F, Fut>(mut self, hook: F) -> Self
     where
@@ -210,8 +211,8 @@ impl Hooks {
         self
     }
 
-    /// Runs after a user signed out. The session has already been revoked, so the hook cannot
-    /// refuse.
+    /// Sets the hook that runs after a user signed out. The session has already been revoked, so
+    /// the hook cannot refuse.
     #[must_use]
     pub fn on_signed_out<F, Fut>(mut self, hook: F) -> Self
     where
@@ -222,12 +223,13 @@ impl Hooks {
         self
     }
 
-    /// Runs after a refresh token was used again. The session has already been revoked.
+    /// Sets the hook that runs after a refresh token was reused. The session has already been
+    /// revoked.
     ///
-    /// Runs once for each theft, however many requests present the token at once and on whichever
-    /// nodes: for the request that revoked the session. Requests that come later find no session.
-    /// Over a SuperTokens core that revokes by itself, it runs once in each process that saw the
-    /// theft.
+    /// The hook runs once for each theft, for the request that revoked the session, even if several
+    /// requests on several nodes present the token at the same time. Later requests find no
+    /// session. Over a SuperTokens core, which revokes the session itself, the hook runs once in
+    /// each process that saw the theft.
     #[must_use]
     #[doc(alias = "onTokenTheftDetected")]
     pub fn on_theft<F, Fut>(mut self, hook: F) -> Self
@@ -292,7 +294,7 @@ async fn run(name: &str, hook: Option<&Judge>, event: SessionEvent) -> Result<bo
     }
 }
 
-/// The error of a request whose hook returned `error`.
+/// Returns the error of a request whose hook returned `error`.
 fn failure(hook: &str, error: HookError) -> SessionError {
     let error = match error.downcast::<Refusal>() {
         Ok(refusal) => return SessionError::Refused(*refusal),

@@ -1,7 +1,7 @@
-//! Sessions for Rust web apps, wire-compatible with SuperTokens.
+//! Sessions for Rust web applications, wire-compatible with SuperTokens.
 //!
-//! A request comes in, a guard turns it into a [`Session`], and the handler reads and updates that
-//! session's data. This crate is the whole system without a framework; web applications use it
+//! A guard turns a request into a [`Session`], and the handler reads and updates the session's
+//! data. This crate contains the whole system without a web framework. Web applications use it
 //! through an adapter such as `supersession-axum`, which re-exports it as `core`, and keep sessions
 //! in a store such as `supersession-sqlite`.
 //!
@@ -20,11 +20,11 @@
 //!     .build()
 //!     .await?;
 //!
-//! // Sign-in: after whatever says who the user is.
+//! // Sign-in, after the application has authenticated the user.
 //! let session = sessions.create("alice").payload(json!({"plan": "pro"})).data(json!({"cart": []})).await?;
 //! let tokens = session.all_session_tokens_dangerously();
 //!
-//! // A later request: verified in memory, without asking the store.
+//! // A later request. Verification needs no access to the store.
 //! let session = sessions
 //!     .verify_access_token(&tokens.access_token, None, &VerifyOptions::new())
 //!     .await?
@@ -34,37 +34,39 @@
 //! let data: Value = session.get_session_data().await?;
 //! assert_eq!(data, json!({"cart": [], "theme": "dark"}));
 //!
-//! // When the access token has expired.
+//! // A refresh, after the access token has expired.
 //! let refresh_token = tokens.refresh_token.expect("a new session has one");
 //! sessions.refresh_session(&refresh_token, AntiCsrfInput::Token(None)).await?;
 //!
-//! // Sign-out, from anywhere.
+//! // Sign-out of all sessions, with or without a request.
 //! sessions.revoke_all_for_user("alice").await?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! ```
 //!
-//! # What it does
+//! # Features of the system
 //!
-//! * **Tokens.** Access tokens are JWTs, verified in the process; refresh tokens rotate at every
-//!   use, and reuse is detected as theft. Cookies or headers, as the client asks
-//!   ([`TokenTransferMethod`]).
-//! * **Data.** Session data on the server, a payload inside the access token, metadata for each
-//!   user: overwrite, atomic merge, lossless modify ([`Session`], [`Sessions`], [`UserMetadata`]).
-//! * **Claims.** Values in the payload that are fetched anew when they are old, and guards that
-//!   demand them ([`claims`]).
-//! * **Hooks.** Your own code at the turning points of a session ([`hooks`]).
-//! * **Stores.** A contract with a suite that every store passes ([`store`]).
+//! * **Tokens.** Access tokens are JWTs, verified in the process. Refresh tokens rotate at every
+//!   use, and reuse is detected as theft. Tokens travel in cookies or headers, as the client
+//!   requests ([`TokenTransferMethod`]).
+//! * **Data.** Session data on the server, a payload inside the access token, and metadata for each
+//!   user. Each can be overwritten, merged atomically, or modified without lost updates
+//!   ([`Session`], [`Sessions`], [`UserMetadata`]).
+//! * **Claims.** Values in the payload that are refetched when they are stale, and guards that
+//!   require them ([`claims`]).
+//! * **Hooks.** Application code that runs when a session is created, refreshed or revoked
+//!   ([`hooks`]).
+//! * **Stores.** A contract, and a test suite that every store passes ([`store`]).
 //!
-//! # What it refuses to do
+//! # Out of scope
 //!
-//! It has no login methods, opens no socket, needs no async runtime, and takes time and randomness
-//! from outside ([`Clock`], [`Entropy`]). A fault is never a verdict: trouble is 503 or 500 and
-//! clears nothing ([`SessionError`]).
+//! This crate implements no login methods, opens no socket and needs no async runtime. The clock
+//! and the source of randomness can be injected ([`Clock`], [`Entropy`]). A fault is never a
+//! verdict on a session: it is answered with 503 or 500 and clears no tokens ([`SessionError`]).
 //!
-//! # Features
+//! # Cargo features
 //!
-//! | feature | default | what it adds |
+//! | feature | default | adds |
 //! | --- | --- | --- |
 //! | `metrics` | no | counters through the `metrics` facade; see [`telemetry`] for their names |
 

@@ -1,4 +1,4 @@
-//! The settings of [`SessionsBuilder`], each with its default.
+//! The settings of [`SessionsBuilder`], with their defaults.
 
 use std::net::IpAddr;
 use std::num::NonZero;
@@ -19,23 +19,23 @@ use crate::store::KeyKind;
 use crate::transfer::{AntiCsrf, CookiePrefix, SameSite, TokenTransferMethod};
 
 impl SessionsBuilder {
-    /// Where this API is, as browsers see it, such as `https://api.example.com`. Required.
+    /// Sets the domain of this API as browsers see it, such as `https://api.example.com`. Required.
     #[doc(alias = "apiDomain")]
     pub fn api_domain(mut self, domain: impl Into<String>) -> Self {
         self.api_domain = Some(domain.into());
         self
     }
 
-    /// Where the website is whose pages call this API, such as `https://example.com`. Required,
-    /// unless [`Self::origin`] is set.
+    /// Sets the domain of the website whose pages call this API, such as `https://example.com`.
+    /// Required, unless [`Self::origin`] is set.
     #[doc(alias = "websiteDomain")]
     pub fn website_domain(mut self, domain: impl Into<String>) -> Self {
         self.website_domain = Some(domain.into());
         self
     }
 
-    /// Where the website is, as a function of the request, for an API that serves several. Wins
-    /// over [`Self::website_domain`].
+    /// Sets a function that returns the website's domain for a request, for an API that serves
+    /// several websites. Takes precedence over [`Self::website_domain`].
     pub fn origin<F>(mut self, origin: F) -> Self
     where
         F: Fn(&dyn RequestView) -> String + Send + Sync + 'static,
@@ -44,94 +44,95 @@ impl SessionsBuilder {
         self
     }
 
-    /// Where the built-in routes are. Defaults to `/auth`, as in the browser SDKs.
+    /// Sets the base path of the built-in routes. Defaults to `/auth`, as in the browser SDKs.
     #[doc(alias = "apiBasePath")]
     pub fn api_base_path(mut self, path: impl Into<String>) -> Self {
         self.api_base_path = path.into();
         self
     }
 
-    /// The prefix that a gateway in front of this server strips from paths. Defaults to none.
+    /// Sets the path prefix that a gateway in front of this server strips. Defaults to none.
     #[doc(alias = "apiGatewayPath")]
     pub fn api_gateway_path(mut self, path: impl Into<String>) -> Self {
         self.api_gateway_path = path.into();
         self
     }
 
-    /// The `Domain` of cookies, to share a session between subdomains. Defaults to none: the API's
-    /// host only.
+    /// Sets the `Domain` of cookies, to share a session between subdomains. Defaults to none, which
+    /// limits cookies to the API's host.
     #[doc(alias = "cookieDomain")]
     pub fn cookie_domain(mut self, domain: impl Into<String>) -> Self {
         self.cookie_domain = Some(domain.into());
         self
     }
 
-    /// The `Domain` that cookies had before [`Self::cookie_domain`] was changed; empty for "the
-    /// API's host only". Browsers that hold both generations are then healed at their next refresh.
-    /// Defaults to none.
+    /// Sets the `Domain` that cookies had before [`Self::cookie_domain`] was changed. The empty
+    /// string means that they were limited to the API's host. If a browser holds cookies of both
+    /// domains, its next refresh clears the older ones. Defaults to none.
     #[doc(alias = "olderCookieDomain")]
     pub fn older_cookie_domain(mut self, domain: impl Into<String>) -> Self {
         self.older_cookie_domain = Some(domain.into());
         self
     }
 
-    /// Whether cookies are `Secure`. Defaults to whether the API's domain is `https`.
+    /// If set to `true`, cookies are `Secure`. Defaults to `true` if the API's domain uses `https`.
     #[doc(alias = "cookieSecure")]
     pub fn cookie_secure(mut self, secure: bool) -> Self {
         self.cookie_secure = Some(secure);
         self
     }
 
-    /// The `SameSite` of cookies. Defaults to `Lax` where API and website share a site and a
-    /// scheme, `None` elsewhere.
+    /// Sets the `SameSite` attribute of cookies. Defaults to `Lax` if the API and the website share
+    /// a site and a scheme, otherwise to `None`.
     #[doc(alias = "cookieSameSite")]
     pub fn cookie_same_site(mut self, same_site: SameSite) -> Self {
         self.cookie_same_site = Some(same_site);
         self
     }
 
-    /// The `Path` of the access token's cookie. Defaults to `/`.
+    /// Sets the `Path` of the access token's cookie. Defaults to `/`.
     #[doc(alias = "accessTokenPath")]
     pub fn access_token_path(mut self, path: impl Into<String>) -> Self {
         self.access_token_path = path.into();
         self
     }
 
-    /// The `Path` that the access token's cookie had before [`Self::access_token_path`] was changed.
-    /// Browsers that hold both generations are then healed when they are asked to refresh; without
-    /// it they would be asked again and again. Defaults to none.
+    /// Sets the `Path` that the access token's cookie had before [`Self::access_token_path`] was
+    /// changed. If a browser holds cookies of both paths, the older one is cleared when the browser
+    /// is asked to refresh. Without this setting, such a browser is asked to refresh again and
+    /// again. Defaults to none.
     pub fn older_access_token_path(mut self, path: impl Into<String>) -> Self {
         self.older_access_token_path = Some(path.into());
         self
     }
 
-    /// The names of the two cookies. Must stay the same for a client. Defaults to `sAccessToken`
-    /// and `sRefreshToken`.
+    /// Sets the names of the two cookies. They must stay the same for a client. Defaults to
+    /// `sAccessToken` and `sRefreshToken`.
     #[doc(alias = "getCookieNameForTokenType")]
     pub fn cookie_names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
         self.cookie_names = (access.into(), refresh.into());
         self
     }
 
-    /// Whether the names of cookies get the prefix by which browsers guard them, and how far the
-    /// changeover is. Needs `Secure`. The browser SDKs do not mind: scripts do not see these
+    /// Sets the prefix by which browsers guard the names of cookies, and the step of the changeover
+    /// to it. Needs `Secure`. The browser SDKs are not affected, because scripts cannot see these
     /// cookies. Defaults to [`CookiePrefix::Off`].
     pub fn cookie_prefix(mut self, prefix: CookiePrefix) -> Self {
         self.cookie_prefix = prefix;
         self
     }
 
-    /// Whether browsers keep the cookies apart for each site that embeds this application in a
-    /// frame (`Partitioned`, CHIPS), so that it works where third-party cookies are blocked. Needs
-    /// `Secure`, and makes sense with `SameSite=None` only. Sessions from before are taken over at
-    /// their next refresh. Defaults to false.
+    /// If set, browsers keep separate cookies for each site that embeds this application in a frame
+    /// (`Partitioned`, CHIPS). The application then works where third-party cookies are blocked.
+    /// Needs `Secure`, and is useful with `SameSite=None` only. Existing sessions move to
+    /// partitioned cookies at their next refresh. Defaults to `false`.
     pub fn cookie_partitioned(mut self, partitioned: bool) -> Self {
         self.cookie_partitioned = partitioned;
         self
     }
 
-    /// The names of the two response headers. The stock browser SDK knows only the defaults,
-    /// `st-access-token` and `st-refresh-token`.
+    /// Sets the names of the two response headers. The unmodified browser SDK supports only the
+    /// defaults, `st-access-token` and `st-refresh-token`.
     #[doc(alias = "getResponseHeaderNameForTokenType")]
     pub fn response_header_names(
         mut self,
@@ -145,17 +146,17 @@ impl SessionsBuilder {
         self
     }
 
-    /// How requests prove that they come from the application's own pages. Defaults to
-    /// [`AntiCsrf::ViaCustomHeader`] where cookies are `SameSite=None`, and to no check elsewhere.
+    /// Sets how requests prove that they come from the application's own pages. Defaults to
+    /// [`AntiCsrf::ViaCustomHeader`] if cookies are `SameSite=None`, otherwise to no check.
     #[doc(alias = "antiCsrf")]
     pub fn anti_csrf(mut self, mode: AntiCsrf) -> Self {
         self.anti_csrf = Some(mode);
         self
     }
 
-    /// How tokens travel, as a function of the request; the second argument says whether a session
-    /// is being created. Defaults to what the client asks for in `st-auth-mode` at creation, and to
-    /// either way afterwards.
+    /// Sets a function that selects how the tokens of a request travel. Its second argument is
+    /// `true` if the request creates a session. Defaults to the method in the client's
+    /// `st-auth-mode` at creation, and to either method afterwards.
     #[doc(alias = "getTokenTransferMethod")]
     pub fn token_transfer_method<F>(mut self, decide: F) -> Self
     where
@@ -165,67 +166,69 @@ impl SessionsBuilder {
         self
     }
 
-    /// Whether the access token is also sent in a header where cookies carry the session, for pages
-    /// that need to read it. Defaults to false: scripts cannot read what they do not get.
+    /// If set, the access token is also sent in a header to clients whose session travels in
+    /// cookies, for pages that need to read it. Defaults to `false`, so that scripts cannot read
+    /// the token.
     #[doc(alias = "exposeAccessTokenToFrontendInCookieBasedAuth")]
     pub fn expose_access_token_to_frontend(mut self, expose: bool) -> Self {
         self.expose_access_token = expose;
         self
     }
 
-    /// Length of the longest access token that may follow from a write without a request, such as
+    /// Sets the maximum length of an access token after a write without a request, such as
     /// [`Sessions::merge_into_access_token_payload`](crate::Sessions::merge_into_access_token_payload),
-    /// in bytes: 1,000 to 8,000. Defaults to what a cookie can carry, about 3,950. An application
-    /// whose sessions all travel in headers may set 8,000. With a request, the way in which the
-    /// session travels decides.
+    /// in bytes: 1,000 to 8,000. Defaults to the capacity of a cookie, about 3,950. An application
+    /// whose sessions all travel in headers can set 8,000. For a write within a request, the
+    /// session's transport determines the limit.
     pub fn max_access_token_bytes(mut self, bytes: usize) -> Self {
         self.max_access_token_bytes = Some(bytes);
         self
     }
 
-    /// How sure guards make that a session has not been revoked, unless they say otherwise
+    /// Sets how strictly guards check for revocation, unless they override it
     /// ([`VerifyOptions::strictness`](crate::VerifyOptions::strictness)). Defaults to
-    /// [`Strictness::Feed`] with a store that has a feed of endings, and to
-    /// [`Strictness::TokenOnly`] elsewhere, as in the reference: access tokens stay good until they
-    /// expire.
+    /// [`Strictness::Feed`] if the store has a revocation feed. Otherwise defaults to
+    /// [`Strictness::TokenOnly`], as in the reference: access tokens stay valid until they expire.
     pub fn strictness(mut self, strictness: Strictness) -> Self {
         self.strictness = Some(strictness);
         self
     }
 
-    /// Whether guards ask the store at each request: short for [`Self::strictness`] with
-    /// [`Strictness::Database`], or with [`Strictness::TokenOnly`].
+    /// If set to `true`, guards ask the store at each request. Shorthand for [`Self::strictness`]
+    /// with [`Strictness::Database`] or [`Strictness::TokenOnly`].
     #[doc(alias = "checkDatabase")]
     pub fn check_database(self, check: bool) -> Self {
         self.strictness(Strictness::of_check_database(check))
     }
 
-    /// How soon [`Session::ended`](crate::Session::ended) notices what it is not told of: at most
-    /// this long after a session expired, or was revoked on another node while the store has no
-    /// feed of endings. One point read for each session that is waited for. Defaults to 5 seconds; a
-    /// millisecond to a day.
+    /// Sets the polling interval of [`Session::ended`](crate::Session::ended). Polling detects
+    /// expiry, and revocation on another node if the store has no revocation feed. It costs one
+    /// point read for each session that is waited for. Defaults to 5 seconds; a millisecond to a
+    /// day.
     pub fn ending_poll_interval(mut self, interval: Duration) -> Self {
         self.ending_poll_interval = interval;
         self
     }
 
-    /// The status of the three answers that ask the client to refresh or to sign in. Defaults to
-    /// 401, as in the browser SDKs.
+    /// Sets the status of the three answers that ask the client to refresh or to sign in. Defaults
+    /// to 401, as in the browser SDKs.
     #[doc(alias = "sessionExpiredStatusCode")]
     pub fn session_expired_status(mut self, status: u16) -> Self {
         self.session_expired_status = status;
         self
     }
 
-    /// The status of a claim that does not hold. Defaults to 403, as in the browser SDKs.
+    /// Sets the status of the answer to a failed claim check. Defaults to 403, as in the browser
+    /// SDKs.
     #[doc(alias = "invalidClaimStatusCode")]
     pub fn invalid_claim_status(mut self, status: u16) -> Self {
         self.invalid_claim_status = status;
         self
     }
 
-    /// Whether access tokens are signed with rotating keys, and only such are accepted. Defaults to
-    /// true; false uses the static key, for verifiers that cannot follow a rotation.
+    /// If set to `true`, access tokens are signed with rotating keys, and tokens of the static key
+    /// are rejected. If `false`, they are signed with the static key, for verifiers that cannot
+    /// follow a rotation. Defaults to `true`.
     #[doc(alias = "useDynamicAccessTokenSigningKey")]
     pub fn use_dynamic_access_token_signing_key(mut self, dynamic: bool) -> Self {
         self.key_kind = if dynamic {
@@ -236,7 +239,7 @@ impl SessionsBuilder {
         self
     }
 
-    /// How long a rotating key is used. Defaults to 168 hours; one hour to 36,500 days.
+    /// Sets how long a rotating key is used. Defaults to 168 hours; one hour to 36,500 days.
     #[doc(alias = "access_token_dynamic_signing_key_update_interval")]
     pub fn signing_key_update_interval(mut self, interval: Duration) -> Self {
         self.of_core.push((
@@ -247,13 +250,13 @@ impl SessionsBuilder {
         self
     }
 
-    /// The `iss` of tokens. Defaults to the API's domain and base path.
+    /// Sets the `iss` claim of tokens. Defaults to the API's domain and base path.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self
     }
 
-    /// How long an access token is valid. Defaults to 3,600 seconds; 1 second to 1,000 days.
+    /// Sets the validity of access tokens. Defaults to 3,600 seconds; 1 second to 1,000 days.
     pub fn access_token_validity(mut self, validity: Duration) -> Self {
         self.of_core
             .push(("access_token_validity", "access_token_validity"));
@@ -261,8 +264,8 @@ impl SessionsBuilder {
         self
     }
 
-    /// By which fraction an access token's validity is shortened at most, at random, so that
-    /// clients do not all refresh at once. Defaults to 0.05; 0 to 0.25.
+    /// Sets the maximum fraction by which the validity of an access token is randomly shortened, so
+    /// that clients do not all refresh at the same time. Defaults to 0.05; 0 to 0.25.
     pub fn access_token_validity_jitter(mut self, fraction: f64) -> Self {
         self.of_core.push((
             "access_token_validity_jitter",
@@ -272,8 +275,8 @@ impl SessionsBuilder {
         self
     }
 
-    /// How long a session lives without a refresh. Defaults to 100 days; must exceed the access
-    /// token's validity, and is at most 36,500 days.
+    /// Sets how long a session lives without a refresh. Defaults to 100 days. Must exceed the
+    /// validity of access tokens, and is at most 36,500 days.
     pub fn refresh_token_validity(mut self, validity: Duration) -> Self {
         self.of_core
             .push(("refresh_token_validity", "refresh_token_validity"));
@@ -297,9 +300,9 @@ impl SessionsBuilder {
         self
     }
 
-    /// How long after a refresh the exchanged token still leads to the same successor, so that
-    /// parallel tabs, retries and lost responses log nobody out. Defaults to 30 seconds; at most
-    /// 300.
+    /// Sets the grace period for reusing a rotated refresh token. Within it, the token yields the
+    /// same successor again, so that parallel tabs, retries and lost responses sign no user out.
+    /// Defaults to 30 seconds; at most 300.
     pub fn refresh_token_rotation_grace_period(mut self, period: Duration) -> Self {
         self.of_core.push((
             "refresh_token_rotation_grace_period",
@@ -309,8 +312,9 @@ impl SessionsBuilder {
         self
     }
 
-    /// Whether the reuse of a recently exchanged refresh token, after its grace period, is reported
-    /// as theft or merely as `unauthorised`. The session ends either way. Defaults to theft.
+    /// If set to `true`, reuse of the previous refresh token after its grace period is reported as
+    /// theft, otherwise as `unauthorised`. The session is revoked in both cases. Defaults to
+    /// `true`.
     #[doc(alias = "recent_token_reuse_behaviour")]
     pub fn report_recent_token_reuse_as_theft(mut self, theft: bool) -> Self {
         self.of_core.push((
@@ -321,43 +325,46 @@ impl SessionsBuilder {
         self
     }
 
-    /// The end of every session counted from its creation, however often it is refreshed. Defaults
-    /// to none. Sessions that are already there come under a new value at their next refresh.
+    /// Sets the maximum lifetime of a session, counted from its creation, regardless of refreshes.
+    /// Defaults to none. A new value applies to existing sessions at their next refresh.
     pub fn absolute_session_lifetime(mut self, lifetime: Duration) -> Self {
         self.of_core.push(("absolute_session_lifetime", ""));
         self.lifetimes.absolute_session_lifetime = Some(lifetime);
         self
     }
 
-    /// How often expired sessions and retired keys are deleted in the background; `None` leaves it
-    /// to [`Sessions::delete_expired_sessions`](crate::Sessions::delete_expired_sessions). Defaults to every hour, with jitter.
+    /// Sets how often expired sessions and retired keys are deleted in the background. With `None`,
+    /// the application calls
+    /// [`Sessions::delete_expired_sessions`](crate::Sessions::delete_expired_sessions) itself.
+    /// Defaults to every hour, with jitter.
     pub fn cleanup_interval(mut self, interval: Option<Duration>) -> Self {
         self.of_core.push(("cleanup_interval", ""));
         self.cleanup_interval = interval;
         self
     }
 
-    /// Registers a claim: it is fetched and put into the payload of every session that is created.
+    /// Registers a claim. Its value is fetched and added to the payload of every new session.
     pub fn claim<C: Claim>(mut self, claim: C) -> Self {
         self.claims.push(AnyClaim::new(claim));
         self
     }
 
-    /// Registers a validator that every guard runs unless it overrides the list.
+    /// Registers a validator that every guard runs, unless the guard overrides the list.
     #[doc(alias = "getGlobalClaimValidators")]
     pub fn global_validator(mut self, validator: impl Into<ClaimValidator>) -> Self {
         self.validators.push(validator.into());
         self
     }
 
-    /// The application's hooks.
+    /// Sets the application's hooks.
     pub fn hooks(mut self, hooks: Hooks) -> Self {
         self.hooks = hooks;
         self
     }
 
-    /// Lets the application answer errors otherwise: gets the error and the wire's own answer, and
-    /// returns what is sent. Tokens are cleared, where the error demands it, whatever is returned.
+    /// Customizes error responses. The function receives the error and the default response, and
+    /// returns the response to send. If the error requires it, the client's tokens are cleared
+    /// regardless of the returned response.
     #[doc(alias = "errorHandlers")]
     pub fn render_errors<F>(mut self, render: F) -> Self
     where
@@ -367,10 +374,10 @@ impl SessionsBuilder {
         self
     }
 
-    /// The tenants that can stand in front of a built-in route, as in `POST {base}/acme/signout`;
-    /// the segment is accepted and ignored. `public` always can. Defaults to no others, so that a
-    /// route of the application such as `POST {base}/admin/signout` is not taken for a sign-out.
-    /// The browser SDKs put no tenant in front of these routes.
+    /// Sets the tenants that are accepted as a segment before a built-in route, as in `POST
+    /// {base}/acme/signout`. The segment has no effect. `public` is always accepted. Defaults to no
+    /// others, so that a route of the application such as `POST {base}/admin/signout` is not
+    /// treated as a sign-out. The browser SDKs put no tenant before these routes.
     pub fn path_tenants<I>(mut self, tenants: I) -> Self
     where
         I: IntoIterator,
@@ -380,15 +387,15 @@ impl SessionsBuilder {
         self
     }
 
-    /// Accepts every segment of letters, digits and hyphens in front of a built-in route as a
-    /// tenant, as SuperTokens' backend SDKs do. Routes of the application that end like a built-in
-    /// one, such as `POST {base}/admin/signout`, are then answered here.
+    /// Accepts every segment of letters, digits and hyphens before a built-in route as a tenant, as
+    /// SuperTokens' backend SDKs do. A route of the application that ends like a built-in one, such
+    /// as `POST {base}/admin/signout`, is then handled by this crate.
     pub fn any_path_tenant(mut self) -> Self {
         self.path_tenants = PathTenants::Any;
         self
     }
 
-    /// Turns the built-in refresh route off, for an application that mounts its own.
+    /// Disables the built-in refresh route, for an application that mounts its own.
     pub fn without_refresh_route(mut self) -> Self {
         self.refresh_route = false;
         self

@@ -1,4 +1,4 @@
-//! Claims by handle.
+//! Operations on the claims of a session by handle.
 
 use super::Sessions;
 use crate::authority::SessionInformation;
@@ -9,11 +9,11 @@ use crate::ids::SessionHandle;
 use crate::json::JsonObject;
 
 impl Sessions {
-    /// The stored value of a claim: `None` if the session is gone, `Some(None)` if the claim is not
-    /// set.
+    /// Returns the stored value of a claim: `None` if the session does not exist, `Some(None)` if
+    /// the claim is not set.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble.
+    /// A [`Fault`] if the store fails.
     #[doc(alias = "getClaimValue")]
     pub async fn claim_value<C: Claim>(
         &self,
@@ -29,10 +29,10 @@ impl Sessions {
         }))
     }
 
-    /// Fetches a claim anew and stores it; false if the session is gone.
+    /// Fetches a claim and stores its value. Returns `false` if the session does not exist.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble or the claim cannot be fetched.
+    /// A [`Fault`] if the store fails or the claim cannot be fetched.
     #[doc(alias = "fetchAndSetClaim")]
     pub async fn fetch_and_set_claim<C: Claim>(
         &self,
@@ -49,10 +49,10 @@ impl Sessions {
             .is_some())
     }
 
-    /// Stores a value of a claim; false if the session is gone.
+    /// Stores a value of a claim. Returns `false` if the session does not exist.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble.
+    /// A [`Fault`] if the store fails.
     #[doc(alias = "setClaimValue")]
     pub async fn set_claim_value<C: Claim>(
         &self,
@@ -67,10 +67,11 @@ impl Sessions {
             .is_some())
     }
 
-    /// Removes a claim; false if the session is gone, true even if the claim was not set.
+    /// Removes a claim. Returns `false` if the session does not exist, and `true` even if the claim
+    /// was not set.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble.
+    /// A [`Fault`] if the store fails.
     #[doc(alias = "removeClaim")]
     pub async fn remove_claim<C: Claim>(
         &self,
@@ -84,11 +85,11 @@ impl Sessions {
             .is_some())
     }
 
-    /// Checks claims of a session: fetches what wants fetching, stores what changed, and returns
-    /// all that do not hold; None if the session is gone.
+    /// Validates claims of a session: refetches stale values, stores changes, and returns all
+    /// failures, or `None` if the session does not exist.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble or a claim cannot be fetched.
+    /// A [`Fault`] if the store fails or a claim cannot be fetched.
     #[doc(alias = "validateClaimsForSessionHandle")]
     pub async fn validate_claims(
         &self,
@@ -113,13 +114,13 @@ impl Sessions {
         Ok(Some(failures(validators, &payload, now)))
     }
 
-    /// The validators that guards run unless they override the list.
+    /// Returns the validators that guards run unless they override the list.
     #[must_use]
     pub fn global_validators(&self) -> &[ClaimValidator] {
         &self.config().validators
     }
 
-    /// The patch that a fresh value of a claim makes; empty if there is none.
+    /// Fetches a claim and returns the patch that sets it. The patch is empty if there is no value.
     pub(crate) async fn fetched_claim<C: Claim>(
         &self,
         claim: &C,
@@ -135,7 +136,7 @@ impl Sessions {
         }
     }
 
-    /// The patch that sets a claim.
+    /// Returns the patch that sets a claim.
     pub(crate) fn claim_patch<C: Claim>(
         &self,
         claim: &C,
@@ -144,7 +145,7 @@ impl Sessions {
         member(claim.key(), &claim.entry_of_value(value, self.now()))
     }
 
-    /// A payload with the registered claims of a new session (session specification, 1.9).
+    /// Returns a payload with the registered claims of a new session (session specification, 1.9).
     pub(super) async fn with_registered_claims(
         &self,
         mut context: ClaimContext,
@@ -162,7 +163,7 @@ impl Sessions {
     }
 }
 
-/// The patch that removes a member.
+/// Returns the patch that removes a member.
 pub(crate) fn removal_of(key: &str) -> Result<JsonObject, SessionError> {
     member(key, &serde_json::Value::Null)
 }

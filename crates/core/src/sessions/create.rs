@@ -1,4 +1,4 @@
-//! Creating a session, with or without a request.
+//! Creation of sessions, with or without a request.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -22,7 +22,7 @@ use crate::transfer::size::{self, Identifiers};
 use crate::transfer::{AntiCsrf, Transport};
 use crate::wire;
 
-/// A session about to be created; `.await` creates it.
+/// A session that is about to be created. Awaiting it creates the session.
 #[must_use = "nothing is created until it is awaited"]
 pub struct CreateSession {
     sessions: Sessions,
@@ -35,7 +35,7 @@ pub struct CreateSession {
 }
 
 impl Sessions {
-    /// Creates a session without a request; the caller transports its tokens
+    /// Creates a session without a request. The caller sends its tokens to the client
     /// ([`Session::all_session_tokens_dangerously`]). Inside a handler, use
     /// [`RequestSessions::create`].
     #[doc(alias = "createNewSessionWithoutRequestResponse")]
@@ -61,28 +61,29 @@ impl CreateSession {
         }
     }
 
-    /// The application's part of the access token payload. Scripts in the browser can read it.
-    /// Protected names and `iss` are dropped. Defaults to nothing.
+    /// Sets the application's part of the access token payload. Scripts in the browser can read it.
+    /// Protected names and `iss` are removed. Defaults to an empty object.
     #[doc(alias = "accessTokenPayload")]
     pub fn payload<T: Serialize>(mut self, payload: T) -> Self {
         self.payload = object(&payload);
         self
     }
 
-    /// The session data, which stays on the server. Defaults to nothing.
+    /// Sets the session data, which stays on the server. Defaults to an empty object.
     #[doc(alias = "sessionDataInDatabase")]
     pub fn data<T: Serialize>(mut self, data: T) -> Self {
         self.session_data = object(&data);
         self
     }
 
-    /// The tenant. Defaults to `public`.
+    /// Sets the tenant. Defaults to `public`.
     pub fn tenant(mut self, tenant_id: TenantId) -> Self {
         self.tenant_id = tenant_id;
         self
     }
 
-    /// Makes no anti-CSRF token, for a session that travels in headers by other means than ours.
+    /// Creates the session without an anti-CSRF token. For a session that the application itself
+    /// sends in headers.
     #[doc(alias = "disableAntiCsrf")]
     pub fn without_anti_csrf(mut self) -> Self {
         self.anti_csrf = false;
@@ -113,7 +114,7 @@ impl CreateSession {
         };
         let longest_token = match &attachment {
             Some(attachment) => config.longest_access_token(attachment.way.transport),
-            // The caller transports the tokens, most likely in a header.
+            // The caller sends the tokens, most likely in a header.
             None => config.longest_access_token(Transport::Header),
         };
         let identifiers = Identifiers::of_new(&draft.user_id, &draft.tenant_id);
@@ -145,7 +146,7 @@ impl CreateSession {
         let outcome = config.hooks.created(SessionEvent::of(&session)).await;
         self.sessions.judged(&session, outcome).await?;
         if let Err(error) = self.sessions.make_room_for(&user_id).await {
-            // The session is there, and the next one makes room for itself and this one.
+            // The session exists. The next creation revokes the surplus of both.
             crate::telemetry::request_failed(&error);
         }
         if let (Some(request), Some(attachment)) = (&self.request, &other) {
@@ -156,7 +157,7 @@ impl CreateSession {
     }
 }
 
-/// The payload as it is stored: without protected names, with the issuer and the registered claims
+/// Returns the payload to store: without protected names, with the issuer and the registered claims
 /// (session specification, 1.9).
 async fn with_issuer_and_claims(
     sessions: &Sessions,

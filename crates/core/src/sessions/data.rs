@@ -1,4 +1,4 @@
-//! Session data and payloads by handle.
+//! Operations on session data and payloads by handle.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,11 +12,11 @@ use crate::limits::MAX_DOCUMENT_BYTES;
 use crate::transfer::size::{self, Identifiers};
 
 impl Sessions {
-    /// The session data, read into `T`; None if the session is gone.
+    /// Returns the session data, deserialized into `T`, or `None` if the session does not exist.
     ///
     /// # Errors
-    /// A [`Fault`](crate::Fault) when the store is in trouble or the document does not have the
-    /// shape of `T`.
+    /// A [`Fault`](crate::Fault) if the store fails or the document cannot be deserialized into
+    /// `T`.
     pub async fn session_data<T: DeserializeOwned>(
         &self,
         handle: impl Into<SessionHandle>,
@@ -26,10 +26,10 @@ impl Sessions {
             .await
     }
 
-    /// Overwrites the session data; false if the session is gone.
+    /// Overwrites the session data. Returns `false` if the session does not exist.
     ///
     /// # Errors
-    /// A [`Fault`](crate::Fault) when the store is in trouble or `data` is no JSON object.
+    /// A [`Fault`](crate::Fault) if the store fails or `data` is not a JSON object.
     #[doc(alias = "updateSessionDataInDatabase")]
     pub async fn update_session_data<T: Serialize + ?Sized>(
         &self,
@@ -41,11 +41,11 @@ impl Sessions {
             .await
     }
 
-    /// Merges into the session data at the root, in one atomic step, and returns the result; None
-    /// if the session is gone.
+    /// Merges into the session data at the root, in one atomic step. Returns the result, or `None`
+    /// if the session does not exist.
     ///
     /// # Errors
-    /// As [`Self::update_session_data`].
+    /// Those of [`Self::update_session_data`].
     pub async fn merge_session_data<T: Serialize>(
         &self,
         handle: impl Into<SessionHandle>,
@@ -56,11 +56,11 @@ impl Sessions {
             .await
     }
 
-    /// Lets `change` work on the session data without losing anybody's write; None if the session
-    /// is gone. See [`Session::modify_session_data`](crate::Session::modify_session_data).
+    /// Modifies the session data with `change`, without lost updates. Returns `None` if the session
+    /// does not exist. See [`Session::modify_session_data`](crate::Session::modify_session_data).
     ///
     /// # Errors
-    /// As [`Self::session_data`].
+    /// Those of [`Self::session_data`].
     pub async fn modify_session_data<T, R, F>(
         &self,
         handle: impl Into<SessionHandle>,
@@ -79,15 +79,15 @@ impl Sessions {
             .await
     }
 
-    /// Merges into the stored access token payload at the root, in one atomic step, and returns the
-    /// application's part of the result; None if the session is gone. The client sees it at its
-    /// next refresh, or where a guard checks the database.
+    /// Merges into the stored access token payload at the root, in one atomic step. Returns the
+    /// application's part of the result, or `None` if the session does not exist. The client
+    /// receives the change at its next refresh, or when a guard checks the database.
     ///
     /// # Errors
-    /// [`SessionError::BadInput`] when the patch sets a protected name;
-    /// [`SessionError::PayloadTooLarge`] when the result could not be delivered in a cookie (see
-    /// [`SessionsBuilder::max_access_token_bytes`](crate::SessionsBuilder::max_access_token_bytes));
-    /// otherwise as [`Self::update_session_data`].
+    /// [`SessionError::BadInput`] if the patch sets a protected name.
+    /// [`SessionError::PayloadTooLarge`] if the result does not fit into a cookie (see
+    /// [`SessionsBuilder::max_access_token_bytes`](crate::SessionsBuilder::max_access_token_bytes)).
+    /// Otherwise those of [`Self::update_session_data`].
     #[doc(alias = "mergeIntoAccessTokenPayload")]
     pub async fn merge_into_access_token_payload<T: Serialize>(
         &self,
@@ -99,19 +99,19 @@ impl Sessions {
         self.documents().merge_payload(&handle, &patch, limit).await
     }
 
-    /// Length of the longest payload of a session of which only the handle is known.
+    /// Returns the maximum length of a session's payload when only the handle is known.
     fn longest_payload_of(&self, handle: &SessionHandle) -> usize {
         let longest_token = self.config().longest_access_token_anywhere();
         size::longest_payload(longest_token, Identifiers::at_most(handle))
     }
 
-    /// Lets `change` work on the stored access token payload without losing anybody's write; None
-    /// if the session is gone.
+    /// Modifies the stored access token payload with `change`, without lost updates. Returns `None`
+    /// if the session does not exist.
     ///
     /// # Errors
-    /// [`SessionError::BadInput`] when `change` sets a protected name;
-    /// [`SessionError::PayloadTooLarge`] as [`Self::merge_into_access_token_payload`]; otherwise as
-    /// [`Self::session_data`].
+    /// [`SessionError::BadInput`] if `change` sets a protected name.
+    /// [`SessionError::PayloadTooLarge`] as for [`Self::merge_into_access_token_payload`].
+    /// Otherwise those of [`Self::session_data`].
     pub async fn modify_access_token_payload<T, R, F>(
         &self,
         handle: impl Into<SessionHandle>,

@@ -11,7 +11,7 @@ use crate::ids::{MAX_USER_ID_LENGTH, UserId};
 use crate::json::JsonObject;
 use crate::limits::MAX_DOCUMENT_BYTES;
 
-/// The verbs on user metadata. See [`Sessions::user_metadata`].
+/// The operations on user metadata. See [`Sessions::user_metadata`].
 #[derive(Clone, Copy, Debug)]
 pub struct UserMetadata<'a> {
     sessions: &'a Sessions,
@@ -22,10 +22,11 @@ impl<'a> UserMetadata<'a> {
         Self { sessions }
     }
 
-    /// A user's metadata, read into `T`. A user without any has the empty object.
+    /// Returns a user's metadata, deserialized into `T`. A user without metadata has the empty
+    /// object.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble or the document does not have the shape of `T`.
+    /// A [`Fault`] if the store fails or the document cannot be deserialized into `T`.
     #[doc(alias = "getUserMetadata")]
     #[doc(alias = "get_user_metadata")]
     pub async fn get<T: DeserializeOwned>(

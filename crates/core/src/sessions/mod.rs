@@ -1,4 +1,4 @@
-//! The whole system in one value: what an application holds, with or without a request.
+//! The entry point: [`Sessions`], which an application uses with or without a request.
 
 mod claims;
 mod create;
@@ -37,13 +37,15 @@ pub use tokens::AntiCsrfInput;
 
 use thefts::Thefts;
 
-/// Sessions: create, verify, refresh and end them; their data; user metadata; JWTs. Cheap to clone.
+/// Creates, verifies, refreshes and revokes sessions, and gives access to their data, user metadata
+/// and JWTs. Cheap to clone.
 ///
-/// Inside a request, use what the adapter hands out; everything here works without one. An
-/// operation on a session that is gone answers `None` or `false`; an error always means trouble.
+/// Inside a request, use the value that the adapter provides. Everything here works without a
+/// request. An operation on a session that does not exist returns `None` or `false`; an error
+/// always means that the operation failed.
 ///
-/// Whoever drops the last clone may have to wait for the signature or the key that is just being
-/// made: the signing threads end with it.
+/// Dropping the last clone stops the signing threads. It can block until a signature or key that is
+/// being made is finished.
 ///
 /// # Examples
 /// ```
@@ -79,14 +81,14 @@ struct Inner {
     seen: Option<SeenTokens>,
     thefts: Thefts,
     sightings: Sightings,
-    /// Set where it is noted where sessions are used.
+    /// Present if device tracking is enabled.
     devices: Option<Arc<Devices>>,
     _background: Vec<Background>,
-    /// Set where the store has a feed of endings.
+    /// Set if the store has a revocation feed.
     feed: OnceLock<FeedReader>,
 }
 
-/// [`Sessions`] for a background thread, which must not keep them alive.
+/// A weak reference to [`Sessions`] for a background thread, which must not keep them alive.
 #[derive(Clone)]
 pub(crate) struct WeakSessions(Weak<Inner>);
 
@@ -97,14 +99,14 @@ impl WeakSessions {
 }
 
 impl Sessions {
-    /// Starts a configuration over a store.
+    /// Creates a builder over a store.
     pub fn builder(store: impl Store) -> SessionsBuilder {
         SessionsBuilder::over_store(Arc::new(store))
     }
 
-    /// Starts a configuration over something else that owns sessions, such as a core across the
-    /// network (`RemoteCore` of `supersession-remote`). How long sessions and keys live, and what
-    /// signs tokens, is configured there; setting it here too is a problem of the configuration.
+    /// Creates a builder over another owner of sessions, such as a core across the network
+    /// (`RemoteCore` of `supersession-remote`). The lifetimes of sessions and keys, and the signing
+    /// keys, are configured there. Setting them here too is a configuration error.
     pub fn over(authority: impl Authority) -> SessionsBuilder {
         SessionsBuilder::over_authority(Arc::new(authority))
     }
@@ -182,18 +184,18 @@ impl Sessions {
         &self.inner.watch
     }
 
-    /// The token, if it was verified before. Whether it would be again is for
-    /// [`Candidate`](crate::request::Candidate) to ask.
+    /// Returns the token if it was verified before. [`Candidate`](crate::request::Candidate) checks
+    /// that it is still valid.
     pub(crate) fn seen(&self, token: &[u8]) -> Option<Verified> {
         self.inner.seen.as_ref()?.get(token)
     }
 
-    /// Tokens that were verified before, unless that is turned off.
+    /// Returns the cache of verified tokens, unless it is disabled.
     pub(crate) fn seen_tokens(&self) -> Option<&SeenTokens> {
         self.inner.seen.as_ref()
     }
 
-    /// Tells everybody whom it concerns that sessions were revoked.
+    /// Notifies all components of this process that sessions were revoked.
     pub(crate) fn tell_revoked(&self, handles: &[SessionHandle]) {
         if let Some(seen) = self.seen_tokens() {
             handles.iter().for_each(|handle| seen.forget(handle));
@@ -201,7 +203,7 @@ impl Sessions {
         self.watch().revoked(handles);
     }
 
-    /// The store has said that it has no such live session any more.
+    /// Records that the store has no such live session any more.
     pub(crate) fn tell_gone(&self, handle: &SessionHandle, now: UnixMillis) {
         if let Some(seen) = self.seen_tokens() {
             seen.forget(handle);
@@ -233,19 +235,19 @@ impl Sessions {
         }
     }
 
-    /// What an adapter makes for each request that passes its layer. Costs next to nothing until
-    /// somebody asks it something.
+    /// Creates the session state of a request. An adapter calls this for each request that passes
+    /// its layer. The cost is negligible until the state is used.
     ///
-    /// `path` is the path as the client sent it; behind nested routers an adapter sees a shorter
-    /// one later.
+    /// `path` is the path that the client sent. Behind nested routers, an adapter later sees a
+    /// shorter one.
     #[must_use]
     pub fn for_request(&self, method: &str, path: &str) -> RequestSessions {
         let route = Route::of(self.config(), method, path);
         RequestSessions::new(self.clone(), method, path, route)
     }
 
-    /// As [`Self::for_request`], for a service that has nothing but the built-in routes. The path
-    /// can also lack the base path, as behind a router that strips the path at which it is mounted.
+    /// Equivalent to [`Self::for_request`], for a service that has only the built-in routes. The
+    /// path may lack the base path, as behind a router that strips the path at which it is mounted.
     #[must_use]
     pub fn for_built_in_request(&self, method: &str, path: &str) -> RequestSessions {
         let config = self.config();
@@ -254,10 +256,10 @@ impl Sessions {
         RequestSessions::new(self.clone(), method, path, route)
     }
 
-    /// What the store knows of a session.
+    /// Returns the stored information about a session.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble.
+    /// A [`Fault`] if the store fails.
     #[doc(alias = "getSessionInformation")]
     pub async fn information(
         &self,
@@ -270,10 +272,10 @@ impl Sessions {
         Ok(information.map(SessionInformation::readable))
     }
 
-    /// The handles of a user's sessions in all tenants, oldest first.
+    /// Returns the handles of a user's sessions in all tenants, oldest first.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble.
+    /// A [`Fault`] if the store fails.
     #[doc(alias = "getAllSessionHandlesForUser")]
     pub async fn handles_for_user(
         &self,
@@ -285,10 +287,10 @@ impl Sessions {
             .await?)
     }
 
-    /// The handles of a user's sessions in one tenant, oldest first.
+    /// Returns the handles of a user's sessions in one tenant, oldest first.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble.
+    /// A [`Fault`] if the store fails.
     pub async fn handles_for_user_in_tenant(
         &self,
         user_id: impl Into<UserId>,
@@ -301,11 +303,11 @@ impl Sessions {
         Ok(self.authority().handles(&selection, self.now()).await?)
     }
 
-    /// A user's sessions in all tenants with what the store knows of each, oldest first, in one
+    /// Returns the stored information about a user's sessions in all tenants, oldest first, in one
     /// query.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble.
+    /// A [`Fault`] if the store fails.
     pub async fn sessions_for_user(
         &self,
         user_id: impl Into<UserId>,
@@ -320,22 +322,22 @@ impl Sessions {
             .collect())
     }
 
-    /// Ends a session; true if it was there.
+    /// Revokes a session. Returns `true` if it existed.
     ///
-    /// Access tokens that are out there stay good until they expire, except where guards check the
-    /// database.
+    /// Its access tokens stay valid until they expire, except where guards check for revocation
+    /// ([`Strictness`](crate::Strictness)).
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble.
+    /// A [`Fault`] if the store fails.
     #[doc(alias = "revokeSession")]
     pub async fn revoke(&self, handle: impl Into<SessionHandle>) -> Result<bool, SessionError> {
         Ok(!self.revoke_multiple(&[handle.into()]).await?.is_empty())
     }
 
-    /// Ends several sessions and returns the handles that were there.
+    /// Revokes several sessions and returns the handles of those that existed.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble.
+    /// A [`Fault`] if the store fails.
     #[doc(alias = "revokeMultipleSessions")]
     pub async fn revoke_multiple(
         &self,
@@ -347,10 +349,10 @@ impl Sessions {
         Ok(revoked)
     }
 
-    /// Ends all sessions of a user in all tenants and returns their handles.
+    /// Revokes all sessions of a user in all tenants and returns their handles.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble.
+    /// A [`Fault`] if the store fails.
     #[doc(alias = "revokeAllSessionsForUser")]
     pub async fn revoke_all_for_user(
         &self,
@@ -359,10 +361,10 @@ impl Sessions {
         self.revoke_selection(all_of(user_id)).await
     }
 
-    /// Ends all sessions of a user in one tenant and returns their handles.
+    /// Revokes all sessions of a user in one tenant and returns their handles.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble.
+    /// A [`Fault`] if the store fails.
     pub async fn revoke_all_for_user_in_tenant(
         &self,
         user_id: impl Into<UserId>,
@@ -375,11 +377,11 @@ impl Sessions {
         .await
     }
 
-    /// Ends all sessions of a user but one, in one atomic step, and returns the handles of those
-    /// that ended.
+    /// Revokes all sessions of a user except one, in one atomic step, and returns the handles of
+    /// the revoked sessions.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble.
+    /// A [`Fault`] if the store fails.
     pub async fn revoke_others_for_user(
         &self,
         user_id: impl Into<UserId>,
@@ -392,8 +394,8 @@ impl Sessions {
         .await
     }
 
-    /// Ends the oldest sessions of a user until no more are left than
-    /// [`SessionsBuilder::max_sessions_per_user`] allows.
+    /// Revokes the oldest sessions of a user that exceed
+    /// [`SessionsBuilder::max_sessions_per_user`].
     pub(crate) async fn make_room_for(&self, user_id: &UserId) -> Result<(), SessionError> {
         let Some(most) = self.config().max_sessions_per_user else {
             return Ok(());
@@ -406,11 +408,11 @@ impl Sessions {
         Ok(())
     }
 
-    /// Names the device of a session, such as "my phone", or takes the name away; true if the
-    /// session is there.
+    /// Sets or removes the label of a session's device, such as "my phone". Returns `true` if the
+    /// session exists.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble.
+    /// A [`Fault`] if the store fails.
     pub async fn set_device_label(
         &self,
         handle: impl Into<SessionHandle>,
@@ -428,12 +430,12 @@ impl Sessions {
             .await?)
     }
 
-    /// Writes what has been noted of where sessions are used, which the background does every few
-    /// seconds. For the end of a program; does nothing unless
-    /// [`SessionsBuilder::track_devices`] is on.
+    /// Writes the pending notes of device use, which a background thread otherwise writes every few
+    /// seconds. Call it before the program ends. Does nothing unless
+    /// [`SessionsBuilder::track_devices`] is enabled.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble; the notes are kept then.
+    /// A [`Fault`] if the store fails. The notes are kept in that case.
     pub async fn write_device_notes(&self) -> Result<(), SessionError> {
         if let Some(devices) = self.devices() {
             devices.write(self.authority(), &*self.inner.clock).await?;
@@ -451,18 +453,18 @@ impl Sessions {
         Ok(revoked)
     }
 
-    /// User metadata.
+    /// Returns the operations on user metadata.
     #[must_use]
     pub fn user_metadata(&self) -> UserMetadata<'_> {
         UserMetadata::new(self)
     }
 
-    /// Signs a JWT for the application's own purposes, with the static key. `iss`, `iat` and `exp`
-    /// are added unless the payload has its own.
+    /// Signs a JWT for the application's own purposes with the static key. `iss`, `iat` and `exp`
+    /// are added unless the payload contains them.
     ///
     /// # Errors
-    /// [`SessionError::BadInput`] when `validity` is not 1 second to 36,500 days; a [`Fault`] when the keys
-    /// are in trouble or the payload is no JSON object.
+    /// [`SessionError::BadInput`] if `validity` is not 1 second to 36,500 days. A [`Fault`] if the
+    /// keys are unavailable or the payload is not a JSON object.
     #[doc(alias = "createJWT")]
     pub async fn create_jwt<T: Serialize>(
         &self,
@@ -472,10 +474,11 @@ impl Sessions {
         self.sign_jwt(&payload, validity, KeyKind::Static).await
     }
 
-    /// As [`Self::create_jwt`], with the rotating key: verifiers must follow the published key set.
+    /// Equivalent to [`Self::create_jwt`] with the rotating key. Verifiers must follow the
+    /// published key set.
     ///
     /// # Errors
-    /// As [`Self::create_jwt`].
+    /// Those of [`Self::create_jwt`].
     pub async fn create_jwt_with_dynamic_key<T: Serialize>(
         &self,
         payload: T,
@@ -504,18 +507,18 @@ impl Sessions {
         Ok(self.authority().create_jwt(request, self.now()).await?)
     }
 
-    /// The public keys that verify our tokens.
+    /// Returns the public keys that verify tokens of this application.
     ///
     /// # Errors
-    /// A [`Fault`] when the keys are in trouble.
+    /// A [`Fault`] if the keys are unavailable.
     #[doc(alias = "getJWKS")]
     pub async fn jwks(&self) -> Result<JwkSet, SessionError> {
         Ok(self.authority().jwks(self.now()).await?)
     }
 
     /// Checks that sessions can be created, read and changed now: the store accepts a write, or the
-    /// core at the other end of the network says that it does. For a readiness probe, such as
-    /// `GET /readyz`; costs about one small write ([`Store::check_ready`]).
+    /// remote core reports that its store does. For a readiness probe, such as `GET /readyz`. Costs
+    /// about one small write ([`Store::check_ready`]).
     ///
     /// # Errors
     /// A [`Fault`] with the reason. Answer the probe with 503 for any of them.
@@ -541,11 +544,11 @@ impl Sessions {
         Ok(self.authority().check_ready().await?)
     }
 
-    /// Deletes sessions that have expired, in bounded batches, and keys that no token needs;
-    /// returns how many sessions. Runs in the background by itself unless turned off.
+    /// Deletes expired sessions, in bounded batches, and keys without valid tokens. Returns the
+    /// number of deleted sessions. Runs in the background unless that is disabled.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble.
+    /// A [`Fault`] if the store fails.
     pub async fn delete_expired_sessions(&self) -> Result<u64, SessionError> {
         Ok(housekeeping::clean_up(self.authority(), &*self.inner.clock).await?)
     }

@@ -1,4 +1,4 @@
-//! Verifying and refreshing bare tokens, for callers that transport them by themselves.
+//! Verification and refresh of bare tokens, for callers that transport them themselves.
 
 use super::Sessions;
 use crate::authority::{RefreshOutcome, RefreshRequest};
@@ -11,14 +11,15 @@ use crate::telemetry;
 use crate::transfer::{AntiCsrf, Transport};
 
 impl Sessions {
-    /// Verifies an access token that came by other means than a request of ours. None if the
-    /// session is optional and the token is none of ours. Nothing is written anywhere: if
-    /// [`access_and_front_token_updated`](crate::SessionTokens::access_and_front_token_updated)
-    /// says so, give the new tokens to the client.
+    /// Verifies an access token that the caller received outside of an adapter's request. Returns
+    /// `None` if the session is optional and the token was not issued by this application. Nothing
+    /// is sent to the client: if
+    /// [`access_and_front_token_updated`](crate::SessionTokens::access_and_front_token_updated) is
+    /// `true`, the caller must send the new tokens.
     ///
     /// # Errors
-    /// As a guard with the same options. Where the anti-CSRF mode is a custom header, which cannot
-    /// be seen here, the check must have been turned off.
+    /// Those of a guard with the same options. If the anti-CSRF mode is a custom header, the check
+    /// must be disabled, because the header is not available here.
     #[doc(alias = "getSessionWithoutRequestResponse")]
     pub async fn verify_access_token(
         &self,
@@ -36,7 +37,7 @@ impl Sessions {
                 ));
             }
         };
-        // What has to wait does so on the heap, so that the futures of callers stay small.
+        // The waiting part is on the heap, so that the futures of callers stay small.
         let verified = match at_once {
             AtOnce::Verified(verified) => verified,
             AtOnce::Waits(new) => Box::pin(new.look_for_key_and_verify(self)).await?,
@@ -51,7 +52,7 @@ impl Sessions {
         Ok(Some(session))
     }
 
-    /// The part of the anti-CSRF check that a bare token leaves.
+    /// Returns the part of the anti-CSRF check that applies to a bare token.
     fn anti_csrf_check<'a>(
         &self,
         sent: Option<&'a AntiCsrfToken>,
@@ -70,13 +71,13 @@ impl Sessions {
         }
     }
 
-    /// Exchanges a refresh token that came by other means than a request of ours. The caller gives
-    /// the new tokens to the client.
+    /// Exchanges a refresh token that the caller received outside of an adapter's request. The
+    /// caller sends the new tokens to the client.
     ///
     /// # Errors
-    /// [`SessionError::Unauthorised`] when the token is no good or its session has ended, or when
-    /// `anti_csrf` does not match; [`SessionError::TokenTheftDetected`] when it was used before; a
-    /// [`Fault`] when the store or the keys are in trouble.
+    /// [`SessionError::Unauthorised`] if the token is invalid, if its session was revoked or has
+    /// expired, or if `anti_csrf` does not match. [`SessionError::TokenTheftDetected`] if the token
+    /// was used before. A [`Fault`] if the store fails or the keys are unavailable.
     #[doc(alias = "refreshSessionWithoutRequestResponse")]
     pub async fn refresh_session(
         &self,
@@ -99,14 +100,13 @@ impl Sessions {
             anti_csrf,
             use_anti_csrf,
             key_kind: self.config().key_kind,
-            // The caller transports the tokens, most likely in a header.
+            // The caller sends the tokens, most likely in a header.
             longest_access_token: Some(self.config().longest_access_token(Transport::Header)),
         };
         self.exchange(request, None).await
     }
 
-    /// The exchange itself, with everything that follows from its outcome, except what is written
-    /// to a response.
+    /// Performs the exchange and all consequences of its outcome, except changes to a response.
     pub(crate) async fn exchange(
         &self,
         request: RefreshRequest,
@@ -153,8 +153,8 @@ impl Sessions {
         }
     }
 
-    /// Applies the outcome of a hook to a session whose tokens have not been handed out: revokes
-    /// it if the hook refused, and fails if the hook has revoked it.
+    /// Applies the outcome of a hook to a session whose tokens have not been returned yet. Revokes
+    /// the session if the hook refused, and fails if the hook has revoked it.
     pub(super) async fn judged(
         &self,
         session: &Session,
@@ -177,7 +177,7 @@ impl Sessions {
     }
 }
 
-/// What a caller without a request says about anti-CSRF at a refresh.
+/// The anti-CSRF input of a refresh without a request.
 #[derive(Clone, Copy, Debug)]
 pub enum AntiCsrfInput<'a> {
     /// The token that the client sent, if any.
