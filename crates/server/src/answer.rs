@@ -1,4 +1,4 @@
-//! What is answered: JSON or a text, and errors with their status. Every body ends with a newline.
+//! Responses: JSON, text, and errors with their status. Every body ends with a newline.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -8,15 +8,15 @@ use serde::Serialize;
 use serde_json::json;
 use supersession::{Fault, FaultKind};
 
-/// A whole answer.
+/// A complete response.
 pub type Answer = Response<Full<Bytes>>;
 
-/// An answer that is not the one that was asked for.
+/// An error response.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) text: String,
-    /// The trouble behind it, for the log.
+    /// The underlying fault, for the log.
     pub(crate) cause: Option<Fault>,
 }
 
@@ -50,7 +50,8 @@ impl Refusal {
     }
 }
 
-/// The causes are the operator's; the client hears that there is trouble, and whether to try again.
+/// The causes are for the operator. The client learns only that the server failed, and if a retry
+/// makes sense.
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         let (status, text) = match fault.kind() {
@@ -81,7 +82,7 @@ impl From<Refusal> for Answer {
     }
 }
 
-/// What somebody sent, as far as it can stand in a text that a browser may take for HTML.
+/// Sanitizes input for a text that a browser may interpret as HTML.
 pub(crate) fn shown(sent: &str) -> String {
     let harmless = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let characters = sent.chars().take(64);
@@ -90,14 +91,14 @@ pub(crate) fn shown(sent: &str) -> String {
         .collect()
 }
 
-/// A text.
+/// Builds a text response.
 pub(crate) fn text(text: impl Into<String>) -> Answer {
     let mut text = text.into();
     text.push('\n');
     with_type(text.into_bytes(), "text/html; charset=UTF-8")
 }
 
-/// JSON.
+/// Builds a JSON response.
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<Answer, Refusal> {
     let mut body = serde_json::to_vec(value).map_err(|error| {
         tracing::error!(
@@ -110,12 +111,12 @@ pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<Answer, Refusal> 
     Ok(with_type(body, "application/json; charset=UTF-8"))
 }
 
-/// A status, and nothing else.
+/// Builds a response that contains only a status.
 pub(crate) fn status(status: &str) -> Result<Answer, Refusal> {
     json(&json!({ "status": status }))
 }
 
-/// "Unauthorised", for a backend SDK.
+/// Builds the response `UNAUTHORISED` for a backend SDK.
 pub(crate) fn unauthorised(message: &str) -> Result<Answer, Refusal> {
     json(&json!({ "status": "UNAUTHORISED", "message": message }))
 }

@@ -1,4 +1,4 @@
-//! API keys: who may ask.
+//! API keys.
 
 use std::fmt;
 
@@ -12,11 +12,11 @@ use crate::core_config::BadValue;
 const HEADER: &str = "api-key";
 const SHORTEST: usize = 20;
 
-/// The keys of an app. Without any, everybody may ask.
+/// The keys of an app. Without keys, every client is admitted.
 #[derive(Default)]
 pub(crate) struct ApiKeys(Vec<SecretText>);
 
-/// Reads a list that is separated by commas.
+/// Parses a comma-separated list of keys.
 pub(crate) fn parse(list: Option<&str>) -> Result<ApiKeys, BadValue> {
     let Some(list) = list else {
         return Ok(ApiKeys::default());
@@ -45,7 +45,8 @@ impl ApiKeys {
         !self.0.is_empty()
     }
 
-    /// Whether the request carries one of the keys. Takes the same time whichever it is, or none.
+    /// Returns `true` if the request contains one of the keys. The duration does not depend on
+    /// which key matches, or if any does.
     pub(crate) fn admit(&self, headers: &HeaderMap) -> bool {
         if self.0.is_empty() {
             return true;

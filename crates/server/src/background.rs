@@ -1,5 +1,5 @@
-//! What is done every so often: apps and tenants are read anew, and what is over is deleted, in
-//! bounded batches.
+//! Periodic tasks: reloading apps and tenants, and deleting expired sessions and keys in bounded
+//! batches.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,23 +10,23 @@ use supersession::store::StoreError;
 
 use crate::service::Service;
 
-/// Sessions in one batch: small enough not to hold up other writes.
+/// Maximum number of sessions in one batch. It is small, so that other writes are not delayed.
 const BATCH: u32 = 500;
 
 impl Service {
-    /// Reads apps and tenants anew, so that what another process changed is known here.
+    /// Reloads apps and tenants, so that changes made by other processes take effect in this one.
     ///
     /// # Errors
-    /// Trouble with the store.
+    /// If the store fails.
     pub async fn reload(&self) -> Result<(), StoreError> {
         self.registry.reload().await
     }
 
-    /// Deletes expired sessions of all apps, and signing keys whose last token is dead; tells how
-    /// many of both.
+    /// Deletes expired sessions of all apps, and signing keys whose last token has expired. Returns
+    /// the number of both.
     ///
     /// # Errors
-    /// Trouble with the store.
+    /// If the store fails.
     pub async fn clean_up(&self) -> Result<(u64, u64), Fault> {
         let mut sessions = 0;
         loop {
@@ -38,11 +38,11 @@ impl Service {
             if deleted < u64::from(BATCH) {
                 break;
             }
-            // Others write in between.
+            // Gives other writes a chance to run.
             tokio::task::yield_now().await;
         }
         let mut keys = 0;
-        // An app that nobody has asked for since the start has made no keys since either.
+        // An app that received no request since the start has created no keys since then either.
         let apps = self.registry.all();
         for engine in apps.values().filter_map(|app| app.open_engine()) {
             keys += engine.retire_keys().await?;
@@ -51,8 +51,8 @@ impl Service {
     }
 }
 
-/// Does both for as long as the service is there. The first pause is random, so that several
-/// processes do not do it at once.
+/// Runs both tasks until the service stops. The first pause is random, so that several processes do
+/// not run them at the same time.
 pub(crate) async fn run(service: Arc<Service>, reload_every: Duration, clean_up_every: Duration) {
     let share = f64::from(std::process::id() % 1_000) / 1_000.0;
     let now = tokio::time::Instant::now();

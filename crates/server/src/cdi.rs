@@ -1,7 +1,6 @@
-//! The core driver interface: which versions there are, and what each one differs in.
+//! The core driver interface (CDI): its versions and their differences.
 //!
-//! This is the edge: below the handlers nobody knows a version, only the [`Dialect`] that it comes
-//! to.
+//! Only the handlers depend on versions. The code below them sees the [`Dialect`] of a version.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -19,7 +18,7 @@ const fn version(major: u16, minor: u16) -> CdiVersion {
     CdiVersion { major, minor }
 }
 
-/// All versions that are spoken here, oldest first.
+/// All supported versions, oldest first.
 pub(crate) const SUPPORTED: [CdiVersion; 25] = [
     version(2, 7),
     version(2, 8),
@@ -48,23 +47,24 @@ pub(crate) const SUPPORTED: [CdiVersion; 25] = [
     version(5, 6),
 ];
 
-/// Why a header names no version that is spoken here.
+/// Why a header contains no supported version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unspoken {
-    /// It is no dotted number.
+    /// The text is not a dotted number.
     Malformed,
-    /// It is one, but not in the list.
+    /// The version is not supported. The order compares it with the newest supported version.
     Unsupported(Ordering),
 }
 
 impl CdiVersion {
-    /// The newest one.
+    /// The newest supported version.
     pub(crate) const NEWEST: Self = version(5, 6);
 
-    /// Reads a version that is in the list.
+    /// Parses a supported version.
     ///
     /// # Errors
-    /// When it is none. The order tells whether it is beyond the newest one.
+    /// If the version is malformed or not supported. In the latter case, the order shows if it is
+    /// newer than the newest supported version.
     pub(crate) fn parse(text: &str) -> Result<Self, Unspoken> {
         let numbers: Option<Vec<u64>> = text
             .split('.')
@@ -85,7 +85,7 @@ impl CdiVersion {
         listed.ok_or_else(|| Unspoken::Unsupported(numbers.as_slice().cmp(&newest)))
     }
 
-    /// What it comes to for the engine.
+    /// Returns the engine's dialect for this version.
     #[must_use]
     pub(crate) fn dialect(self) -> Dialect {
         Dialect {
@@ -110,44 +110,44 @@ impl CdiVersion {
         self >= version(5, 6)
     }
 
-    /// Whether verification is stateless: only on the public tenant, and with a flag where LEGACY
-    /// answers with a token.
+    /// Returns `true` if verification is stateless. It is then limited to the public tenant, and
+    /// responses contain a flag where LEGACY returns a token.
     #[must_use]
     pub(crate) fn verifies_on_public_tenant_only(self) -> bool {
         self.is_rotation()
     }
 
-    /// Whether a request may shorten the validity of an access token.
+    /// Returns `true` if a request may shorten the validity of an access token.
     #[must_use]
     pub(crate) fn takes_access_token_validity(self) -> bool {
         self.is_rotation()
     }
 
-    /// Whether SDKs of this version have the public keys in answers, and no key sets.
+    /// Returns `true` if SDKs of this version get public keys in responses instead of key sets.
     #[must_use]
     pub(crate) fn is_before_key_sets(self) -> bool {
         self < version(2, 21)
     }
 
-    /// Whether all public keys are in answers, not only one.
+    /// Returns `true` if responses contain all public keys, not only one.
     #[must_use]
     pub(crate) fn lists_public_keys(self) -> bool {
         self >= version(2, 9)
     }
 
-    /// Whether paths may name a tenant, and answers do.
+    /// Returns `true` if paths and responses may contain a tenant.
     #[must_use]
     pub(crate) fn knows_tenants(self) -> bool {
         self >= version(3, 0)
     }
 
-    /// Whether answers name the login method of a user.
+    /// Returns `true` if responses contain the login method of a user.
     #[must_use]
     pub(crate) fn knows_recipe_users(self) -> bool {
         self >= version(4, 0)
     }
 
-    /// Whether a refresh may choose the kind of key.
+    /// Returns how a refresh request specifies the kind of key.
     #[must_use]
     pub(crate) fn refresh_chooses_key(self) -> Choice {
         if self >= version(5, 0) {
@@ -159,21 +159,21 @@ impl CdiVersion {
         }
     }
 
-    /// Whether what belongs to an app may be asked for on the public tenant only.
+    /// Returns `true` if requests that concern a whole app are limited to the public tenant.
     #[must_use]
     pub(crate) fn separates_apps_from_tenants(self) -> bool {
         self >= version(5, 0)
     }
 }
 
-/// What becomes of a field.
+/// The treatment of a request field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// Not looked at.
+    /// The field is ignored.
     Ignored,
-    /// Counts if it is there.
+    /// The field is used if present.
     Optional,
-    /// Must be there.
+    /// The field is required.
     Mandatory,
 }
 

@@ -1,7 +1,7 @@
-//! Bodies and queries, field by field.
+//! Typed access to the fields of request bodies and queries.
 //!
-//! Where the reference takes one type for another by mistake (a number for a boolean, a text for a
-//! number, an array for its element), the field is refused here.
+//! Where the reference accepts a wrong type by mistake (a number for a boolean, a string for a
+//! number, an array for its element), the field is rejected here.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use supersession::{JsonObject, MAX_USER_ID_LENGTH, UserId};
 
 use crate::answer::Refusal;
 
-/// A body: a JSON object, of which only the root is taken apart.
+/// A request body: a JSON object of which only the top level is parsed.
 pub(crate) struct Input<'a>(HashMap<Cow<'a, str>, &'a RawValue>);
 
 impl<'a> Input<'a> {
@@ -31,7 +31,7 @@ impl<'a> Input<'a> {
         self.0.get(field).is_some_and(|raw| raw.get() == "null")
     }
 
-    /// A field that may be absent. Null is no value of any type.
+    /// Returns an optional field. Null is rejected, whatever the type.
     fn optional<T: Deserialize<'a>>(&self, field: &str) -> Result<Option<T>, Refusal> {
         let Some(raw) = self.0.get(field) else {
             return Ok(None);
@@ -64,7 +64,7 @@ impl<'a> Input<'a> {
         self.optional(field)
     }
 
-    /// A whole number; a fraction is dropped.
+    /// Returns an optional integer. A fraction is truncated.
     pub(crate) fn optional_number(&self, field: &str) -> Result<Option<i64>, Refusal> {
         if let Ok(whole) = self.optional::<i64>(field) {
             return Ok(whole);
@@ -81,7 +81,7 @@ impl<'a> Input<'a> {
         Self::mandatory(field, self.optional_number(field)?)
     }
 
-    /// A document that is to be stored or signed.
+    /// Returns a document that will be stored or signed.
     pub(crate) fn object(&self, field: &str) -> Result<JsonObject, Refusal> {
         let object = self.stored_object(field)?;
         if object.contains_nul() {
@@ -92,7 +92,7 @@ impl<'a> Input<'a> {
         Ok(object)
     }
 
-    /// A document that is compared with a stored one.
+    /// Returns a document that will be compared with a stored one.
     pub(crate) fn stored_object(&self, field: &str) -> Result<JsonObject, Refusal> {
         Self::mandatory(field, self.optional_object(field)?)
     }
@@ -110,7 +110,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A list of anything.
+    /// Returns an optional list.
     pub(crate) fn optional_list<T: Deserialize<'a>>(
         &self,
         field: &str,
@@ -118,7 +118,7 @@ impl<'a> Input<'a> {
         self.optional(field)
     }
 
-    /// The id of a user who is to be stored.
+    /// Returns a user id that will be stored.
     pub(crate) fn user_id(&self, field: &str) -> Result<UserId, Refusal> {
         let id = self.text(field)?;
         check_user_id(&id)?;
@@ -126,7 +126,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Refuses an id that no store keeps.
+/// Rejects a user id that no store accepts.
 pub(crate) fn check_user_id(id: &str) -> Result<(), Refusal> {
     if id.chars().count() > MAX_USER_ID_LENGTH || id.contains('\0') {
         return Err(Refusal::bad_request(format!(
@@ -168,7 +168,7 @@ impl Query {
         })
     }
 
-    /// A whole number.
+    /// Returns an integer.
     pub(crate) fn number(&self, name: &str) -> Result<i64, Refusal> {
         self.text(name)?.parse().map_err(|_| {
             Refusal::bad_request(format!(
@@ -177,7 +177,7 @@ impl Query {
         })
     }
 
-    /// `true` in any case; anything else is false.
+    /// Returns `true` for the text `true` in upper or lower case, and `false` for any other value.
     pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         self.optional(name)
             .map(|value| value.eq_ignore_ascii_case("true"))

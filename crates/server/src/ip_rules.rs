@@ -1,4 +1,5 @@
-//! Which addresses may ask: expressions that match an address as a whole. A denial wins.
+//! IP address rules: regular expressions that must match the whole address. A deny rule takes
+//! precedence.
 
 use std::net::IpAddr;
 
@@ -6,7 +7,7 @@ use regex_lite::Regex;
 
 use crate::core_config::BadValue;
 
-/// The rules of a tenant.
+/// The address rules of a tenant.
 #[derive(Debug, Default)]
 pub(crate) struct IpRules {
     allow: Option<Regex>,
@@ -21,12 +22,12 @@ impl IpRules {
         })
     }
 
-    /// Whether a peer of this address may ask.
+    /// Returns `true` if a client with this address may call the server.
     pub(crate) fn admit(&self, peer: IpAddr) -> bool {
         if self.allow.is_none() && self.deny.is_none() {
             return true;
         }
-        // What comes over IPv4 is IPv4, whatever the socket.
+        // An IPv4 client of a dual-stack socket is matched by its IPv4 address.
         let peer = peer.to_canonical().to_string();
         let denied = self.deny.as_ref().is_some_and(|deny| deny.is_match(&peer));
         let allowed = self

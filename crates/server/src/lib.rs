@@ -1,10 +1,10 @@
-//! The core of Supersession as a server: it answers the core driver interface (CDI) of SuperTokens
-//! over any of our stores, so that the unmodified Node, Python and Go backend SDKs use it in place of
-//! the SuperTokens core.
+//! The core of Supersession as a server. It implements the core driver interface (CDI) of
+//! SuperTokens over any of our stores, so that the unmodified Node, Python and Go backend SDKs can
+//! use it instead of the SuperTokens core.
 //!
-//! The program is `supersession`; its guide is `docs/server.md`. This library is what the program
-//! is made of, for tests: a [`Service`] answers requests, [`serve()`] listens. Applications in Rust
-//! need none of it: they use [`supersession`] directly.
+//! The program is `supersession`; its guide is `docs/server.md`. This library contains the
+//! program's parts for tests: a [`Service`] answers requests, [`serve()`] accepts connections.
+//! Applications in Rust do not need it: they use [`supersession`] directly.
 
 mod answer;
 mod api_keys;

@@ -1,4 +1,4 @@
-//! The program: reads options, opens the store, listens, and stops when it is told to.
+//! The program: parses options, opens the store, serves requests, and shuts down on a signal.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -31,7 +31,8 @@ fn main() -> ExitCode {
     if let Err(error) = tracing::dispatcher::set_global_default(events(&options, true)) {
         let _ = writeln!(io::stderr(), "supersession: {error}");
     }
-    // A store that is waited for logs each of its refusals; the wait itself is logged once.
+    // While the server waits for a store, each failed attempt would be logged as an error. These
+    // errors are hidden, and the wait is logged once.
     let quiet = events(&options, false);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = options.max_server_pool_size {
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Also where nothing is logged: the operator must learn why the program is not there.
+            // Printed even if logging is off: the operator must learn why the program stopped.
             let _ = writeln!(io::stderr(), "supersession: {}", report(&*failure));
             ExitCode::FAILURE
         }
@@ -70,12 +71,12 @@ async fn run(options: &Options, quiet: Dispatch) -> Result<(), Failure> {
         .await
         .map_err(|error| format!("--host {} cannot be resolved: {error}", options.host))?;
     let address = addresses
-        // What SDKs call localhost is an IPv4 address first.
+        // SDKs resolve `localhost` to an IPv4 address first.
         .min_by_key(std::net::SocketAddr::is_ipv6)
         .ok_or_else(|| format!("--host {} has no address", options.host))?;
     options.check_exposure(address.ip(), service_options.is_guarded())?;
     let cannot_listen = |error| format!("cannot listen on {address}: {error}");
-    // Everything that can be refused is refused before the store is opened, which may create a file.
+    // All checks run before the store is opened, because opening it may create a file.
     let reserved = Reserved::at(address).map_err(cannot_listen)?;
     let start = Start {
         url,
@@ -109,7 +110,7 @@ async fn run(options: &Options, quiet: Dispatch) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Events on standard error. Without `errors`, those of the level ERROR are left out.
+/// Logs events to standard error. If `errors` is `false`, events of the level ERROR are omitted.
 fn events(options: &Options, errors: bool) -> Dispatch {
     let level = match options.log_level {
         LogLevel::None => LevelFilter::OFF,

@@ -1,4 +1,4 @@
-//! What is counted, and how Prometheus reads it.
+//! Counters, and their output for Prometheus.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ const BUCKETS: [u64; 9] = [
 ];
 const CLASSES: usize = 5;
 
-/// Counters of this process.
+/// The counters of this process.
 pub(crate) struct Metrics {
     started: Instant,
     endpoints: Vec<(&'static str, Counters)>,
@@ -29,7 +29,7 @@ pub(crate) struct Metrics {
 
 #[derive(Default)]
 struct Counters {
-    /// By the first digit of the status.
+    /// Counts by the first digit of the status.
     classes: [AtomicU64; CLASSES],
     buckets: [AtomicU64; BUCKETS.len()],
     micros: AtomicU64,
@@ -71,7 +71,7 @@ impl Metrics {
         }
     }
 
-    /// The text format of Prometheus.
+    /// Returns the metrics in the text format of Prometheus.
     pub(crate) fn text(&self) -> String {
         let mut out = String::with_capacity(8_192);
         self.write(&mut out).unwrap_or_default();

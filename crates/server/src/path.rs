@@ -2,7 +2,7 @@
 
 use supersession::{AppId, TenantId, wire};
 
-/// What a path may ask for.
+/// An endpoint of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Endpoint {
     Root,
@@ -115,7 +115,7 @@ const ENDPOINTS: [(&str, Endpoint); 45] = [
     ("/requests/stats", Endpoint::RequestStats),
 ];
 
-/// Words that cannot be the name of a tenant, because paths begin with them.
+/// Names that a tenant cannot have, because paths begin with them.
 pub(crate) const RESERVED_TENANTS: [&str; 4] = ["recipe", "config", "users", "hello"];
 
 const APP_PREFIX: &str = "appid-";
@@ -126,7 +126,7 @@ impl Endpoint {
         found.map(|(_, endpoint)| *endpoint)
     }
 
-    /// The path, for metrics and logs.
+    /// Returns the path, for metrics and logs.
     pub(crate) fn name(self) -> &'static str {
         let found = ENDPOINTS.iter().find(|(_, endpoint)| *endpoint == self);
         found.map_or("", |(path, _)| path)
@@ -136,7 +136,7 @@ impl Endpoint {
         ENDPOINTS.iter().map(|(_, endpoint)| *endpoint)
     }
 
-    /// Whether it is this server's own, for its operator, and none of an app.
+    /// Returns `true` for endpoints that belong to the operator of the server and not to an app.
     pub(crate) fn is_operational(self) -> bool {
         matches!(self, Self::Live | Self::Ready | Self::Metrics)
     }
@@ -148,13 +148,13 @@ impl Endpoint {
         )
     }
 
-    /// Whether the version of the interface matters.
+    /// Returns `true` if the endpoint depends on the CDI version.
     pub(crate) fn needs_version(self) -> bool {
         !self.is_operational() && !matches!(self, Self::Hello | Self::ApiVersion | Self::JwksPublic)
     }
 }
 
-/// What a path asks for, and of whom.
+/// The endpoint, app and tenant that a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) endpoint: Endpoint,
@@ -162,7 +162,7 @@ pub(crate) struct Target {
     pub(crate) tenant: TenantId,
 }
 
-/// Reads a path.
+/// Parses a path.
 pub(crate) fn parse(base_path: &str, path: &str) -> Option<Target> {
     let path = path.to_ascii_lowercase();
     let path = path.strip_prefix(base_path)?;
@@ -201,7 +201,7 @@ pub(crate) fn parse(base_path: &str, path: &str) -> Option<Target> {
     Some(target(endpoint, app, TenantId::from_stored(segment)))
 }
 
-/// Beginnings of paths that only the reference has.
+/// Prefixes of paths that only the reference serves.
 const OUT_OF_SCOPE: [&str; 21] = [
     "/bulk-import",
     "/recipe/accountlinking",
@@ -226,13 +226,13 @@ const OUT_OF_SCOPE: [&str; 21] = [
     "/users",
 ];
 
-/// Returns `true` if the reference answers at this path, and this server leaves that to it.
+/// Returns `true` if the reference serves this path and the path is out of scope for this server.
 pub(crate) fn is_out_of_scope(base_path: &str, path: &str) -> bool {
     let path = path.to_ascii_lowercase();
     let Some(mut path) = path.strip_prefix(base_path) else {
         return false;
     };
-    // App and tenant.
+    // Skips app and tenant.
     for _ in 0..3 {
         let known = OUT_OF_SCOPE.iter().any(|beginning| {
             let rest = path.strip_prefix(beginning);
@@ -249,12 +249,12 @@ pub(crate) fn is_out_of_scope(base_path: &str, path: &str) -> bool {
     false
 }
 
-/// Longest segment of a path that is logged. App ids with their prefix, tenants and handles are
+/// Maximum length of a path segment in the log. App ids with their prefix, tenants and handles are
 /// shorter; access and refresh tokens are longer.
 const LONGEST_SEGMENT: usize = 48;
 const MOST_SEGMENTS: usize = 12;
 
-/// A path for the log. A segment that may be a token is replaced by its length.
+/// Formats a path for the log. A segment that may be a token is replaced by its length.
 pub(crate) fn shown(path: &str) -> String {
     let mut segments: Vec<_> = path
         .splitn(MOST_SEGMENTS + 1, '/')
@@ -273,7 +273,7 @@ pub(crate) fn shown(path: &str) -> String {
     segments.join("/")
 }
 
-/// The first segment, and what follows it.
+/// Returns the first segment and the rest of the path.
 fn split(path: &str) -> Option<(&str, &str)> {
     let path = path.strip_prefix('/')?;
     let end = path.find('/').unwrap_or(path.len());

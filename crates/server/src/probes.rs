@@ -1,5 +1,5 @@
-//! How often health checks may touch the store: a bucket of tokens for each app, so that whoever
-//! may call them without a key cannot keep the store busy.
+//! Rate limit for health checks that access the store: one token bucket for each app. A caller
+//! without an API key therefore cannot overload the store.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -19,8 +19,8 @@ struct Bucket {
 }
 
 impl Probes {
-    /// Whether the store may be touched now. The app must be one that is there, or the buckets
-    /// would be without number.
+    /// Returns `true` if a health check may access the store now. The app must exist. Otherwise,
+    /// the number of buckets would be unlimited.
     pub(crate) fn take(&self, app: &AppId, now: UnixMillis) -> bool {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.entry(app.clone()).or_insert(Bucket {
@@ -39,8 +39,8 @@ impl Probes {
     }
 }
 
-/// The last check of whether the store can be written. At most one is under way, and callers who
-/// come within [`CHECK_INTERVAL`] after it get its outcome.
+/// The result of the last write check of the store. At most one check runs at a time, and callers
+/// within [`CHECK_INTERVAL`] after it get its result.
 #[derive(Default)]
 pub(crate) struct Readiness(tokio::sync::Mutex<Option<(UnixMillis, bool)>>);
 
@@ -50,7 +50,7 @@ impl Readiness {
     pub(crate) async fn check(&self, store: &dyn Store, clock: &dyn Clock) -> bool {
         let mut last = self.0.lock().await;
         let now = clock.now();
-        // A clock that stepped back makes the outcome an old one.
+        // If the clock has gone back, the result is treated as outdated.
         if let Some((at, outcome)) = *last
             && at <= now
             && now.since(at) < CHECK_INTERVAL

@@ -1,10 +1,10 @@
-//! The apps and tenants known to this process. They are read from the store at start, every minute,
-//! after every change made here, and when a request names an unknown one.
+//! The apps and tenants known to this process. They are loaded from the store at startup, every
+//! minute, after every change made here, and when a request names an unknown one.
 //!
-//! Another process may have created an app an instant ago, so a name counts as unknown only after a
-//! look that began when the request was already here. Looks share the work: each one reads
-//! everything, and answers all requests that wait for it. Together they take at most a tenth of the
-//! time, however many unknown names are asked for.
+//! Another process may have created an app an instant ago. A name is therefore reported as unknown
+//! only after a lookup that began after the request arrived. Each lookup loads everything, and
+//! requests that wait for it share its result. Lookups use at most a tenth of the time, however
+//! many unknown names are requested.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,10 +20,10 @@ use crate::core_config::{self, AppConfig, BadValue, Limits, Values};
 use crate::ip_rules::IpRules;
 use crate::stats::RequestStats;
 
-/// Shortest and longest pause between two looks into the store for unknown names.
+/// Minimum and maximum pause between two lookups of unknown names.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// Pause after a look, as a multiple of the time that the look took.
+/// Pause after a lookup, as a multiple of the lookup's duration.
 const PAUSE_FACTOR: u32 = 9;
 
 /// One app: its configuration, its tenants and its engine.
@@ -50,18 +50,18 @@ pub(crate) struct Registry {
     limits: Limits,
     jwts_as_sessions: bool,
     apps: RwLock<Arc<HashMap<AppId, Arc<App>>>>,
-    /// Held while the store is read, so that the last state read is the one known.
+    /// Held while the store is read, so that the newest state that was read is kept.
     looks: Mutex<Looks>,
-    /// Held while something is changed: changes are read, checked and written one after the other.
+    /// Held during a change, so that changes are read, checked and written one after another.
     changing: Mutex<()>,
 }
 
-/// The looks into the store so far.
+/// Times of the lookups in the store.
 #[derive(Default)]
 struct Looks {
-    /// When the last look that succeeded began.
+    /// Start of the last successful lookup.
     covers: Option<Instant>,
-    /// When the next look for an unknown name may begin.
+    /// Earliest start of the next lookup of an unknown name.
     next: Option<Instant>,
 }
 
@@ -70,18 +70,18 @@ impl App {
         self.tenants.contains_key(tenant)
     }
 
-    /// Whether nothing has changed.
+    /// Returns `true` if the records are unchanged.
     fn is(&self, records: &BTreeMap<TenantId, TenantRecord>) -> bool {
         let own = self.tenants.values().map(|tenant| &tenant.record);
         own.eq(records.values())
     }
 
-    /// The engine, if it was asked for already.
+    /// Returns the engine, if it has been created.
     pub(crate) fn open_engine(&self) -> Option<&Engine> {
         self.engine.get()
     }
 
-    /// The address rules of a tenant; those of the app for one that is not known.
+    /// Returns the address rules of a tenant, or those of the app if the tenant is unknown.
     pub(crate) fn ip_rules(&self, tenant: &TenantId) -> &IpRules {
         self.tenants
             .get(tenant)
@@ -90,7 +90,7 @@ impl App {
 }
 
 impl Registry {
-    /// Checks what the process is configured with, and reads what is stored.
+    /// Checks the configuration of the process and loads the stored apps.
     pub(crate) async fn open(
         store: Arc<dyn TenantStore>,
         engines: Engines,
@@ -119,12 +119,12 @@ impl Registry {
         Arc::clone(&self.apps.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The app of this name; one that is not known is looked for in the store.
+    /// Returns the app with this id. An unknown id is looked up in the store.
     pub(crate) async fn app(&self, id: &AppId) -> Result<Option<Arc<App>>, StoreError> {
         self.found(|apps| apps.get(id).cloned()).await
     }
 
-    /// The app, if it has the tenant.
+    /// Returns the app, if it has this tenant.
     pub(crate) async fn app_with_tenant(
         &self,
         id: &AppId,
@@ -145,8 +145,8 @@ impl Registry {
         Ok(find(&self.all()))
     }
 
-    /// Returns once everything that was stored before this call is known. Calls that come at the
-    /// same time share one look into the store.
+    /// Returns once everything that was stored before this call is loaded. Concurrent calls share
+    /// one lookup.
     pub(crate) async fn look_for_news(&self) -> Result<(), StoreError> {
         let asked = Instant::now();
         let mut looks = self.looks.lock().await;
@@ -159,7 +159,7 @@ impl Registry {
         self.load(&mut looks).await
     }
 
-    /// Reads everything again, at once.
+    /// Reloads everything immediately.
     pub(crate) async fn reload(&self) -> Result<(), StoreError> {
         let mut looks = self.looks.lock().await;
         self.load(&mut looks).await
@@ -214,7 +214,7 @@ impl Registry {
             Ok((tenant, Tenant { record, ip_rules }))
         });
         let tenants = tenants.collect::<Result<_, BadValue>>()?;
-        // An engine holds parsed keys; it goes on while what it was made with is the same.
+        // An engine contains parsed keys, so it is kept as long as its configuration is unchanged.
         let engine = match known {
             Some(known) if known.values == values => Arc::clone(&known.engine),
             _ => Arc::default(),
@@ -229,7 +229,7 @@ impl Registry {
         })
     }
 
-    /// The engine of an app, which is made when it is asked for first.
+    /// Returns the engine of an app. It is created on first use.
     pub(crate) async fn engine<'a>(&self, app: &'a App) -> Result<&'a Engine, Fault> {
         let settings = EngineSettings {
             jwts_as_sessions: self.jwts_as_sessions,
@@ -250,14 +250,14 @@ impl Registry {
         self.store.count_active_users(app, since, now).await
     }
 
-    /// What would come of configuring an app like this.
+    /// Returns the values that this configuration of an app would have, if they are valid.
     pub(crate) fn check(&self, own: &JsonObject) -> Result<Values, BadValue> {
         let values = core_config::overlaid(&self.base, own);
         AppConfig::read(&values, self.limits)?;
         Ok(values)
     }
 
-    /// A turn to change something, with what is stored now.
+    /// Waits for exclusive access to change apps and tenants, and loads the stored state.
     pub(crate) async fn change(&self) -> Result<Change<'_>, StoreError> {
         let turn = self.changing.lock().await;
         self.reload().await?;
@@ -275,7 +275,7 @@ fn by_name(records: Vec<TenantRecord>) -> BTreeMap<TenantId, TenantRecord> {
         .collect()
 }
 
-/// A turn to change apps and tenants.
+/// Exclusive access to change apps and tenants.
 pub(crate) struct Change<'a> {
     registry: &'a Registry,
     _turn: MutexGuard<'a, ()>,
@@ -306,16 +306,16 @@ impl Change<'_> {
     }
 }
 
-/// Why the registry cannot be opened.
+/// Why the registry could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The configuration of the process cannot be used.
+    /// The configuration of the process is invalid.
     #[error(transparent)]
     Config(#[from] BadValue),
-    /// The operating system gives no threads.
+    /// The operating system could not start threads.
     #[error("{0}")]
     Threads(Fault),
-    /// The store is in trouble.
+    /// The store failed.
     #[error("the apps and tenants cannot be read")]
     Store(#[from] StoreError),
 }

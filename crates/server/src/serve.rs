@@ -1,5 +1,5 @@
-//! Listening: one task for each connection, until somebody says stop; then what is under way is
-//! finished, for a while.
+//! Accepts connections and serves each in a task of its own until the server is stopped. Requests
+//! in flight may then complete within a time limit.
 
 use std::convert::Infallible;
 use std::io;
@@ -19,16 +19,16 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use crate::background;
 use crate::service::Service;
 
-/// How a service is served.
+/// Time limits and intervals of a server.
 #[derive(Clone, Copy, Debug)]
 pub struct ServeOptions {
-    /// How long what is under way may take after a stop.
+    /// Maximum time that requests in flight may take after a stop.
     pub drain: Duration,
-    /// How long the head of a request may take.
+    /// Maximum time to receive a request head.
     pub header_timeout: Duration,
-    /// How often apps and tenants are read anew.
+    /// Interval between reloads of apps and tenants.
     pub reload_every: Duration,
-    /// How often expired sessions are deleted.
+    /// Interval between deletions of expired sessions.
     pub clean_up_every: Duration,
 }
 
@@ -43,51 +43,52 @@ impl Default for ServeOptions {
     }
 }
 
-/// An address that no other process can listen on, and at which nothing listens yet: clients are
-/// refused, not kept waiting, until the service is there.
+/// An address that is bound but not listening. Other processes cannot use it. Clients are refused,
+/// not kept waiting, until the service is ready.
 #[derive(Debug)]
 pub struct Reserved {
     socket: TcpSocket,
     address: SocketAddr,
 }
 
-/// A socket that listens.
+/// A listening socket.
 #[derive(Debug)]
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
 }
 
-/// The most bytes of a request's head, and of what is read ahead.
+/// Maximum size of a request head, and of the read buffer.
 const BUFFER: usize = 64 * 1024;
-/// Rest after a connection could not be accepted, such as for want of file descriptors.
+/// Pause after a connection could not be accepted, for example because of a lack of file
+/// descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Connections that wait to be accepted.
+/// Maximum number of connections that wait to be accepted.
 const BACKLOG: u32 = 1_024;
 
 impl Reserved {
-    /// Reserves an address.
+    /// Binds an address.
     ///
     /// # Errors
-    /// When the operating system refuses, as for an address in use.
+    /// If the operating system refuses, for example because the address is in use.
     pub fn at(address: SocketAddr) -> io::Result<Self> {
         let socket = if address.is_ipv4() {
             TcpSocket::new_v4()?
         } else {
             TcpSocket::new_v6()?
         };
-        // A server that was stopped a moment ago leaves connections behind, which is no obstacle.
+        // Allows binding despite connections that a recently stopped server left behind.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let address = socket.local_addr()?;
         Ok(Self { socket, address })
     }
 
-    /// Listens there.
+    /// Starts to listen.
     ///
     /// # Errors
-    /// When the operating system refuses.
+    /// If the operating system refuses.
     pub fn listen(self) -> io::Result<Bound> {
         Ok(Bound {
             listener: self.socket.listen(BACKLOG)?,
@@ -97,10 +98,10 @@ impl Reserved {
 }
 
 impl Bound {
-    /// Binds an address, and listens there.
+    /// Binds an address and listens on it.
     ///
     /// # Errors
-    /// When the operating system refuses.
+    /// If the operating system refuses.
     #[expect(
         clippy::unused_async,
         reason = "sockets need the runtime in which they are used"
@@ -109,14 +110,15 @@ impl Bound {
         Reserved::at(address)?.listen()
     }
 
-    /// The address, with the port that was chosen if none was named.
+    /// Returns the address, with the assigned port if port 0 was requested.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-/// Serves until `stop` is done, and then until what is under way is finished; tells whether it was.
+/// Serves until `stop` resolves, then waits for requests in flight. Returns `true` if all
+/// completed.
 pub async fn serve(
     bound: Bound,
     service: Arc<Service>,
@@ -181,7 +183,8 @@ fn connection(
         let open = &service.metrics.connections;
         open.fetch_add(1, Ordering::Relaxed);
         match connection.await {
-            // Answered before it reached the service; neither method nor path is known.
+            // The request was rejected before it reached the service, so method and path are
+            // unknown.
             Err(error) if error.is_parse() => {
                 tracing::warn!(%peer, "a request that is not HTTP was refused");
             }

@@ -1,5 +1,5 @@
-//! From a request to its answer: path, address, key, version, body, handler; in this order, which
-//! SDKs rely on.
+//! Processes a request in this order, on which SDKs rely: path, address, key, version, body,
+//! handler.
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -25,20 +25,20 @@ use crate::probes::{Probes, Readiness};
 use crate::registry::{App, OpenError, Registry};
 use crate::store::AnyStore;
 
-/// What a service is made of.
+/// Options of a [`Service`].
 #[derive(Clone)]
 pub struct ServiceOptions {
-    /// What apps are configured with, unless they are configured otherwise.
+    /// Default configuration of apps.
     pub core_config: Values,
-    /// Whether limits are kept that test suites must pass.
+    /// Limits of the configuration.
     pub limits: Limits,
-    /// What all paths begin with: nothing, or a path without a slash at its end.
+    /// Prefix of all paths: empty, or a path without a trailing slash.
     pub base_path: String,
-    /// The longest body of a request.
+    /// Maximum size of a request body.
     pub max_body_bytes: usize,
-    /// How long to wait for a body.
+    /// Maximum time to receive a request body.
     pub body_timeout: Duration,
-    /// Threads that sign.
+    /// Number of signing threads.
     pub signing_threads: usize,
     /// If set, the JWT recipe refuses payloads with the members of a session token, and such JWTs
     /// are not verified as sessions.
@@ -68,7 +68,7 @@ impl ServiceOptions {
     }
 }
 
-/// Without values, among which are API keys.
+/// Omits the configuration values, which include API keys.
 impl std::fmt::Debug for ServiceOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ServiceOptions")
@@ -92,7 +92,7 @@ pub struct Service {
     draining: AtomicBool,
 }
 
-/// One request, after everything that all of them go through.
+/// One request after the common checks.
 pub(crate) struct Call<'a> {
     pub(crate) service: &'a Service,
     pub(crate) target: &'a Target,
@@ -107,7 +107,7 @@ impl Service {
     /// Opens a service over a store.
     ///
     /// # Errors
-    /// When a value of the configuration cannot be, or the store is in trouble.
+    /// If a configuration value is invalid, or the store fails.
     pub async fn open(
         store: AnyStore,
         options: ServiceOptions,
@@ -144,7 +144,7 @@ impl Service {
         })
     }
 
-    /// Answers a request of the peer at this address.
+    /// Answers a request from a client at this address.
     pub async fn answer<B>(&self, request: Request<B>, peer: IpAddr) -> Answer
     where
         B: Body<Data = Bytes>,
@@ -198,11 +198,11 @@ impl Service {
     {
         let (head, body) = request.into_parts();
         let endpoint = target.endpoint;
-        // Whoever asks whether the process lives must not depend on the store.
+        // A liveness check must not depend on the store.
         if matches!(endpoint, Endpoint::Live) {
             return handlers::health::live(&head.method);
         }
-        // An unknown app has no rules and no keys; its handler says that there is none.
+        // An unknown app has no rules and no keys. Its handler reports that the app does not exist.
         let app = self.registry.app(&target.app).await?;
         let mut cdi = CdiVersion::NEWEST;
         if let Some(app) = &app {
@@ -263,7 +263,7 @@ impl Service {
         }
     }
 
-    /// From now on this process is not ready: whoever balances load sends nothing new.
+    /// Reports the process as not ready from now on, so that load balancers stop sending requests.
     pub fn drain(&self) {
         self.draining.store(true, AtomicOrdering::Relaxed);
     }
@@ -272,11 +272,11 @@ impl Service {
         self.draining.load(AtomicOrdering::Relaxed)
     }
 
-    /// Makes the signing keys of the default app, if there are none, so that the first session need
-    /// not wait for them.
+    /// Creates the signing keys of the default app if there are none, so that the first session
+    /// does not wait for them.
     ///
     /// # Errors
-    /// Trouble with the store.
+    /// If the store fails.
     pub async fn warm_up(&self) -> Result<(), Fault> {
         if let Some(app) = self.registry.app(&AppId::default()).await? {
             self.registry.engine(&app).await?.jwks().await?;
@@ -285,7 +285,7 @@ impl Service {
     }
 }
 
-/// The refusal of an unknown path. One of the reference that is out of scope is named as such.
+/// Builds the error for an unknown path. The message says if the path is out of scope.
 fn not_found(base_path: &str, path: &str) -> Refusal {
     if path::is_out_of_scope(base_path, path) {
         Refusal::new(
@@ -297,7 +297,7 @@ fn not_found(base_path: &str, path: &str) -> Refusal {
     }
 }
 
-/// Logs a request that failed, without its query, its headers and its body.
+/// Logs a failed request, without its query, its headers and its body.
 fn failed(
     method: &Method,
     path: &str,
@@ -318,7 +318,7 @@ fn failed(
     }
 }
 
-/// The version that counts, if it is one that is spoken here, and with this app.
+/// Returns the CDI version of the request, if this server and this app support it.
 fn version(
     sent: Option<&str>,
     app: Option<&App>,
@@ -350,12 +350,12 @@ fn version(
 }
 
 impl<'a> Call<'a> {
-    /// The app that the path names, if the tenant that it names is there too.
+    /// Returns the app of the path, if the tenant of the path exists too.
     pub(crate) async fn app(&self) -> Result<Arc<App>, Refusal> {
         self.app_of(&self.target.tenant).await
     }
 
-    /// The app that the path names, if it has this tenant.
+    /// Returns the app of the path, if it has this tenant.
     pub(crate) async fn app_of(&self, tenant: &TenantId) -> Result<Arc<App>, Refusal> {
         let app = &self.target.app;
         let found = self.service.registry.app_with_tenant(app, tenant).await?;
@@ -367,7 +367,8 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// The app, for what belongs to the whole app.
+    /// Returns the app. Rejects other tenants than the public one, because the request concerns the
+    /// whole app.
     pub(crate) async fn app_on_public_tenant(&self) -> Result<Arc<App>, Refusal> {
         let app = self.app().await?;
         if self.target.tenant == TenantId::default() {
@@ -379,7 +380,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The app, for what belongs to the whole app as newer versions see it.
+    /// Returns the app. Rejects other tenants than the public one if the CDI version does.
     pub(crate) async fn app_from_5_0_on_public_tenant(&self) -> Result<Arc<App>, Refusal> {
         if self.cdi.separates_apps_from_tenants() {
             self.app_on_public_tenant().await

@@ -1,4 +1,4 @@
-//! Opening a service over a store that may not be there yet.
+//! Opens a service over a store that may not be reachable yet.
 
 use std::error::Error;
 use std::fmt;
@@ -13,11 +13,11 @@ use crate::registry::OpenError;
 use crate::service::{Service, ServiceOptions};
 use crate::store::{StoreFailure, StoreOptions, StoreUrl};
 
-/// Pauses between two attempts, which double from the first to the last.
+/// Pauses between two attempts. Each pause is twice as long as the previous one, up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LAST_PAUSE: Duration = Duration::from_secs(2);
 
-/// A service that is about to be opened.
+/// The settings with which a service is opened.
 #[derive(Clone)]
 pub struct Start {
     /// The store.
@@ -26,11 +26,11 @@ pub struct Start {
     pub store: StoreOptions,
     /// Options of the service.
     pub service: ServiceOptions,
-    /// How long to wait for a store that cannot be reached.
+    /// Maximum time to wait for an unreachable store.
     pub wait: Duration,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Randomness.
+    /// The source of randomness.
     pub entropy: Arc<dyn Entropy>,
 }
 
@@ -43,11 +43,11 @@ pub struct StartError {
 }
 
 impl Start {
-    /// Opens the store and the service. A store that cannot be reached is tried again until the
-    /// wait is over; the log says so once.
+    /// Opens the store and the service. An unreachable store is retried until the wait time has
+    /// elapsed. The wait is logged once.
     ///
     /// # Errors
-    /// When the store cannot be used, or still cannot be reached after the wait.
+    /// If the store cannot be used, or is still unreachable after the wait time.
     pub async fn open(&self) -> Result<Service, StartError> {
         let began = Instant::now();
         let mut pause = FIRST_PAUSE;
@@ -129,7 +129,7 @@ impl Error for StartError {
     }
 }
 
-/// The text of an error with those of its causes.
+/// Formats an error and its causes.
 #[must_use]
 pub fn report(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();

@@ -1,4 +1,4 @@
-//! Requests in each minute of the last day, for the tools that ask `/requests/stats`.
+//! Request counts for each minute of the last day, returned by `/requests/stats`.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -6,20 +6,20 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Value, json};
 use supersession::UnixMillis;
 
-/// Minutes that are remembered.
+/// Number of minutes that are kept.
 const MINUTES: usize = 24 * 60;
 const SECONDS: usize = 60;
 
-/// The requests of one app at this process.
+/// The request counts of one app in this process.
 #[derive(Default)]
 pub(crate) struct RequestStats(Mutex<Counts>);
 
 #[derive(Default)]
 struct Counts {
-    /// The minute that is counted, since the epoch.
+    /// The current minute, counted from the Unix epoch.
     minute: u64,
     seconds: Option<[u32; SECONDS]>,
-    /// Sum and peak of the minutes before, the newest last.
+    /// Sum and peak of the previous minutes, newest last.
     past: VecDeque<(u32, u32)>,
 }
 
@@ -36,8 +36,8 @@ impl RequestStats {
         }
     }
 
-    /// The answer: for each minute of the last day the average and the peak of requests in a
-    /// second, the oldest first; -1 where nothing is known.
+    /// Returns the response: the average and the peak of requests per second for each minute of the
+    /// last day, oldest first. Minutes without data are -1.
     pub(crate) fn answer(&self, now: UnixMillis) -> Value {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let minute = now.get() / 60_000;
@@ -59,14 +59,14 @@ impl RequestStats {
 }
 
 impl Counts {
-    /// Ends the minutes before this one.
+    /// Closes all minutes before this one.
     fn move_to(&mut self, minute: u64) {
         let Some(seconds) = self.seconds else {
             self.minute = minute;
             self.seconds = Some([0; SECONDS]);
             return;
         };
-        // A clock that steps back counts into the minute that is open.
+        // If the clock has gone back, requests are counted in the current minute.
         let passed = minute.saturating_sub(self.minute);
         if passed == 0 {
             return;

@@ -1,4 +1,4 @@
-//! Which store a URL names, and how it is opened.
+//! Selects and opens the store that a URL names.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,10 +10,10 @@ use supersession_postgres::PostgresStore;
 use supersession_redis::RedisStore;
 use supersession_sqlite::SqliteStore;
 
-/// Where sessions are kept.
+/// The location of the store.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoreUrl {
-    /// A SQLite database, by a name that `SqliteStore::open` takes.
+    /// A SQLite database, by a name that `SqliteStore::open` accepts.
     Sqlite(PathBuf),
     /// A PostgreSQL server, by its URL.
     Postgres(String),
@@ -21,7 +21,7 @@ pub enum StoreUrl {
     Redis(String),
 }
 
-/// The text names no store.
+/// The text is not the URL of a store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("use sqlite:<path>, postgres://user:password@host/database or redis://host:port/database")]
 pub struct UnknownStore;
@@ -32,11 +32,11 @@ impl FromStr for StoreUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (scheme, rest) = text.split_once(':').ok_or(UnknownStore)?;
         match scheme.to_ascii_lowercase().as_str() {
-            // The store has the rule for what follows.
+            // The store itself parses the rest.
             "sqlite" | "file" if !rest.trim_start_matches('/').is_empty() => {
                 Ok(Self::Sqlite(text.into()))
             }
-            // The second spelling is what SuperTokens' plugin takes.
+            // SuperTokens' plugin accepts the second spelling.
             "postgres" | "postgresql" => Ok(Self::Postgres(text.to_owned())),
             "redis" | "rediss" => Ok(Self::Redis(text.to_owned())),
             _ => Err(UnknownStore),
@@ -44,7 +44,7 @@ impl FromStr for StoreUrl {
     }
 }
 
-/// Without the URL, which may hold a password.
+/// Omits the URL, which may contain a password.
 impl std::fmt::Debug for StoreUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -69,7 +69,7 @@ impl AnyStore {
         Self::of_two(Arc::clone(&store) as _, store)
     }
 
-    /// Keeps apps and tenants in a store of their own.
+    /// Stores apps and tenants in a separate store.
     pub fn of_two(sessions: Arc<dyn Store>, tenants: Arc<dyn TenantStore>) -> Self {
         Self { sessions, tenants }
     }
@@ -81,25 +81,25 @@ impl std::fmt::Debug for AnyStore {
     }
 }
 
-/// What a store of a server can be told beside its URL.
+/// Options of a server's store, besides its URL.
 #[derive(Clone, Debug, Default)]
 pub struct StoreOptions {
-    /// The schema of the tables in PostgreSQL.
+    /// Schema of the tables in PostgreSQL.
     pub postgres_schema: Option<String>,
-    /// What the names of the tables in PostgreSQL begin with.
+    /// Prefix of the table names in PostgreSQL.
     pub postgres_table_prefix: String,
-    /// The most connections to PostgreSQL.
+    /// Maximum number of connections to PostgreSQL.
     pub postgres_pool_size: Option<usize>,
-    /// What all keys in Redis begin with.
+    /// Prefix of all keys in Redis.
     pub redis_prefix: Option<String>,
 }
 
 /// A store could not be opened.
 #[derive(Debug)]
 pub struct StoreFailure {
-    /// The error of the store, which names it and what to do.
+    /// The store's error, which names the store and the fix.
     pub error: Box<dyn std::error::Error + Send + Sync>,
-    /// If set, another attempt may succeed: the store cannot be reached, or is busy.
+    /// If set, another attempt may succeed: the store is unreachable or busy.
     pub is_passing: bool,
 }
 
@@ -138,12 +138,12 @@ impl StoreUrl {
     /// Opens the store.
     ///
     /// # Errors
-    /// What the store says, which names it and what to do.
+    /// The store's error, which names the store and the fix.
     pub async fn open(&self, options: &StoreOptions) -> Result<AnyStore, StoreFailure> {
         match self {
             Self::Sqlite(path) => Ok(AnyStore::new(SqliteStore::open(path).await?)),
             Self::Postgres(url) => {
-                // Nobody here waits for endings, so there is no feed of them to pay for.
+                // This process does not wait for revocations, so it needs no revocation feed.
                 let mut postgres = PostgresStore::options().url(url);
                 if let Some(schema) = &options.postgres_schema {
                     postgres = postgres.schema(schema);

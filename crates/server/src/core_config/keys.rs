@@ -1,15 +1,16 @@
-//! The names of SuperTokens' core, with their types, and where each may be set.
+//! The configuration keys of SuperTokens' core, their types, and the level at which each may be
+//! set.
 
 use serde_json::{Number, Value};
 
 use super::BadValue;
 
-/// Where a value may be set.
+/// The level at which a value may be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
-    /// When the process is started.
+    /// Only at the start of the process.
     Process,
-    /// For an app; all its tenants have the same.
+    /// For an app. All its tenants share the value.
     App,
     /// For each tenant.
     Tenant,
@@ -27,7 +28,7 @@ enum Type {
 use Level::{App, Process, Tenant};
 use Type::{Boolean, Double, Int, Long, Text};
 
-/// Names of other recipes are known too, because SDKs set them; they mean nothing here.
+/// Includes keys of other recipes, because SDKs set them. They have no effect here.
 const KEYS: [(&str, Type, Level); 49] = [
     ("access_token_validity", Long, App),
     ("access_token_blacklisting", Boolean, App),
@@ -84,7 +85,7 @@ const KEYS: [(&str, Type, Level); 49] = [
     ("migration_mode", Text, Process),
 ];
 
-/// The name that an older one stands for.
+/// Returns the current name for an outdated one.
 pub(crate) fn canonical(name: &str) -> &str {
     match name {
         "access_token_signing_key_update_interval" => {
@@ -99,12 +100,12 @@ fn find(name: &str) -> Option<&'static (&'static str, Type, Level)> {
     KEYS.iter().find(|(known, ..)| *known == name)
 }
 
-/// Where the value of this name may be set, if there is such a name.
+/// Returns the level at which this key may be set, or `None` if the key is unknown.
 pub(crate) fn level(name: &str) -> Option<Level> {
     find(name).map(|(.., level)| *level)
 }
 
-/// The value as its type; texts become what they say.
+/// Converts the value to the type of its key. Strings are parsed.
 pub(crate) fn coerced(name: &str, value: &Value) -> Result<Value, BadValue> {
     let Some((_, kind, _)) = find(name) else {
         return Err(BadValue("Invalid config key".to_owned()));

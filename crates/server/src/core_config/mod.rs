@@ -1,5 +1,5 @@
-//! The configuration of an app, under the names that SuperTokens' core gives it: what the process
-//! was started with, and over it what was set for the app or the tenant.
+//! The configuration of an app, under the names of SuperTokens' core. The values of the app or the
+//! tenant override those with which the process was started.
 
 mod keys;
 
@@ -18,28 +18,28 @@ pub(crate) use keys::{Level, coerced, level};
 /// Values by name.
 pub type Values = Map<String, Value>;
 
-/// Limits that production systems keep, and tests must pass.
+/// Limits for production systems, which tests must exceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limits {
-    /// Keys live an hour at least, refresh tokens longer than access tokens, the grace period is
-    /// five minutes at most.
+    /// Keys live at least an hour, refresh tokens live longer than access tokens, and the grace
+    /// period is at most five minutes.
     Kept,
-    /// For test suites, which wait for keys and tokens to get old.
+    /// For test suites, which wait for keys and tokens to expire.
     Lifted,
 }
 
-/// A value that cannot be.
+/// An invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadValue(pub String);
 
-/// The configuration of an app, checked.
+/// The checked configuration of an app.
 #[derive(Debug)]
 pub(crate) struct AppConfig {
     pub(crate) engine: EngineSettings,
-    /// Whether SDKs from before key sets get the session looked up when they verify.
+    /// If set, verification for SDKs from before key sets looks up the session.
     pub(crate) access_token_blacklisting: bool,
-    /// Whether SDKs from before key sets get tokens that are signed with a rotating key.
+    /// If set, SDKs from before key sets get tokens that are signed with a rotating key.
     pub(crate) signing_key_dynamic: bool,
     pub(crate) api_keys: ApiKeys,
     pub(crate) max_cdi: CdiVersion,
@@ -49,7 +49,7 @@ pub(crate) struct AppConfig {
 
 const MINUTE: f64 = 60.0;
 const HOUR: f64 = 3_600.0;
-/// Below it the overlap of keys would be longer than their life.
+/// Below this interval, keys would overlap for longer than they live.
 const SHORT_INTERVAL: Duration = Duration::from_secs(60);
 const KEY_OVERLAP: Duration = Duration::from_secs(60);
 
@@ -134,7 +134,7 @@ impl AppConfig {
     }
 }
 
-/// The address rules of a tenant.
+/// Reads the address rules of a tenant.
 pub(crate) fn ip_rules(values: &Values) -> Result<IpRules, BadValue> {
     IpRules::new(
         text(values, "ip_allow_regex"),
@@ -142,7 +142,7 @@ pub(crate) fn ip_rules(values: &Values) -> Result<IpRules, BadValue> {
     )
 }
 
-/// What is set over what was set before: null takes a value away.
+/// Returns the base values, overridden by `over`. Null removes a value.
 pub(crate) fn overlaid(base: &Values, over: &JsonObject) -> Values {
     let mut values = base.clone();
     for (name, value) in over.deserialize::<Values>().unwrap_or_default() {
@@ -182,8 +182,8 @@ fn number(values: &Values, name: &str, default: f64) -> Result<f64, BadValue> {
     }
 }
 
-/// A number of minutes or hours as a span of time. Sums of spans must stay far from overflow, and
-/// times are stored in milliseconds.
+/// Converts a number of minutes or hours to a duration. It is limited so that sums cannot overflow,
+/// and has at least a millisecond because times are stored in milliseconds.
 fn span(name: &str, number: f64, unit: &str) -> Result<Duration, BadValue> {
     const LONGEST: Duration = Duration::from_secs(31_557_600_000);
     let seconds_in_one = if unit == "hours" { HOUR } else { MINUTE };

@@ -73,7 +73,7 @@ pub(super) async fn put_domain(call: &Call<'_>) -> Result<Answer, Refusal> {
 
 const DOMAIN: &str = "connectionUriDomain";
 
-/// The changes that a request asks for.
+/// The requested changes.
 struct Settings {
     core_config: Option<JsonObject>,
     factors: Update,
@@ -88,7 +88,7 @@ impl Settings {
     }
 }
 
-/// The way in which this endpoint speaks of login methods at this version.
+/// Returns how this endpoint represents login methods in this CDI version.
 fn api(call: &Call<'_>) -> Api {
     match call.target.endpoint {
         Endpoint::AppV2
@@ -130,7 +130,7 @@ async fn put(
     json(&value!({ "status": "OK", "createdNew": created_new }))
 }
 
-/// What is stored, with what is set over it: null takes a value away.
+/// Merges `set` into the stored object. Null removes a value.
 fn merged(stored: &JsonObject, set: &JsonObject) -> Result<JsonObject, Refusal> {
     let mut values: Values = stored.deserialize().unwrap_or_default();
     let set: Values = set
@@ -161,7 +161,8 @@ fn merged(stored: &JsonObject, set: &JsonObject) -> Result<JsonObject, Refusal> 
     JsonObject::from_serialize(&values).map_err(|_| Refusal::bad_request("Invalid Json Input"))
 }
 
-/// Whether an app can be like this: its values are in range, and its tenants do not disagree.
+/// Checks a changed app: its values must be in range, and its tenants must not contradict each
+/// other.
 fn check(call: &Call<'_>, app: Option<&App>, changed: &TenantRecord) -> Result<(), Refusal> {
     let public = TenantId::default();
     let stored = app.and_then(|app| app.tenants.get(&public));
@@ -334,7 +335,8 @@ pub(super) async fn remove_app(call: &Call<'_>) -> Result<Answer, Refusal> {
     json(&value!({ "status": "OK", "didExist": existed }))
 }
 
-/// Removes a connection URI domain. This server has the default one only, which stays.
+/// Removes a connection URI domain. This server has only the default domain, which cannot be
+/// removed.
 pub(super) async fn remove_domain(call: &Call<'_>) -> Result<Answer, Refusal> {
     let input = Input::parse(&call.body)?;
     domain_name(&input.text(DOMAIN)?)?;
@@ -363,7 +365,8 @@ fn domain_name(text: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The default app on its public tenant, for what only the operator of the server may do.
+/// Returns the default app if the request addresses its public tenant. Only the operator of the
+/// server may do so.
 async fn base_app(call: &Call<'_>, refusal: &str) -> Result<Arc<App>, Refusal> {
     let app = call.app().await?;
     if app.id == AppId::default() && call.target.tenant == TenantId::default() {

@@ -1,5 +1,5 @@
-//! Session data and payload of a session, replaced as a whole. Each write is one atomic step, and
-//! none brings back a session that is gone.
+//! Replacing the session data or the payload of a session. Each write is one atomic step, and no
+//! write recreates a deleted session.
 
 use serde::Serialize;
 use supersession::JsonObject;

@@ -1,5 +1,5 @@
-//! Conditional and merging writes of session data, payloads and metadata, each one atomic step. The
-//! core driver interface has none; `supersession-remote` asks for them here.
+//! Conditional and merging writes of session data, payloads and metadata, each one atomic step.
+//! They extend the core driver interface, and `supersession-remote` uses them.
 
 use serde::Serialize;
 use serde_json::json as value;
@@ -22,7 +22,7 @@ struct Written {
     document: Option<JsonObject>,
 }
 
-/// Which writes there are: whoever asks learns that there are any.
+/// Lists the supported writes. A client can thereby detect the extension.
 pub(super) async fn describe(call: &Call<'_>) -> Result<Answer, Refusal> {
     call.app_on_public_tenant().await?;
     json(&value!({ "status": "OK", "writes": [OVERWRITE, MERGE, COMPARE_AND_SWAP] }))
@@ -96,7 +96,8 @@ async fn of_session(
     Ok(store.write_document(&key, which, write, now).await?)
 }
 
-/// What is there from before such names were protected may stay, and may be removed.
+/// Returns `true` if the write sets a protected member. A document from before such names were
+/// protected may keep its member, and the member may be removed.
 fn sets_protected_member(call: &Call<'_>, write: &DocumentWrite) -> bool {
     let is_protected =
         |document: &JsonObject| call.cdi.dialect().version.protects_member_of(document);

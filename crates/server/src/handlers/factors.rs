@@ -1,5 +1,5 @@
-//! Login methods and factors of a tenant. They are kept for the SDKs, which ask for them; the rules
-//! by which each version of the interface changes and shows them are the reference's.
+//! Login methods and factors of a tenant. They are stored for the SDKs, which read them. The rules
+//! by which each CDI version changes and shows them are those of the reference.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,14 @@ use supersession::store::{LoginMethods, TenantRecord};
 use crate::answer::Refusal;
 use crate::input::Input;
 
-/// A way in which the interface speaks of login methods.
+/// Representations of login methods in the CDI.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Api {
     /// Before CDI 5.0: switches only.
     Switches,
-    /// From CDI 5.0 on, on the older paths: switches and factors.
+    /// Since CDI 5.0, on the older paths: switches and factors.
     Both,
-    /// Paths that end with `v2`: factors only.
+    /// Paths that end in `v2`: factors only.
     Factors,
 }
 
@@ -63,7 +63,7 @@ impl Method {
         }
     }
 
-    /// The name in the interface.
+    /// Returns the name in the CDI.
     fn name(self) -> &'static str {
         match self {
             Self::EmailPassword => "emailPassword",
@@ -72,7 +72,7 @@ impl Method {
         }
     }
 
-    /// The name of its switch in a request.
+    /// Returns the name of the method's switch in a request.
     fn switch(self) -> &'static str {
         match self {
             Self::EmailPassword => "emailPasswordEnabled",
@@ -81,7 +81,7 @@ impl Method {
         }
     }
 
-    /// The name that the reference has in the refusal of its switch.
+    /// Returns the name of the switch in the reference's error message.
     fn switch_in_refusal(self) -> &'static str {
         match self {
             Self::EmailPassword => "emailPasswordEnabled",
@@ -106,7 +106,7 @@ impl Method {
     }
 }
 
-/// A new tenant.
+/// Sets the initial login methods and first factors of a new tenant.
 pub(super) fn new_tenant(mut record: TenantRecord, api: Api) -> TenantRecord {
     if record.tenant == TenantId::default() {
         return record;
@@ -120,10 +120,10 @@ pub(super) fn new_tenant(mut record: TenantRecord, api: Api) -> TenantRecord {
     record
 }
 
-/// The changes that a request asks for.
+/// The requested changes.
 pub(super) struct Update {
     switches: Vec<(Method, bool)>,
-    /// `None` if the request does not name them, `Some(None)` if it takes them away.
+    /// `None` if the request omits them, `Some(None)` if it removes them.
     first: Option<Option<Factors>>,
     secondary: Option<Option<Factors>>,
 }
@@ -165,7 +165,7 @@ impl Update {
         found.map(|(_, on)| *on)
     }
 
-    /// Refuses factors whose method the same request switches off.
+    /// Rejects factors whose login method the same request disables.
     fn check(&self) -> Result<(), Refusal> {
         for method in METHODS {
             if self.switch(method) != Some(false) {
@@ -203,7 +203,7 @@ impl Update {
         record.required_secondary_factors = secondary.map(list);
     }
 
-    /// A switch stands for the first factors of its method.
+    /// Applies the switches. A switch represents the first factors of its method.
     fn apply_switches(&self, state: &mut State) {
         let mut first = state.first.clone();
         for (method, _) in self.switches.iter().filter(|(_, on)| *on) {
@@ -260,7 +260,7 @@ impl Update {
                 .iter()
                 .flatten()
                 .filter_map(|factor| Method::of_factor(factor));
-            // A method that only secondary factors need must not become a first one.
+            // A method that is needed only for secondary factors must not become a first factor.
             if self.first.is_none() && before.first.is_none() && methods.any(is_new) {
                 let mut first = Factors::new();
                 let on = |method: &Method| {
@@ -282,7 +282,7 @@ impl Update {
         }
     }
 
-    /// All methods are on; the factors alone count.
+    /// Applies the factors. All methods are enabled; only the factors have an effect.
     fn apply_factors(&self, state: &mut State) {
         if self.first.is_none() && self.secondary.is_none() {
             return;
@@ -324,7 +324,7 @@ fn enabled_in_5(method: Method, methods: &LoginMethods, first: Option<&Factors>)
     method.get(methods) && first.is_none_or(|first| !first.is_empty())
 }
 
-/// The first factors that the methods come to, unless all are on.
+/// Returns the first factors of the enabled methods, or `None` if all methods are enabled.
 fn derived(methods: &LoginMethods) -> Option<Vec<&'static str>> {
     let on = METHODS.into_iter().filter(|method| method.get(methods));
     let factors: Vec<_> = on.flat_map(Method::factors).copied().collect();
@@ -369,7 +369,7 @@ fn factors(
     }
     let given = input.optional_list::<String>(field)?.unwrap_or_default();
     let count = given.len();
-    // No store keeps such a factor.
+    // No store accepts such a factor.
     if given.iter().any(|id| id.len() > 128 || id.contains('\0')) {
         return Err(Refusal::bad_request(format!(
             "Field name '{field}' is invalid in JSON input"
@@ -389,7 +389,7 @@ fn factors(
     Ok(Some(Some(given)))
 }
 
-/// Adds the members that tell login methods and factors.
+/// Adds the members for login methods and factors.
 pub(super) fn show(record: &TenantRecord, api: Api, shape: &mut Map<String, Value>) {
     let first = record.first_factors.clone().map(set);
     let methods = &record.login_methods;

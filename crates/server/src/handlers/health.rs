@@ -1,4 +1,4 @@
-//! Whether the server is there, which versions it speaks, and what it has counted.
+//! Health checks and metrics.
 
 use http::{Method, StatusCode};
 use serde_json::json as value;
@@ -9,7 +9,7 @@ use crate::cdi::SUPPORTED;
 use crate::path::Endpoint;
 use crate::service::Call;
 
-/// Says hello if the store answers.
+/// Responds with a greeting if the store is reachable.
 pub(super) async fn hello(call: &Call<'_>) -> Result<Answer, Refusal> {
     if call.target.endpoint == Endpoint::Root
         && call.target.tenant != TenantId::default()
@@ -22,7 +22,7 @@ pub(super) async fn hello(call: &Call<'_>) -> Result<Answer, Refusal> {
     Ok(text("Hello"))
 }
 
-/// The process is there and answers.
+/// Responds if the process is running.
 pub(crate) fn live(method: &Method) -> Result<Answer, Refusal> {
     match *method {
         Method::GET | Method::HEAD => Ok(text("live")),
@@ -30,7 +30,7 @@ pub(crate) fn live(method: &Method) -> Result<Answer, Refusal> {
     }
 }
 
-/// The store can be written, and the process is not shutting down.
+/// Responds with success if the store is writable and the process is not shutting down.
 pub(super) async fn ready(call: &Call<'_>) -> Result<Answer, Refusal> {
     if call.service.is_draining() {
         return Err(Refusal::new(
@@ -52,7 +52,7 @@ pub(super) async fn ready(call: &Call<'_>) -> Result<Answer, Refusal> {
     Ok(text("ready"))
 }
 
-/// Touches the store. Bounded: it answers from a bucket that fills again.
+/// Reads from the store, within a rate limit. Without a token in the bucket, the read is skipped.
 async fn probe(call: &Call<'_>) -> Result<(), Refusal> {
     let now = call.service.clock.now();
     if call.service.probes.take(&call.target.app, now) {

@@ -13,8 +13,8 @@ use crate::answer::{Answer, Refusal, json, status};
 use crate::input::Input;
 use crate::service::Call;
 
-/// The key set of an app. The tenant in the path is not looked at, as in the reference: verifiers
-/// derive the address from the one at which they reach the core.
+/// Returns the key set of an app. As in the reference, the tenant in the path is ignored, because
+/// verifiers derive this URL from the URL at which they reach the core.
 pub(super) async fn public_key_set(call: &Call<'_>) -> Result<Answer, Refusal> {
     let app = call.app_of(&TenantId::default()).await?;
     let set = call.engine(&app).await?.jwks().await?;

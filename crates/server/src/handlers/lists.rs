@@ -1,4 +1,4 @@
-//! The sessions of a user, and the end of sessions.
+//! Listing and revoking the sessions of a user.
 
 use std::sync::atomic::Ordering;
 
@@ -59,7 +59,7 @@ pub(super) async fn remove(call: &Call<'_>) -> Result<Answer, Refusal> {
     json(&value!({ "status": "OK", "sessionHandlesRevoked": texts(&revoked) }))
 }
 
-/// All of them in one step: what is told is what was deleted, each once.
+/// Revokes all handles in one step. Returns each deleted session once.
 async fn by_handle(call: &Call<'_>, handles: &[String]) -> Result<Vec<SessionHandle>, Refusal> {
     call.app().await?;
     let mut keys = Vec::with_capacity(handles.len());

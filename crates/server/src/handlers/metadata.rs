@@ -103,7 +103,7 @@ pub(super) async fn bulk(call: &Call<'_>) -> Result<Answer, Refusal> {
     })
 }
 
-/// What is stored; nothing for an id that no store keeps.
+/// Returns the stored metadata, or `None` for an id that no store accepts.
 async fn find(
     call: &Call<'_>,
     app: &supersession::AppId,

@@ -1,4 +1,5 @@
-//! What each endpoint does: fields in, engine or store asked, answer out.
+//! The request handlers: each parses its input, calls the engine or the store, and builds the
+//! response.
 
 pub(crate) mod health;
 
@@ -22,7 +23,7 @@ use crate::answer::{Answer, Refusal};
 use crate::path::Endpoint;
 use crate::service::Call;
 
-/// Hands a request to its handler.
+/// Calls the handler of a request.
 pub(crate) async fn dispatch(call: &Call<'_>, method: &Method) -> Result<Answer, Refusal> {
     use Endpoint as E;
     match (call.target.endpoint, method.as_str()) {

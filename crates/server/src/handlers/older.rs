@@ -1,4 +1,4 @@
-//! What SDKs from before key sets need: the public keys in answers, and the handshake.
+//! Support for SDKs from before key sets: public keys in responses, and the handshake.
 
 use serde::Serialize;
 use serde_json::json as value;
@@ -27,7 +27,8 @@ struct PublicKey {
 }
 
 impl PublicKey {
-    /// SDKs drop a key from their list at its `expiryTime`, so that is when its last token is dead.
+    /// SDKs drop a key at its `expiryTime`, so this is the expiry of the last token that the key
+    /// signed.
     fn new(key: &engine::PublicKey) -> Self {
         Self {
             public_key: key.public_key.clone(),
@@ -38,7 +39,7 @@ impl PublicKey {
 }
 
 impl PublicKeys {
-    /// The keys, if SDKs of this version have them in their answers.
+    /// Returns the public keys if responses of this CDI version contain them.
     pub(super) async fn for_answer(call: &Call<'_>, app: &App) -> Result<Option<Self>, Refusal> {
         if !call.cdi.is_before_key_sets() {
             return Ok(None);
@@ -48,7 +49,7 @@ impl PublicKeys {
         if !app.config.signing_key_dynamic {
             keys.truncate(1);
         }
-        // A new key is in the list before it signs (core specification, 4.1).
+        // A new key is listed before it signs (core specification, 4.1).
         let signing = keys.iter().find(|key| key.signs).or(keys.first());
         Ok(signing.map(|signing| Self {
             jwt_signing_public_key: signing.public_key.clone(),

@@ -1,4 +1,5 @@
-//! Endpoints that SDKs, dashboards and command lines of SuperTokens ask, and that mean little here.
+//! Endpoints that SDKs, dashboards and command-line tools of SuperTokens call, and that do little
+//! here.
 
 use http::Method;
 use serde_json::json as value;
@@ -8,7 +9,8 @@ use crate::answer::{Answer, Refusal, json, status};
 use crate::input::Input;
 use crate::service::Call;
 
-/// There is no configuration file whose path could be told, to nobody.
+/// Responds that access is not allowed. There is no configuration file whose path could be
+/// returned.
 pub(super) fn config(call: &Call<'_>) -> Result<Answer, Refusal> {
     call.query.text("pid")?;
     if call.target.app != AppId::default() || call.target.tenant != TenantId::default() {
@@ -19,19 +21,19 @@ pub(super) fn config(call: &Call<'_>) -> Result<Answer, Refusal> {
     status("NOT_ALLOWED")
 }
 
-/// Nothing is reported to anybody.
+/// Responds that no telemetry exists. This server sends none.
 pub(super) async fn telemetry(call: &Call<'_>) -> Result<Answer, Refusal> {
     call.app_on_public_tenant().await?;
     json(&value!({ "exists": false }))
 }
 
-/// All features are there for all.
+/// Responds with the available features. None depends on a licence.
 pub(super) async fn feature_flag(call: &Call<'_>) -> Result<Answer, Refusal> {
     call.app_on_public_tenant().await?;
     json(&value!({ "status": "OK", "features": ["multi_tenancy"], "usageStats": {} }))
 }
 
-/// No licence is needed; one that is set is not looked at.
+/// Handles licence keys. No licence is needed, and a given key is ignored.
 pub(super) async fn license(call: &Call<'_>, method: &Method) -> Result<Answer, Refusal> {
     if *method == Method::PUT
         && Input::parse(&call.body)?
@@ -50,7 +52,7 @@ pub(super) async fn license(call: &Call<'_>, method: &Method) -> Result<Answer, 
     }
 }
 
-/// Requests of the last day at this process.
+/// Returns the request counts of this process for the last day.
 pub(super) async fn request_stats(call: &Call<'_>) -> Result<Answer, Refusal> {
     let app = call.app_from_5_0_on_public_tenant().await?;
     json(&app.requests.answer(call.service.clock.now()))

@@ -1,4 +1,4 @@
-//! Making a session, and looking at one.
+//! Creating a session, and returning its information.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
     }
 }
 
-/// The validity in milliseconds that a request asks for, if its version may.
+/// Returns the requested validity in milliseconds, if the CDI version supports this field.
 pub(super) fn access_token_validity(
     call: &Call<'_>,
     input: &Input<'_>,
@@ -60,7 +60,8 @@ pub(super) fn access_token_validity(
     }
 }
 
-/// That validity, if it is not longer than the configured one.
+/// Returns the requested validity. Rejects one that is not positive or longer than the configured
+/// one.
 pub(super) fn in_range(asked: Option<i64>, app: &App) -> Result<Option<Duration>, Refusal> {
     let configured = app.config.engine.lifetimes.access_token_validity;
     let Some(asked) = asked else {

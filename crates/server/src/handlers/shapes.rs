@@ -1,4 +1,4 @@
-//! JSON that several endpoints share.
+//! JSON structures shared by several endpoints.
 
 use serde::Serialize;
 use supersession::engine::{Engine, Issued, IssuedToken, SessionFacts};
@@ -10,7 +10,7 @@ use crate::answer::Refusal;
 use crate::cdi::CdiVersion;
 use crate::service::Call;
 
-/// The field with the handle, which has the name of the claim.
+/// The field with the session handle. It has the same name as the claim.
 pub(super) const SESSION_HANDLE: &str = supersession::wire::CLAIM_SESSION_HANDLE;
 
 pub(super) const SESSION_MISSING: &str = "Session does not exist.";
@@ -86,11 +86,12 @@ pub(super) struct Tokens {
 
 impl Tokens {
     /// # Errors
-    /// The source of randomness failed.
+    /// If the source of randomness fails.
     pub(super) fn new(issued: Issued, cdi: CdiVersion, engine: &Engine) -> Result<Self, Refusal> {
         let refresh = |token| Token::of(token, issued.refresh_issued_at, issued.refresh_expires_at);
-        // Frontend SDKs of that time compare this value to notice that another tab has refreshed,
-        // and store the anti-CSRF token with it. So each answer with tokens has another one.
+        // Frontend SDKs of these versions compare this value to detect a refresh in another tab,
+        // and store the anti-CSRF token with it. Each response with tokens therefore contains a new
+        // value.
         let id_refresh_token = if cdi.is_before_key_sets() {
             Some(refresh(engine.random_uuid()?))
         } else {
@@ -113,7 +114,7 @@ impl Tokens {
 }
 
 impl Call<'_> {
-    /// The live session of a handle, which names its tenant itself.
+    /// Returns the live session of a handle. The handle contains its tenant.
     pub(super) async fn session(&self, handle: &str) -> Result<Option<SessionRecord>, Refusal> {
         let Some(key) = self.session_key(handle).await? else {
             return Ok(None);
@@ -122,7 +123,7 @@ impl Call<'_> {
         Ok(self.service.store.session(&key, now).await?)
     }
 
-    /// Where the session of a handle lives. None if no store keeps such a handle.
+    /// Returns the store's key for a handle, or `None` if no store accepts such a handle.
     pub(super) async fn session_key(&self, handle: &str) -> Result<Option<SessionKey>, Refusal> {
         let handle = SessionHandle::from(handle);
         self.app().await?;
@@ -131,12 +132,12 @@ impl Call<'_> {
     }
 }
 
-/// Whether a handle of this text can be in a store.
+/// Returns `true` if a store accepts this handle.
 pub(super) fn is_storable(handle: &str) -> bool {
     handle.len() <= 255 && !handle.contains('\0')
 }
 
-/// The kind of key that a choice comes to.
+/// Converts the `dynamic` flag to a kind of key.
 pub(super) fn key_kind(dynamic: bool) -> KeyKind {
     if dynamic {
         KeyKind::Dynamic

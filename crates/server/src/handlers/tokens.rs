@@ -1,4 +1,4 @@
-//! Verifying, exchanging and renewing tokens.
+//! Verifying, refreshing and regenerating tokens.
 
 use std::sync::atomic::Ordering;
 
@@ -69,7 +69,7 @@ pub(super) async fn verify(call: &Call<'_>) -> Result<Answer, Refusal> {
             replacement,
             payload_update_available,
         } => {
-            // A token outlives its tenant.
+            // A token can outlive its tenant.
             call.app_of(&session.tenant_id).await?;
             json(&Live {
                 status: "OK",
@@ -107,7 +107,7 @@ pub(super) async fn refresh(call: &Call<'_>) -> Result<Answer, Refusal> {
         use_anti_csrf,
         key_kind: dynamic.map(key_kind),
         access_token_validity: in_range(validity, &app)?,
-        // Its caller knows how it delivers tokens.
+        // Only the calling SDK knows how it transfers tokens, so no limit applies here.
         longest_access_token: None,
     };
     let engine = call.engine(&app).await?;
@@ -171,7 +171,7 @@ pub(super) async fn regenerate(call: &Call<'_>) -> Result<Answer, Refusal> {
             access_token: token.as_ref().map(Token::access),
         }),
         RegenerateOutcome::Unauthorised(message) => unauthorised(&message),
-        // The input is the caller's fault, so this is no 500.
+        // The input is invalid, so the status is not 500.
         RegenerateOutcome::Malformed(message) => Err(Refusal::bad_request(message)),
         RegenerateOutcome::ProtectedClaim => Err(Refusal::protected_claim()),
     }

@@ -1,4 +1,4 @@
-//! Users. This core keeps none: whoever has sessions or metadata is known to the application only.
+//! Users. This server stores no users; only the application knows them.
 
 use serde_json::json as value;
 use supersession::UnixMillis;
@@ -8,14 +8,15 @@ use crate::answer::{Answer, Refusal, json, status};
 use crate::input::Input;
 use crate::service::Call;
 
-/// SDKs ask before they make a session, and go on if the user is not known.
+/// Reports an unknown user. SDKs look up the user before they create a session, and continue if the
+/// user is unknown.
 pub(super) async fn user(call: &Call<'_>) -> Result<Answer, Refusal> {
     call.query.text("userId")?;
     call.app_on_public_tenant().await?;
     status("UNKNOWN_USER_ID_ERROR")
 }
 
-/// Ends all sessions of a user, and removes the metadata.
+/// Revokes all sessions of a user and deletes the user's metadata.
 pub(super) async fn remove(call: &Call<'_>) -> Result<Answer, Refusal> {
     let input = Input::parse(&call.body)?;
     let user = input.user_id("userId")?;
@@ -33,7 +34,7 @@ pub(super) async fn remove(call: &Call<'_>) -> Result<Answer, Refusal> {
     status("OK")
 }
 
-/// Counts the users with a session that was used since a time.
+/// Returns the number of users with a session that was used since the given time.
 pub(super) async fn count_active(call: &Call<'_>) -> Result<Answer, Refusal> {
     let since = call.query.number("since")?;
     let since = u64::try_from(since)

@@ -1,5 +1,5 @@
-//! Variables of SuperTokens' core in the environment: those that count as unset, and those that
-//! this server cannot honour.
+//! Environment variables of SuperTokens' core: which ones count as unset, and which ones this
+//! server does not support.
 
 use std::ffi::{OsStr, OsString};
 
@@ -7,10 +7,10 @@ use clap::{Arg, Command};
 
 use crate::core_config::BadValue;
 
-/// Beginnings of variables for databases that this server has no store for.
+/// Prefixes of variables for databases that this server does not support.
 const FOREIGN_STORES: [&str; 3] = ["MYSQL_", "MONGODB_", "OAUTH_"];
 
-/// Variables of the reference that change what is served, so they must not be ignored.
+/// Variables of the reference that change its behavior and therefore must not be ignored.
 const UNSUPPORTED: [&str; 15] = [
     "POSTGRESQL_KEY_VALUE_TABLE_NAME",
     "POSTGRESQL_SESSION_INFO_TABLE_NAME",
@@ -29,8 +29,9 @@ const UNSUPPORTED: [&str; 15] = [
     "MIGRATION_MODE",
 ];
 
-/// Returns `true` if a variable of this value counts as unset: an empty one, and the address that
-/// Kubernetes puts into variables such as `POSTGRESQL_PORT` for a service of that name.
+/// Returns `true` if a variable with this value counts as unset. Such values are the empty string
+/// and the address that Kubernetes puts into variables such as `POSTGRESQL_PORT` for a service of
+/// that name.
 fn is_unset(value: &OsStr) -> bool {
     value.is_empty()
         || value
@@ -38,7 +39,7 @@ fn is_unset(value: &OsStr) -> bool {
             .is_some_and(|value| value.starts_with("tcp://"))
 }
 
-/// Removes the variable of each option whose variable counts as unset.
+/// Removes the environment variable from each option for which it counts as unset.
 pub(super) fn without_unset_variables(command: Command) -> Command {
     command.mut_args(|arg: Arg| {
         let unset = arg
@@ -53,10 +54,10 @@ pub(super) fn without_unset_variables(command: Command) -> Command {
     })
 }
 
-/// Refuses variables that mean something to SuperTokens' core and nothing here.
+/// Rejects variables that SuperTokens' core supports and this server does not.
 ///
 /// # Errors
-/// The text names all of them.
+/// The message lists all of them.
 pub(super) fn check(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<(), BadValue> {
@@ -87,7 +88,7 @@ fn is_unsupported(name: &str, value: &OsStr) -> bool {
     let is_foreign = FOREIGN_STORES
         .iter()
         .any(|beginning| name.starts_with(beginning));
-    // The reference's own way to say that nothing is logged to a file.
+    // The reference uses this value to disable log files.
     let is_no_log = name.ends_with("_LOG_PATH") && value == "null";
     let is_off = value.eq_ignore_ascii_case("false");
     (is_foreign && !is_service_link) || (UNSUPPORTED.contains(&name) && !is_no_log && !is_off)

@@ -1,4 +1,4 @@
-//! The command line and the environment. Options that SuperTokens' core has too have its names.
+//! The command line and the environment. Options of SuperTokens' core keep their names.
 
 mod environment;
 mod postgres_url;
@@ -20,12 +20,12 @@ use crate::service::ServiceOptions;
 use crate::store::{StoreOptions, StoreUrl};
 use postgres_url::Parts;
 
-/// A count between two bounds, for the parser; its errors name the option and the bounds.
+/// Returns a parser for a number within bounds. Its errors name the option and the bounds.
 fn between(least: u64, most: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(least..=most)
 }
 
-/// A day, the longest wait that can be configured.
+/// A day: the longest wait that can be configured.
 const LONGEST_WAIT: u64 = 86_400;
 
 /// A session core for SuperTokens backend SDKs.
@@ -336,7 +336,7 @@ pub struct Options {
     pub log_format: LogFormat,
 }
 
-/// What is logged.
+/// The log level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogLevel {
     /// Nothing.
@@ -351,7 +351,7 @@ pub enum LogLevel {
     Debug,
 }
 
-/// How it is logged.
+/// The log format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// Lines to read.
@@ -360,7 +360,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Without keys and URLs, which are secrets or hold them.
+/// Omits keys and URLs, because they are or may contain secrets.
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
@@ -371,8 +371,8 @@ impl fmt::Debug for Options {
 }
 
 impl Options {
-    /// Reads the command line and the environment. An empty variable counts as unset. Exits with a
-    /// text on standard error if they cannot be read.
+    /// Parses the command line and the environment. An empty variable counts as unset. If parsing
+    /// fails, prints a message to standard error and exits.
     #[must_use]
     pub fn read() -> Self {
         let command = environment::without_unset_variables(Self::command());
@@ -380,18 +380,18 @@ impl Options {
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 
-    /// Refuses variables of SuperTokens' core that this server does not support.
+    /// Rejects variables of SuperTokens' core that this server does not support.
     ///
     /// # Errors
-    /// The text names the variables.
+    /// If there are any. The message names them.
     pub fn check_environment(&self) -> Result<(), BadValue> {
         environment::check(std::env::vars_os())
     }
 
-    /// The store, and the options that go with it.
+    /// Returns the store and its options.
     ///
     /// # Errors
-    /// When no store is named, or a file with a secret cannot be read.
+    /// If no store is given, or a file with a secret cannot be read.
     pub fn store(&self) -> Result<(StoreUrl, StoreOptions), BadValue> {
         let mut options = StoreOptions {
             postgres_schema: self.postgresql_table_schema.clone(),
@@ -439,16 +439,16 @@ impl Options {
         Ok((StoreUrl::Postgres(location.url), options))
     }
 
-    /// How long to wait for a store that is down at start.
+    /// Returns the maximum time to wait for a store that is down at startup.
     #[must_use]
     pub fn store_wait(&self) -> Duration {
         Duration::from_secs(self.store_wait_seconds)
     }
 
-    /// What the service is made of.
+    /// Returns the options of the service.
     ///
     /// # Errors
-    /// When a value cannot be; the text names it, and what it can be.
+    /// If a value is invalid. The message names the option and its valid values.
     pub fn service_options(&self) -> Result<ServiceOptions, BadValue> {
         let base_path = self
             .base_path
@@ -473,7 +473,7 @@ impl Options {
             Limits::Kept
         };
         let core_config = self.core_config()?;
-        // Before anything is opened, so that a refused start leaves nothing behind.
+        // Checked before anything is opened, so that a rejected start has no side effects.
         AppConfig::read(&core_config, limits)?;
         Ok(ServiceOptions {
             core_config,
@@ -535,7 +535,7 @@ impl Options {
         Ok(values)
     }
 
-    /// The keys, separated by commas. A file may have one in each line.
+    /// Returns the keys, separated by commas. A file may contain one key per line.
     fn all_api_keys(&self) -> Result<Option<String>, BadValue> {
         let file = self.api_keys_file.as_deref();
         let given = secrets::value_or_file(self.api_keys.as_ref(), file, "--api-keys-file")?;
@@ -549,7 +549,7 @@ impl Options {
         }))
     }
 
-    /// How the service is served.
+    /// Returns the time limits and intervals of the server.
     #[must_use]
     pub fn serve_options(&self) -> ServeOptions {
         ServeOptions {
@@ -558,12 +558,12 @@ impl Options {
         }
     }
 
-    /// Asks the server that listens where these options say whether it is ready; for health checks
-    /// in places without a client of their own. Where it listens on all addresses, this machine's
-    /// own is asked.
+    /// Calls the readiness check of the server that listens on the address of these options, for
+    /// container health checks without an HTTP client. If that server listens on all addresses, the
+    /// loopback address is called.
     ///
     /// # Errors
-    /// When there is none, or it is not ready.
+    /// If no server is reachable, or it is not ready.
     pub fn ask_readiness(&self) -> io::Result<()> {
         const PATIENCE: Duration = Duration::from_secs(2);
         let mut last = io::Error::other(format!("--host {} has no address", self.host));
@@ -605,10 +605,10 @@ impl Options {
         }
     }
 
-    /// Refuses to let everybody in by accident.
+    /// Rejects a configuration that accidentally admits every client.
     ///
     /// # Errors
-    /// When all addresses would be listened on, and no key is needed.
+    /// If the server would listen on all addresses without requiring a key.
     pub fn check_exposure(&self, address: IpAddr, guarded: bool) -> Result<(), BadValue> {
         if address.to_canonical().is_unspecified() && !guarded && !self.allow_no_api_key {
             return Err(BadValue(format!(

@@ -1,15 +1,15 @@
-//! The location of a PostgreSQL database from the parts that SuperTokens' core accepts: a URI, and
-//! values that fill in what the URI leaves out.
+//! Builds the URL of a PostgreSQL database from the settings that SuperTokens' core accepts: a URI,
+//! and separate values for the parts that the URI omits.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::core_config::BadValue;
 
-/// Database that SuperTokens' core opens unless another one is named.
+/// Default database of SuperTokens' core.
 const DEFAULT_DATABASE: &str = "supertokens";
 const DEFAULT_HOST: &str = "localhost";
 
-/// Characters of a host that need no encoding: those of names, addresses and lists of them.
+/// Characters of a host that are not percent-encoded: those of names, addresses and lists of them.
 const HOST: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'-')
@@ -19,7 +19,7 @@ const HOST: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'[')
     .remove(b']');
 
-/// The parts. What a URI names counts before the single values, as with the reference.
+/// The settings. As in the reference, the URI takes precedence over the separate values.
 #[derive(Default)]
 pub(super) struct Parts<'a> {
     pub(super) uri: Option<&'a str>,
@@ -30,7 +30,7 @@ pub(super) struct Parts<'a> {
     pub(super) database: Option<&'a str>,
 }
 
-/// A complete URL, and the schema if the URI names one.
+/// A complete URL, and the schema if the URI contains one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Location {
     pub(super) url: String,
@@ -38,7 +38,7 @@ pub(super) struct Location {
 }
 
 impl Parts<'_> {
-    /// Returns `true` if none of the parts is given.
+    /// Returns `true` if no setting is given.
     pub(super) fn are_absent(&self) -> bool {
         let texts = [self.uri, self.host, self.user, self.password, self.database];
         texts.iter().all(Option::is_none) && self.port.is_none()
@@ -69,7 +69,7 @@ impl Parts<'_> {
         for option in query.split('&').filter(|option| !option.is_empty()) {
             match option.split_once('=') {
                 Some(("currentSchema", name)) => schema = Some(name.to_owned()),
-                // The reference adds it to every URI; it concerns another database.
+                // The reference adds this option to every URI, but it applies to another database.
                 Some(("allowPublicKeyRetrieval", _)) => {}
                 _ => options.push(option),
             }
@@ -119,7 +119,7 @@ impl Parts<'_> {
         })
     }
 
-    /// Host and port, from a URI that may leave out either.
+    /// Returns host and port of a URI that may omit either.
     fn address(&self, given: &str) -> String {
         let (host, port) = match given.rsplit_once(':') {
             // The colon of an IPv6 address is inside brackets.
@@ -136,7 +136,7 @@ impl Parts<'_> {
         });
         let port = or_else(port, || self.port.map(|port| port.to_string()));
         if given.contains(',') {
-            // Each host of a list has a port of its own.
+            // Each host of a list has its own port.
             given.to_owned()
         } else if port.is_empty() {
             host
@@ -150,7 +150,7 @@ impl Parts<'_> {
     }
 }
 
-/// The text, or another one if it is empty.
+/// Returns the text, or the alternative if the text is empty.
 fn or_else(text: &str, other: impl FnOnce() -> Option<String>) -> String {
     if text.is_empty() {
         other().unwrap_or_default()

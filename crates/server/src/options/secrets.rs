@@ -6,12 +6,13 @@ use std::path::Path;
 
 use crate::core_config::BadValue;
 
-/// Longest file that is read; a secret is far shorter.
+/// Maximum size of a secret file. Secrets are much shorter.
 const LONGEST: u64 = 64 * 1024;
 
-/// Returns the given value, or the content of the file without the line break at its end.
+/// Returns the given value, or the content of the file without its final line break.
 ///
-/// `file_flag` names the option of the file in errors. Both together are refused by the parser.
+/// `file_flag` is the name of the file option, used in errors. The parser rejects both options
+/// together.
 pub(super) fn value_or_file(
     value: Option<&String>,
     file: Option<&Path>,
