@@ -401,25 +401,25 @@ impl SessionsBuilder {
         self
     }
 
-    /// Turns the built-in sign-out route off, for an application that mounts its own.
+    /// Disables the built-in sign-out route, for an application that mounts its own.
     pub fn without_signout_route(mut self) -> Self {
         self.signout_route = false;
         self
     }
 
-    /// Whether it is noted where sessions are used: what the client calls itself, its address, and
-    /// when it was seen last, at most every five minutes for each session, written in batches in the
-    /// background. It stands in [`SessionInformation::device`](crate::SessionInformation::device).
-    /// Defaults to false: addresses are personal data.
+    /// If set, the user agent, the address and the time of last use are stored for each session, in
+    /// [`SessionInformation::device`](crate::SessionInformation::device). A session's use is noted
+    /// at most every five minutes and written in batches in the background. Defaults to `false`,
+    /// because addresses are personal data.
     pub fn track_devices(mut self, on: bool) -> Self {
         self.of_core.push(("track_devices", ""));
         self.track_devices = on;
         self
     }
 
-    /// The address of the client, as a function of the request, for an application behind a proxy.
-    /// Take it from a header only if your proxy sets that header, because anybody can send one.
-    /// Defaults to [`RequestView::peer_ip`].
+    /// Sets a function that returns the client's address, for an application behind a proxy. Read
+    /// the address from a header only if your proxy sets that header, because any client can send
+    /// one. Defaults to [`RequestView::peer_ip`].
     pub fn client_ip<F>(mut self, client_ip: F) -> Self
     where
         F: Fn(&dyn RequestView) -> Option<IpAddr> + Send + Sync + 'static,
@@ -428,55 +428,56 @@ impl SessionsBuilder {
         self
     }
 
-    /// How many sessions a user may have, in all tenants; a further one ends the oldest. Defaults
-    /// to any number.
+    /// Sets the maximum number of sessions per user, in all tenants. A further session revokes the
+    /// oldest one. Defaults to no limit.
     pub fn max_sessions_per_user(mut self, most: NonZero<usize>) -> Self {
         self.max_sessions_per_user = Some(most);
         self
     }
 
-    /// Turns the route `GET {base}/doctor` on, which says what is wrong with the configuration and
-    /// with the way that requests take; see [`doctor`](crate::doctor). For development only: it
-    /// answers strangers. Defaults to false.
+    /// If set, the route `GET {base}/doctor` reports problems of the configuration and of the path
+    /// that requests take; see [`doctor`](crate::doctor). For development only, because it answers
+    /// any client. Defaults to `false`.
     pub fn doctor_route(mut self, on: bool) -> Self {
         self.doctor_route = on;
         self
     }
 
-    /// The app, where one database holds several. Defaults to `public`.
+    /// Sets the app, if one database contains several. Defaults to `public`.
     pub fn app_id(mut self, app_id: AppId) -> Self {
         self.of_core.push(("app_id", ""));
         self.app_id = app_id;
         self
     }
 
-    /// Where the time comes from. Defaults to the system's clock; tests inject one that they move
-    /// by hand.
+    /// Sets the clock. Defaults to the system's clock. Tests inject one that they advance manually.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Where randomness comes from. Defaults to the system's generator; tests inject a seeded one.
+    /// Sets the source of randomness. Defaults to the system's generator. Tests inject a seeded
+    /// one.
     pub fn entropy(mut self, entropy: impl Entropy) -> Self {
         self.entropy = Arc::new(entropy);
         self
     }
 
-    /// What new rotating keys are made for. Takes effect with the next key, so that tokens of the
-    /// present one go on; [`SigningAlgorithm`] says what each is good for. Defaults to RS256, which
-    /// is the only one that SuperTokens' own core can read in a shared database. The static key is
-    /// always RS256.
+    /// Sets the algorithm of new rotating keys. A change takes effect with the next key, so tokens
+    /// of the current key stay valid. See [`SigningAlgorithm`] for a comparison. Defaults to RS256,
+    /// the only algorithm that SuperTokens' own core can read in a shared database. The static key
+    /// always uses RS256.
     pub fn access_token_signing_algorithm(mut self, algorithm: SigningAlgorithm) -> Self {
         self.of_core.push(("access_token_signing_algorithm", ""));
         self.signing_algorithm = algorithm;
         self
     }
 
-    /// How many bytes of verified access tokens are kept in memory, so that a token that comes again
-    /// costs a look-up in place of a signature; 0 keeps none, at most 4 GiB. Defaults to 32 MiB,
-    /// about 16,000 tokens. What is kept is wiped when it leaves the cache, and counts only while the token
-    /// and its key are good; revocation, anti-CSRF and claims are checked as without it.
+    /// Sets the size of the cache of verified access tokens, in bytes. A cached token costs a
+    /// lookup instead of a signature verification. 0 disables the cache; at most 4 GiB. Defaults to
+    /// 32 MiB, about 16,000 tokens. An entry is used only while the token and its key are valid,
+    /// and is wiped when it leaves the cache. Revocation, anti-CSRF and claims are checked as
+    /// without a cache.
     pub fn verified_token_cache(mut self, bytes: usize) -> Self {
         self.verified_token_cache = bytes;
         self

@@ -1,4 +1,5 @@
-//! Sessions of one request: what it carries, what was verified, and what its response must carry.
+//! Sessions of one request: the tokens it carries, the verified session, and the token effects of
+//! its response.
 
 mod candidate;
 mod effects;
@@ -35,11 +36,10 @@ use crate::store::Device;
 use crate::telemetry;
 use crate::transfer::{AntiCsrf, Presented, Transport};
 
-/// Sessions, inside a request: what an adapter's layer puts there, and its guards and extractors
-/// ask.
+/// The session state of a request. An adapter's layer creates it; its guards and extractors use it.
 ///
-/// Nothing of the request is looked at until [`read`](Self::read) is called, which guards and
-/// extractors do first. Cheap to clone; all clones are the same request.
+/// The request is not inspected until [`read`](Self::read) is called, which guards and extractors
+/// do first. Cheap to clone; all clones refer to the same request.
 #[derive(Clone)]
 pub struct RequestSessions {
     inner: Arc<Inner>,
@@ -49,16 +49,17 @@ struct Inner {
     sessions: Sessions,
     route: Option<Route>,
     presented: OnceLock<Presented>,
-    /// What the doctor says of the request, if it asks for that.
+    /// The doctor's findings about the request, if it is a request to the doctor's route.
     findings: OnceLock<Vec<Finding>>,
-    /// The session that counts for the request.
+    /// The session established for this request.
     established: OnceLock<Established>,
-    /// Its tokens, as long as it is the one that was established first.
+    /// The tokens of the session that was established first.
     tokens: SharedTokens,
     effects: Effects,
 }
 
-/// [`RequestSessions`] for a session that the request may keep, and which must not keep it in turn.
+/// A weak reference to [`RequestSessions`], for a session that the request may keep. It avoids a
+/// reference cycle.
 #[derive(Clone, Debug)]
 pub(crate) struct WeakRequest(Weak<Inner>);
 
@@ -87,13 +88,13 @@ impl RequestSessions {
         }
     }
 
-    /// All of [`Sessions`], for what needs no request.
+    /// Returns the [`Sessions`], for operations that need no request.
     #[must_use]
     pub fn sessions(&self) -> &Sessions {
         &self.inner.sessions
     }
 
-    /// Looks at the request, once; later calls do nothing.
+    /// Reads the request. Later calls do nothing.
     pub fn read(&self, view: &dyn RequestView) {
         self.inner.presented.get_or_init(|| {
             Presented::read(view, self.config(), |token| self.sessions().seen(token))
@@ -105,15 +106,15 @@ impl RequestSessions {
         }
     }
 
-    /// Returns `true` if nothing in this request has asked for a session yet, so that its response
-    /// has nothing to carry.
+    /// Returns `true` if nothing in this request has used sessions yet. Its response then needs no
+    /// token changes.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
         self.inner.presented.get().is_none()
     }
 
-    /// Compares these sessions with those of a layer further out, and logs a finding if the two
-    /// kinds get in each other's way. For adapters, which can see that one layer is inside another.
+    /// Compares these sessions with those of an outer layer, and logs a finding if the two
+    /// conflict. For adapters, which can detect nested layers.
     pub fn check_nesting(&self, outer: &Self) {
         let (inner, outer) = (self.sessions(), outer.sessions());
         if inner.is_same(outer) {
@@ -127,10 +128,10 @@ impl RequestSessions {
         }
     }
 
-    /// Creates a session whose tokens go out with this response.
+    /// Creates a session whose tokens are sent with this response.
     ///
-    /// Always a new session: what the request carries is not taken over, which is what keeps an
-    /// attacker from choosing a session for somebody else.
+    /// The session is always new. A session that the request carries is not reused, which prevents
+    /// session fixation.
     #[doc(alias = "createNewSession")]
     pub fn create(&self, user_id: impl Into<UserId>) -> CreateSession {
         CreateSession::new(
@@ -140,12 +141,12 @@ impl RequestSessions {
         )
     }
 
-    /// Ties a session that was made without a request to this one: its tokens go out with this
-    /// response.
+    /// Attaches a session that was created without a request to this one. Its tokens are sent with
+    /// this response.
     ///
     /// # Errors
-    /// A [`Fault`] when the request has not been read, its origin cannot be told, or the access
-    /// token is too long for the way in which the client asks for it.
+    /// A [`Fault`] if the request has not been read, if its origin cannot be determined, or if the
+    /// access token is too long for the transport that the client requests.
     #[doc(alias = "attachToRequestResponse")]
     pub fn attach(&self, session: &Session) -> Result<Session, SessionError> {
         let attachment = self.attachment_for_creation()?;
@@ -155,9 +156,9 @@ impl RequestSessions {
         Ok(session)
     }
 
-    /// Writes all token effects to the head of the response. To be called by the adapter's layer,
-    /// once, for every response; what happens to sessions afterwards is stored but no longer
-    /// travels with it.
+    /// Writes all token changes to the head of the response. The adapter's layer must call this
+    /// once for every response. Later changes of sessions are stored, but not sent with this
+    /// response.
     pub fn finish(&self, head: &mut dyn ResponseHead) {
         self.effects().finish(self.config(), head);
     }
@@ -166,7 +167,7 @@ impl RequestSessions {
         &self.inner.effects
     }
 
-    /// The tokens of the session that was established first.
+    /// Returns the tokens of the session that was established first.
     pub(crate) fn tokens(&self) -> &SharedTokens {
         &self.inner.tokens
     }
@@ -195,8 +196,8 @@ impl RequestSessions {
         Attachment { request, way }
     }
 
-    /// How a session that is created here travels; refuses what no browser would keep (session
-    /// specification, 3.10).
+    /// Returns the transport of a session that is created here. Fails if no browser would keep its
+    /// cookies (session specification, 3.10).
     pub(crate) fn attachment_for_creation(&self) -> Result<Attachment, Fault> {
         let way = self.way_by(self.presented()?.for_creation)?;
         let site = way.site;
@@ -211,7 +212,7 @@ impl RequestSessions {
         Ok(self.attachment(way))
     }
 
-    /// Whether a session that is created or refreshed here gets an anti-CSRF token.
+    /// Returns `true` if a session that is created or refreshed here gets an anti-CSRF token.
     pub(crate) fn uses_anti_csrf_tokens(
         &self,
         attachment: Option<&Attachment>,
@@ -221,8 +222,8 @@ impl RequestSessions {
         Ok(by_cookie && self.presented()?.anti_csrf_mode(self.config())? == AntiCsrf::ViaToken)
     }
 
-    /// A session that comes one way ends what may have come the other way (session specification,
-    /// 3.6).
+    /// Clears tokens that the request carries in the transport that the new session does not use
+    /// (session specification, 3.6).
     pub(crate) fn clear_other_transport_at_creation(
         &self,
         attachment: &Attachment,
@@ -236,13 +237,13 @@ impl RequestSessions {
         Ok(())
     }
 
-    /// Where a session that is created here is used, if that is to be noted.
+    /// Returns the device of a session that is created here, if device tracking is enabled.
     pub(crate) fn device(&self, now: UnixMillis) -> Option<Device> {
         let client = self.inner.presented.get()?.client.as_ref()?;
         Some(client.device(now))
     }
 
-    /// Notes that the session is used.
+    /// Notes that the session was used.
     fn note_use(&self, session: &Session) {
         let sessions = self.sessions();
         let client = self

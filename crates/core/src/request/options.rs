@@ -1,4 +1,4 @@
-//! What a guard demands.
+//! Requirements that a guard checks.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,9 +10,10 @@ use crate::session::Session;
 
 type Override = dyn Fn(&[ClaimValidator], &Session) -> Vec<ClaimValidator> + Send + Sync;
 
-/// What a guard demands of a request (session specification, 5.1). Defaults to: a session, whose
-/// token is checked without asking the store, anti-CSRF where it is due, and the global claim
-/// validators.
+/// Requirements that a guard checks (session specification, 5.1). By default, a guard requires a
+/// session, runs the anti-CSRF check where it applies, runs the global claim validators, and checks
+/// for revocation as configured by
+/// [`SessionsBuilder::strictness`](crate::SessionsBuilder::strictness).
 #[derive(Clone, Default)]
 #[must_use = "options do nothing by themselves; give them to a guard"]
 pub struct VerifyOptions {
@@ -24,19 +25,19 @@ pub struct VerifyOptions {
     required: Vec<ClaimValidator>,
 }
 
-/// How sure a guard makes that a session has not been revoked.
+/// How strictly a guard checks for revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Strictness {
-    /// Not at all: an access token stays good until it expires, even if its session was revoked.
-    /// Costs nothing.
+    /// No check: an access token stays valid until it expires, even if its session was revoked. Has
+    /// no cost.
     TokenOnly,
-    /// The store is asked once for each session and tells of endings from then on, so a session
-    /// that was revoked on another node is refused a moment later. While the store has no feed of
-    /// endings, or has lost it, as [`Self::Database`].
+    /// The node reads each session from the store once and then relies on the store's revocation
+    /// feed. A session that was revoked on another node is rejected a moment later. While the feed
+    /// is missing or lost, this is equivalent to [`Self::Database`].
     Feed,
-    /// The store is asked at each request: one point read, and a revoked session is refused at
-    /// once.
+    /// The store is read at each request, at the cost of one point read. A revoked session is
+    /// rejected at once.
     Database,
 }
 
@@ -66,48 +67,48 @@ impl Strictness {
 /// }
 /// ```
 pub trait Guard: Send + Sync + 'static {
-    /// What the guard demands.
+    /// Returns the guard's requirements.
     fn options() -> VerifyOptions;
 }
 
 impl VerifyOptions {
-    /// The defaults.
+    /// Creates the default options.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Lets requests without a session pass. An expired token, a failed check or a claim that does
-    /// not hold still ends the request: the client must refresh, not be taken for a guest.
+    /// Accepts requests without a session. An expired token, a failed check or a failed claim still
+    /// rejects the request, because such a client must refresh and is not a guest.
     #[doc(alias = "sessionRequired")]
     pub fn optional(mut self) -> Self {
         self.optional = true;
         self
     }
 
-    /// Forces or turns off the anti-CSRF check. Defaults to checking every method but GET, where a
-    /// mode is in force and the session is in cookies.
+    /// Enables or disables the anti-CSRF check. By default, the check applies to every method
+    /// except GET, if an anti-CSRF mode is configured and the session travels in cookies.
     #[doc(alias = "antiCsrfCheck")]
     pub fn anti_csrf_check(mut self, check: bool) -> Self {
         self.anti_csrf_check = Some(check);
         self
     }
 
-    /// How sure to make that the session has not been revoked. Defaults to the setting of
+    /// Sets how strictly the guard checks for revocation. Defaults to the setting of
     /// [`SessionsBuilder::strictness`](crate::SessionsBuilder::strictness).
     pub fn strictness(mut self, strictness: Strictness) -> Self {
         self.strictness = Some(strictness);
         self
     }
 
-    /// Whether the store is asked if the session is still live: short for [`Self::strictness`] with
-    /// [`Strictness::Database`], or with [`Strictness::TokenOnly`].
+    /// If set to `true`, the guard asks the store for the session at each request. Shorthand for
+    /// [`Self::strictness`] with [`Strictness::Database`] or [`Strictness::TokenOnly`].
     #[doc(alias = "checkDatabase")]
     pub fn check_database(self, check: bool) -> Self {
         self.strictness(Strictness::of_check_database(check))
     }
 
-    /// How long ago the session may have been created at most, for what needs a fresh sign-in. Asks
-    /// the store. An older session is answered as a claim that does not hold, with the id
+    /// Sets the maximum time since the creation of the session, for operations that need a recent
+    /// sign-in. Reads the store. An older session is rejected as a failed claim with the id
     /// `session-age`.
     #[doc(alias = "freshness")]
     pub fn max_session_age(mut self, age: Duration) -> Self {
@@ -115,14 +116,14 @@ impl VerifyOptions {
         self
     }
 
-    /// Demands that a claim holds, beside the global validators. Can be given several times.
+    /// Requires a claim, in addition to the global validators. Can be called several times.
     pub fn require(mut self, validator: impl Into<ClaimValidator>) -> Self {
         self.required.push(validator.into());
         self
     }
 
-    /// Replaces the list of global validators, as a function of it and of the session; an empty
-    /// list skips them. What [`Self::require`] demands comes on top.
+    /// Replaces the global validators by the result of a function of them and the session. An empty
+    /// list skips them. Validators of [`Self::require`] are added afterwards.
     #[doc(alias = "overrideGlobalClaimValidators")]
     pub fn override_global_validators<F>(mut self, choose: F) -> Self
     where
@@ -152,7 +153,7 @@ impl VerifyOptions {
         self.max_session_age
     }
 
-    /// Whether there may be claims to check.
+    /// Returns `true` if there may be claims to check.
     pub(crate) fn demands_claims(&self, config: &Config) -> bool {
         let by_default = !config.validators.is_empty();
         by_default || !self.required.is_empty() || self.override_validators.is_some()

@@ -1,4 +1,4 @@
-//! The access token of a session, and what it says.
+//! The access token of a session, and its contents.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use crate::token::access::{AccessClaims, custom_payload};
 use crate::token::front;
 use crate::verify::Verified;
 
-/// The access token of a session, and what it says.
+/// The access token of a session, and its contents.
 #[derive(Clone, Debug)]
 pub(crate) enum Access {
-    /// The client sent it.
+    /// A token that the client sent.
     Verified(Verified),
-    /// It was made here.
+    /// A token that this process minted.
     Issued(Arc<IssuedAccess>),
 }
 
@@ -32,7 +32,7 @@ impl Access {
         }
     }
 
-    /// Whether it was made by a refresh that nobody has confirmed yet.
+    /// Returns `true` if a refresh minted the token and its use has not been confirmed yet.
     pub(crate) fn has_parent(&self) -> bool {
         match self {
             Self::Verified(verified) => verified.has_parent(),
@@ -96,7 +96,7 @@ impl Access {
         }
     }
 
-    /// Whether a stored payload says what the token's own says, beside the token's claims.
+    /// Returns `true` if a stored payload equals the application's part of the token's payload.
     pub(crate) fn agrees_with(&self, stored: &JsonObject) -> bool {
         if let Self::Verified(verified) = self
             && verified.is_known_to_agree_with(stored)

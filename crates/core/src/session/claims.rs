@@ -1,22 +1,22 @@
-//! The handle's verbs on claims.
+//! Operations on the claims of a session.
 
 use super::{Delivery, Session};
 use crate::claims::{Claim, ClaimContext, ClaimValidator, failures, refetch};
 use crate::error::SessionError;
 
 impl Session {
-    /// The value of a claim in the access token payload; None if it is not there or has another
-    /// shape.
+    /// Returns the value of a claim in the access token payload, or `None` if it is missing or has
+    /// another type.
     #[must_use]
     #[doc(alias = "getClaimValue")]
     pub fn claim_value<C: Claim>(&self, claim: &C) -> Option<C::Value> {
         claim.value_of_entry(&self.access_token_payload().get(claim.key())?)
     }
 
-    /// Fetches a claim anew and puts it into the payload.
+    /// Fetches a claim and adds its value to the payload.
     ///
     /// # Errors
-    /// As [`Self::merge_into_access_token_payload`]; also when the claim cannot be fetched.
+    /// Those of [`Self::merge_into_access_token_payload`]; also if the claim cannot be fetched.
     #[doc(alias = "fetchAndSetClaim")]
     pub async fn fetch_and_set_claim<C: Claim>(&self, claim: &C) -> Result<Delivery, SessionError> {
         let patch = self
@@ -26,10 +26,10 @@ impl Session {
         self.merge_into_access_token_payload(patch).await
     }
 
-    /// Puts a value of a claim into the payload.
+    /// Sets the value of a claim in the payload.
     ///
     /// # Errors
-    /// As [`Self::merge_into_access_token_payload`].
+    /// Those of [`Self::merge_into_access_token_payload`].
     #[doc(alias = "setClaimValue")]
     pub async fn set_claim_value<C: Claim>(
         &self,
@@ -43,18 +43,17 @@ impl Session {
     /// Removes a claim from the payload.
     ///
     /// # Errors
-    /// As [`Self::merge_into_access_token_payload`].
+    /// Those of [`Self::merge_into_access_token_payload`].
     #[doc(alias = "removeClaim")]
     pub async fn remove_claim<C: Claim>(&self, claim: &C) -> Result<Delivery, SessionError> {
         self.merge_into_access_token_payload(crate::sessions::removal_of(claim.key())?)
             .await
     }
 
-    /// Checks claims: fetches what wants fetching, stores what changed, and fails with all that do
-    /// not hold.
+    /// Validates claims: refetches stale values, stores changes, and fails with all failures.
     ///
     /// # Errors
-    /// [`SessionError::InvalidClaims`] when one does not hold; otherwise as
+    /// [`SessionError::InvalidClaims`] if a claim fails validation. Otherwise those of
     /// [`Self::merge_into_access_token_payload`].
     #[doc(alias = "assertClaims")]
     pub async fn assert_claims(&self, validators: &[ClaimValidator]) -> Result<(), SessionError> {
@@ -63,7 +62,7 @@ impl Session {
         verdict
     }
 
-    /// As [`Self::assert_claims`], but leaves a new access token in the handle.
+    /// Equivalent to [`Self::assert_claims`], but keeps a new access token in the handle.
     pub(crate) async fn check_claims(
         &self,
         validators: &[ClaimValidator],
@@ -74,7 +73,7 @@ impl Session {
         let now = self.sessions().now();
         let update = refetch(validators, self.claim_context(), now).await?;
         if !update.is_empty() {
-            // A guard does not act on input of the client, so this is no fault of the client's.
+            // A guard acts on no input of the client, so the client did not cause this error.
             let merged = self.merge_and_reissue(&update).await;
             merged.map_err(SessionError::blaming_application)?;
         }

@@ -1,4 +1,4 @@
-//! The handle's verbs on session data and on the access token payload.
+//! Operations on session data and on the access token payload.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,11 +13,12 @@ use crate::transfer::size::{self, Identifiers};
 use crate::wire;
 
 impl Session {
-    /// The session data, read into `T`; a map, [`JsonObject`] or `serde_json::Value` takes any.
+    /// Returns the session data, deserialized into `T`. A map, [`JsonObject`] and
+    /// `serde_json::Value` accept any document.
     ///
     /// # Errors
-    /// [`SessionError::Unauthorised`] when the session has ended; a [`Fault`](crate::Fault) when
-    /// the store is in trouble or the document does not have the shape of `T`.
+    /// [`SessionError::Unauthorised`] if the session was revoked or has expired. A
+    /// [`Fault`](crate::Fault) if the store fails or the document cannot be deserialized into `T`.
     #[doc(alias = "getSessionDataFromDatabase")]
     #[doc(alias = "get_session_data_from_database")]
     pub async fn get_session_data<T: DeserializeOwned>(&self) -> Result<T, SessionError> {
@@ -27,12 +28,12 @@ impl Session {
             .ok_or_else(SessionError::gone)
     }
 
-    /// Overwrites the session data. `()` and `None` make it the empty object. Whoever wrote in
-    /// between is overwritten: for changes that depend on what is there, use
-    /// [`Self::merge_session_data`] or [`Self::modify_session_data`].
+    /// Overwrites the session data, including concurrent changes. `()` and `None` store the empty
+    /// object. For changes that depend on the stored data, use [`Self::merge_session_data`] or
+    /// [`Self::modify_session_data`].
     ///
     /// # Errors
-    /// As [`Self::get_session_data`]; also when `data` is no JSON object.
+    /// Those of [`Self::get_session_data`]; also if `data` is not a JSON object.
     #[doc(alias = "updateSessionDataInDatabase")]
     #[doc(alias = "update_session_data_in_database")]
     pub async fn update_session_data<T: Serialize + ?Sized>(
@@ -46,11 +47,11 @@ impl Session {
         updated.then_some(()).ok_or_else(SessionError::gone)
     }
 
-    /// Merges into the session data at the root, in one atomic step, and returns the result:
-    /// members replace members of the same name, null removes them.
+    /// Merges into the session data at the root, in one atomic step, and returns the result.
+    /// Members replace members of the same name; null removes them.
     ///
     /// # Errors
-    /// As [`Self::update_session_data`].
+    /// Those of [`Self::update_session_data`].
     pub async fn merge_session_data<T: Serialize>(
         &self,
         patch: T,
@@ -61,12 +62,12 @@ impl Session {
             .ok_or_else(SessionError::gone)
     }
 
-    /// Lets `change` work on the session data and stores what it changed, without ever losing
-    /// somebody else's write: if the document changed in between, `change` is called again on the
-    /// new one. Members that `T` does not know are kept.
+    /// Modifies the session data with `change` and stores the changed members, without lost
+    /// updates. If the document changed in the meantime, `change` is called again on the new one.
+    /// Members that `T` does not contain are kept.
     ///
     /// # Errors
-    /// As [`Self::get_session_data`]; also 503 when other nodes kept changing the document for a
+    /// Those of [`Self::get_session_data`]; also 503 if other nodes changed the document during a
     /// thousand attempts.
     ///
     /// # Examples
@@ -98,14 +99,14 @@ impl Session {
     }
 
     /// Merges into the access token payload at the root; null removes a member. The stored payload
-    /// is changed first, then a new token is minted from the result, so a stale token cannot bring
-    /// back what was taken away. The new token goes out with this response.
+    /// is changed first, and the new token is minted from the result, so a stale token cannot
+    /// restore a removed member. The new token is sent with this response.
     ///
     /// # Errors
-    /// [`SessionError::BadInput`] when the patch sets a protected name such as `sub`;
-    /// [`SessionError::PayloadTooLarge`] when the result could not be delivered;
-    /// [`SessionError::Unauthorised`] when the session has ended; a [`Fault`](crate::Fault) when
-    /// the store or the keys are in trouble.
+    /// [`SessionError::BadInput`] if the patch sets a protected name such as `sub`.
+    /// [`SessionError::PayloadTooLarge`] if the result is too large to be delivered.
+    /// [`SessionError::Unauthorised`] if the session was revoked or has expired. A
+    /// [`Fault`](crate::Fault) if the store fails or the keys are unavailable.
     #[doc(alias = "mergeIntoAccessTokenPayload")]
     pub async fn merge_into_access_token_payload<T: Serialize>(
         &self,
@@ -115,8 +116,8 @@ impl Session {
         Ok(self.deliver())
     }
 
-    /// Merges into the stored payload and mints a token from the result. Nothing is stored that the
-    /// session's transport could not deliver.
+    /// Merges into the stored payload and mints a token from the result. A payload that the
+    /// session's transport cannot deliver is not stored.
     pub(crate) async fn merge_and_reissue<T: Serialize + ?Sized>(
         &self,
         patch: &T,
@@ -131,7 +132,7 @@ impl Session {
         self.reissue(&merged).await
     }
 
-    /// Length of the longest payload that can be delivered to the client.
+    /// Returns the maximum length of a payload that can be delivered to the client.
     fn longest_payload(&self) -> usize {
         let config = self.sessions().config();
         let longest_token = match self.transport() {
@@ -142,13 +143,13 @@ impl Session {
         size::longest_payload(longest_token, identifiers)
     }
 
-    /// Replaces the application's part of the access token payload, and delivers a new token with
-    /// it in this response. The issuer is kept. Values of claims are replaced too: for single
-    /// members, use [`Self::merge_into_access_token_payload`].
+    /// Replaces the application's part of the access token payload, and sends a new token with this
+    /// response. The issuer is kept. Claim values are replaced too; to change single members, use
+    /// [`Self::merge_into_access_token_payload`].
     ///
     /// # Errors
-    /// [`SessionError::BadInput`] when `payload` is no JSON object or sets a protected name such as
-    /// `sub`, which [`Self::access_token_payload`] contains; otherwise as
+    /// [`SessionError::BadInput`] if `payload` is not a JSON object or sets a protected name such
+    /// as `sub`, which [`Self::access_token_payload`] contains. Otherwise those of
     /// [`Self::merge_into_access_token_payload`].
     #[doc(alias = "updateAccessTokenPayload")]
     pub async fn update_access_token_payload<T: Serialize + ?Sized>(
@@ -164,14 +165,14 @@ impl Session {
         Ok(delivery)
     }
 
-    /// Lets `change` work on the application's part of the access token payload, stores what it
-    /// changed without losing a concurrent write, and delivers a new token in this response. If the
-    /// stored payload changed in between, `change` is called again on the new one. Members that `T`
-    /// does not know are kept. Returns the result of `change`.
+    /// Modifies the application's part of the access token payload with `change`, stores the
+    /// changed members without lost updates, and sends a new token with this response. If the
+    /// stored payload changed in the meantime, `change` is called again on the new one. Members
+    /// that `T` does not contain are kept. Returns the result of `change`.
     ///
     /// # Errors
-    /// [`SessionError::BadInput`] when `change` sets a protected name such as `sub`; a
-    /// [`Fault`](crate::Fault) when the payload does not have the shape of `T`; otherwise as
+    /// [`SessionError::BadInput`] if `change` sets a protected name such as `sub`. A
+    /// [`Fault`](crate::Fault) if the payload cannot be deserialized into `T`. Otherwise those of
     /// [`Self::merge_into_access_token_payload`].
     ///
     /// # Examples
@@ -213,14 +214,14 @@ impl Session {
         Ok((result, self.deliver()))
     }
 
-    /// Mints an access token with this payload and keeps it in the handle; the client does not get
-    /// it yet.
+    /// Mints an access token with this payload and keeps it in the handle, without sending it to
+    /// the client yet.
     pub(crate) async fn reissue(&self, custom: &JsonObject) -> Result<(), SessionError> {
         let sessions = self.sessions();
         let access = self.access();
         let claims = access.claims();
-        // A payload of an older format may hold names that are protected today; they cannot be
-        // minted.
+        // A payload of an older format can contain names that are protected today. Such names
+        // cannot be minted.
         let custom = access::custom_payload(custom);
         let presented = PresentedToken {
             token: access.token_text(),

@@ -1,4 +1,4 @@
-//! The handle that a request's handler gets.
+//! [`Session`], the verified session that a handler receives.
 
 mod access;
 mod claims;
@@ -20,31 +20,31 @@ pub(crate) use access::Access;
 use state::Home;
 pub(crate) use state::{Attachment, SharedTokens, Way};
 
-/// A verified session. Cheap to clone; may move into tasks and streams.
+/// A verified session. Cheap to clone, and can be moved into tasks and streams.
 ///
-/// There is no way to make one but through [`Sessions`](crate::Sessions): whoever has a `Session`
-/// has had it verified. Getters read memory; what asks the store is a verb. A verb on a session that
-/// has ended fails with [`SessionError::Unauthorised`], and nothing re-creates the session.
+/// Only [`Sessions`](crate::Sessions) creates values of this type, and only after verification.
+/// Getters read memory; async methods can ask the store. An operation on a session that was revoked
+/// or has expired fails with [`SessionError::Unauthorised`]. No operation re-creates a session.
 #[doc(alias = "SessionContainer")]
 pub struct Session {
-    /// The access token that the handle was made with. Whose session it is does not change.
+    /// The access token that the handle was created with. The identity of the session never
+    /// changes.
     first: Access,
     home: Home,
 }
 
-/// Whether a new access token reaches the client.
+/// When a new access token reaches the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Delivery {
     /// With the response to this request.
     InThisResponse,
-    /// The change is stored, but this response does not carry it: its head is already sent, the
-    /// session is not attached to a request, or the access token has expired. The client gets it at
-    /// its next refresh.
+    /// At its next refresh. The change is stored, but this response does not carry it: its head is
+    /// already sent, the session is not attached to a request, or the access token has expired.
     AtNextRefresh,
 }
 
-/// All tokens of a session, for callers that transport them by themselves.
+/// All tokens of a session, for callers that transport them themselves.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionTokens {
@@ -52,19 +52,20 @@ pub struct SessionTokens {
     pub access_token: AccessToken,
     /// The front token, which describes the access token to the browser SDK.
     pub front_token: FrontToken,
-    /// The refresh token; only after creation and refresh.
+    /// The refresh token. Present only after creation and refresh.
     pub refresh_token: Option<RefreshToken>,
-    /// When the session ends unless it is refreshed; only after creation and refresh.
+    /// The time at which the session expires unless it is refreshed. Present only after creation
+    /// and refresh.
     pub refresh_token_expires_at: Option<UnixMillis>,
     /// The anti-CSRF token, if the session has one.
     pub anti_csrf_token: Option<AntiCsrfToken>,
-    /// Whether the access and front token are newer than what the client sent, and must be given to
-    /// it.
+    /// `true` if the access token and the front token are newer than those of the client, and must
+    /// be sent to it.
     pub access_and_front_token_updated: bool,
 }
 
 impl Session {
-    /// The user.
+    /// Returns the user.
     #[must_use]
     #[doc(alias = "getUserId")]
     #[doc(alias = "get_user_id")]
@@ -72,47 +73,47 @@ impl Session {
         self.first.user_id()
     }
 
-    /// The login method of the user. The same as the user, unless a core with linked accounts made
-    /// the session.
+    /// Returns the login method of the user. It equals the user unless the session was created by a
+    /// core with linked accounts.
     #[must_use]
     #[doc(alias = "getRecipeUserId")]
     pub fn recipe_user_id(&self) -> &UserId {
         self.first.recipe_user_id()
     }
 
-    /// The tenant.
+    /// Returns the tenant.
     #[must_use]
     #[doc(alias = "getTenantId")]
     pub fn tenant_id(&self) -> &TenantId {
         self.first.tenant_id()
     }
 
-    /// The name of the session, which survives refreshes.
+    /// Returns the handle of the session, which stays the same across refreshes.
     #[must_use]
     #[doc(alias = "getHandle")]
     pub fn handle(&self) -> &SessionHandle {
         self.first.handle()
     }
 
-    /// When the access token expires.
+    /// Returns the expiry of the access token.
     #[must_use]
     pub fn access_token_expires_at(&self) -> UnixMillis {
         self.read_access(Access::expires_at).into()
     }
 
-    /// The whole access token payload, the token's own claims included. Follows changes made
-    /// through this handle. Members that exceed [`MAX_JSON_DEPTH`](crate::MAX_JSON_DEPTH), which
-    /// other programs may have stored, are left out.
+    /// Returns the whole access token payload, including the token's own claims. Reflects changes
+    /// made through this handle. Members that exceed [`MAX_JSON_DEPTH`](crate::MAX_JSON_DEPTH),
+    /// which other programs may have stored, are omitted.
     #[must_use]
     #[doc(alias = "getAccessTokenPayload")]
     pub fn access_token_payload(&self) -> JsonObject {
         self.read_access(Access::payload).readable()
     }
 
-    /// The access token payload, read into `T`.
+    /// Returns the access token payload, deserialized into `T`.
     ///
     /// # Errors
-    /// A [`Fault`](crate::Fault) when the payload does not have the shape of `T`.
+    /// A [`Fault`](crate::Fault) if the payload cannot be deserialized into `T`.
     pub fn access_token_payload_as<T: DeserializeOwned>(&self) -> Result<T, SessionError> {
         self.read_access(Access::payload)
             .deserialize()
@@ -121,25 +122,25 @@ impl Session {
             })
     }
 
-    /// The access token. A secret: whoever has it acts as the user.
+    /// Returns the access token. It is a secret: anyone who has it can act as the user.
     #[must_use]
     #[doc(alias = "getAccessToken")]
     pub fn access_token(&self) -> AccessToken {
         self.all_tokens().access_token
     }
 
-    /// All tokens, for callers that transport them by themselves.
+    /// Returns all tokens, for callers that transport them themselves.
     #[must_use]
     #[doc(alias = "getAllSessionTokensDangerously")]
     pub fn all_session_tokens_dangerously(&self) -> SessionTokens {
         self.all_tokens()
     }
 
-    /// What the store knows of the session.
+    /// Returns the stored information about the session.
     ///
     /// # Errors
-    /// [`SessionError::Unauthorised`] when the session has ended; a [`Fault`](crate::Fault) when the store is in
-    /// trouble.
+    /// [`SessionError::Unauthorised`] if the session was revoked or has expired. A
+    /// [`Fault`](crate::Fault) if the store fails.
     #[doc(alias = "getSessionInformation")]
     pub async fn information(&self) -> Result<SessionInformation, SessionError> {
         self.sessions()
@@ -148,32 +149,36 @@ impl Session {
             .ok_or_else(SessionError::gone)
     }
 
-    /// When the session was created.
+    /// Returns the time of the session's creation.
     ///
     /// # Errors
-    /// As [`Self::information`].
+    /// Those of [`Self::information`].
     #[doc(alias = "getTimeCreated")]
     pub async fn get_time_created(&self) -> Result<UnixMillis, SessionError> {
         Ok(self.information().await?.time_created)
     }
 
-    /// When the session ends unless it is refreshed.
+    /// Returns the time at which the session expires unless it is refreshed.
     ///
     /// # Errors
-    /// As [`Self::information`].
+    /// Those of [`Self::information`].
     #[doc(alias = "getExpiry")]
     pub async fn get_expiry(&self) -> Result<UnixMillis, SessionError> {
         Ok(self.information().await?.expiry)
     }
 
-    /// Resolves when the session has ended: it was revoked, here or on another node, or it expired.
-    /// For what outlives its request, such as a WebSocket, a stream of events or a gRPC stream.
+    /// Resolves when the session is revoked, on any node, or expires. For work that outlives its
+    /// request, such as a WebSocket, an event stream or a gRPC stream.
     ///
-    /// What ends a session through the same [`Sessions`](crate::Sessions) is known at once, as is
-    /// what ends it elsewhere if the store has a feed of endings; otherwise it is noticed within
+    /// Revocation through the same [`Sessions`](crate::Sessions) is detected immediately.
+    /// Revocation elsewhere is detected immediately if the store has a revocation feed. All other
+    /// cases are detected within
     /// [`SessionsBuilder::ending_poll_interval`](crate::SessionsBuilder::ending_poll_interval).
-    /// Waits on while the store is in trouble. The future listens from the moment of this call, and
-    /// can be dropped at any time.
+    ///
+    /// While the store fails, the future keeps waiting.
+    ///
+    /// # Cancellation
+    /// The future listens from the moment of this call, and can be dropped at any time.
     ///
     /// # Examples
     /// ```
@@ -194,11 +199,11 @@ impl Session {
             .ended(self.handle().clone(), self.access_token_expires_at())
     }
 
-    /// Ends the session, and takes its tokens from the client with this response. Ending a session
-    /// that has ended is no error.
+    /// Revokes the session, and clears its tokens at the client with this response. Revoking a
+    /// session that no longer exists is not an error.
     ///
     /// # Errors
-    /// A [`Fault`](crate::Fault) when the store is in trouble; the client keeps its tokens then.
+    /// A [`Fault`](crate::Fault) if the store fails. The client keeps its tokens in that case.
     #[doc(alias = "revokeSession")]
     pub async fn revoke(&self) -> Result<(), SessionError> {
         self.sessions().revoke(self.handle()).await?;

@@ -1,4 +1,5 @@
-//! What of a session may change, where that lies, and the way back to the response.
+//! The mutable state of a session: its tokens, where they are kept, and the response that carries
+//! changes.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -13,14 +14,14 @@ use crate::sessions::Sessions;
 use crate::telemetry;
 use crate::transfer::{ResponsePlan, SiteOfRequest, TokensOut, Transport, size};
 
-/// How a session travels.
+/// The transport of a session, and the site attributes of its cookies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Way {
     pub(crate) transport: Transport,
     pub(crate) site: SiteOfRequest,
 }
 
-/// How a session is tied to a request.
+/// The link between a session and a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Attachment {
     /// Weak, because a request may keep its session.
@@ -30,9 +31,9 @@ pub(crate) struct Attachment {
 
 /// Where the tokens of a session are kept.
 pub(super) enum Home {
-    /// In the request that was verified with it.
+    /// In the request that was verified with the session.
     Request(RequestSessions),
-    /// By the handle. Nothing is on the heap until the session is changed or cloned.
+    /// In the handle. Nothing is allocated on the heap until the session is changed or cloned.
     Handle {
         sessions: Sessions,
         attachment: Option<Attachment>,
@@ -40,8 +41,8 @@ pub(super) enum Home {
     },
 }
 
-/// The tokens of a session for all its handles, as soon as there may be more to them than the access
-/// token that the session was made with.
+/// The tokens of a session, shared by all its handles. Empty until they may differ from the access
+/// token that the session was created with.
 #[derive(Default)]
 pub(crate) struct SharedTokens(OnceLock<Arc<Mutex<Tokens>>>);
 
@@ -49,7 +50,7 @@ struct Tokens {
     access: Access,
     refresh: Option<(RefreshToken, UnixMillis)>,
     anti_csrf: Option<AntiCsrfToken>,
-    /// Whether the access token is newer than what the client has.
+    /// `true` if the access token is newer than the client's.
     updated: bool,
 }
 
@@ -71,7 +72,7 @@ impl SharedTokens {
         Self(OnceLock::from(Arc::clone(self.get_or_begin(first))))
     }
 
-    /// Becomes the same as `other`, if this has nothing yet.
+    /// Shares the tokens of `other`, if this value is still empty.
     pub(crate) fn join(&self, other: &Self) {
         if let Some(tokens) = other.0.get() {
             self.0.get_or_init(|| Arc::clone(tokens));
@@ -91,7 +92,7 @@ impl Tokens {
 }
 
 impl Session {
-    /// A session that was created or refreshed.
+    /// Creates the handle of a session that was created or refreshed.
     pub(crate) fn issued(
         sessions: Sessions,
         issued: IssuedSession,
@@ -107,7 +108,7 @@ impl Session {
         Self::at_handle(sessions, access, attachment, tokens)
     }
 
-    /// A session whose token the client has sent.
+    /// Creates the handle of a session whose token the client sent.
     pub(crate) fn verified(
         sessions: Sessions,
         access: Access,
@@ -116,7 +117,7 @@ impl Session {
         Self::at_handle(sessions, access, attachment, SharedTokens::default())
     }
 
-    /// The session of a request, which keeps its tokens.
+    /// Creates the handle of a request's session. The request keeps its tokens.
     pub(crate) fn of_request(request: RequestSessions, first: Access) -> Self {
         Self {
             first,
@@ -138,7 +139,7 @@ impl Session {
         Self { first, home }
     }
 
-    /// The same session with tokens of its own, tied to a request.
+    /// Returns the same session with separate tokens, attached to a request.
     pub(crate) fn attached(&self, sessions: Sessions, attachment: Attachment) -> Self {
         let tokens = self.tokens();
         let tokens = SharedTokens::of(Tokens {
@@ -150,7 +151,8 @@ impl Session {
         Self::at_handle(sessions, self.first.clone(), Some(attachment), tokens)
     }
 
-    /// The access token that it was made with, and its tokens: all that a request needs to keep it.
+    /// Returns the initial access token and the shared tokens, which a request needs to keep the
+    /// session.
     pub(crate) fn into_tokens(self) -> (Access, SharedTokens) {
         let tokens = match self.home {
             Home::Handle { tokens, .. } => tokens,
@@ -177,12 +179,12 @@ impl Session {
         lock(self.shared_tokens().get_or_begin(&self.first))
     }
 
-    /// The access token as it is now.
+    /// Returns the current access token.
     pub(crate) fn access(&self) -> Access {
         self.read_access(Access::clone)
     }
 
-    /// What `read` makes of the access token as it is now.
+    /// Calls `read` with the current access token.
     pub(crate) fn read_access<T>(&self, read: impl FnOnce(&Access) -> T) -> T {
         match self.shared_tokens().get() {
             Some(tokens) => read(&tokens.access),
@@ -202,14 +204,14 @@ impl Session {
         }
     }
 
-    /// Takes a new access token. Does not give it to the client.
+    /// Replaces the access token, without sending it to the client.
     pub(crate) fn adopt(&self, access: IssuedAccess) {
         let mut tokens = self.tokens();
         tokens.access = Access::Issued(Arc::new(access));
         tokens.updated = true;
     }
 
-    /// Takes a new payload without a token, because the token has expired in the meantime.
+    /// Replaces the payload only, because the token has expired in the meantime.
     pub(crate) fn adopt_payload(&self, payload: JsonObject) {
         let mut tokens = self.tokens();
         tokens.access = Access::Issued(Arc::new(IssuedAccess {
@@ -219,8 +221,8 @@ impl Session {
         }));
     }
 
-    /// Gives the access token to the client, if it is newer than the client's; false if there is no
-    /// response to carry it.
+    /// Sends the access token to the client if it is newer than the client's. Returns `false` if no
+    /// response can carry it.
     pub(crate) fn give_to_client(&self) -> bool {
         if !self.is_attached() {
             return false;
@@ -236,7 +238,7 @@ impl Session {
         };
         drop(tokens);
         if let Err(fault) = self.check_deliverable(&out) {
-            // The client keeps the token that it has, which is as good as before.
+            // The client keeps its token, which is still valid.
             telemetry::fault_met(&fault);
             return false;
         }
@@ -245,12 +247,12 @@ impl Session {
         self.plan(|plan, way| plan.attach(out, way.transport, way.site.same_site, expose, now))
     }
 
-    /// Takes the tokens from the client, if there is a response to do it with.
+    /// Clears the tokens at the client, if a response can carry the change.
     pub(super) fn clear_at_client(&self) {
         self.plan(|plan, way| plan.clear(way.transport, way.site.same_site));
     }
 
-    /// Refuses tokens that the client would not get, or could not send back.
+    /// Rejects tokens that the client would not receive or could not send back.
     pub(crate) fn check_deliverable(&self, tokens: &TokensOut) -> Result<(), Fault> {
         let Some(transport) = self.transport() else {
             return Ok(());
@@ -265,7 +267,7 @@ impl Session {
         Err(Fault::undeliverable(self.handle(), bytes, limit))
     }
 
-    /// How the session travels, if it is tied to a request.
+    /// Returns the session's transport, if the session is attached to a request.
     pub(crate) fn transport(&self) -> Option<Transport> {
         match &self.home {
             Home::Request(request) => request.way().map(|way| way.transport),
@@ -275,7 +277,7 @@ impl Session {
         }
     }
 
-    /// The tokens as a response carries them.
+    /// Returns the tokens for a response.
     pub(crate) fn tokens_out(&self) -> TokensOut {
         let tokens = self.tokens();
         TokensOut {
@@ -293,7 +295,8 @@ impl Session {
         }
     }
 
-    /// Changes what the response carries; false if there is none, or its head is written.
+    /// Changes the response's plan. Returns `false` if there is no response, or its head is already
+    /// written.
     fn plan(&self, change: impl FnOnce(&mut ResponsePlan, Way)) -> bool {
         match &self.home {
             Home::Request(request) => match request.way() {
@@ -304,7 +307,7 @@ impl Session {
                 let Some(Attachment { request, way }) = attachment else {
                     return false;
                 };
-                // A request that is gone has been answered.
+                // If the request no longer exists, it has been answered.
                 let request = request.upgrade();
                 request.is_some_and(|request| request.effects().plan(|plan| change(plan, *way)))
             }

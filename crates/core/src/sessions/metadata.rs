@@ -41,13 +41,13 @@ impl<'a> UserMetadata<'a> {
         metadata.ok_or_else(unexpected)
     }
 
-    /// Merges into a user's metadata at the root, in one atomic step, and returns the result:
-    /// members replace members of the same name, null removes them, nested objects are replaced
-    /// whole.
+    /// Merges into a user's metadata at the root, in one atomic step, and returns the result.
+    /// Members replace members of the same name, null removes them, and nested objects are replaced
+    /// as a whole.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble; [`SessionError::BadInput`] when `update` is no JSON
-    /// object, a limit of [`JsonObject`] is exceeded, or the user id is too long.
+    /// A [`Fault`] if the store fails. [`SessionError::BadInput`] if `update` is not a JSON object,
+    /// a limit of [`JsonObject`] is exceeded, or the user id is too long.
     #[doc(alias = "updateUserMetadata")]
     #[doc(alias = "update_user_metadata")]
     pub async fn update<T: Serialize>(
@@ -64,10 +64,10 @@ impl<'a> UserMetadata<'a> {
             .ok_or_else(unexpected)
     }
 
-    /// Lets `change` work on a user's metadata without losing anybody's write.
+    /// Modifies a user's metadata with `change`, without lost updates.
     ///
     /// # Errors
-    /// As [`Self::get`] and [`Self::update`].
+    /// Those of [`Self::get`] and [`Self::update`].
     pub async fn modify<T, R, F>(
         &self,
         user_id: impl Into<UserId>,
@@ -85,10 +85,10 @@ impl<'a> UserMetadata<'a> {
             .ok_or_else(unexpected)
     }
 
-    /// Removes a user's metadata. Removing what is not there is no error.
+    /// Removes a user's metadata. Removing missing metadata is not an error.
     ///
     /// # Errors
-    /// A [`Fault`] when the store is in trouble.
+    /// A [`Fault`] if the store fails.
     #[doc(alias = "clearUserMetadata")]
     #[doc(alias = "clear_user_metadata")]
     pub async fn clear(&self, user_id: impl Into<UserId>) -> Result<(), SessionError> {
@@ -100,7 +100,7 @@ impl<'a> UserMetadata<'a> {
     }
 }
 
-/// A user id that every store can hold.
+/// Returns the user id if every store can hold it.
 pub(super) fn checked(user_id: impl Into<UserId>) -> Result<UserId, SessionError> {
     let user_id = user_id.into();
     if user_id.chars().count() > MAX_USER_ID_LENGTH {

@@ -1,28 +1,26 @@
 //! The persistence contract.
 //!
-//! A store keeps sessions, user metadata and keys, and knows nothing of HTTP, of tokens or of the
-//! time.
+//! A store keeps sessions, user metadata and keys. It has no knowledge of HTTP, of tokens or of the
+//! current time.
 //!
 //! # Contract
-//! * **No default methods**, but for [`Store::session_standing`] and [`Store::check_ready`], whose
-//!   defaults are right for any store: a store that compiles has decided on every verb.
-//! * **`now` is passed in.** A session is live while `now < expires_at`; one that is not live does
-//!   not exist, whether or not its row is still there. Stores never read a clock, nor the
-//!   database's.
-//! * **Atomicity is in the signature.** Each call is one atomic step, also between processes that
-//!   share the store. A write that was answered is durable to the degree that the store's
-//!   documentation states.
-//! * **Nothing is ever re-created.** Only [`Store::insert_session`] makes a session; every other
-//!   write on a handle that is gone answers so.
-//! * **Outcomes are data, errors are trouble.** `Gone`, `Conflict` and the like are no errors. A
-//!   [`StoreError`] means that the store could not do its work; the caller then does not know
-//!   whether the write took place.
-//! * **Cancellation.** Dropping a returned future leaves the write done or not done, never half
-//!   done.
-//! * **Scope.** App and tenant are part of every key. A store registers apps and tenants as it
-//!   meets them.
+//! * **No default methods**, except [`Store::session_standing`] and [`Store::check_ready`], whose
+//!   defaults are correct for every store. A store that compiles implements every other operation.
+//! * **`now` is an argument.** A session is live while `now < expires_at`. A session that is not
+//!   live does not exist, even if its row has not been deleted yet. Stores never read a clock,
+//!   including the database's.
+//! * **Each call is one atomic step**, also between processes that share the store. A write is
+//!   durable, to the degree that the store's documentation states, when the call returns.
+//! * **Nothing is re-created.** Only [`Store::insert_session`] creates a session. Every other write
+//!   to a session that does not exist returns that outcome.
+//! * **Outcomes are not errors.** `Gone`, `Conflict` and similar results are values. A
+//!   [`StoreError`] means that the store failed; the write may or may not have taken place.
+//! * **Cancellation.** If a returned future is dropped, the write is either applied or not applied,
+//!   never partially.
+//! * **Scope.** App and tenant are part of every key. A store registers apps and tenants at their
+//!   first use.
 //!
-//! `supersession-testkit` has the suite that every store must pass.
+//! `supersession-testkit` contains the test suite that every store must pass.
 
 mod endings;
 mod error;
@@ -48,18 +46,17 @@ pub use record::{
 };
 pub use tenants::{LoginMethods, TenantRecord, TenantStore};
 
-/// Where sessions, metadata and keys are kept. See the [module documentation](self) for the
-/// contract.
+/// Storage of sessions, metadata and keys. See the [module documentation](self) for the contract.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Checks that reads and writes can succeed now: the tables exist, and the store accepts a
     /// write.
     ///
-    /// For readiness probes. Costs about as much as one small write, the flush of the disk
-    /// included, and leaves no session, user, key, app or tenant behind. A store answers within the
-    /// time limit of its other verbs; limiting how often it is asked is up to the caller.
+    /// For readiness probes. Costs about as much as one small write, including the disk flush, and
+    /// leaves no session, user, key, app or tenant behind. A store answers within the time limit of
+    /// its other operations. The caller must limit how often it calls this.
     ///
-    /// The default deletes the sessions that expired before 1970, of which there are none.
+    /// The default deletes the sessions that expired before 1970, which do not exist.
     ///
     /// # Errors
     /// The reason why a read or a write would fail.
@@ -69,18 +66,19 @@ pub trait Store: Send + Sync + 'static {
             .map(drop)
     }
 
-    /// Stores a new session. A handle that is taken, by a live session or not, is left as it is.
+    /// Stores a new session. If the handle is taken, even by an expired session, nothing is
+    /// changed.
     async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError>;
 
-    /// The live session of this key.
+    /// Returns the live session of this key.
     async fn session(
         &self,
         key: &SessionKey,
         now: UnixMillis,
     ) -> Result<Option<SessionRecord>, StoreError>;
 
-    /// The part of a live session that a guard asks for at each request. A store that can leaves
-    /// the session data where it is, which may be large.
+    /// Returns the part of a live session that a guard needs at each request. A store should not
+    /// read the session data, which may be large, if it can avoid it.
     async fn session_standing(
         &self,
         key: &SessionKey,
@@ -92,9 +90,9 @@ pub trait Store: Send + Sync + 'static {
     /// Moves a live session to the next refresh token, if its lineage and its payload are still the
     /// expected ones.
     ///
-    /// Of several concurrent callers that expect the same lineage exactly one sees
-    /// [`RotateOutcome::Rotated`]; the others see [`RotateOutcome::Changed`]. The payload is part
-    /// of the condition because the caller has already minted a token from it.
+    /// If several callers expect the same lineage at the same time, exactly one receives
+    /// [`RotateOutcome::Rotated`] and the others receive [`RotateOutcome::Changed`]. The payload is
+    /// part of the condition because the caller has already minted a token from it.
     async fn rotate(
         &self,
         key: &SessionKey,
@@ -113,37 +111,37 @@ pub trait Store: Send + Sync + 'static {
         now: UnixMillis,
     ) -> Result<WriteOutcome, StoreError>;
 
-    /// Deletes sessions, live or not, and tells which were there. A key given twice is told once.
+    /// Deletes sessions, live or not, and returns the keys of those that existed. A key that is
+    /// given twice is returned once.
     async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError>;
 
-    /// Deletes the live sessions that are selected, and tells which.
+    /// Deletes the selected live sessions and returns their keys.
     async fn delete_user_sessions(
         &self,
         selection: &UserSessions,
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StoreError>;
 
-    /// The live sessions that are selected, oldest first, then by handle.
+    /// Returns the selected live sessions, oldest first, then by handle.
     async fn user_sessions(
         &self,
         selection: &UserSessions,
         now: UnixMillis,
     ) -> Result<Vec<SessionRecord>, StoreError>;
 
-    /// The handles of the live sessions that are selected, in the same order.
+    /// Returns the handles of the selected live sessions, in the same order.
     async fn user_session_handles(
         &self,
         selection: &UserSessions,
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StoreError>;
 
-    /// Notes from where live sessions were used last. A note of a time that is not after what is
-    /// stored changes nothing, and one for a session that is gone is dropped. Several may be for
-    /// one session. Need not be durable.
+    /// Records the last use of live sessions. A use that is not later than the stored one changes
+    /// nothing, and one of a session that does not exist is dropped. A session can occur several
+    /// times. The write need not be durable.
     async fn record_uses(&self, uses: &[SessionUse], now: UnixMillis) -> Result<(), StoreError>;
 
-    /// Names the device of a live session, or takes its name away, and tells whether there is such
-    /// a session.
+    /// Sets or removes the label of a live session's device. Returns `true` if the session exists.
     async fn set_device_label(
         &self,
         key: &SessionKey,
@@ -151,26 +149,27 @@ pub trait Store: Send + Sync + 'static {
         now: UnixMillis,
     ) -> Result<bool, StoreError>;
 
-    /// A feed of the sessions that are deleted from now on, by any node that shares the store;
-    /// `None` from a store that cannot tell.
+    /// Opens a feed of the sessions that any node deletes from now on. Returns `None` if the store
+    /// has no feed.
     ///
-    /// Whatever is deleted after this was answered, and was not over yet, is told, or else the feed
-    /// ends. A session that is merely over need not be told. A session may be told more than once.
+    /// The feed reports every session that is deleted after this call returns and had not expired
+    /// yet. If it may have missed one, it closes. It need not report an expired session, and may
+    /// report a session more than once.
     async fn endings(&self) -> Result<Option<Endings>, StoreError>;
 
-    /// Deletes at most `limit` sessions, of any app, that are no longer live, and tells how many.
+    /// Deletes at most `limit` expired sessions, of any app, and returns their number.
     async fn delete_expired_sessions(&self, now: UnixMillis, limit: u32)
     -> Result<u64, StoreError>;
 
-    /// The metadata of a user.
+    /// Returns the metadata of a user.
     async fn user_metadata(
         &self,
         app: &AppId,
         user: &UserId,
     ) -> Result<Option<JsonObject>, StoreError>;
 
-    /// Changes the metadata of a user. A user without any counts as having the empty object, and
-    /// gets a row unless the write is refused with [`WriteOutcome::Conflict`]. Never answers
+    /// Changes the metadata of a user. A user without metadata is treated as having the empty
+    /// object, and gets a row unless the write returns [`WriteOutcome::Conflict`]. Never returns
     /// [`WriteOutcome::Gone`].
     async fn write_user_metadata(
         &self,
@@ -179,18 +178,18 @@ pub trait Store: Send + Sync + 'static {
         write: &DocumentWrite,
     ) -> Result<WriteOutcome, StoreError>;
 
-    /// Deletes the metadata of a user, and tells whether there was any.
+    /// Deletes the metadata of a user. Returns `true` if there was any.
     async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError>;
 
-    /// All signing keys of an app, newest first; of two keys made in the same millisecond, the
-    /// greater id first.
+    /// Returns all signing keys of an app, newest first. If two keys were created in the same
+    /// millisecond, the greater id comes first.
     async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError>;
 
-    /// Adds a rotating key unless there is one made at or after `not_if_since`, and tells whether
-    /// it was added.
+    /// Adds a rotating key unless one exists that was created at or after `not_if_since`. Returns
+    /// `true` if the key was added.
     ///
-    /// Among any number of callers with the same bound, on any number of nodes, exactly one adds
-    /// its key. A key whose millisecond of creation is taken is not added.
+    /// If any number of callers on any number of nodes use the same bound, exactly one adds its
+    /// key. A key with the same creation time as an existing one is not added.
     async fn add_dynamic_key(
         &self,
         app: &AppId,
@@ -198,18 +197,18 @@ pub trait Store: Send + Sync + 'static {
         not_if_since: UnixMillis,
     ) -> Result<bool, StoreError>;
 
-    /// Adds a static key unless there is one, and tells whether it was added.
+    /// Adds a static key unless one exists. Returns `true` if the key was added.
     async fn add_static_key(&self, app: &AppId, candidate: &StoredKey) -> Result<bool, StoreError>;
 
-    /// Deletes the rotating keys made before that time, and tells how many.
+    /// Deletes the rotating keys created before that time, and returns their number.
     async fn delete_dynamic_keys(
         &self,
         app: &AppId,
         created_before: UnixMillis,
     ) -> Result<u64, StoreError>;
 
-    /// The key of the app's refresh tokens; `candidate` becomes it if there is none yet. Every
-    /// caller gets the same.
+    /// Returns the app's refresh token key. If none exists, `candidate` is stored first. All
+    /// callers receive the same key.
     async fn refresh_token_key(
         &self,
         app: &AppId,

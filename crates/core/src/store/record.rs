@@ -1,4 +1,4 @@
-//! What is stored, and what the verbs answer.
+//! Stored records, and the outcomes of store operations.
 
 use std::net::IpAddr;
 
@@ -9,19 +9,19 @@ use crate::limits::MAX_DOCUMENT_BYTES;
 use crate::secret::{RefreshHash1, RefreshHash2, SecretText};
 use crate::wire;
 
-/// Where a session lives: app, tenant, handle.
+/// The key of a session: app, tenant and handle.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey {
     /// The app.
     pub app: AppId,
-    /// The tenant; the one that the handle names.
+    /// The tenant, which is the one named in the handle.
     pub tenant: TenantId,
     /// The handle.
     pub handle: SessionHandle,
 }
 
 impl SessionKey {
-    /// The key of a handle. The handle itself names the tenant.
+    /// Creates the key of a handle. The handle contains the tenant.
     #[must_use]
     pub fn new(app: &AppId, handle: SessionHandle) -> Self {
         Self {
@@ -32,32 +32,32 @@ impl SessionKey {
     }
 }
 
-/// One session as it is stored (core specification, 5.4).
+/// A stored session (core specification, 5.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRecord {
-    /// Where it lives.
+    /// The key.
     pub key: SessionKey,
     /// The recipe user id.
     pub user_id: UserId,
-    /// Which refresh tokens belong to it.
+    /// The refresh tokens that belong to the session.
     pub lineage: Lineage,
-    /// The application's data on the server's side.
+    /// The session data.
     pub session_data: JsonObject,
     /// The application's part of the access token payload.
     pub payload: JsonObject,
-    /// The session is live before this time.
+    /// The time of expiry. The session is live before it.
     pub expires_at: UnixMillis,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: UnixMillis,
     /// The kind of key that signs its access tokens.
     pub key_kind: KeyKind,
-    /// Where it is used.
+    /// The device that uses the session.
     pub device: Device,
 }
 
 impl SessionRecord {
-    /// Returns when the session was used last, as far as that is stored: the newest of its creation,
-    /// its last refresh and its last use.
+    /// Returns the time of the session's last use, as far as it is stored: the latest of its
+    /// creation, its last refresh and its last recorded use.
     #[must_use]
     pub fn last_used_at(&self) -> UnixMillis {
         let refreshed = self.lineage.previous.as_ref();
@@ -67,22 +67,22 @@ impl SessionRecord {
     }
 }
 
-/// Where a session is used: what a list of "your devices" shows. All of it is absent from sessions
-/// that were made without a request, or by another program.
+/// The device that uses a session, as shown in a list of "your devices". All fields are `None` for
+/// a session that was created without a request or by another program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Device {
-    /// What the client calls itself.
+    /// The client's user agent.
     pub user_agent: Option<String>,
-    /// The address that the client has.
+    /// The client's address.
     pub ip: Option<IpAddr>,
-    /// What the user calls the device.
+    /// The user's label for the device.
     pub label: Option<String>,
-    /// When the session was used last, give or take the interval at which uses are noted.
+    /// The time of the last use, accurate to the interval at which uses are recorded.
     pub last_seen_at: Option<UnixMillis>,
 }
 
 impl Device {
-    /// Takes over what is newer.
+    /// Applies a recorded use if it is later than the stored one.
     pub fn note(&mut self, used: &SessionUse) {
         if self.last_seen_at.is_none_or(|seen| seen < used.at) {
             self.last_seen_at = Some(used.at);
@@ -94,16 +94,16 @@ impl Device {
     }
 }
 
-/// Whether a token of a session is still good, and what it should say.
+/// The state that determines whether a session's tokens are valid, and their payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionStanding {
-    /// As in [`SessionRecord::user_id`].
+    /// See [`SessionRecord::user_id`].
     pub user_id: UserId,
-    /// As in [`SessionRecord::lineage`].
+    /// See [`SessionRecord::lineage`].
     pub lineage: Lineage,
-    /// As in [`SessionRecord::payload`].
+    /// See [`SessionRecord::payload`].
     pub payload: JsonObject,
-    /// As in [`SessionRecord::created_at`].
+    /// See [`SessionRecord::created_at`].
     pub created_at: UnixMillis,
 }
 
@@ -118,39 +118,39 @@ impl From<SessionRecord> for SessionStanding {
     }
 }
 
-/// A note that a session was used.
+/// One use of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionUse {
     /// The session.
     pub key: SessionKey,
-    /// When.
+    /// The time of the use.
     pub at: UnixMillis,
-    /// What the client calls itself; what is stored stays if absent.
+    /// The client's user agent. If `None`, the stored value is kept.
     pub user_agent: Option<String>,
-    /// The address that the client has; what is stored stays if absent.
+    /// The client's address. If `None`, the stored value is kept.
     pub ip: Option<IpAddr>,
 }
 
-/// The refresh tokens that a session knows.
+/// The refresh tokens of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lineage {
     /// The token that the next refresh must present.
     pub current: RefreshHash2,
-    /// The one before, which is still good inside the grace window.
+    /// The previous token, which is valid during the grace period.
     pub previous: Option<PreviousRefresh>,
 }
 
-/// The refresh token that was exchanged last.
+/// The previous refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousRefresh {
     /// Its hash.
     pub hash: RefreshHash2,
-    /// When it was exchanged.
+    /// The time of the exchange.
     pub rotated_at: UnixMillis,
 }
 
 impl Lineage {
-    /// Whether an access token belongs to the current or the previous refresh token (core
+    /// Returns `true` if an access token belongs to the current or the previous refresh token (core
     /// specification, 2.6).
     #[must_use]
     pub fn covers(&self, own: &RefreshHash1, parent: Option<&RefreshHash1>) -> bool {
@@ -168,25 +168,25 @@ impl Lineage {
 /// The state of a session after a refresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotation {
-    /// The refresh tokens from now on.
+    /// The new refresh tokens.
     pub lineage: Lineage,
-    /// The expiry from now on.
+    /// The new expiry.
     pub expires_at: UnixMillis,
-    /// The kind of key from now on.
+    /// The new kind of key.
     pub key_kind: KeyKind,
 }
 
 /// The kind of a signing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyKind {
-    /// Rotates; its id starts with `d-`.
+    /// A rotating key; its id starts with `d-`.
     Dynamic,
-    /// Stays; its id starts with `s-`.
+    /// A static key; its id starts with `s-`.
     Static,
 }
 
 impl KeyKind {
-    /// The kind that a key id names; anything without the rotating prefix counts as static.
+    /// Returns the kind of the key with this id. An id without the rotating prefix is static.
     #[must_use]
     pub fn of_kid(kid: &str) -> Self {
         if kid.starts_with(wire::DYNAMIC_KID_PREFIX) {
@@ -197,14 +197,14 @@ impl KeyKind {
     }
 }
 
-/// A signing key as it is stored (core specification, 4.1 and 4.2).
+/// A stored signing key (core specification, 4.1 and 4.2).
 #[derive(Clone, Debug)]
 pub struct StoredKey {
     /// `d-` and the milliseconds of `created_at`, or `s-` and a UUID.
     pub kid: String,
     /// The kind.
     pub kind: KeyKind,
-    /// When it was made. Among the rotating keys of an app no two have the same.
+    /// The time of creation. Unique among the rotating keys of an app.
     pub created_at: UnixMillis,
     /// Base64 of the public key (SPKI), a vertical bar, base64 of the private key (PKCS#8).
     pub key_pair: SecretText,
@@ -219,37 +219,37 @@ pub enum SessionDocument {
     Payload,
 }
 
-/// A change of a document.
+/// A change to a document.
 #[derive(Clone, Debug)]
 pub enum DocumentWrite {
-    /// The document becomes this.
+    /// Replaces the document.
     Overwrite(JsonObject),
-    /// [`JsonObject::merged_with`], atomically. Refused with [`WriteOutcome::Conflict`] if the
-    /// result is longer than [`MAX_DOCUMENT_BYTES`](crate::MAX_DOCUMENT_BYTES).
+    /// Merges atomically by [`JsonObject::merged_with`]. Rejected with [`WriteOutcome::Conflict`]
+    /// if the result is longer than [`MAX_DOCUMENT_BYTES`](crate::MAX_DOCUMENT_BYTES).
     Merge(JsonObject),
-    /// [`Self::Merge`] with a tighter bound.
+    /// [`Self::Merge`] with a smaller limit.
     MergeWithin {
-        /// What is merged.
+        /// The patch.
         patch: JsonObject,
-        /// Longest result, in bytes of its text.
+        /// The maximum length of the result, in bytes of its text.
         max_bytes: usize,
     },
-    /// The document becomes `replacement` if it is still, to the letter, `expected`.
+    /// Replaces the document if its text still equals `expected`.
     CompareAndSwap {
-        /// What the caller saw.
+        /// The document that the caller read.
         expected: JsonObject,
-        /// What it is to become.
+        /// The new document.
         replacement: JsonObject,
     },
 }
 
 impl DocumentWrite {
-    /// What the document becomes, given what it is: the rule that every store applies in one atomic
+    /// Returns the new document for the stored one. Every store applies this rule in one atomic
     /// step.
     ///
     /// # Errors
-    /// Refused, because a compare-and-swap found something else, or because a merge would exceed
-    /// its bound. A merge that makes a document shorter is never refused.
+    /// A conflict, if a compare-and-swap found another document, or if a merge would exceed its
+    /// limit. A merge that makes a document shorter is never rejected.
     pub fn apply_to(&self, stored: &JsonObject) -> Result<JsonObject, WriteConflict> {
         match self {
             Self::Overwrite(document) => Ok(document.clone()),
@@ -277,51 +277,51 @@ fn merge(
     Ok(merged)
 }
 
-/// A compare-and-swap found something else, or a merge would exceed its bound.
+/// A compare-and-swap found another document, or a merge would exceed its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteConflict;
 
-/// What became of a change of a document.
+/// The outcome of a change to a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
-    /// The document now stored.
+    /// Written. Contains the stored document.
     Written(JsonObject),
-    /// A compare-and-swap found this instead, or a merge into this would exceed its bound; nothing
-    /// was written.
+    /// Nothing was written: a compare-and-swap found this document instead, or a merge into it
+    /// would exceed its limit.
     Conflict(JsonObject),
-    /// There is no such live session; nothing was written.
+    /// No such live session exists; nothing was written.
     Gone,
 }
 
-/// What became of a new session.
+/// The outcome of an insertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InsertOutcome {
-    /// It is stored.
+    /// The session is stored.
     Inserted,
     /// The handle was taken; nothing was written.
     HandleTaken,
 }
 
-/// What became of a rotation.
+/// The outcome of a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RotateOutcome {
-    /// The session is at the next refresh token.
+    /// The session has moved to the next refresh token.
     Rotated,
-    /// Lineage or payload are not the expected ones any more; nothing was written.
+    /// The lineage or the payload has changed; nothing was written.
     Changed,
-    /// There is no such live session; nothing was written.
+    /// No such live session exists; nothing was written.
     Gone,
 }
 
-/// Which sessions of a user are meant.
+/// A selection of a user's sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserSessions {
     /// The app.
     pub app: AppId,
     /// The recipe user id.
     pub user_id: UserId,
-    /// This tenant only; all of them if absent.
+    /// Only this tenant, or all tenants if `None`.
     pub tenant: Option<TenantId>,
-    /// All but this one.
+    /// A session to exclude.
     pub except: Option<SessionHandle>,
 }
