@@ -1,4 +1,4 @@
-//! What every answer gets on its way out: session errors rendered, token effects applied.
+//! Processing of every response: renders session errors and applies token effects.
 
 use std::cell::Cell;
 use std::fmt;
@@ -14,7 +14,7 @@ use supersession::http::Reply;
 use crate::convert::{Head, write_reply};
 use crate::reject::{Rejected, SessionRejection};
 
-/// Renders a session error in the response, if there is one, and applies token effects.
+/// Renders the response's session error, if it has one, and applies token effects.
 pub(crate) fn answer<B: MessageBody>(
     sessions: &RequestSessions,
     response: ServiceResponse<B>,
@@ -28,12 +28,12 @@ pub(crate) fn answer<B: MessageBody>(
     ServiceResponse::new(request, response)
 }
 
-/// The same for an error that a middleware further in has returned in place of a response.
+/// Does the same for an error that an inner middleware returns instead of a response.
 ///
-/// It stays an error, because actix makes a response only together with its request, and the
-/// request went with the call. An error of a request that has nothing to do with sessions is left
-/// as it is. Of any other, the response is taken here, once: some errors can give it only once, and
-/// its body may be a stream.
+/// The result is still an error, because actix-web combines a response with its request, which the
+/// inner service has consumed. An error of a request that did not use sessions is returned
+/// unchanged. Of any other error, the response is taken here, once, because some errors can produce
+/// it only once and its body may be a stream.
 pub(crate) fn answer_error(sessions: &RequestSessions, cause: Error) -> Error {
     if sessions.is_untouched() && cause.as_error::<SessionRejection>().is_none() {
         return cause;
@@ -53,9 +53,9 @@ pub(crate) fn answer_error(sessions: &RequestSessions, cause: Error) -> Error {
     })
 }
 
-/// The error that a middleware inside [`SessionMiddleware`](crate::SessionMiddleware) has returned,
-/// for a middleware outside of it that looks at its type with [`Error::as_error`]. The session
-/// middleware wraps errors of requests that asked for a session.
+/// Returns the error that a middleware inside [`SessionMiddleware`](crate::SessionMiddleware)
+/// returned. The session middleware wraps the errors of requests that used a session, so an outer
+/// middleware needs this function to inspect their type with [`Error::as_error`].
 #[must_use]
 pub fn original_error(error: &Error) -> &Error {
     match error.as_error::<Answered>() {
@@ -75,7 +75,7 @@ struct Answered {
     reply: Option<Reply>,
     status: StatusCode,
     headers: HeaderMap,
-    /// The response, until it is asked for.
+    /// The response, until it is taken.
     response: Cell<Option<HttpResponse>>,
 }
 
@@ -84,7 +84,8 @@ impl ResponseError for Answered {
         self.status
     }
 
-    /// Asked for again, it has the same head, with a body that the error can make a second time.
+    /// Returns the response. Later calls return the same head, with the body that the error then
+    /// produces.
     fn error_response(&self) -> HttpResponse {
         if let Some(response) = self.response.take() {
             return response;
@@ -106,7 +107,7 @@ impl fmt::Display for Answered {
     }
 }
 
-/// Without the headers, which may be a client's tokens.
+/// Omits the headers, which may contain a client's tokens.
 impl fmt::Debug for Answered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.cause, f)

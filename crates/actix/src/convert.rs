@@ -1,5 +1,4 @@
-//! Between actix's HTTP types, which are those of `http` 0.2, and core's: everything that turns one
-//! into the other.
+//! Conversions between actix-web's HTTP types, which are those of `http` 0.2, and core's.
 
 use std::net::IpAddr;
 
@@ -11,7 +10,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use supersession::http::{Reply, RequestView, ResponseHead};
 use supersession::{RequestSessions, Sessions};
 
-/// A request's head, as core looks at it.
+/// A request head for core.
 pub(crate) struct View<'a>(pub(crate) &'a RequestHead);
 
 impl RequestView for View<'_> {
@@ -34,7 +33,7 @@ impl RequestView for View<'_> {
     }
 }
 
-/// A response's head, as core writes it.
+/// A response head that core modifies.
 pub(crate) struct Head<'a>(pub(crate) &'a mut HeaderMap);
 
 impl ResponseHead for Head<'_> {
@@ -48,8 +47,8 @@ impl ResponseHead for Head<'_> {
         self.0.remove(name);
     }
 
-    /// Names and values come from core's constants, from tokens and from checked configuration; one
-    /// that HTTP cannot carry is left out rather than sent maimed.
+    /// Names and values come from core's constants, from tokens and from checked configuration. A
+    /// header that HTTP cannot represent is omitted, because a modified value would be wrong.
     fn append_header(&mut self, name: &str, value: &str, sensitive: bool) {
         let name = HeaderName::from_bytes(name.as_bytes());
         if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(value)) {
@@ -59,7 +58,7 @@ impl ResponseHead for Head<'_> {
     }
 }
 
-/// Sessions for the request with this head.
+/// Returns the sessions of the request with this head.
 pub(crate) fn for_request(sessions: &Sessions, head: &RequestHead) -> RequestSessions {
     sessions.for_request(head.method.as_str(), head.uri.path())
 }
@@ -68,14 +67,14 @@ pub(crate) fn status_of(reply: &Reply) -> StatusCode {
     StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// Turns a response into this reply; headers that the application has set stay.
+/// Replaces status and body of a response by this reply. Headers set by the application are kept.
 pub(crate) fn write_reply<B>(reply: Reply, mut response: HttpResponse<B>) -> HttpResponse {
     *response.status_mut() = status_of(&reply);
     reply.write_headers(&mut Head(response.headers_mut()));
     response.set_body(BoxBody::new(reply.body))
 }
 
-/// A response that is this reply and nothing else.
+/// Builds a response from this reply alone.
 pub(crate) fn response_of(reply: Reply) -> HttpResponse {
     write_reply(reply, HttpResponse::Ok().finish())
 }

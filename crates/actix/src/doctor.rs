@@ -1,4 +1,4 @@
-//! Examines a whole application, as browsers meet it.
+//! Examines a complete application with requests as browsers send them.
 
 use actix_http::Request;
 use actix_web::Error;
@@ -9,13 +9,14 @@ use supersession::http::ResponseHead as _;
 
 use crate::convert::Head;
 
-/// What is probably wrong with an application: with its configuration, and with what is around the
-/// session middleware, such as CORS and scopes. Sends it [`Sessions::probes`], which change nothing,
-/// and goes through no network. For a test of the application's own; what the probes find is logged
-/// too.
+/// Returns the probable misconfigurations of an application: of its configuration, and of what is
+/// around the session middleware, such as CORS and scopes.
+///
+/// Calls the application with [`Sessions::probes`], without a network. The probes change nothing.
+/// Use this function in a test of the application. Findings are also logged.
 ///
 /// # Errors
-/// When a middleware answers with an error in place of a response.
+/// If a middleware returns an error instead of a response.
 ///
 /// # Examples
 /// ```

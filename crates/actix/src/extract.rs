@@ -1,5 +1,5 @@
-//! Extractors. Each is a newtype over core's value, because a foreign type cannot implement a
-//! foreign trait.
+//! Extractors. Each is a newtype over core's type, because a foreign trait cannot be implemented
+//! for a foreign type.
 
 use std::future::{self, Future, Ready};
 use std::marker::PhantomData;
@@ -14,20 +14,20 @@ use supersession::{Establishing, Guard, SessionError};
 use crate::convert::View;
 use crate::reject::SessionRejection;
 
-/// The verified session of the request; dereferences to [`supersession::Session`]. May move into
-/// tasks on other threads.
+/// The verified session of the request. Dereferences to [`supersession::Session`]. It may be moved
+/// to tasks on other threads.
 ///
-/// Behind a guard, it is the guard's session. Without one, it demands a session by itself, with the
-/// default options.
+/// Behind a guard, this is the guard's session. Without a guard, the extractor requires a session
+/// with the default options.
 ///
-/// **Never write `Option<Session>`**: actix-web turns every error into `None` there, so that a
-/// client whose token has expired, or a store in trouble, would look like a guest. No extractor can
-/// forbid it, because actix-web implements it for all of them. Use [`OptionalSession`].
+/// **Never use `Option<Session>`**: actix-web turns every error into `None`, so that a client with
+/// an expired token would be treated as a guest, also during a store failure. Extractors cannot
+/// prevent this, because actix-web implements `Option` for all of them. Use [`OptionalSession`].
 #[derive(Clone, Debug)]
 pub struct Session(pub supersession::Session);
 
-/// The verified session of the request, as an extractor: [`Session`] under the name of the guard
-/// [`verify_session()`](crate::verify_session()).
+/// The verified session of the request, as an extractor: an alias of [`Session`] with the name of
+/// the guard [`verify_session()`](crate::verify_session()).
 ///
 /// A function and a type can share a name, so one `use` imports both. For an optional session, use
 /// [`OptionalSession`].
@@ -54,31 +54,31 @@ pub struct Session(pub supersession::Session);
 #[doc(alias = "verifySession")]
 pub type verify_session = Session;
 
-/// The session of the request, if it carries one; dereferences to `Option<Session>`.
+/// The session of the request, if it carries one. Dereferences to `Option<Session>`.
 ///
-/// It is `None` only where the request carries no session. An expired one is still answered with
-/// 401, so that the client refreshes, and trouble with 503.
+/// It is `None` only if the request carries no session. An expired session is still rejected with
+/// 401, so that the client refreshes, and a store failure is answered with 503.
 #[derive(Clone, Debug)]
 pub struct OptionalSession(pub Option<Session>);
 
-/// The session of a request that meets the guard `G`; dereferences to [`supersession::Session`].
+/// The session of a request that meets the guard `G`. Dereferences to [`supersession::Session`].
 ///
-/// The same as [`verify_session()`](crate::verify_session()) with `G`'s options, but in the handler's
-/// signature, where it survives refactoring of the routes. Not to be put into an `Option`, for the
-/// same reason as [`Session`].
+/// Equivalent to [`verify_session()`](crate::verify_session()) with the options of `G`. The
+/// requirement is part of the handler's signature, so changes of the routes do not remove it. Never
+/// wrap this type in an `Option`, for the same reason as [`Session`].
 #[derive(Debug)]
 pub struct Require<G> {
     session: supersession::Session,
     guard: PhantomData<fn() -> G>,
 }
 
-/// Sessions inside this request: creates one whose tokens go out with the response. Dereferences to
-/// [`supersession::RequestSessions`].
+/// The [`supersession::RequestSessions`] of this request, to which it dereferences. Creates
+/// sessions whose tokens are sent with the response.
 #[derive(Clone, Debug)]
 pub struct RequestSessions(pub supersession::RequestSessions);
 
 impl OptionalSession {
-    /// The session as the plain extractor gives it.
+    /// Returns the session as the plain extractor, if there is one.
     #[must_use]
     pub fn into_session(self) -> Option<Session> {
         self.0
@@ -86,7 +86,7 @@ impl OptionalSession {
 }
 
 impl<G> Require<G> {
-    /// An extractor's value with this session, for tests of handlers.
+    /// Wraps a session without a check, for tests of handlers.
     ///
     /// # Security
     /// The options of `G` are not checked. To check them, use
@@ -99,7 +99,7 @@ impl<G> Require<G> {
         }
     }
 
-    /// The session as the plain extractor gives it.
+    /// Converts the value to the plain extractor.
     #[must_use]
     pub fn into_session(self) -> Session {
         Session(self.session)
@@ -176,11 +176,11 @@ impl<G: Guard> FromRequest for Require<G> {
     }
 }
 
-/// The future of the extractors of sessions: what core establishes, as an extractor's value. On the
-/// heap only if it has to wait.
+/// The future of the session extractors: converts core's result to the extractor's type. Allocates
+/// only if it has to wait.
 #[derive(Debug)]
 pub struct Extracting<S, T> {
-    /// What is wrong before core can be asked; None once it has been told.
+    /// The error, if there was one before core was called. `None` once it has been returned.
     outcome: Result<Establishing<S>, Option<SessionError>>,
     make: fn(S) -> T,
 }
@@ -207,7 +207,7 @@ impl<S, T> Future for Extracting<S, T> {
             Ok(establishing) => ready!(Pin::new(establishing).poll(cx)),
             Err(error) => match error.take() {
                 Some(error) => Err(error),
-                // Polled again after it was ready, which nobody may do.
+                // The future was polled after completion.
                 None => return Poll::Pending,
             },
         };
@@ -215,7 +215,8 @@ impl<S, T> Future for Extracting<S, T> {
     }
 }
 
-/// What the middleware has put into the request, with the request read.
+/// Returns the sessions that the middleware has inserted into the request, after they have read the
+/// request.
 pub(crate) fn sessions_of(
     request: &HttpRequest,
 ) -> Result<supersession::RequestSessions, SessionError> {

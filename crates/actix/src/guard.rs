@@ -1,4 +1,4 @@
-//! The guard: a middleware that lets only requests with a fitting session through.
+//! The guard: a middleware that admits only requests with a session that meets its options.
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
@@ -16,17 +16,17 @@ use supersession::{Session, SessionError, Strictness, Verification, VerifyOption
 use crate::extract::sessions_of;
 use crate::reject::SessionRejection;
 
-/// A guard for the `wrap` of a route, a resource, a scope or the application: by default demands a
-/// session. Runs before extractors read the body.
+/// Creates a guard for the `wrap` of a route, a resource, a scope or the application. By default,
+/// it requires a session. It runs before extractors read the body.
 ///
-/// The session is then in the request's extensions, as [`supersession::Session`], and the
-/// [`Session`](crate::Session) extractor takes it from there. On a route, `wrap` comes after `to`.
+/// The guard inserts the session into the request's extensions, as [`supersession::Session`]. The
+/// [`Session`](crate::Session) extractor reads it from there. On a route, call `wrap` after `to`.
 #[doc(alias = "verifySession")]
 pub fn verify_session() -> VerifySession {
     VerifyOptions::new().into()
 }
 
-/// The guard that [`verify_session()`] makes. The setters are those of [`VerifyOptions`].
+/// The guard created by [`verify_session()`]. Its setters are those of [`VerifyOptions`].
 #[derive(Clone, Debug)]
 #[must_use = "a guard does nothing until it is applied"]
 pub struct VerifySession(VerifyOptions);
@@ -96,7 +96,7 @@ where
     }
 }
 
-/// The service that [`VerifySession`] makes.
+/// The service created by [`VerifySession`].
 #[derive(Clone, Debug)]
 pub struct VerifySessionService<S> {
     inner: Rc<S>,
@@ -161,8 +161,7 @@ where
 type Verdict = Pin<Box<dyn Future<Output = Result<Option<Session>, SessionError>>>>;
 
 pin_project! {
-    /// The future of [`VerifySessionService`]. Holds nothing on the heap unless the guard has to
-    /// wait.
+    /// The future of [`VerifySessionService`]. Allocates only if the guard has to wait.
     pub struct GuardFuture<S>
     where
         S: Service<ServiceRequest>,
@@ -204,7 +203,7 @@ where
                 }
                 StateProjection::Rejected { response } => match response.take() {
                     Some(response) => return Poll::Ready(Ok(response.map_into_right_body())),
-                    // Polled again after it was ready, which nobody may do.
+                    // The future was polled after completion.
                     None => return Poll::Pending,
                 },
                 StateProjection::Verifying { verdict, then } => {

@@ -1,4 +1,4 @@
-//! Supersession for [actix-web]: one middleware, a guard, and a verified session in the handler.
+//! Supersession for [actix-web]: a middleware, a guard, and extractors for verified sessions.
 //!
 //! [actix-web]: https://docs.rs/actix-web
 //!
@@ -49,21 +49,21 @@
 //! # }).unwrap();
 //! ```
 //!
-//! | you want | use |
+//! | task | use |
 //! | --- | --- |
-//! | the built-in routes, and tokens on responses | [`SessionMiddleware`], once, as the last `wrap` of the `App` |
-//! | to let only signed-in users to a route | [`verify_session()`] with `wrap`, or [`session: verify_session`](type@verify_session) in the handler; [`Session`] is the same type |
-//! | a session if there is one | [`OptionalSession`]; never `Option<Session>`, which swallows errors |
-//! | a claim, a fresh login, a database check | [`verify_session()`] with options, or [`Require`] |
-//! | to create a session | [`RequestSessions`] |
-//! | errors as responses | [`SessionRejection`], with `?` |
-//! | the built-in routes only | [`routes`] |
+//! | serve the built-in routes, send tokens with responses | [`SessionMiddleware`], once, as the last `wrap` of the `App` |
+//! | restrict a route to signed-in users | [`verify_session()`] with `wrap`, or [`session: verify_session`](type@verify_session) in the handler; [`Session`] is the same type |
+//! | get the session, if there is one | [`OptionalSession`]; never `Option<Session>`, which discards errors |
+//! | require a claim, a recent sign-in or a database check | [`verify_session()`] with options, or [`Require`] |
+//! | create a session | [`RequestSessions`] |
+//! | return errors as responses | [`SessionRejection`], with `?` |
+//! | serve only the built-in routes | [`routes`] |
 //!
-//! The extractors of one handler run side by side, and the first error answers. Where a request
-//! without a session must not get as far as having its body parsed, use the guard.
+//! The extractors of a handler run concurrently, and the first error becomes the response. If the
+//! body of a request without a session must not be parsed, use the guard.
 //!
-//! This crate decides nothing: it shows requests to [`core`], and applies its answers. Bodies pass
-//! through it untouched.
+//! This crate makes no decisions: it passes requests to [`core`] and applies the results. It does
+//! not change bodies.
 
 mod answer;
 mod convert;
@@ -82,7 +82,7 @@ pub use middleware::{ResponseFuture, SessionMiddleware, SessionService};
 pub use reject::SessionRejection;
 pub use routes::routes;
 
-/// The framework-free core, so that one dependency is enough.
+/// The framework-independent core, re-exported so that applications need only one dependency.
 pub use supersession as core;
 
 #[cfg(doctest)]

@@ -1,4 +1,4 @@
-//! The middleware: built-in routes, and what every response must carry.
+//! The middleware: serves the built-in routes and applies token effects to every response.
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
@@ -13,20 +13,20 @@ use supersession::{RequestSessions, Sessions};
 use crate::answer::{answer, answer_error};
 use crate::convert::{Head, View, for_request, response_of};
 
-/// Brings sessions into an application: once, with `App::wrap`, around all routes.
+/// Adds sessions to an application. Apply it once, with `App::wrap`, around all routes.
 ///
-/// * Answers the built-in routes below the API's base path: refresh, sign-out, key set, OpenID
+/// * Serves the built-in routes below the API's base path: refresh, sign-out, key set, OpenID
 ///   discovery.
-/// * Lets guards and extractors find the sessions; costs next to nothing for requests that ask for
-///   none.
+/// * Makes the sessions available to guards and extractors. The cost for other requests is
+///   negligible.
 /// * Applies token effects to every response, errors included, and renders session errors.
 ///
-/// An error that a middleware further in returns in place of a response comes out with the response
-/// that it would have without this middleware, and with the request's token effects.
-/// [`original_error`](crate::original_error) gives middleware further out the error itself.
+/// If an inner middleware returns an error instead of a response, the client receives the response
+/// that it would receive without this middleware, with the token effects of the request. Outer
+/// middleware can get the error itself with [`original_error`](crate::original_error).
 ///
-/// What is wrapped last runs first: put it after the guards. Only CORS middleware goes around it.
-/// That replaces `Access-Control-Expose-Headers`, so what it exposes must hold
+/// The last `wrap` runs first, so wrap this middleware after the guards. Put only CORS middleware
+/// around it. CORS middleware replaces `Access-Control-Expose-Headers`, so it must expose
 /// [`wire::CORS_EXPOSE_HEADERS`](supersession::wire::CORS_EXPOSE_HEADERS).
 #[derive(Clone, Debug)]
 #[must_use = "a middleware does nothing until it is applied"]
@@ -35,8 +35,8 @@ pub struct SessionMiddleware {
 }
 
 impl SessionMiddleware {
-    /// A middleware over these sessions. They are made once, outside of `HttpServer::new`, and
-    /// cloned into each worker's application.
+    /// Creates a middleware for these sessions. Create the sessions once, outside of
+    /// `HttpServer::new`, and clone them into each worker's application.
     pub fn new(sessions: Sessions) -> Self {
         Self { sessions }
     }
@@ -61,7 +61,7 @@ where
     }
 }
 
-/// The service that [`SessionMiddleware`] makes.
+/// The service created by [`SessionMiddleware`].
 #[derive(Clone, Debug)]
 pub struct SessionService<S> {
     inner: S,

@@ -9,21 +9,21 @@ use supersession::{Fault, SessionError};
 
 use crate::convert::{response_of, status_of};
 
-/// A session error as a handler returns it, so that `?` works; dereferences to [`SessionError`].
+/// A session error that handlers can return with `?`. Dereferences to [`SessionError`].
 ///
-/// As a response it travels through the application to
+/// As a response, it passes through the application to
 /// [`SessionMiddleware`](crate::SessionMiddleware), which renders it as configured, clears tokens
-/// where the error demands it, and tells the operator. A handler that catches it instead leaves the
-/// client's tokens alone.
+/// if the error requires it, and logs it for the operator. If a handler handles the error instead,
+/// the client keeps its tokens.
 ///
-/// An error type of the application's own that holds one must answer with its
-/// [`error_response`](ResponseError::error_response), not with a response made anew, because the
-/// middleware recognises the response.
+/// An application's error type that contains this error must return its
+/// [`error_response`](ResponseError::error_response) instead of building a new response, because
+/// the middleware recognizes the response.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct SessionRejection(Arc<SessionError>);
 
-/// The mark by which the middleware recognises an error of ours in a response.
+/// Marks a response that represents a session error, for the middleware.
 #[derive(Debug)]
 pub(crate) struct Rejected(pub(crate) Arc<SessionError>);
 
@@ -32,7 +32,7 @@ impl ResponseError for SessionRejection {
         status_of(&self.0.default_reply())
     }
 
-    /// What the client gets where no middleware renders it.
+    /// The response that the client receives if no middleware renders the error.
     fn error_response(&self) -> HttpResponse {
         let mut response = response_of(self.0.default_reply());
         let mark = Rejected(Arc::clone(&self.0));

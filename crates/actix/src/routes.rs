@@ -1,4 +1,4 @@
-//! The built-in routes by themselves.
+//! The built-in routes without the middleware.
 
 use actix_web::guard::fn_guard;
 use actix_web::web::{self, ServiceConfig};
@@ -7,16 +7,17 @@ use supersession::{RequestSessions, Route, Sessions};
 
 use crate::convert::{Head, View, for_request, response_of};
 
-/// The built-in routes for `App::configure`: refresh, sign-out, key set, OpenID discovery.
+/// Registers the built-in routes with `App::configure`: refresh, sign-out, key set, OpenID
+/// discovery.
 ///
-/// For an application that verifies sessions elsewhere.
-/// [`SessionMiddleware`](crate::SessionMiddleware) answers these routes by itself; without it,
-/// guards and extractors do not work.
+/// Use it in an application whose sessions are verified by another service.
+/// [`SessionMiddleware`](crate::SessionMiddleware) already serves these routes. Without it, guards
+/// and extractors do not work.
 ///
-/// Routes that are registered before and match the same path win.
+/// Earlier routes that match the same path take precedence.
 pub fn routes(sessions: Sessions) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
-        // Core knows the paths; what it does not claim, the router offers to the next service.
+        // Core decides if the path is a built-in route. Other requests go to the next service.
         let known = sessions.clone();
         let is_built_in = fn_guard(move |context| {
             let sessions = for_request(&known, context.head());
@@ -36,7 +37,7 @@ pub fn routes(sessions: Sessions) -> impl FnOnce(&mut ServiceConfig) {
     }
 }
 
-/// Answers a built-in route of a request that has been read.
+/// Answers a request for a built-in route. The request must have been read.
 pub(crate) async fn serve(sessions: &RequestSessions, route: Route) -> HttpResponse {
     let mut response = response_of(sessions.serve(route).await);
     sessions.finish(&mut Head(response.headers_mut()));

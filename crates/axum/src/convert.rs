@@ -1,4 +1,4 @@
-//! Between the `http` crate's types and core's. The only file that knows both.
+//! Conversions between the types of the `http` crate and core's. No other file uses both.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{Extensions, Method, Request, Response, StatusCode, Uri};
 use supersession::http::{Reply, RequestView, ResponseHead};
 
-/// A request's head, as core looks at it.
+/// A request head for core.
 pub(crate) struct View<'a> {
     method: &'a Method,
     uri: &'a Uri,
@@ -59,15 +59,15 @@ impl RequestView for View<'_> {
     }
 }
 
-/// The address of the client, for [`SessionsBuilder::track_devices`]. Whoever knows it puts it into
-/// the request's extensions, outside of [`SessionLayer`](crate::SessionLayer): with axum, a
-/// middleware that has axum's `ConnectInfo`.
+/// The address of the client, for [`SessionsBuilder::track_devices`]. The application inserts it
+/// into the request's extensions, outside of [`SessionLayer`](crate::SessionLayer). With axum, a
+/// middleware can read it from axum's `ConnectInfo`.
 ///
 /// [`SessionsBuilder::track_devices`]: supersession::SessionsBuilder::track_devices
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerIp(pub IpAddr);
 
-/// A response's head, as core writes it.
+/// A response head that core modifies.
 pub(crate) struct Head<'a>(pub(crate) &'a mut HeaderMap);
 
 impl ResponseHead for Head<'_> {
@@ -81,8 +81,8 @@ impl ResponseHead for Head<'_> {
         self.0.remove(name);
     }
 
-    /// Names and values come from core's constants, from tokens and from checked configuration; one
-    /// that HTTP cannot carry is left out rather than sent maimed.
+    /// Names and values come from core's constants, from tokens and from checked configuration. A
+    /// header that HTTP cannot represent is omitted, because a modified value would be wrong.
     fn append_header(&mut self, name: &str, value: &str, sensitive: bool) {
         let name = HeaderName::from_bytes(name.as_bytes());
         if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(value)) {
@@ -92,7 +92,7 @@ impl ResponseHead for Head<'_> {
     }
 }
 
-/// Turns a response into this reply; headers that the application has set stay.
+/// Replaces status and body of a response by this reply. Headers set by the application are kept.
 pub(crate) fn write_reply(reply: Reply, response: &mut Response<Body>) {
     *response.status_mut() =
         StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -100,14 +100,14 @@ pub(crate) fn write_reply(reply: Reply, response: &mut Response<Body>) {
     *response.body_mut() = Body::from(reply.body);
 }
 
-/// A response that is this reply and nothing else.
+/// Builds a response from this reply alone.
 pub(crate) fn response_of(reply: Reply) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     write_reply(reply, &mut response);
     response
 }
 
-/// The answer to HEAD: this reply without its body, whose length it states.
+/// Builds the response to a HEAD request: the reply without its body, but with the body's length.
 pub(crate) fn head_of(mut reply: Reply) -> Response<Body> {
     let body = std::mem::take(&mut reply.body);
     let mut response = response_of(reply);

@@ -1,4 +1,4 @@
-//! Examines a whole application, as browsers meet it.
+//! Examines a complete application with requests as browsers send them.
 
 use std::future::poll_fn;
 
@@ -12,13 +12,14 @@ use supersession::http::ResponseHead as _;
 
 use crate::convert::Head;
 
-/// What is probably wrong with an application: with its configuration, and with what is around the
-/// session layer, such as CORS, nested routers and fallbacks. Sends it [`Sessions::probes`], which
-/// change nothing, and goes through no network. For a test of the application's own, and for its
-/// start: what the probes find is logged too.
+/// Returns the probable misconfigurations of an application: of its configuration, and of what is
+/// around the session layer, such as CORS, nested routers and fallbacks.
+///
+/// Calls the application with [`Sessions::probes`], without a network. The probes change nothing.
+/// Use this function in a test of the application, or at its start: findings are also logged.
 ///
 /// # Errors
-/// When the application's service fails; axum's routers never do.
+/// If the application's service fails, which axum's routers never do.
 ///
 /// # Examples
 /// ```

@@ -1,5 +1,5 @@
-//! Extractors. Each is a newtype over core's value, because a foreign type cannot implement a
-//! foreign trait.
+//! Extractors. Each is a newtype over core's type, because a foreign trait cannot be implemented
+//! for a foreign type.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -11,16 +11,16 @@ use supersession::{Guard, SessionError};
 use crate::convert::View;
 use crate::reject::SessionRejection;
 
-/// The verified session of the request; dereferences to [`supersession::Session`].
+/// The verified session of the request. Dereferences to [`supersession::Session`].
 ///
-/// Behind a guard, it is the guard's session. Without one, it demands a session by itself, with the
-/// default options. `Option<Session>` is `None` only where the request carries no session; an
-/// expired one is still answered with 401, so that the client refreshes.
+/// Behind a guard, this is the guard's session. Without a guard, the extractor requires a session
+/// with the default options. `Option<Session>` is `None` only if the request carries no session. An
+/// expired session is still rejected with 401, so that the client refreshes.
 #[derive(Clone, Debug)]
 pub struct Session(pub supersession::Session);
 
-/// The verified session of the request, as an extractor: [`Session`] under the name of the guard
-/// [`verify_session()`](crate::verify_session()).
+/// The verified session of the request, as an extractor: an alias of [`Session`] with the name of
+/// the guard [`verify_session()`](crate::verify_session()).
 ///
 /// A function and a type can share a name, so one `use` imports both.
 ///
@@ -49,23 +49,23 @@ pub struct Session(pub supersession::Session);
 #[doc(alias = "verifySession")]
 pub type verify_session = Session;
 
-/// The session of a request that meets the guard `G`; dereferences to [`supersession::Session`].
+/// The session of a request that meets the guard `G`. Dereferences to [`supersession::Session`].
 ///
-/// The same as [`verify_session()`](crate::verify_session()) with `G`'s options, but in the handler's
-/// signature, where it survives refactoring of the routes.
+/// Equivalent to [`verify_session()`](crate::verify_session()) with the options of `G`. The
+/// requirement is part of the handler's signature, so changes of the routes do not remove it.
 #[derive(Debug)]
 pub struct Require<G> {
     session: supersession::Session,
     guard: PhantomData<fn() -> G>,
 }
 
-/// Sessions inside this request: creates one whose tokens go out with the response. Dereferences to
-/// [`supersession::RequestSessions`].
+/// The [`supersession::RequestSessions`] of this request, to which it dereferences. Creates
+/// sessions whose tokens are sent with the response.
 #[derive(Clone, Debug)]
 pub struct RequestSessions(pub supersession::RequestSessions);
 
 impl<G> Require<G> {
-    /// An extractor's value with this session, for tests of handlers.
+    /// Wraps a session without a check, for tests of handlers.
     ///
     /// # Security
     /// The options of `G` are not checked. To check them, use
@@ -78,7 +78,7 @@ impl<G> Require<G> {
         }
     }
 
-    /// The session as the plain extractor gives it.
+    /// Converts the value to the plain extractor.
     #[must_use]
     pub fn into_session(self) -> Session {
         Session(self.session)
@@ -146,7 +146,8 @@ impl<S: Sync, G: Guard> FromRequestParts<S> for Require<G> {
     }
 }
 
-/// What the layer has put into the request, with the request read.
+/// Returns the sessions that the layer has inserted into the request, after they have read the
+/// request.
 pub(crate) fn sessions_of<'a>(
     request: impl Into<View<'a>>,
 ) -> Result<&'a supersession::RequestSessions, SessionError> {

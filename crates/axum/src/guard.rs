@@ -1,4 +1,4 @@
-//! The guard: a layer that lets only requests with a fitting session through.
+//! The guard: a layer that admits only requests with a session that meets its options.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,17 +21,17 @@ use tower_service::Service;
 use crate::extract::sessions_of;
 use crate::reject::SessionRejection;
 
-/// A guard for `.layer(..)` and `.route_layer(..)`: by default demands a session. Runs before
-/// extractors read the body.
+/// Creates a guard for `.layer(..)` and `.route_layer(..)`. By default, it requires a session. It
+/// runs before extractors read the body.
 ///
-/// The session is then in the request's extensions, as [`supersession::Session`], and the
-/// [`Session`](crate::Session) extractor takes it from there.
+/// The guard inserts the session into the request's extensions, as [`supersession::Session`]. The
+/// [`Session`](crate::Session) extractor reads it from there.
 #[doc(alias = "verifySession")]
 pub fn verify_session() -> VerifySession {
     VerifyOptions::new().into()
 }
 
-/// The guard that [`verify_session()`] makes. The setters are those of [`VerifyOptions`].
+/// The guard created by [`verify_session()`]. Its setters are those of [`VerifyOptions`].
 #[derive(Clone, Debug)]
 #[must_use = "a guard does nothing until it is applied"]
 pub struct VerifySession(VerifyOptions);
@@ -93,7 +93,7 @@ impl<S> Layer<S> for VerifySession {
     }
 }
 
-/// The service that [`VerifySession`] makes.
+/// The service created by [`VerifySession`].
 #[derive(Clone, Debug)]
 pub struct VerifySessionService<S> {
     inner: S,
@@ -128,8 +128,8 @@ where
             }
             Verification::Done(Err(error)) => State::Rejected { error: Some(error) },
             Verification::Pending(pending) => {
-                // The service that was polled ready must be the one that is called; a fresh clone
-                // need not be.
+                // The instance that was polled ready must be the one that is called. A new clone
+                // may not be ready.
                 let next = self.inner.clone();
                 let inner = std::mem::replace(&mut self.inner, next);
                 let options = Arc::clone(&self.options);
@@ -152,8 +152,7 @@ fn insert(extensions: &mut Extensions, session: Option<Session>) {
 type Verdict = Pin<Box<dyn Future<Output = Result<Option<Session>, SessionError>> + Send>>;
 
 pin_project! {
-    /// The future of [`VerifySessionService`]. Holds nothing on the heap unless the guard has to
-    /// wait.
+    /// The future of [`VerifySessionService`]. Allocates only if the guard has to wait.
     pub struct GuardFuture<S, ReqBody>
     where
         S: Service<Request<ReqBody>>,
@@ -198,7 +197,7 @@ where
                         let rejection = SessionRejection::from(error);
                         return Poll::Ready(Ok(rejection.into_response()));
                     }
-                    // Polled again after it was ready, which nobody may do.
+                    // The future was polled after completion.
                     None => return Poll::Pending,
                 },
                 StateProjection::Verifying { verdict, then } => {

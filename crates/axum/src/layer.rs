@@ -1,4 +1,4 @@
-//! The layer: built-in routes, and what every response must carry.
+//! The layer: serves the built-in routes and applies token effects to every response.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,28 +18,28 @@ use tower_service::Service;
 use crate::convert::{Head, View, head_of, response_of, write_reply};
 use crate::reject::Rejected;
 
-/// Brings sessions into an application: once, around all routes.
+/// Adds sessions to an application. Apply it once, around all routes.
 ///
-/// * Answers the built-in routes below the API's base path: refresh, sign-out, key set, OpenID
+/// * Serves the built-in routes below the API's base path: refresh, sign-out, key set, OpenID
 ///   discovery.
-/// * Lets guards and extractors find the sessions; costs next to nothing for requests that ask for
-///   none.
+/// * Makes the sessions available to guards and extractors. The cost for other requests is
+///   negligible.
 /// * Applies token effects to every response, errors included, and renders session errors.
 ///
-/// It must see all requests, with paths as the client sent them. Apply it to the outermost router,
-/// not to a nested one, and last: axum does not wrap a fallback or a route that is added after
-/// [`Router::layer`], so a `fallback_service` that comes later hides the built-in routes. Where it
-/// cannot be so, mount [`routes`](crate::routes) too. [`doctor`](crate::doctor) finds routes that
-/// cannot be reached.
+/// The layer must see all requests, with the paths that the client sent. Apply it last, and to the
+/// outermost router, not to a nested one: axum does not wrap fallbacks and routes that are added
+/// after [`Router::layer`], so a later `fallback_service` hides the built-in routes. If that is not
+/// possible, also mount [`routes`](crate::routes). [`doctor`](crate::doctor) finds unreachable
+/// routes.
 ///
 /// [`Router::layer`]: https://docs.rs/axum/latest/axum/struct.Router.html#method.layer
 ///
-/// Layers inside it can change the type of bodies, and services can fail: an error passes through
-/// as it is, but carries no tokens. Put a `HandleErrorLayer` inside this layer, so that token
-/// effects reach its response.
+/// Layers inside this one can change the body type. Services can fail: their errors are returned
+/// unchanged and carry no tokens. To add token effects to such a response, put a `HandleErrorLayer`
+/// inside this layer.
 ///
-/// Only a CORS layer goes around it. Such a layer replaces `Access-Control-Expose-Headers`, so what
-/// it exposes must hold [`wire::CORS_EXPOSE_HEADERS`](supersession::wire::CORS_EXPOSE_HEADERS).
+/// Put only a CORS layer around this layer. A CORS layer replaces `Access-Control-Expose-Headers`,
+/// so it must expose [`wire::CORS_EXPOSE_HEADERS`](supersession::wire::CORS_EXPOSE_HEADERS).
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until it is applied"]
 pub struct SessionLayer {
@@ -47,7 +47,7 @@ pub struct SessionLayer {
 }
 
 impl SessionLayer {
-    /// A layer over these sessions.
+    /// Creates a layer for these sessions.
     pub fn new(sessions: Sessions) -> Self {
         Self { sessions }
     }
@@ -64,7 +64,7 @@ impl<S> Layer<S> for SessionLayer {
     }
 }
 
-/// The service that [`SessionLayer`] makes.
+/// The service created by [`SessionLayer`].
 #[derive(Clone, Debug)]
 pub struct SessionService<S> {
     inner: S,
@@ -99,7 +99,7 @@ where
     }
 }
 
-/// Answers a built-in route, and gives other requests to `application`.
+/// Answers a request for a built-in route, and passes other requests to `application`.
 pub(crate) fn serve<B, F>(
     sessions: RequestSessions,
     request: Request<B>,
@@ -164,7 +164,7 @@ where
                 }
             }
             AnswerProjection::Application { response } => {
-                // A body that is one of axum's already is taken as it is.
+                // `Body::new` returns a body that already is axum's unchanged.
                 let mut response = ready!(response.poll(cx))?.map(Body::new);
                 if let Some(Rejected(error)) = response.extensions_mut().remove() {
                     write_reply(this.sessions.answer(&error), &mut response);

@@ -1,4 +1,4 @@
-//! Supersession for [axum] and [tower]: one layer, a guard, and a verified session in the handler.
+//! Supersession for [axum] and [tower]: a layer, a guard, and extractors for verified sessions.
 //!
 //! [axum]: https://docs.rs/axum
 //! [tower]: https://docs.rs/tower
@@ -43,19 +43,19 @@
 //! # }).unwrap();
 //! ```
 //!
-//! | you want | use |
+//! | task | use |
 //! | --- | --- |
-//! | the built-in routes, and tokens on responses | [`SessionLayer`], once, outermost |
-//! | to let only signed-in users to a route | [`verify_session()`] as a `route_layer`, or [`session: verify_session`](type@verify_session) in the handler; [`Session`] is the same type |
-//! | a session if there is one | `Option<Session>` |
-//! | a claim, a fresh login, a database check | [`verify_session()`] with options, or [`Require`] |
-//! | to create a session | [`RequestSessions`] |
-//! | errors as responses | [`SessionRejection`], with `?` |
-//! | the built-in routes only | [`routes`] |
+//! | serve the built-in routes, send tokens with responses | [`SessionLayer`], once, outermost |
+//! | restrict a route to signed-in users | [`verify_session()`] as a `route_layer`, or [`session: verify_session`](type@verify_session) in the handler; [`Session`] is the same type |
+//! | get the session, if there is one | `Option<Session>` |
+//! | require a claim, a recent sign-in or a database check | [`verify_session()`] with options, or [`Require`] |
+//! | create a session | [`RequestSessions`] |
+//! | return errors as responses | [`SessionRejection`], with `?` |
+//! | serve only the built-in routes | [`routes`] |
 //!
-//! This crate decides nothing: it shows requests to [`core`], and applies its answers. The layer
-//! and the guard serve every tower service with a response body of [`Bytes`](bytes::Bytes), with or
-//! without axum, and respond with axum's [`Body`](axum_core::body::Body).
+//! This crate makes no decisions: it passes requests to [`core`] and applies the results. The layer
+//! and the guard work with every tower service with a response body of [`Bytes`](bytes::Bytes),
+//! with or without axum. Their responses have axum's [`Body`](axum_core::body::Body).
 
 mod convert;
 mod doctor;
@@ -73,7 +73,7 @@ pub use layer::{ResponseFuture, SessionLayer, SessionService};
 pub use reject::SessionRejection;
 pub use routes::{Routes, routes};
 
-/// The framework-free core, so that one dependency is enough.
+/// The framework-independent core, re-exported so that applications need only one dependency.
 pub use supersession as core;
 
 #[cfg(doctest)]

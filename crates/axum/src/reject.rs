@@ -8,21 +8,21 @@ use supersession::{Fault, SessionError};
 
 use crate::convert::response_of;
 
-/// A session error as a handler returns it, so that `?` works; dereferences to [`SessionError`].
+/// A session error that handlers can return with `?`. Dereferences to [`SessionError`].
 ///
-/// As a response it travels through the application to [`SessionLayer`](crate::SessionLayer), which
-/// renders it as configured, clears tokens where the error demands it, and tells the operator. A
-/// handler that catches it instead leaves the client's tokens alone.
+/// As a response, it passes through the application to [`SessionLayer`](crate::SessionLayer), which
+/// renders it as configured, clears tokens if the error requires it, and logs it for the operator.
+/// If a handler handles the error instead, the client keeps its tokens.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct SessionRejection(Arc<SessionError>);
 
-/// The mark by which the layer recognises an error of ours in a response.
+/// Marks a response that represents a session error, for the layer.
 #[derive(Clone, Debug)]
 pub(crate) struct Rejected(pub(crate) Arc<SessionError>);
 
 impl IntoResponse for SessionRejection {
-    /// What the client gets where no layer renders it.
+    /// The response that the client receives if no layer renders the error.
     fn into_response(self) -> Response {
         let mut response = response_of(self.0.default_reply());
         response.extensions_mut().insert(Rejected(self.0));

@@ -1,4 +1,4 @@
-//! The built-in routes by themselves.
+//! The built-in routes without the layer.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -11,13 +11,13 @@ use tower_service::Service;
 
 use crate::layer::{ResponseFuture, serve};
 
-/// The built-in routes as a service: refresh, sign-out, key set, OpenID discovery. Everything else
-/// is answered with 404.
+/// Creates a service with the built-in routes: refresh, sign-out, key set, OpenID discovery. Other
+/// requests are answered with 404.
 ///
-/// For an application whose [`SessionLayer`](crate::SessionLayer) does not see all requests:
-/// because it is on some routers only, because there are several kinds of sessions, or because a
-/// fallback is set after it. Below the base path nothing can then hide them. With the layer around
-/// the whole application they are not needed.
+/// Use it if [`SessionLayer`](crate::SessionLayer) does not see all requests: because it wraps only
+/// some routers, because there are several kinds of sessions, or because a fallback is set after
+/// it. The built-in routes are then reachable in any case. Applications that are completely wrapped
+/// in the layer do not need it.
 ///
 /// # Examples
 /// ```
@@ -39,7 +39,7 @@ pub fn routes(sessions: Sessions) -> Routes {
     Routes { sessions }
 }
 
-/// The service that [`routes`] makes. Can be mounted with `route_service`, `nest_service` and
+/// The service created by [`routes`]. Mount it with `route_service`, `nest_service` or
 /// `fallback_service`.
 #[derive(Clone, Debug)]
 #[must_use = "routes do nothing until they are mounted"]
