@@ -1,4 +1,5 @@
-//! The seam of core: every question is answered on the runtime that the core was made in.
+//! The implementation of core's `Authority`. Every operation runs on the runtime in which the
+//! remote core was built.
 
 use std::sync::Arc;
 
@@ -73,7 +74,7 @@ impl Authority for RemoteCore {
             .await
     }
 
-    /// Until it is known that all hosts move sessions on at the refresh itself.
+    /// Returns `true` until all hosts are known to rotate sessions at the refresh itself.
     fn confirms_refreshes(&self) -> bool {
         let mut hosts = self.core.hosts.iter();
         hosts.any(|host| host.spoken().is_none_or(|spoken| !spoken.cdi.rotates))
@@ -128,7 +129,7 @@ impl Authority for RemoteCore {
             .await
     }
 
-    /// There is no place for it.
+    /// Does nothing, because the interface does not support devices.
     async fn record_uses(&self, _: &[Use], _: UnixMillis) -> Result<(), Fault> {
         Ok(())
     }
@@ -213,17 +214,18 @@ impl Authority for RemoteCore {
             .await
     }
 
-    /// The interface has none: whoever waits for the end of a session asks every few seconds.
+    /// Returns `None`, because the interface has no revocation feed. Waiters for the end of a
+    /// session poll every few seconds.
     async fn endings(&self) -> Result<Option<Endings>, Fault> {
         Ok(None)
     }
 
-    /// The core's own work.
+    /// Does nothing, because the core deletes expired sessions itself.
     async fn delete_expired(&self, _: u32, _: UnixMillis) -> Result<u64, Fault> {
         Ok(0)
     }
 
-    /// The core's own work.
+    /// Does nothing, because the core retires its keys itself.
     async fn retire_keys(&self, _: UnixMillis) -> Result<u64, Fault> {
         Ok(0)
     }

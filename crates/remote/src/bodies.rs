@@ -1,4 +1,4 @@
-//! What cores are asked with.
+//! The request bodies for cores.
 
 use serde::Serialize;
 use supersession::{JsonObject, SessionHandle};
@@ -24,7 +24,7 @@ pub(crate) struct Refresh<'a> {
     pub(crate) use_dynamic_signing_key: bool,
 }
 
-/// Anti-CSRF has been checked already.
+/// The request to verify a token. Anti-CSRF is checked before the call.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Verify<'a> {
@@ -34,7 +34,8 @@ pub(crate) struct Verify<'a> {
     pub(crate) check_database: bool,
 }
 
-/// Without a payload: the stored one counts, which somebody may have changed again.
+/// The request to regenerate a token. It contains no payload, so that the core uses the stored
+/// payload, which another client may have changed meanwhile.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Regenerate<'a> {

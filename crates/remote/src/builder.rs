@@ -1,4 +1,4 @@
-//! Settings, each with its default, and every problem at once.
+//! The builder. It reports all configuration problems at once.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::tls::{self, Trust};
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(86_400);
 
-/// Builds a [`RemoteCore`]. Only a host must be named.
+/// Builds a [`RemoteCore`]. Only a host is required.
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct RemoteCoreBuilder {
     urls: Vec<String>,
@@ -44,67 +44,69 @@ impl RemoteCoreBuilder {
         }
     }
 
-    /// One more host of the same core: hosts share one database and take turns.
+    /// Adds another host of the same core. All hosts share one database and are used in turn.
     pub fn host(mut self, url: impl Into<String>) -> Self {
         self.urls.push(url.into());
         self
     }
 
-    /// One of the core's `api_keys`. Defaults to none.
+    /// Sets the API key, which is one of the core's `api_keys`. Defaults to none.
     #[doc(alias = "apiKey")]
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(SecretText::new(key.into().trim()));
         self
     }
 
-    /// The app, where a core has several. Defaults to `public`.
+    /// Sets the app, for a core with several apps. Defaults to `public`.
     pub fn app_id(mut self, app_id: AppId) -> Self {
         self.app_id = app_id;
         self
     }
 
-    /// How long a call may take altogether, with all hosts that are tried. Defaults to 5 seconds; a
-    /// millisecond to a day.
+    /// Sets the maximum duration of a call, including all hosts that are tried. Defaults to 5
+    /// seconds. Valid values range from a millisecond to a day.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long making a connection may take. Defaults to 1 second; a millisecond to a
-    /// day.
+    /// Sets the maximum time to establish a connection. Defaults to 1 second. Valid values range
+    /// from a millisecond to a day.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Growth of the pauses after which a host that answers 429 is asked again, five times in one call:
-    /// the first pause is 10 ms, each further one is longer by this. Defaults to 250 ms.
+    /// Sets the increment of the pauses before retries of a host that responds with 429. A call
+    /// makes up to five such retries. The first pause is 10 ms, and each further pause is longer by
+    /// this increment. Defaults to 250 ms.
     pub fn retry_step(mut self, step: Duration) -> Self {
         self.retry_step = step;
         self
     }
 
-    /// The certificates of the authorities that may vouch for hosts of `https://`, in PEM, instead of
-    /// the system's: for a core with a certificate of a private authority. Defaults to the system's.
+    /// Sets the trusted certificate authorities for `https://` hosts, in PEM. They replace the
+    /// system's. Needed for a core with a certificate of a private authority. Defaults to the
+    /// system's authorities.
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates = Some(pem.into());
         self
     }
 
-    /// Whether a core without atomic merges is refused, rather than read, changed and overwritten.
-    /// [`Self::build`] asks the core then. Defaults to false.
+    /// If set, a core without atomic merges is rejected. Otherwise, documents of such a core are
+    /// read, changed and overwritten. [`Self::build`] then calls the core. Defaults to `false`.
     pub fn require_atomic_writes(mut self, require: bool) -> Self {
         self.require_atomic_writes = require;
         self
     }
 
-    /// Checks everything. No core is asked yet, unless [`Self::require_atomic_writes`] is set: an
-    /// application starts although its core does not yet.
+    /// Checks the configuration. Does not call the core unless [`Self::require_atomic_writes`] is
+    /// set, so an application can start before its core.
     ///
     /// # Errors
-    /// [`BuildError::Config`] with every problem of the configuration; [`BuildError::Fault`] outside
-    /// of a tokio runtime, when the certificates of the system cannot be read, or when the core must
-    /// be asked and does not answer.
+    /// [`BuildError::Config`] with all problems of the configuration. [`BuildError::Fault`] if
+    /// there is no tokio runtime, if the system's certificates cannot be read, or if the core must
+    /// be called and does not respond.
     pub async fn build(self) -> Result<RemoteCore, BuildError> {
         let mut problems = Vec::new();
         let mut hosts = Vec::new();
@@ -113,7 +115,7 @@ impl RemoteCoreBuilder {
                 Ok(host) => hosts.push(host),
                 Err(problem) => problems.push(ConfigProblem::new(
                     "RemoteCore::at",
-                    // Without the text, which may hold a password.
+                    // Omits the URL, which may contain a password.
                     format!("a host {problem}"),
                     problem.fix(),
                 )),
@@ -202,7 +204,7 @@ impl RemoteCoreBuilder {
     }
 }
 
-/// Without the API key, and without what may be a password in a URL.
+/// Omits the API key, and the URLs, which may contain passwords.
 impl fmt::Debug for RemoteCoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteCoreBuilder")

@@ -1,4 +1,4 @@
-//! Calls: which host is asked, what is sent again, and what becomes of answers that are none.
+//! Calls: the selection of a host, retries, and the handling of responses that are errors.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ use crate::keys::Keys;
 use crate::pauses;
 use crate::trouble::{NoAnswer, Troubles};
 
-/// What a core is asked through.
+/// The connection to a core: its hosts, credentials and cached state.
 pub(crate) struct Core {
     pub(crate) hosts: Hosts,
     pub(crate) keys: Keys,
@@ -48,17 +48,17 @@ pub(crate) struct CoreParts {
     pub(crate) require_atomic_writes: bool,
 }
 
-/// Whether a call may be sent again after it may have arrived.
+/// States if a call may be repeated after it may have arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
-    /// Done twice it leaves what it does once.
+    /// Repeating the call has no additional effect.
     Safe,
-    /// Done twice it would make a second session, take a refresh token for stolen, or undo what
-    /// somebody else wrote in between.
+    /// Repeating the call could create a second session, report a refresh token as stolen, or undo
+    /// a concurrent write by another client.
     Unsafe,
 }
 
-/// A call. Its body may hold tokens, hence no `Debug`.
+/// A call. Its body may contain tokens, so it does not implement `Debug`.
 pub(crate) struct Call {
     method: Method,
     endpoint: &'static str,
@@ -66,7 +66,7 @@ pub(crate) struct Call {
     query: String,
     body: Option<Bytes>,
     repeat: Repeat,
-    /// Whether it is for anybody: without version, without key.
+    /// If set, the call is sent without CDI version and API key.
     public: bool,
 }
 
@@ -83,7 +83,7 @@ impl Call {
         }
     }
 
-    /// What anybody may ask for.
+    /// Creates a call of a public endpoint.
     pub(crate) fn public(endpoint: &'static str) -> Self {
         Self {
             public: true,
@@ -127,7 +127,7 @@ impl Call {
     pub(crate) fn query(mut self, name: &str, value: &str) -> Self {
         use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
         let sign = if self.query.is_empty() { '?' } else { '&' };
-        // Writing into a text does not fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(
             self.query,
             "{sign}{name}={}",
@@ -137,13 +137,13 @@ impl Call {
     }
 }
 
-/// A core did not do what it was asked.
+/// Why a core did not do what was requested.
 pub(crate) enum Failure {
-    /// Trouble, or a misconfiguration.
+    /// A failure of the core, or a misconfiguration.
     Fault(Fault),
-    /// The app is known, and the tenant is not.
+    /// The app exists, but the tenant does not.
     UnknownTenant,
-    /// The payload names a member that belongs to the token.
+    /// The payload contains a protected claim.
     ProtectedClaim,
 }
 
@@ -165,13 +165,13 @@ impl From<Failure> for Fault {
     }
 }
 
-/// What one host made of a call.
+/// The failure of a call at one host, and how to proceed.
 enum Step {
-    /// It may be asked for nothing more; the next one may be.
+    /// Do not retry this host. The next host may be tried.
     Next(NoAnswer),
-    /// It answers 429, and names the pause that it wants.
+    /// The host responded with 429, with the pause that it requested, if any.
     Later(Option<Duration>),
-    /// It cannot be tried elsewhere.
+    /// Do not try other hosts.
     Stop(Failure),
 }
 
@@ -194,8 +194,11 @@ impl Core {
         })
     }
 
-    /// Runs something on the runtime that the core was made in: callers may be outside of any. What
-    /// is begun is finished, also if the caller goes away.
+    /// Runs a future on the runtime in which the core was built, because callers may be outside of
+    /// any runtime.
+    ///
+    /// # Cancellation
+    /// The future runs to completion even if the caller is dropped.
     pub(crate) async fn run<T, F>(
         self: &Arc<Self>,
         work: impl FnOnce(Arc<Self>) -> F,
@@ -215,7 +218,7 @@ impl Core {
         })
     }
 
-    /// Starts something on that runtime that nobody waits for.
+    /// Spawns a background task on that runtime.
     pub(crate) fn start<F>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -223,7 +226,8 @@ impl Core {
         self.runtime.spawn(work(Arc::clone(self)));
     }
 
-    /// Makes a call and reads its answer. What cannot be read counts as no answer.
+    /// Makes a call and reads its response. A response that cannot be read counts as a failure of
+    /// the host.
     pub(crate) async fn ask<T>(
         &self,
         call: &Call,
@@ -268,7 +272,7 @@ impl Core {
         Err(troubles.into_fault().into())
     }
 
-    /// As [`Self::ask`], for an answer in JSON.
+    /// Like [`Self::ask`], for a JSON response.
     pub(crate) async fn ask_json<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failure> {
         self.ask(call, |answer| serde_json::from_slice(&answer.body).ok())
             .await
@@ -287,7 +291,7 @@ impl Core {
         } else {
             Some(self.spoken(host, fair).await?)
         };
-        // Where no other host may be asked after this one, it has all the time that is left.
+        // If no other host may be tried after this one, it gets all the remaining time.
         let until = match call.repeat {
             Repeat::Safe => fair,
             Repeat::Unsafe => deadline,
@@ -299,7 +303,7 @@ impl Core {
                 .map_err(Step::Next)?;
             let refused = answer.status == StatusCode::BAD_REQUEST && answer.says(VERSION_REFUSED);
             if let (true, Some(before)) = (refused, spoken) {
-                // The host was replaced by one of another version.
+                // The host was replaced by one with another version.
                 host.set_spoken(None);
                 let now = self.spoken(host, fair).await?;
                 if now.cdi != before.cdi {
@@ -312,7 +316,7 @@ impl Core {
         }
     }
 
-    /// Sends the answer on its way that it deserves by its status.
+    /// Classifies a response by its status.
     fn judge(&self, host: &Host, call: &Call, answer: &Answer) -> Result<(), Step> {
         let endpoint = call.endpoint;
         let text = match answer.status.as_u16() {
@@ -330,7 +334,7 @@ impl Core {
             }
             400 if answer.says(SCOPE_UNKNOWN) => {
                 if host.spoken().is_some() {
-                    // The app was there when the version was asked for.
+                    // The app existed when the versions were requested, so the tenant is unknown.
                     return Err(Step::Stop(Failure::UnknownTenant));
                 }
                 format!(
@@ -379,7 +383,7 @@ impl Core {
         self.http.send(request, until).await
     }
 
-    /// How this host is spoken to; asks it if that is not known.
+    /// Returns the protocol of this host, which is negotiated if it is not known.
     async fn spoken(&self, host: &Host, until: Instant) -> Result<Spoken, Step> {
         if let Some(spoken) = host.spoken() {
             return Ok(spoken);
@@ -413,11 +417,11 @@ impl Core {
             .send(host, &call, Some(spoken), until)
             .await
             .map_err(unasked)?;
-        // Also the first call with the API key, which the versions are told without.
+        // This is also the first call with the API key. `/apiversion` does not need one.
         spoken.documents = match self.judge(host, &call, &answer) {
             Ok(()) => true,
             Err(Step::Stop(failure)) if is_no_access(&answer) => return Err(Step::Stop(failure)),
-            // Other cores have no such endpoint.
+            // Other cores do not have this endpoint.
             Err(Step::Stop(_)) => false,
             Err(trouble) => return Err(not_asked(trouble)),
         };
@@ -426,7 +430,7 @@ impl Core {
         Ok(spoken)
     }
 
-    /// Whether the core has conditional and merging writes.
+    /// Returns `true` if the core supports conditional and merging writes.
     pub(crate) async fn has_documents(&self) -> Result<bool, Fault> {
         let deadline = Instant::now() + self.timeout;
         let mut troubles = Troubles::default();
@@ -446,7 +450,7 @@ impl Core {
         Err(troubles.into_fault())
     }
 
-    /// Asks every host which versions it speaks. The first problem ends it.
+    /// Negotiates the protocol with every host. Stops at the first problem.
     pub(crate) async fn check_hosts(&self) -> Result<(), Fault> {
         for host in self.hosts.iter() {
             let until = Instant::now() + self.timeout;
@@ -462,7 +466,7 @@ impl Core {
         Ok(())
     }
 
-    /// As [`Self::spoken`], again where the host answers 429.
+    /// Like [`Self::spoken`], but retries if the host responds with 429.
     async fn spoken_patiently(&self, host: &Host, until: Instant) -> Result<Spoken, Step> {
         let mut retries = 0;
         loop {
@@ -478,7 +482,7 @@ impl Core {
     }
 }
 
-/// Returns `true` for an answer that refuses the client, whatever it asked for.
+/// Returns `true` if the response rejects the client for any request.
 fn is_no_access(answer: &Answer) -> bool {
     matches!(
         answer.status,
@@ -486,14 +490,15 @@ fn is_no_access(answer: &Answer) -> bool {
     ) || answer.says(SCOPE_UNKNOWN)
 }
 
-/// Until when a host may take, so that as much is left for each of the others.
+/// Returns the deadline for one host, which leaves an equal share of the time for each of the
+/// others.
 fn fair_share(deadline: Instant, others: usize) -> Instant {
     let now = Instant::now();
     let left = deadline.saturating_duration_since(now);
     now + left / u32::try_from(others + 1).unwrap_or(u32::MAX)
 }
 
-/// While a host was asked what it speaks, the call itself was not sent.
+/// Marks a failure of the negotiation, before which the call itself is never sent.
 fn unasked(trouble: NoAnswer) -> Step {
     Step::Next(trouble.before_the_call())
 }

@@ -1,12 +1,13 @@
-//! The core driver interface: its versions, and the one that both sides speak.
+//! The core driver interface (CDI): its versions, and the negotiation of a common one.
 
 use serde::Deserialize;
 
-/// A version that is spoken here.
+/// A supported version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cdi {
     pub(crate) name: &'static str,
-    /// Whether a refresh moves the session on by itself (core specification, 0.2).
+    /// If set, a refresh rotates the session by itself, without a confirmation (core specification,
+    /// 0.2).
     pub(crate) rotates: bool,
 }
 
@@ -34,21 +35,22 @@ const SPOKEN: [Cdi; 10] = [
     legacy("3.0"),
 ];
 
-/// What a core says of itself at `/apiversion`.
+/// The versions that a core lists at `/apiversion`.
 #[derive(Deserialize)]
 pub(crate) struct Versions {
     versions: Vec<String>,
 }
 
 impl Versions {
-    /// The newest one that is spoken here too.
+    /// Returns the newest version that both sides support.
     pub(crate) fn common(&self) -> Option<Cdi> {
         SPOKEN
             .into_iter()
             .find(|spoken| self.versions.iter().any(|offered| offered == spoken.name))
     }
 
-    /// The offered versions, for an error: numbers only, and not too many.
+    /// Formats the offered versions for an error message. Only version numbers are included, and
+    /// only a few.
     pub(crate) fn offered(&self) -> String {
         let is_version = |text: &&String| {
             text.len() <= 8
@@ -71,11 +73,11 @@ impl Versions {
     }
 }
 
-/// How a host is spoken to.
+/// The negotiated protocol of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spoken {
     pub(crate) cdi: Cdi,
-    /// Whether it has conditional and merging writes.
+    /// If set, the host supports conditional and merging writes.
     pub(crate) documents: bool,
 }
 

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::tls::{self, Trust};
 use crate::trouble::NoAnswer;
 
-/// Maximum size of an answer. This is far more than all handles of a user, or a key set.
+/// Maximum size of a response. This is much more than all handles of a user, or a key set.
 const LONGEST_ANSWER: usize = 16 << 20;
 /// Shorter than the keep-alive timeout of servers, so that a request rarely uses a connection that
 /// is being closed.
@@ -28,7 +28,7 @@ pub(crate) struct HttpClient {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
-/// The answer of a host.
+/// The response of a host.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -91,7 +91,7 @@ fn is_not_http(error: &(dyn Error + 'static)) -> bool {
 }
 
 impl Answer {
-    /// Returns how long the answer may be cached, if it contains `max-age`.
+    /// Returns how long the response may be cached, if it contains `max-age`.
     pub(crate) fn max_age(&self) -> Option<Duration> {
         let text = self.headers.get(CACHE_CONTROL)?.to_str().ok()?;
         let seconds = text
@@ -100,7 +100,7 @@ impl Answer {
         seconds.parse().ok().map(Duration::from_secs)
     }
 
-    /// Returns the delay before the next attempt, if the answer contains `Retry-After`.
+    /// Returns the delay before the next attempt, if the response contains `Retry-After`.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
         text.trim().parse().ok().map(Duration::from_secs)

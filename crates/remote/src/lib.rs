@@ -1,10 +1,10 @@
-//! The same sessions over a core: our own server, or an existing SuperTokens core.
+//! Sessions over a remote core: our own server, or an existing SuperTokens core.
 //!
-//! [`RemoteCore`] takes the place of a store. Everything above it stays as it is: the adapter, the
-//! guards, the handlers, the `Session` that they get. Access tokens are verified in the process, with
-//! the key set of the core; creation, refresh, data and revocation are calls to it, by the core
-//! driver interface (CDI) that SuperTokens' backend SDKs speak. Services in Rust, Node, Python and Go
-//! that ask the same core have the same sessions.
+//! [`RemoteCore`] replaces a store. Adapter, guards, handlers and the `Session` type stay the same.
+//! Access tokens are verified in this process, with the key set of the core. Creation, refresh,
+//! data and revocation are calls to the core, by the core driver interface (CDI) that SuperTokens'
+//! backend SDKs use. Services in Rust, Node, Python and Go that use the same core share its
+//! sessions.
 //!
 //! ```no_run
 //! use supersession::Sessions;
@@ -25,57 +25,60 @@
 //! # }
 //! ```
 //!
-//! # What the core decides
-//! How long tokens and keys live, what signs, when expired sessions are deleted: these settings of
-//! `SessionsBuilder` are problems of the configuration here, and each problem names the setting of the
-//! core. Devices ([`SessionsBuilder::track_devices`](supersession::SessionsBuilder::track_devices),
-//! labels) have no place in the interface.
+//! # Settings of the core
+//! The core determines the lifetimes of tokens and keys, the signing keys, and the deletion of
+//! expired sessions. Setting them in `SessionsBuilder` is a configuration problem here, and each
+//! problem names the corresponding setting of the core. Devices
+//! ([`SessionsBuilder::track_devices`](supersession::SessionsBuilder::track_devices), labels) are
+//! not part of the interface.
 //!
-//! # When a core does not answer
-//! Hosts take turns; one that failed comes last for a while. All must share one database. Everything
-//! ends within [`RemoteCoreBuilder::timeout`]. What changes nothing, or may be done twice, is sent to
-//! the next host after a lost connection, a timeout or a status of 500 and above. What creates,
-//! exchanges or writes is sent to another host only if it cannot have arrived: if no connection could
-//! be made, or the core put us off with 429. A verdict needs an answer: where there is none, requests
-//! fail with 503, and never with 401.
+//! # Failures and retries
+//! Hosts are used in turn. A host that failed is tried last for a while. All hosts must share one
+//! database. Every call ends within [`RemoteCoreBuilder::timeout`]. After a lost connection, a
+//! timeout or a status of 500 and above, a call is sent to the next host if it changes nothing or
+//! may be repeated. A call that creates, refreshes or writes is sent to another host only if it
+//! cannot have been processed: if no connection was established, or the host responded with 429. If
+//! no host responds, requests fail with 503 and never with 401, because a rejection needs a
+//! response of the core.
 //!
-//! A host that answers 429 is asked again up to five times in one call, after pauses of 10, 260, 510,
-//! 760 and 1,010 ms ([`RemoteCoreBuilder::retry_step`]) as SuperTokens' own SDKs make them, or after
-//! what its `retry-after` asks for, up to a second. Our own server and SuperTokens' core never answer
-//! 429; hosted cores and proxies do.
+//! A host that responds with 429 is retried up to five times in one call, after pauses of 10, 260,
+//! 510, 760 and 1,010 ms ([`RemoteCoreBuilder::retry_step`]), as in SuperTokens' own SDKs. If the
+//! host requests a longer pause with `retry-after`, that pause is used, up to a second. Our own
+//! server and SuperTokens' core never respond with 429; hosted cores and proxies do.
 //!
-//! Every error names its fix: an address without a core, a wrong scheme, an unknown host, a refused API
-//! key, versions that do not meet, a page in place of an answer. What can be seen in the configuration
-//! is a problem at [`RemoteCoreBuilder::build`]; [`RemoteCore::check`] asks all hosts for the rest, for
-//! applications that prefer to fail at their start.
+//! Every error names its fix: an address without a core, a wrong scheme, an unknown host, a
+//! rejected API key, no common version, a web page instead of a response.
+//! [`RemoteCoreBuilder::build`] reports problems of the configuration itself. [`RemoteCore::check`]
+//! calls all hosts to find the others, for applications that should fail at startup.
 //!
-//! Tokens are verified while the core is away, with the keys that are known.
+//! While the core is unreachable, tokens are verified with the keys that are cached.
 //!
 //! # TLS
-//! A host of `https://` must have a certificate of an authority that the system trusts; where
-//! [`RemoteCoreBuilder::root_certificates`] names authorities, of one of those alone. TLS 1.2 and
+//! A host of `https://` must have a certificate of an authority that the system trusts. If
+//! [`RemoteCoreBuilder::root_certificates`] is set, only those authorities are trusted. TLS 1.2 and
 //! 1.3, by rustls.
 //!
-//! # Which cores
-//! CDI 3.0 to 5.6; the newest that both speak is found out at the first call, and again after a core
-//! refuses it. Below 5.6 the first use of an access token after a refresh is shown to the core, which
-//! answers with a token that needs no more of that; this is one call for each refresh, and how such
-//! cores learn that the refresh has arrived.
+//! # Supported cores
+//! CDI 3.0 to 5.6. The newest version that both sides support is negotiated at the first call, and
+//! again after a core rejects it. Below 5.6, the first use of an access token after a refresh is
+//! sent to the core, which confirms the refresh and responds with a token that needs no further
+//! confirmation. This is one call for each refresh.
 //!
 //! # Writes
-//! Overwriting is one call everywhere. Merging and modifying session data and payloads are one atomic
-//! step at our own core, which has an extension for them. **Other cores have no such call**: what is
-//! merged or modified is then read, changed and overwritten, one after the other in this process,
-//! which may lose a change that another process makes at the same moment, and says so once in the
-//! log. [`RemoteCoreBuilder::require_atomic_writes`] refuses such cores instead. User metadata merges
-//! atomically at every core.
+//! Overwriting is one call on every core. Our own core has an extension for merging and modifying
+//! session data and payloads in one atomic step. **Other cores have no such call**: the document is
+//! read, changed and overwritten, and such changes are serialized only within this process. A
+//! concurrent change by another process may be lost, which is logged once as a warning.
+//! [`RemoteCoreBuilder::require_atomic_writes`] rejects such cores instead. User metadata is merged
+//! atomically on every core.
 //!
-//! Two verbs are several calls here. Ending all sessions of a user but one lists them first, so one
-//! that is created meanwhile stays; and the facts of all sessions of a user are asked for one by one.
+//! Two operations need several calls. Revoking all sessions of a user except one lists the sessions
+//! first, so a session that is created in the meantime is not revoked. Information about all
+//! sessions of a user is requested one by one.
 //!
 //! # Runtime
-//! Calls run on the tokio runtime that [`RemoteCoreBuilder::build`] was called in, which must stay;
-//! `#[tokio::main]` and `#[actix_web::main]` both do.
+//! Calls run on the tokio runtime in which [`RemoteCoreBuilder::build`] was called. That runtime
+//! must keep running, as with `#[tokio::main]` and `#[actix_web::main]`.
 
 mod authority;
 mod bodies;
@@ -100,22 +103,23 @@ pub use builder::RemoteCoreBuilder;
 use calls::Core;
 use supersession::Fault;
 
-/// A core across the network. Give it to [`Sessions::over`](supersession::Sessions::over); see the
-/// [crate's documentation](crate). Cheap to clone.
+/// A core that is called over the network. Pass it to
+/// [`Sessions::over`](supersession::Sessions::over); see the [crate's documentation](crate). Cheap
+/// to clone.
 #[derive(Clone)]
 pub struct RemoteCore {
     core: Arc<Core>,
 }
 
 impl RemoteCore {
-    /// Starts a configuration with the first host, such as `http://core:3567`, with its base path if
-    /// it has one.
+    /// Starts the configuration with the first host, such as `http://core:3567`, including its base
+    /// path if it has one.
     pub fn at(url: impl Into<String>) -> RemoteCoreBuilder {
         RemoteCoreBuilder::new(url.into())
     }
 
-    /// Asks every host which versions it speaks, with the API key. An application can call it at its
-    /// start, to learn of a wrong address, key or version before the first request does.
+    /// Calls every host with the API key and negotiates the version. An application can call this
+    /// function at startup to detect a wrong address, key or version before the first request.
     ///
     /// # Errors
     /// The problem of the first host that has one, with its fix.

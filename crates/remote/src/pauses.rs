@@ -1,23 +1,23 @@
-//! Pauses between calls to a host that answers 429, as the SDKs of SuperTokens make them.
+//! Pauses before retries of a host that responds with 429, as in SuperTokens' SDKs.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// Retries after the first 429 of a host, in one call.
+/// Maximum number of retries of a host after 429, in one call.
 pub(crate) const RETRIES: u32 = 5;
 /// The first pause.
 const FIRST: Duration = Duration::from_millis(10);
-/// The longest `retry-after` that counts.
+/// Maximum `retry-after` that is respected.
 const LONGEST_ASKED: Duration = Duration::from_secs(1);
 
-/// The difference between a pause and the one before, unless it is configured.
+/// Default difference between a pause and the previous one.
 pub(crate) const STEP: Duration = Duration::from_millis(250);
 
-/// Waits before the next try, and returns `false` without a wait if no try or no time is left.
+/// Waits before the next attempt. Returns `false` immediately if no retry or no time is left.
 ///
-/// The pauses are 10 ms and then one `step` longer each time. A host that asks for more with
-/// `retry-after` gets it, up to a second.
+/// The pauses are 10 ms and then one `step` longer each time. If the host requests a longer pause
+/// with `retry-after`, that pause is used, up to a second.
 pub(crate) async fn before_retry(
     made: u32,
     step: Duration,

@@ -1,4 +1,4 @@
-//! What cores answer. Members that are not known here are passed over.
+//! The responses of cores. Unknown members are ignored.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -9,7 +9,7 @@ use supersession::{
 
 use crate::http_client::Answer;
 
-/// An answer with the status `OK`, or the text of another status.
+/// A response with the status `OK`, or with another status.
 pub(crate) enum Outcome<T> {
     Ok(T),
     Other(Refused),
@@ -26,7 +26,7 @@ pub(crate) struct Refused {
     pub(crate) reuse: Option<String>,
 }
 
-/// Whose session it was.
+/// The owner of a session.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Owner {
@@ -35,8 +35,8 @@ pub(crate) struct Owner {
     pub(crate) recipe_user_id: Option<String>,
 }
 
-/// Reads an answer whose status says what it is. The two are read apart, because documents are kept
-/// as the text that they are.
+/// Parses a response that contains a status. Status and content are parsed separately, because
+/// documents are kept as their original text.
 pub(crate) fn outcome<T: DeserializeOwned>(answer: &Answer) -> Option<Outcome<T>> {
     let refused: Refused = serde_json::from_slice(&answer.body).ok()?;
     if refused.status == "OK" {
@@ -46,7 +46,7 @@ pub(crate) fn outcome<T: DeserializeOwned>(answer: &Answer) -> Option<Outcome<T>
     }
 }
 
-/// Nothing but the status.
+/// A response without content, except for its status.
 #[derive(Deserialize)]
 pub(crate) struct Done {}
 
@@ -150,7 +150,7 @@ pub(crate) struct Metadata {
     pub(crate) metadata: JsonObject,
 }
 
-/// What became of a conditional or merging write.
+/// The outcome of a conditional or merging write.
 #[derive(Deserialize)]
 pub(crate) struct Document {
     pub(crate) outcome: String,

@@ -1,4 +1,4 @@
-//! Calls without a usable answer: the reasons, whether the call can have arrived, and the fix.
+//! Calls without a usable response: the reasons, whether the call can have arrived, and the fix.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use crate::tls;
 
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
-/// The reason why a host gave no usable answer.
+/// The reason why a host gave no usable response.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoAnswer {
     /// The request cannot have arrived.
@@ -24,7 +24,7 @@ pub(crate) enum NoAnswer {
         "its certificate is not trusted. Fix: give the authority's to `RemoteCore::root_certificates`, or install it in the system, and name the host as the certificate does"
     )]
     Untrusted(#[source] Cause),
-    /// The request cannot have arrived: the host did not say first which versions it speaks.
+    /// The request cannot have arrived, because the negotiation of the version before it failed.
     #[error("{0}")]
     Unasked(#[source] Box<NoAnswer>),
     /// The request may have arrived.
@@ -50,7 +50,7 @@ pub(crate) enum NoAnswer {
 }
 
 impl NoAnswer {
-    /// The reason for an answer that cannot be read.
+    /// Returns the reason for a response that cannot be read.
     pub(crate) fn unreadable(answer: &Answer) -> Self {
         let is_html = |value: &http::HeaderValue| value.as_bytes().starts_with(b"text/html");
         let start = answer.body.trim_ascii_start();
@@ -59,7 +59,7 @@ impl NoAnswer {
         }
     }
 
-    /// The same for a call that was not sent because of it.
+    /// Converts the reason for a call that was not sent because of it.
     pub(crate) fn before_the_call(self) -> Self {
         match self {
             Self::Untrusted(_) | Self::NotSent(_) | Self::Unasked(_) => self,
@@ -67,7 +67,7 @@ impl NoAnswer {
         }
     }
 
-    /// Returns `true` if the host may have done what it was asked.
+    /// Returns `true` if the host may have processed the call.
     pub(crate) fn may_have_arrived(&self) -> bool {
         !matches!(
             self,
@@ -76,7 +76,7 @@ impl NoAnswer {
     }
 }
 
-/// Why no connection was made, as far as the error says.
+/// Returns the reason why no connection was established, as far as the error contains it.
 fn explain(error: &(dyn Error + 'static)) -> &'static str {
     let mut why =
         "no connection could be made. Fix: check the URL of the host, and that a core runs there";
@@ -103,7 +103,7 @@ fn explain(error: &(dyn Error + 'static)) -> &'static str {
     why
 }
 
-/// What went wrong at which host.
+/// The failures of all hosts that were tried.
 #[derive(Default)]
 pub(crate) struct Troubles {
     text: String,
@@ -116,7 +116,7 @@ impl Troubles {
         self.cause = Some(trouble);
     }
 
-    /// The host answered 429 until no time or no try was left.
+    /// Records that the host responded with 429 until no time or no retry was left.
     pub(crate) fn busy(&mut self, host: &Host) {
         self.note(
             host,
@@ -126,7 +126,7 @@ impl Troubles {
 
     fn note(&mut self, host: &Host, what: &str) {
         let sign = if self.text.is_empty() { ": " } else { "; " };
-        // Writing into a text does not fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(self.text, "{sign}{host}: {what}");
     }
 

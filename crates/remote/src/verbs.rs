@@ -1,4 +1,5 @@
-//! Each question as calls, and what their answers mean.
+//! The operations of an authority: the calls that each needs, and the interpretation of the
+//! responses.
 
 use supersession::authority::{
     CheckOutcome, Confirmed, IssuedSession, JwtRequest, NewSession, RefreshOutcome, RefreshRequest,
@@ -32,7 +33,8 @@ fn garbage() -> Fault {
     )
 }
 
-/// The operator's text. What the core says may quote what it was sent, so only known texts pass.
+/// Returns the message for the operator. The core's message may quote the request, so only known
+/// messages are used.
 fn reason(refused: &Refused) -> &'static str {
     const KNOWN: [&str; 4] = [
         "Session missing in db or has expired",
@@ -47,7 +49,7 @@ fn reason(refused: &Refused) -> &'static str {
 }
 
 impl Core {
-    /// Asks a core whether it is ready. SuperTokens' own answers `/hello` after a read;
+    /// Checks that a core is ready. SuperTokens' core reads from its database for `/hello`.
     /// `supersession-server` has `/readyz`, which checks that a write can succeed.
     pub(crate) async fn check_ready(&self) -> Result<(), Fault> {
         let endpoint = if self.has_documents().await? {
@@ -82,7 +84,7 @@ impl Core {
             enable_anti_csrf: request.use_anti_csrf,
             use_dynamic_signing_key: request.key_kind == KeyKind::Dynamic,
         };
-        // A core of an unknown kind takes a second use for theft.
+        // Not retried: a core of an unknown kind may treat a repeated use as theft.
         let call = Call::post("/recipe/session/refresh", &body, Repeat::Unsafe)?;
         let read = |answer: &Answer| match outcome::<Tokens>(answer)? {
             Outcome::Ok(tokens) => {
@@ -92,14 +94,14 @@ impl Core {
             Outcome::Other(refused) => match refused.status.as_str() {
                 UNAUTHORISED => Some((RefreshOutcome::Unauthorised(reason(&refused)), true)),
                 TOKEN_THEFT_DETECTED => {
-                    // Only cores that revoke the session themselves name the class.
+                    // Only cores that revoke the session themselves return the class of the reuse.
                     let is_revoked = refused.reuse.is_some();
                     Some((stolen(refused)?, is_revoked))
                 }
                 _ => None,
             },
         };
-        // A token of a tenant that is gone has no session.
+        // A refresh token of a deleted tenant has no session.
         let (outcome, is_revoked) = match self.ask(&call, read).await {
             Err(Failure::UnknownTenant) => {
                 let gone = "the tenant of the refresh token is gone";
@@ -110,8 +112,8 @@ impl Core {
         if let RefreshOutcome::Reused { handle, .. } = &outcome
             && !is_revoked
         {
-            // The core leaves it to its clients to revoke the session. Of several that were told
-            // of the same theft, the one that revokes it reports it.
+            // This core leaves the revocation to its clients. If several clients detect the same
+            // theft, only the one that revokes the session reports it.
             let revoked = self.revoke(std::slice::from_ref(handle)).await?;
             if revoked.is_empty() {
                 let gone = "the session of the stolen token is already revoked";
@@ -134,7 +136,7 @@ impl Core {
         };
         let call = Call::post("/recipe/session/verify", &body, Repeat::Safe)?;
         let verified = match self.ask(&call, outcome::<Verified>).await {
-            // The tenant of the token is gone, and its sessions with it.
+            // The tenant of the token was deleted, together with its sessions.
             Err(Failure::UnknownTenant) => return Ok(CheckOutcome::Gone),
             Err(failure) => return Err(failure.into()),
             Ok(Outcome::Ok(verified)) => verified,
@@ -195,13 +197,14 @@ impl Core {
             Ok(Outcome::Ok(found)) => Ok(Some(found.into())),
             Ok(Outcome::Other(refused)) if refused.status == UNAUTHORISED => Ok(None),
             Ok(Outcome::Other(_)) => Err(garbage()),
-            // A tenant that is not there has no sessions.
+            // An unknown tenant has no sessions.
             Err(Failure::UnknownTenant) if !is_default(&handle.tenant_id()) => Ok(None),
             Err(failure) => Err(failure.into()),
         }
     }
 
-    /// Safe to be sent again: what the first call ended stays so, and is merely not told any more.
+    /// Revokes sessions and returns the handles of those that this call revoked. Retries are safe:
+    /// sessions that an earlier attempt revoked stay revoked, but are missing in the result.
     pub(crate) async fn revoke(
         &self,
         handles: &[SessionHandle],
@@ -213,7 +216,8 @@ impl Core {
             Err(Failure::UnknownTenant) => {}
             revoked => return Ok(revoked?),
         }
-        // One handle of a tenant that is not there fails them all.
+        // One handle of an unknown tenant makes the whole call fail, so handles are revoked one by
+        // one.
         let mut revoked = Vec::new();
         for handle in handles {
             match self.remove(std::slice::from_ref(handle)).await {
@@ -284,7 +288,7 @@ impl Core {
 
     pub(crate) async fn handles(&self, selection: &Selection) -> Result<Vec<SessionHandle>, Fault> {
         let handles = self.unordered_handles(selection).await?;
-        // Our own core lists the oldest first; others list in any order.
+        // Our own core lists the oldest session first. Other cores list in any order.
         if handles.len() < 2 || self.has_documents().await? {
             return Ok(handles);
         }
@@ -292,7 +296,7 @@ impl Core {
         Ok(sessions.into_iter().map(|session| session.handle).collect())
     }
 
-    /// Oldest first.
+    /// Returns the information of all sessions, oldest first.
     pub(crate) async fn information_of_all(
         &self,
         handles: Vec<SessionHandle>,
@@ -324,7 +328,7 @@ impl Core {
     }
 }
 
-/// Of the handles that were asked for, those that were told.
+/// Returns the requested handles that the response contains, in the order of the request.
 fn in_order_of(asked: &[SessionHandle], told: Vec<String>) -> Vec<SessionHandle> {
     let told: std::collections::HashSet<_> = told.into_iter().collect();
     let mut seen = std::collections::HashSet::new();
@@ -352,7 +356,7 @@ fn stolen(refused: Refused) -> Option<RefreshOutcome> {
             .recipe_user_id
             .map_or_else(|| user_id.clone(), UserId::from),
         user_id,
-        // Older cores do not say.
+        // Older cores do not return the class.
         class: class.unwrap_or(ReuseClass::StaleLineage),
         report_as_theft: true,
     })
