@@ -108,7 +108,7 @@ impl Authority for Local {
         self.engine.refresh(request, self.mode).await
     }
 
-    /// Under ROTATION rules the refresh itself has changed the stored session.
+    /// Under ROTATION rules, the refresh itself has already changed the stored session.
     fn confirms_refreshes(&self) -> bool {
         self.mode == Mode::Legacy
     }
@@ -134,7 +134,7 @@ impl Authority for Local {
         else {
             return Ok(CheckOutcome::Gone);
         };
-        // A signed token that names somebody else's session is none that this engine made.
+        // A signed token that names another user's session was not made by this engine.
         if standing.user_id != claims.recipe_user_id {
             return Ok(CheckOutcome::Gone);
         }

@@ -1,17 +1,17 @@
-//! The seam between "what a session means to a request" and "who owns the truth". **Applications do
-//! not need this module**: [`Sessions::builder`](crate::Sessions::builder) makes an authority out of
-//! a store, `supersession-remote` has one that asks a core across the network, and
-//! [`Sessions::over`](crate::Sessions::over) takes any.
+//! The interface between sessions as requests use them and the owner of their state. **Applications
+//! do not need this module**: [`Sessions::builder`](crate::Sessions::builder) creates an authority
+//! over a store, `supersession-remote` provides one that calls a core across the network, and
+//! [`Sessions::over`](crate::Sessions::over) accepts any implementation.
 //!
-//! Everything above the seam (transfer, verification, claims, the handle) works the same, whoever is
-//! below it.
+//! All other modules (transfer, verification, claims, the session handle) work the same over every
+//! authority.
 //!
 //! # Contract
-//! * A [`Fault`] means that the authority could not do its work. It is never a verdict on a token or
-//!   a session.
-//! * What is gone, or otherwise than expected, is an outcome and no error.
-//! * Nothing here prints or returns a token in an error.
-//! * Futures may be polled outside of any runtime: what needs one brings it along.
+//! * A [`Fault`] means that the authority failed. It is never a verdict on a token or a session.
+//! * A missing or unexpected state is an outcome, not an error.
+//! * No error contains a token.
+//! * Futures can be polled outside of any async runtime. An implementation that needs a runtime
+//!   provides it.
 
 mod local;
 
@@ -34,54 +34,54 @@ pub use crate::devices::Use;
 pub use crate::keys::VerifyingKey;
 pub use crate::token::access::AccessClaims;
 
-/// Owns sessions, keys and metadata.
+/// The owner of sessions, keys and metadata.
 #[async_trait]
 pub trait Authority: Send + Sync + 'static {
     /// Checks that sessions can be created, read and changed now, for readiness probes. The default
-    /// asks where keys come from.
+    /// asks the source of the keys.
     async fn check_ready(&self) -> Result<(), Fault> {
         self.newest_key_made_at().await.map(drop)
     }
 
-    /// The key of this id, if it is known and verifies now. Never waits.
+    /// Returns the key with this id, if it is known and verifies now. Never waits.
     fn known_key(&self, kid: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>>;
-    /// The key whose session tokens have this encoded header, if it is known and verifies now. Never
-    /// waits.
+    /// Returns the key whose session tokens have this encoded header, if it is known and verifies
+    /// now. Never waits.
     fn known_by_header(&self, header: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>>;
-    /// Changes whenever a known key is gone or replaced. Asked at each use of what was verified
-    /// before. Never waits.
+    /// Returns a number that changes whenever a known key is removed or replaced. Called at each
+    /// use of a cached verification. Never waits.
     fn key_generation(&self, now: UnixMillis) -> u64;
-    /// The key of this id, looked for where keys come from.
+    /// Returns the key with this id, after asking the source of the keys if necessary.
     async fn find_key(
         &self,
         kid: &str,
         now: UnixMillis,
     ) -> Result<Option<Arc<VerifyingKey>>, Fault>;
-    /// The key set to publish.
+    /// Returns the key set to publish.
     async fn jwks(&self, now: UnixMillis) -> Result<JwkSet, Fault>;
-    /// When the newest signing key was made, as its maker's clock says. Asks where keys come from.
+    /// Returns the creation time of the newest signing key, by its creator's clock. Asks the source
+    /// of the keys.
     async fn newest_key_made_at(&self) -> Result<Option<UnixMillis>, Fault>;
-    /// A JWT for the application's own purposes.
+    /// Signs a JWT for the application's own purposes.
     async fn create_jwt(&self, request: JwtRequest, now: UnixMillis) -> Result<String, Fault>;
 
-    /// Makes a session and its tokens.
+    /// Creates a session and its tokens.
     async fn create(&self, new: NewSession, now: UnixMillis) -> Result<IssuedSession, Fault>;
-    /// Exchanges a refresh token. Asks the clock itself, because it may have to look more than
-    /// once.
+    /// Exchanges a refresh token. Reads the clock itself, because it may need several attempts.
     async fn refresh(&self, request: RefreshRequest) -> Result<RefreshOutcome, Fault>;
-    /// Whether the first use of an access token with a parent must be shown to [`Self::check`],
-    /// which then has a token without one for it (core specification, 2.5).
+    /// Returns `true` if the first use of an access token with a parent must be passed to
+    /// [`Self::check`], which then returns a token without a parent (core specification, 2.5).
     fn confirms_refreshes(&self) -> bool;
-    /// What is to be said of an access token that was verified here. With `check_database`, whether
-    /// its session is live and the token on a live branch.
+    /// Checks an access token that was verified in this process. With `check_database`, also checks
+    /// that its session is live and the token is on a live branch.
     async fn check(
         &self,
         presented: PresentedToken<'_>,
         check_database: bool,
         now: UnixMillis,
     ) -> Result<CheckOutcome, Fault>;
-    /// A new access token, after the stored payload of its session has become `payload`: same
-    /// session, same expiry.
+    /// Stores `payload` for the session and mints an access token with it: same session, same
+    /// expiry.
     async fn reissue(
         &self,
         presented: PresentedToken<'_>,
@@ -90,7 +90,7 @@ pub trait Authority: Send + Sync + 'static {
         now: UnixMillis,
     ) -> Result<ReissueOutcome, Fault>;
 
-    /// What is known of a live session.
+    /// Returns the information about a live session.
     async fn information(
         &self,
         handle: &SessionHandle,
@@ -104,37 +104,37 @@ pub trait Authority: Send + Sync + 'static {
         write: DocumentWrite,
         now: UnixMillis,
     ) -> Result<WriteOutcome, Fault>;
-    /// Notes where sessions were used.
+    /// Records where sessions were used.
     async fn record_uses(&self, uses: &[Use], now: UnixMillis) -> Result<(), Fault>;
-    /// Names the device of a live session; tells whether there is one.
+    /// Sets or removes the label of a live session's device. Returns `true` if the session exists.
     async fn set_device_label(
         &self,
         handle: &SessionHandle,
         label: Option<&str>,
         now: UnixMillis,
     ) -> Result<bool, Fault>;
-    /// Ends sessions and tells which were there.
+    /// Revokes sessions and returns the handles of those that existed.
     async fn revoke(&self, handles: &[SessionHandle]) -> Result<Vec<SessionHandle>, Fault>;
-    /// Ends the sessions of a user and tells which.
+    /// Revokes the sessions of a user and returns their handles.
     async fn revoke_user(
         &self,
         selection: &Selection,
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, Fault>;
-    /// The handles of a user's live sessions, oldest first.
+    /// Returns the handles of a user's live sessions, oldest first.
     async fn handles(
         &self,
         selection: &Selection,
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, Fault>;
-    /// A user's live sessions, oldest first.
+    /// Returns a user's live sessions, oldest first.
     async fn sessions(
         &self,
         selection: &Selection,
         now: UnixMillis,
     ) -> Result<Vec<SessionInformation>, Fault>;
 
-    /// A user's metadata; the empty object if there is none.
+    /// Returns a user's metadata, or the empty object if there is none.
     async fn user_metadata(&self, user: &UserId) -> Result<JsonObject, Fault>;
     /// Changes a user's metadata.
     async fn write_user_metadata(
@@ -145,21 +145,21 @@ pub trait Authority: Send + Sync + 'static {
     /// Removes a user's metadata.
     async fn clear_user_metadata(&self, user: &UserId) -> Result<(), Fault>;
 
-    /// A feed of the sessions that end from now on, on any node, if there is one.
+    /// Opens a feed of the sessions that any node deletes from now on, if the authority has one.
     async fn endings(&self) -> Result<Option<Endings>, Fault>;
 
-    /// Removes what is expired, at most `limit` sessions; tells how many.
+    /// Deletes at most `limit` expired sessions and returns their number.
     async fn delete_expired(&self, limit: u32, now: UnixMillis) -> Result<u64, Fault>;
-    /// Removes signing keys whose last token is dead.
+    /// Deletes signing keys without valid tokens and returns their number.
     async fn retire_keys(&self, now: UnixMillis) -> Result<u64, Fault>;
 }
 
-/// An access token that was verified, and what it says.
+/// A verified access token and its claims.
 #[derive(Clone, Copy)]
 pub struct PresentedToken<'a> {
-    /// The token. A secret.
+    /// The token. It is a secret.
     pub token: &'a str,
-    /// What it says, beside the application's payload.
+    /// Its claims, without the application's payload.
     pub claims: &'a AccessClaims,
 }
 
@@ -171,22 +171,22 @@ impl std::fmt::Debug for PresentedToken<'_> {
     }
 }
 
-/// A session to be made.
+/// A session to create.
 #[derive(Clone, Debug)]
 pub struct NewSession {
     /// The user.
     pub user_id: UserId,
     /// The tenant.
     pub tenant_id: TenantId,
-    /// The application's part of the access token payload, issuer and claims included.
+    /// The application's part of the access token payload, including issuer and claims.
     pub payload: JsonObject,
-    /// The application's data on the server's side.
+    /// The session data.
     pub session_data: JsonObject,
-    /// Whether there is to be an anti-CSRF token.
+    /// If set, the session gets an anti-CSRF token.
     pub anti_csrf: bool,
-    /// The kind of key that signs.
+    /// The kind of key that signs its access tokens.
     pub key_kind: KeyKind,
-    /// Where it is made, as far as that is noted.
+    /// The device that creates the session, if it is tracked.
     pub device: Device,
 }
 
@@ -195,31 +195,32 @@ pub struct NewSession {
 pub struct RefreshRequest {
     /// The token.
     pub token: RefreshToken,
-    /// What the request carries in the anti-CSRF header.
+    /// The anti-CSRF header of the request.
     pub anti_csrf: Option<AntiCsrfToken>,
-    /// Whether anti-CSRF tokens are in use for this request.
+    /// If set, anti-CSRF tokens are used for this request.
     pub use_anti_csrf: bool,
-    /// The kind of key that signs from now on.
+    /// The kind of key that signs access tokens from now on.
     pub key_kind: KeyKind,
-    /// Length of the longest access token that can be delivered. If the new one is longer, a refresh
-    /// fails, and changes nothing if the authority can tell before it has refreshed.
+    /// Maximum length of an access token that can be delivered. If the new one is longer, the
+    /// refresh fails. It changes nothing if the authority can determine the length before it has
+    /// refreshed.
     pub longest_access_token: Option<usize>,
 }
 
-/// An access token and what it says.
+/// An access token and its contents.
 #[derive(Clone, Debug)]
 pub struct IssuedAccess {
     /// The token.
     pub token: AccessToken,
-    /// What it says.
+    /// Its claims.
     pub claims: AccessClaims,
-    /// The whole payload, the claims included.
+    /// The whole payload, including the claims.
     pub payload: JsonObject,
 }
 
 impl IssuedAccess {
-    /// Reads a token that its maker has just handed out. Nothing is verified. None if it has not the
-    /// shape of a session's token.
+    /// Parses a token that the authority has just issued, without verifying it. Returns `None` if
+    /// it is not a session's token.
     #[must_use]
     pub fn read(token: AccessToken) -> Option<Self> {
         let parsed = access::parse(token.expose(), |_| None).ok()?;
@@ -239,20 +240,21 @@ pub struct IssuedSession {
     pub access: IssuedAccess,
     /// The refresh token.
     pub refresh_token: RefreshToken,
-    /// When the session ends unless it is refreshed.
+    /// The time at which the session expires unless it is refreshed.
     pub refresh_expires_at: UnixMillis,
     /// The anti-CSRF token, if the session has one.
     pub anti_csrf: Option<AntiCsrfToken>,
 }
 
-/// What became of a refresh.
+/// The outcome of a refresh.
 #[derive(Clone, Debug)]
 pub enum RefreshOutcome {
     /// New tokens.
     Refreshed(Box<IssuedSession>),
-    /// There is no such session, or the request is not the client's. The text is the operator's.
+    /// The session does not exist, or the request does not belong to the client. The text is for
+    /// the operator.
     Unauthorised(&'static str),
-    /// The token was exchanged before; the session has ended.
+    /// The token was exchanged before; the session is revoked.
     Reused {
         /// The session.
         handle: SessionHandle,
@@ -260,75 +262,75 @@ pub enum RefreshOutcome {
         user_id: UserId,
         /// The login method of the user.
         recipe_user_id: UserId,
-        /// How the token is related to the session.
+        /// The relation of the token to the session.
         class: ReuseClass,
-        /// Whether to report it as theft.
+        /// If set, the reuse is reported as theft.
         report_as_theft: bool,
     },
 }
 
-/// What the truth says of an access token.
+/// The outcome of a check.
 #[derive(Clone, Debug)]
 pub enum CheckOutcome {
-    /// It is good.
+    /// The token is valid.
     Live(Box<Confirmed>),
-    /// The session has ended.
+    /// The session was revoked or has expired.
     Gone,
     /// The session is on a newer branch than the token.
     RotatedOut,
-    /// The token is no good to the authority; a refresh may cure it. The text is the operator's.
+    /// The authority rejects the token, and a refresh may help. The text is for the operator.
     TryRefreshToken(&'static str),
 }
 
-/// What else is known of a session whose token is good.
+/// Further facts about the session of a valid token.
 #[derive(Clone, Debug, Default)]
 pub struct Confirmed {
-    /// The stored payload, if it may be another one than the token's.
+    /// The stored payload, if it may differ from the token's.
     pub stored_payload: Option<JsonObject>,
-    /// When the session was created, if that is known without asking further.
+    /// The session's time of creation, if it is known without another request.
     pub time_created: Option<UnixMillis>,
-    /// A token to use from now on.
+    /// A token that replaces the checked one.
     pub replacement: Option<IssuedAccess>,
 }
 
-/// What became of a token to be minted anew.
+/// The outcome of a reissue.
 #[derive(Clone, Debug)]
 pub enum ReissueOutcome {
     /// The new token.
     Issued(Box<IssuedAccess>),
     /// The token has expired: the payload reaches the client with its next refresh.
     Expired,
-    /// The session has ended.
+    /// The session was revoked or has expired.
     Gone,
 }
 
-/// A JWT to be made.
+/// A JWT to sign.
 #[derive(Clone, Debug)]
 pub struct JwtRequest {
-    /// Its claims, which win over those that are added: `iat`, `exp` and `iss`.
+    /// Its claims. They take precedence over the claims that are added: `iat`, `exp` and `iss`.
     pub payload: JsonObject,
     /// The issuer.
     pub issuer: String,
-    /// How long it is valid.
+    /// The validity.
     pub validity: std::time::Duration,
     /// The kind of key that signs.
     pub key_kind: KeyKind,
 }
 
-/// Which sessions of a user are meant.
+/// A selection of a user's sessions.
 #[derive(Clone, Debug)]
 pub struct Selection {
     /// The user.
     pub user_id: UserId,
-    /// This tenant only; all of them if absent.
+    /// Only this tenant, or all tenants if `None`.
     pub tenant: Option<TenantId>,
-    /// All but this one.
+    /// A session to exclude.
     pub except: Option<SessionHandle>,
 }
 
-/// What is known of a session without a request (session specification, 8.1). Members of the
-/// documents that exceed [`MAX_JSON_DEPTH`](crate::MAX_JSON_DEPTH), which other programs may have
-/// stored, are left out.
+/// Stored information about a session (session specification, 8.1). Members of the documents that
+/// exceed [`MAX_JSON_DEPTH`](crate::MAX_JSON_DEPTH), which other programs may have stored, are
+/// omitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionInformation {
@@ -340,21 +342,21 @@ pub struct SessionInformation {
     pub recipe_user_id: UserId,
     /// The tenant.
     pub tenant_id: TenantId,
-    /// The application's data on the server's side.
+    /// The session data.
     pub session_data: JsonObject,
-    /// The application's part of the access token payload, as it is stored.
+    /// The application's part of the stored access token payload.
     pub custom_claims_in_access_token_payload: JsonObject,
-    /// When the session ends unless it is refreshed: the refresh token's expiry.
+    /// The time at which the session expires unless it is refreshed: the refresh token's expiry.
     pub expiry: UnixMillis,
-    /// When the session was created.
+    /// The time of the session's creation.
     pub time_created: UnixMillis,
-    /// Where it is used, as far as that is noted
+    /// The device that uses the session, if devices are tracked
     /// ([`SessionsBuilder::track_devices`](crate::SessionsBuilder::track_devices)).
     pub device: Device,
 }
 
 impl SessionInformation {
-    /// Leaves out members that are nested too deep, which no entrance accepts.
+    /// Omits members that are nested too deep, which no constructor accepts.
     pub(crate) fn readable(self) -> Self {
         Self {
             session_data: self.session_data.readable(),
@@ -365,8 +367,8 @@ impl SessionInformation {
         }
     }
 
-    /// What is known of a session of this user, whose login method and tenant are the default ones;
-    /// the other members can be set.
+    /// Creates the information for a session of this user, with the default login method and
+    /// tenant. The other members can be set.
     #[must_use]
     pub fn new(handle: SessionHandle, user_id: UserId) -> Self {
         Self {

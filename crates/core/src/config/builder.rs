@@ -1,5 +1,5 @@
-//! Building `Sessions`: every setting with its default, and every problem at once, each with its
-//! fix.
+//! Builds [`Sessions`] from settings with defaults. Reports all configuration problems together,
+//! each with its fix.
 
 use std::fmt;
 use std::num::NonZero;
@@ -25,11 +25,11 @@ use crate::transfer::{AntiCsrf, CookiePrefix, SameSite};
 use crate::wire;
 use crate::workers::Workers;
 
-/// Builds [`Sessions`]. Only the API's and the website's domain must be set.
+/// Builds [`Sessions`]. Only the domains of the API and the website are required.
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct SessionsBuilder {
     pub(super) source: Source,
-    /// Settings that were made and are a core's own, and what they are called there.
+    /// Settings that were made but belong to a core, each with the core's name for it.
     pub(super) of_core: Vec<(&'static str, &'static str)>,
     pub(super) app_id: AppId,
     pub(super) api_domain: Option<String>,
@@ -79,12 +79,12 @@ pub struct SessionsBuilder {
     pub(super) verified_token_cache: usize,
 }
 
-/// What owns the sessions.
+/// The owner of the sessions.
 #[derive(Clone)]
 pub(super) enum Source {
     /// An engine in this process, over a store.
     Store(Arc<dyn Store>),
-    /// Somebody else.
+    /// Another owner, such as a remote core.
     Authority(Arc<dyn Authority>),
 }
 
@@ -92,9 +92,9 @@ pub(super) enum Source {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The configuration has these problems; all of them are listed.
+    /// The configuration has these problems. The list is complete.
     Config(Vec<ConfigProblem>),
-    /// The store or the keys are in trouble.
+    /// The store failed, or the keys are unavailable.
     Fault(Fault),
 }
 
@@ -104,14 +104,14 @@ pub enum BuildError {
 pub struct ConfigProblem {
     /// The setting: a method of [`SessionsBuilder`].
     pub setting: &'static str,
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
-    /// What to do.
+    /// The fix.
     pub fix: String,
 }
 
 impl ConfigProblem {
-    /// A problem of this setting, and what to do about it.
+    /// Creates a problem of this setting with its fix.
     #[must_use]
     pub fn new(setting: &'static str, problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
@@ -161,7 +161,7 @@ impl<F: Into<Fault>> From<F> for BuildError {
     }
 }
 
-/// What `build` puts together.
+/// The parts that `build` assembles.
 pub(crate) struct Built {
     pub(crate) config: Config,
     pub(crate) app: AppId,
@@ -169,7 +169,7 @@ pub(crate) struct Built {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) cleanup_interval: Option<Duration>,
-    /// How many bytes of verified tokens are kept.
+    /// Size of the cache of verified tokens, in bytes.
     pub(crate) cached_token_bytes: usize,
     pub(crate) endings: Option<Endings>,
 }
@@ -177,7 +177,7 @@ pub(crate) struct Built {
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
-/// Room for about 16,000 tokens of a common length.
+/// Enough for about 16,000 tokens of common length.
 const DEFAULT_CACHED_TOKEN_BYTES: usize = 32 * 1024 * 1024;
 const KEY_OVERLAP: Duration = MINUTE;
 
@@ -256,12 +256,12 @@ impl SessionsBuilder {
         }
     }
 
-    /// Checks everything, loads the keys, or makes them, and starts. Over an authority nobody is asked
-    /// yet.
+    /// Checks the configuration, loads or creates the keys, and starts the background threads. An
+    /// authority is not contacted yet.
     ///
     /// # Errors
-    /// [`BuildError::Config`] with every problem of the configuration; [`BuildError::Fault`] when
-    /// the store or the keys are in trouble.
+    /// [`BuildError::Config`] with every problem of the configuration. [`BuildError::Fault`] if the
+    /// store fails or the keys are unavailable.
     pub async fn build(self) -> Result<Sessions, BuildError> {
         let source = self.source.clone();
         let (app, clock, entropy) = (
@@ -280,7 +280,7 @@ impl SessionsBuilder {
                 Arc::new(Local::new(engine, rules.into()))
             }
             Source::Authority(authority) => {
-                // A core cleans up by itself.
+                // A core performs its own clean-up.
                 cleanup_interval = None;
                 authority
             }
@@ -325,7 +325,7 @@ impl SessionsBuilder {
     }
 }
 
-/// What an engine is made of, beside its store.
+/// The components of an engine, except its store.
 struct EngineParts {
     app: AppId,
     lifetimes: Lifetimes,

@@ -1,4 +1,4 @@
-//! Checking a configuration: every problem at once, each with its fix.
+//! Checks a configuration and reports all problems together, each with its fix.
 
 use super::builder::{BuildError, ConfigProblem, SessionsBuilder};
 use super::domain::{self, Domain};
@@ -11,7 +11,7 @@ use crate::wire;
 use std::sync::Arc;
 
 impl SessionsBuilder {
-    /// The configuration, if it has no problems.
+    /// Returns the configuration, if it has no problems.
     pub(super) fn check(self) -> Result<Config, BuildError> {
         let mut problems = Problems::default();
         self.check_lifetimes(&mut problems);
@@ -146,7 +146,7 @@ impl SessionsBuilder {
             refresh_token_header: self.header_names.1,
             expose_access_token: self.expose_access_token,
             max_access_token_bytes: self.max_access_token_bytes,
-            // Without a word from the application it depends on the store, which is asked later.
+            // The default depends on the store, which is asked later.
             strictness: self.strictness.unwrap_or(Strictness::TokenOnly),
             ending_poll_interval: self.ending_poll_interval,
             anti_csrf: self.anti_csrf,
@@ -162,7 +162,7 @@ impl SessionsBuilder {
         })
     }
 
-    /// What a core decides cannot be decided here too.
+    /// Checks that settings which a core owns are not set here too.
     fn check_ownership(&self, problems: &mut Problems) {
         if matches!(self.source, Source::Store(_)) {
             return;
@@ -232,7 +232,8 @@ impl SessionsBuilder {
         }
     }
 
-    /// What browsers demand of cookies with a guarded name, and of partitioned ones.
+    /// Checks the requirements of browsers for cookies with a guarded name and for partitioned
+    /// cookies.
     fn check_guarded_cookies(&self, secure: bool, is_for_host: bool, problems: &mut Problems) {
         const FIX: &str = "serve the API over https, set `api_domain` accordingly, and do not set `cookie_secure(false)`";
         if self.cookie_prefix != CookiePrefix::Off && !secure {
@@ -310,7 +311,7 @@ impl SessionsBuilder {
     }
 }
 
-/// A path as an attribute of a cookie, where the root has a name.
+/// Returns a cookie's `Path` attribute. The root is `/`.
 fn cookie_path(text: &str) -> String {
     match domain::path(text) {
         path if path.is_empty() => "/".to_owned(),

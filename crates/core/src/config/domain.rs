@@ -1,5 +1,4 @@
-//! Domains, paths and sites as they are configured, brought into one form (session specification,
-//! 3.8 to 3.10).
+//! Normalisation of configured domains, paths and sites (session specification, 3.8 to 3.10).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,18 +6,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Domain {
     pub(crate) scheme: String,
-    /// Lower case, without port.
+    /// In lower case, without the port.
     pub(crate) host: String,
-    /// Without the scheme's own port.
+    /// `None` if it is the scheme's default port.
     pub(crate) port: Option<u16>,
 }
 
-/// The text names no domain.
+/// The text is not a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Please provide a valid domain name")]
 pub(crate) struct InvalidDomain;
 
-/// The text names no cookie domain.
+/// The text is not a cookie domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Please provide a valid sessionScope")]
 pub(crate) struct InvalidCookieDomain;
@@ -29,8 +28,8 @@ pub(crate) struct InvalidCookieDomain;
 pub(crate) struct NoSite;
 
 impl Domain {
-    /// Drops path, query and fragment; without a scheme takes http for localhost and IP addresses,
-    /// https otherwise.
+    /// Parses a domain and drops path, query and fragment. Without a scheme, `http` is used for
+    /// localhost and IP addresses, and `https` otherwise.
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidDomain> {
         let text = text.trim().to_ascii_lowercase();
         let (scheme, rest) = match text.split_once("://") {
@@ -53,7 +52,8 @@ impl Domain {
         })
     }
 
-    /// The top-level site that decides whether a cookie is same-site (session specification, 3.9).
+    /// Returns the top-level site, which determines whether a cookie is same-site (session
+    /// specification, 3.9).
     pub(crate) fn site(&self) -> Result<String, NoSite> {
         let host = self.host.as_str();
         if is_local(host) {
@@ -73,7 +73,7 @@ impl Domain {
         }
     }
 
-    /// Localhost or an IP address, where the browser is lenient.
+    /// Returns `true` for localhost and IP addresses, for which browsers are lenient.
     pub(crate) fn is_local(&self) -> bool {
         is_local(&self.host)
     }
@@ -97,7 +97,7 @@ impl std::fmt::Display for Domain {
     }
 }
 
-/// The `Domain` attribute of cookies. A leading dot stays, except before localhost and IP
+/// Returns the `Domain` attribute of cookies. A leading dot is kept, except before localhost and IP
 /// addresses.
 pub(crate) fn cookie_domain(text: &str) -> Result<String, InvalidCookieDomain> {
     let had_dot = text.starts_with('.');
@@ -112,8 +112,8 @@ pub(crate) fn cookie_domain(text: &str) -> Result<String, InvalidCookieDomain> {
     })
 }
 
-/// A path: a leading slash, no trailing one, no query, no fragment, no scheme and host. The root is
-/// the empty text.
+/// Normalises a path: a leading slash, no trailing slash, no query, fragment, scheme or host. The
+/// root is the empty string.
 pub(crate) fn path(text: &str) -> String {
     let text = text.trim();
     let lower = text.to_ascii_lowercase();
@@ -170,7 +170,7 @@ fn is_host(host: &str) -> bool {
         })
 }
 
-/// Quirk: whatever starts with `localhost` counts as local (session specification, 3.9).
+/// Quirk: every host that starts with `localhost` counts as local (session specification, 3.9).
 fn is_local(host: &str) -> bool {
     host.starts_with("localhost") || is_ip(host)
 }

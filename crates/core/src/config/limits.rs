@@ -1,4 +1,4 @@
-//! Ranges of durations, counts and sizes. Within them no arithmetic overflows and no thread spins.
+//! Ranges of durations, counts and sizes. Within them, no arithmetic overflows and no thread spins.
 
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
@@ -17,7 +17,7 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(36_500 * 86_400);
 const MAX_ACCESS_TOKEN_VALIDITY: Duration = Duration::from_secs(86_400_000);
 const MAX_GRACE_PERIOD: Duration = Duration::from_secs(300);
 const MAX_JITTER: f64 = 0.25;
-/// The cache makes room for its entries when it is built.
+/// The cache allocates space for its entries when it is built.
 const MAX_CACHED_TOKEN_BYTES: usize = 4 * 1024 * 1024 * 1024;
 pub(crate) const MAX_SIGNING_THREADS: usize = 1_024;
 

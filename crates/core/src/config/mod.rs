@@ -37,12 +37,12 @@ type ClientIpFn = dyn Fn(&dyn RequestView) -> Option<IpAddr> + Send + Sync;
 type OriginFn = dyn Fn(&dyn RequestView) -> String + Send + Sync;
 type RenderFn = dyn Fn(&SessionError, Reply) -> Reply + Send + Sync;
 
-/// Everything that decides how requests are read and answered.
+/// The settings that determine how requests are read and answered.
 pub(crate) struct Config {
     api: Api,
-    /// Gateway path and base path: what the outside sees.
+    /// Gateway path and base path: the path as clients see it.
     public_base_path: String,
-    /// What reaches us: the public path without the gateway's.
+    /// The path that reaches this server: the public path without the gateway's prefix.
     gateway_path: String,
     website: Website,
     pub(crate) access_token_validity: Duration,
@@ -73,10 +73,10 @@ pub(crate) struct Config {
     pub(crate) hooks: Hooks,
 }
 
-/// The path segments that count as a tenant in front of a built-in route.
+/// The path segments that are accepted as a tenant before a built-in route.
 #[derive(Clone, Debug)]
 enum PathTenants {
-    /// These, and the default tenant.
+    /// Those listed, and the default tenant.
     Listed(Vec<String>),
     /// Every segment of letters, digits and hyphens.
     Any,
@@ -89,7 +89,7 @@ impl PathTenants {
     }
 }
 
-/// Where this API is.
+/// The location of this API.
 struct Api {
     domain: Domain,
     /// The top-level site of the domain.
@@ -97,7 +97,7 @@ struct Api {
 }
 
 impl Api {
-    /// What a website means for cookies (session specification, 3.9).
+    /// Returns the properties of cookies for a website (session specification, 3.9).
     fn site_with(
         &self,
         website: &Domain,
@@ -117,7 +117,7 @@ impl Api {
     }
 }
 
-/// Where the website is.
+/// The location of the website.
 enum Website {
     Fixed {
         domain: Domain,
@@ -128,7 +128,7 @@ enum Website {
 }
 
 impl Config {
-    /// Which tokens of a request count (session specification, 3.1).
+    /// Returns which tokens of a request are used (session specification, 3.1).
     pub(crate) fn allowed_method(&self, view: &dyn RequestView) -> TokenTransferMethod {
         match &self.transfer_method {
             Some(decide) => decide(view, false),
@@ -136,7 +136,7 @@ impl Config {
         }
     }
 
-    /// How a session that is created by a request travels (session specification, 3.1).
+    /// Returns the transport of a session that a request creates (session specification, 3.1).
     pub(crate) fn transport_for_creation(
         &self,
         view: &dyn RequestView,
@@ -162,7 +162,7 @@ impl Config {
         }
     }
 
-    /// What the website's origin means for cookies (session specification, 3.9).
+    /// Returns the properties of cookies for the website's origin (session specification, 3.9).
     pub(crate) fn site_of(&self, view: &dyn RequestView) -> Result<SiteOfRequest, String> {
         match &self.website {
             Website::Fixed { site, .. } => Ok(*site),
@@ -178,9 +178,9 @@ impl Config {
         }
     }
 
-    /// The `SameSite` that cookies most likely have, where the request is not at hand. It must only
-    /// let the browser accept that a cookie is cleared, and browsers accept `None` from everywhere
-    /// if the cookie is `Secure`.
+    /// Returns the most likely `SameSite` of cookies, where the request is not available. It only
+    /// has to make the browser accept that a cookie is cleared, and browsers accept `None`
+    /// everywhere if the cookie is `Secure`.
     pub(crate) fn likely_same_site(&self) -> SameSite {
         match &self.website {
             Website::Fixed { site, .. } => site.same_site,
@@ -191,8 +191,7 @@ impl Config {
         }
     }
 
-    /// The path that a built-in route has for this server, from the path of a request: below the
-    /// base path, without it.
+    /// Returns the route of a request's path: the path below the base path, without it.
     pub(crate) fn route_of<'p>(&self, path: &'p str) -> Option<&'p str> {
         let base = self
             .public_base_path
@@ -203,8 +202,8 @@ impl Config {
             .filter(|route| route.starts_with('/'))
     }
 
-    /// Returns `true` if this segment in front of a built-in route is a tenant (session
-    /// specification, 7.1). A tenant that the application has not named is a path of its own.
+    /// Returns `true` if this segment before a built-in route is a tenant (session specification,
+    /// 7.1). A path with any other segment belongs to the application.
     pub(crate) fn is_path_tenant(&self, segment: &str) -> bool {
         match &self.path_tenants {
             PathTenants::Listed(tenants) => {
@@ -214,7 +213,7 @@ impl Config {
         }
     }
 
-    /// Returns `true` if every segment counts as a tenant.
+    /// Returns `true` if every segment is accepted as a tenant.
     pub(crate) fn takes_any_path_tenant(&self) -> bool {
         matches!(self.path_tenants, PathTenants::Any)
     }
@@ -223,7 +222,7 @@ impl Config {
         &self.api.domain
     }
 
-    /// Where the website is, if that does not depend on the request.
+    /// Returns the website's domain, unless it depends on the request.
     pub(crate) fn website_domain(&self) -> Option<&Domain> {
         match &self.website {
             Website::Fixed { domain, .. } => Some(domain),
@@ -231,7 +230,7 @@ impl Config {
         }
     }
 
-    /// Whether API and website are two sites, or differ in their scheme.
+    /// Returns `true` if the API and the website are different sites or use different schemes.
     pub(crate) fn crosses_sites(&self) -> bool {
         match &self.website {
             Website::Fixed { crosses_sites, .. } => *crosses_sites,
@@ -239,7 +238,7 @@ impl Config {
         }
     }
 
-    /// The origin of the website's pages, if it is another one than the API's.
+    /// Returns the origin of the website's pages, if it differs from the API's.
     pub(crate) fn foreign_origin(&self) -> Option<String> {
         let website = self.website_domain()?;
         (*website != self.api.domain).then(|| website.to_string())
@@ -249,7 +248,7 @@ impl Config {
         &self.gateway_path
     }
 
-    /// The path by which a built-in route reaches this server.
+    /// Returns the path by which a built-in route reaches this server.
     pub(crate) fn own_path(&self, route: &str) -> String {
         let base = self
             .public_base_path
@@ -257,12 +256,13 @@ impl Config {
         format!("{}{route}", base.unwrap_or_default())
     }
 
-    /// The API's domain and the public base path: where clients find the built-in routes.
+    /// Returns the URL of the built-in routes for clients: the API's domain and the public base
+    /// path.
     pub(crate) fn public_base_url(&self) -> String {
         format!("{}{}", self.api.domain, self.public_base_path)
     }
 
-    /// The client of a request, if it is to be noted.
+    /// Returns the client of a request, if devices are tracked.
     pub(crate) fn client_of(&self, view: &dyn RequestView) -> Option<Client> {
         self.track_devices.then(|| {
             let ip = match &self.client_ip {
@@ -273,7 +273,7 @@ impl Config {
         })
     }
 
-    /// Lets the application answer an error otherwise.
+    /// Applies the application's customization to an error response.
     pub(crate) fn rendered(&self, error: &SessionError, reply: Reply) -> Reply {
         match &self.render {
             Some(render) => render(error, reply),

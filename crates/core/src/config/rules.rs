@@ -2,11 +2,12 @@
 
 use crate::engine::Mode;
 
-/// Rules for refresh tokens (core specification, 3.2 and 3.3). Both work on the same stored sessions.
+/// Rules for refresh tokens (core specification, 3.2 and 3.3). Both work on the same stored
+/// sessions.
 ///
 /// | | ROTATION | LEGACY |
 /// | --- | --- | --- |
-/// | a refresh | replaces the refresh token | hands out a child of it, and stores nothing |
+/// | a refresh | replaces the refresh token | returns a child of it, and stores nothing |
 /// | the first request after a refresh | changes nothing | replaces the refresh token by its child, and its response carries one more access token |
 /// | a used refresh token | is accepted for the grace period, then revokes the session | is accepted until its child is used, then revokes the session |
 /// | an access token of an earlier refresh, with a database check | is rejected | is accepted until it expires |
@@ -18,7 +19,7 @@ pub enum RefreshRules {
     /// A refresh replaces the refresh token.
     #[default]
     Rotation,
-    /// The first use of what a refresh handed out replaces the refresh token.
+    /// The first use of the returned tokens replaces the refresh token.
     Legacy,
 }
 

@@ -1,7 +1,7 @@
-//! Configurations that no browser can work with, although each setting alone is valid.
+//! Configurations that cannot work in any browser, although each single setting is valid.
 //!
-//! An error here is certain for the domains that are configured. A problem that depends on the
-//! client or on the transport is a finding of the [doctor](crate::doctor) instead.
+//! An error here is certain for the configured domains. A problem that depends on the client or on
+//! the transport is a finding of the [doctor](crate::doctor) instead.
 
 use super::builder::SessionsBuilder;
 use super::check::Problems;
@@ -13,8 +13,8 @@ use crate::wire;
 const USE_HTTPS: &str = "serve the API over https, and set `api_domain` accordingly";
 
 impl SessionsBuilder {
-    /// Checks what browsers make of the domains and cookies. `cookie_domain` and
-    /// `older_cookie_domain` are normalised.
+    /// Checks the browser rules for domains and cookies. `cookie_domain` and `older_cookie_domain`
+    /// are normalised.
     pub(super) fn check_browser_rules(
         &self,
         api: &Api,
@@ -28,7 +28,7 @@ impl SessionsBuilder {
             ("cookie_domain", cookie_domain),
             ("older_cookie_domain", older_cookie_domain),
         ] {
-            // The empty text stands for cookies without a domain.
+            // The empty string means cookies without a domain.
             if let Some(domain) = domain.filter(|domain| !domain.is_empty()) {
                 check_cookie_domain(setting, domain, api_domain, problems);
             }
@@ -61,7 +61,7 @@ impl SessionsBuilder {
                 USE_HTTPS,
             );
         }
-        // With SameSite=None the application has said that the cookies cross sites.
+        // With SameSite=None, the application has declared that the cookies cross sites.
         let are_two_names = api.is_loopback() && website.is_loopback() && api.host != website.host;
         if are_two_names && self.cookie_same_site != Some(SameSite::None) {
             problems.add(
@@ -75,7 +75,7 @@ impl SessionsBuilder {
         }
     }
 
-    /// Checks that the names of cookies and headers do not get into each other's way.
+    /// Checks that the names of cookies and headers do not conflict.
     pub(super) fn check_taken_names(&self, problems: &mut Problems) {
         let (access, refresh) = &self.cookie_names;
         for name in [access, refresh] {
@@ -114,7 +114,7 @@ impl SessionsBuilder {
     }
 }
 
-/// Response headers that are written beside the tokens, or that HTTP itself needs.
+/// Response headers that are written in addition to the tokens, or that HTTP itself needs.
 const TAKEN_HEADERS: [&str; 12] = [
     wire::FRONT_TOKEN_HEADER,
     wire::ANTI_CSRF_HEADER,

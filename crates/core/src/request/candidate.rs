@@ -1,4 +1,4 @@
-//! An access token of a request, on its way to be verified.
+//! An access token of a request that is about to be verified.
 
 use crate::clock::UnixMillis;
 use crate::error::SessionError;
@@ -8,11 +8,11 @@ use crate::token::access::{self, ForeignToken, NamedKey, ParsedAccessToken};
 use crate::transfer::Carried;
 use crate::verify::{Verified, verify};
 
-/// A token that has the shape of ours.
+/// A structurally valid access token that is not yet verified.
 pub(crate) enum Candidate<'a> {
-    /// It was verified before, and would be again.
+    /// The token was verified before, and its verification is still valid.
     Seen(Verified),
-    /// It is large, and the common case is the other one.
+    /// Boxed, because it is large and less common.
     New(Box<NewToken<'a>>),
 }
 
@@ -22,10 +22,10 @@ pub(crate) struct NewToken<'a> {
     found_at: UnixMillis,
 }
 
-/// What verifying without waiting comes to.
+/// The result of a verification that does not wait.
 pub(crate) enum AtOnce<'a> {
     Verified(Verified),
-    /// Its key has to be looked for.
+    /// The key of the token must be looked up.
     Waits(Box<NewToken<'a>>),
 }
 
@@ -41,7 +41,7 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// Verifies it without waiting, if its key is known.
+    /// Verifies the token without waiting, if its key is known.
     pub(crate) fn verify_at_once(self, sessions: &Sessions) -> Result<AtOnce<'a>, SessionError> {
         match self {
             Self::Seen(verified) => Ok(AtOnce::Verified(verified)),
@@ -58,7 +58,7 @@ impl<'a> Candidate<'a> {
 }
 
 impl<'a> AtOnce<'a> {
-    /// Of a token that nothing else can take the place of.
+    /// Returns the candidate of a token to which there is no alternative.
     pub(crate) fn of(
         sessions: &Sessions,
         token: &'a str,
@@ -73,7 +73,7 @@ impl<'a> AtOnce<'a> {
     }
 }
 
-/// When a token is looked at, and the keys of then.
+/// The time of the verification, and the key generation at that time.
 #[derive(Clone, Copy)]
 struct Moment {
     now: UnixMillis,
@@ -126,7 +126,7 @@ impl<'a> NewToken<'a> {
         }
     }
 
-    /// For a token whose key was not known at once.
+    /// Looks up the key and verifies the token, if the key was not known.
     pub(crate) async fn look_for_key_and_verify(
         self,
         sessions: &Sessions,

@@ -1,4 +1,4 @@
-//! What a response is to carry, until its head is written.
+//! The token changes of a response, collected until its head is written.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,20 +6,20 @@ use crate::config::Config;
 use crate::http::ResponseHead;
 use crate::transfer::ResponsePlan;
 
-/// The token effects of one response, shared by the request and its sessions.
+/// The token changes of one response, shared by the request and its sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Effects(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// On the heap, as most responses carry nothing.
+    /// Boxed, because most responses carry no changes.
     plan: Option<Box<ResponsePlan>>,
-    /// The head of the response has been written; what comes later cannot travel with it.
+    /// `true` once the head of the response is written. Later changes cannot be sent with it.
     finished: bool,
 }
 
 impl Effects {
-    /// Changes the plan; false if it is too late.
+    /// Changes the plan. Returns `false` if the head is already written.
     pub(crate) fn plan(&self, change: impl FnOnce(&mut ResponsePlan)) -> bool {
         let mut state = self.lock();
         if !state.finished {
@@ -37,7 +37,7 @@ impl Effects {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A plan that lacks a change is still a plan, so a poisoned lock is still sound.
+        // A plan that lacks a change is still valid, so a poisoned lock is still sound.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,5 @@
-//! From an access token to a session: the part of verification that is the same with and without a
-//! request (session specification, 5.3, steps 5 to 12).
+//! Creates a session from an access token: the part of verification that is the same with and
+//! without a request (session specification, 5.3, steps 5 to 12).
 
 use serde_json::json;
 
@@ -12,20 +12,20 @@ use crate::secret::AntiCsrfToken;
 use crate::session::{Access, Session};
 use crate::sessions::Sessions;
 
-/// What remains of the anti-CSRF check once the token is known.
+/// The part of the anti-CSRF check that needs the token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum AntiCsrfCheck<'a> {
-    /// Nothing: it passed, or is not due.
+    /// No check is left: it passed or does not apply.
     Passed,
-    /// The token's own value must equal what was sent.
+    /// The token's own value must equal the sent one.
     Token(Option<&'a AntiCsrfToken>),
 }
 
-/// The id under which a session that is too old is reported.
+/// The id that reports a session that is too old.
 const SESSION_AGE: &str = "session-age";
 
-/// How sure it is that the session of a verified token has not been revoked, if that is all that the
-/// options demand, and known without asking anybody.
+/// Returns the strictness of the revocation check that is already satisfied, if the options require
+/// nothing else and no other component must be asked.
 pub(crate) fn settled(
     sessions: &Sessions,
     access: &Access,
@@ -35,8 +35,8 @@ pub(crate) fn settled(
     known_live(sessions, access, demanded).filter(|_| !options.demands_claims(sessions.config()))
 }
 
-/// Checks what the options demand beyond that. A new access token stays in the handle; delivering it
-/// is the caller's, after everything else went well.
+/// Checks the remaining requirements. A new access token stays in the handle. The caller delivers
+/// it after all other steps succeeded.
 pub(crate) async fn complete(
     session: &Session,
     options: &VerifyOptions,
@@ -66,9 +66,10 @@ pub(crate) fn check_anti_csrf(
     }
 }
 
-/// How sure it is that the session is live, if that is as sure as demanded without asking the store.
+/// Returns the strictness to which the session is known to be live, if it meets the required one
+/// without asking the store.
 fn known_live(sessions: &Sessions, access: &Access, demanded: Strictness) -> Option<Strictness> {
-    // Made by a refresh, and the authority must be told that it has arrived.
+    // A refresh minted the token, and the authority must be notified of its first use.
     if access.has_parent() && sessions.authority().confirms_refreshes() {
         return None;
     }
@@ -82,7 +83,8 @@ fn known_live(sessions: &Sessions, access: &Access, demanded: Strictness) -> Opt
     }
 }
 
-/// Makes sure that the session is live, at least as sure as demanded, and tells how sure it is.
+/// Checks that the session is live, at least with the required strictness, and returns the
+/// strictness that was reached.
 pub(crate) async fn check_live(
     session: &Session,
     demanded: Strictness,
@@ -103,7 +105,7 @@ pub(crate) async fn check_live(
     Ok(Strictness::Database)
 }
 
-/// What the authority says of the token. With `check_database` the session must be live, and the
+/// Asks the authority about the token. With `check_database`, the session must be live and the
 /// token on its current or previous branch. If the stored payload has changed since the token was
 /// minted, the session gets a new token with the stored one.
 async fn check(
@@ -126,13 +128,14 @@ async fn check(
     let confirmed = match checked {
         CheckOutcome::Live(confirmed) => *confirmed,
         CheckOutcome::Gone => {
-            // Before any feed has told it; a guard that relies on the feed must know it, too.
+            // The revocation feed may not have reported it yet; guards that rely on the feed must
+            // reject it too.
             sessions.tell_gone(session.handle(), now);
             return Err(SessionError::unauthorised(
                 "Either the session has ended or has been blacklisted",
             ));
         }
-        // The session lives on a newer branch, whose tokens the client may have by now: they must
+        // The session is on a newer branch, whose tokens the client may already have, so they must
         // not be cleared.
         CheckOutcome::RotatedOut => {
             return Err(SessionError::unauthorised_keeping_tokens(
@@ -203,7 +206,7 @@ mod tests {
             let check = || sessions.verify_access_token(&token, None, &options);
             check().await.unwrap();
             assert!(is_kept());
-            // As another node does it, which tells nobody.
+            // Like a revocation on another node, which sends no notification.
             let elsewhere = sessions.authority();
             elsewhere.revoke(&[session.handle().clone()]).await.unwrap();
             assert!(is_kept());

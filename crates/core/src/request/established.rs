@@ -1,12 +1,12 @@
-//! The session that counts for the rest of a request, and what has been checked of it so far.
+//! The session established for a request, and the checks that it has passed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{RequestSessions, Strictness};
 use crate::session::{Access, Session, SharedTokens, Way};
 
-/// The session that was established first. The request keeps its tokens, so that all its handles are
-/// just the request.
+/// The session that was established first. The request keeps its tokens, so that all its handles
+/// are just a reference to the request.
 pub(super) struct Established {
     access: Access,
     way: Way,
@@ -14,13 +14,13 @@ pub(super) struct Established {
 }
 
 struct Now {
-    /// How sure it is that the session has not been revoked.
+    /// How strictly revocation was checked.
     strictness: Strictness,
-    /// What counts since the request was refreshed, though it had been verified.
+    /// The current session, if the request was refreshed after it had been verified.
     later: Option<Session>,
 }
 
-/// A session that a request has been verified with.
+/// A session that a request was verified with.
 #[derive(Debug)]
 pub(super) struct Verified {
     pub(super) session: Session,
@@ -35,7 +35,7 @@ impl Established {
 }
 
 impl RequestSessions {
-    /// From now on the session with this access token counts for the request.
+    /// Establishes the session of this access token for the rest of the request.
     pub(crate) fn establish(
         &self,
         access: Access,
@@ -64,7 +64,7 @@ impl RequestSessions {
         session
     }
 
-    /// More has been asked of the session that counts.
+    /// Records that revocation of the established session was checked more strictly.
     pub(super) fn note_strictness(&self, strictness: Strictness) {
         if let Some(established) = self.inner.established.get() {
             established.now().strictness = strictness;
@@ -85,7 +85,7 @@ impl RequestSessions {
         })
     }
 
-    /// How the session that was established first travels.
+    /// Returns the transport of the session that was established first.
     pub(crate) fn way(&self) -> Option<Way> {
         let established = self.inner.established.get()?;
         Some(established.way)

@@ -1,4 +1,4 @@
-//! A verification that somebody awaits.
+//! The future of a verification.
 
 use std::fmt;
 use std::pin::Pin;
@@ -8,16 +8,16 @@ use super::{Verification, VerifyOptions};
 use crate::error::SessionError;
 use crate::session::Session;
 
-/// A session that is being established: what [`RequestSessions::session`] and its like give. What
-/// needs no waiting is done by then, so it is ready at once if nobody must be asked, and on the heap
-/// only if somebody must.
+/// A session that is being verified, returned by [`RequestSessions::session`] and similar methods.
+/// All work that needs no waiting is done before the future is returned. It is therefore ready at
+/// once if no other component must be asked, and allocates on the heap only if it must wait.
 ///
 /// [`RequestSessions::session`]: super::RequestSessions::session
 #[must_use = "what is not awaited may not be verified"]
 pub struct Establishing<T>(State<T>);
 
 enum State<T> {
-    /// None once it has been told.
+    /// `None` once the result was returned.
     Ready(Option<Result<T, SessionError>>),
     Waiting(Waiting<T>),
 }
@@ -29,7 +29,8 @@ impl<T: 'static> Establishing<T> {
         Self(State::Ready(Some(result)))
     }
 
-    /// What `finish` makes of a verification that was begun with these options.
+    /// Creates the future: `finish` converts the outcome of a verification that was started with
+    /// these options.
     pub(super) fn of(
         verification: Verification,
         options: &VerifyOptions,
@@ -47,7 +48,7 @@ impl<T: 'static> Establishing<T> {
     }
 }
 
-// Nothing in it is pinned but what lies on the heap.
+// Only the heap allocation is pinned.
 impl<T> Unpin for Establishing<T> {}
 
 impl<T> Future for Establishing<T> {
@@ -57,7 +58,7 @@ impl<T> Future for Establishing<T> {
         match &mut self.get_mut().0 {
             State::Ready(result) => match result.take() {
                 Some(result) => Poll::Ready(result),
-                // Polled again after it was ready, which nobody may do.
+                // Polled after completion, which the contract of `Future` does not allow.
                 None => Poll::Pending,
             },
             State::Waiting(waiting) => waiting.as_mut().poll(cx),

@@ -1,4 +1,4 @@
-//! Refreshing the session of a request (session specification, 7.2).
+//! Refresh of a request's session (session specification, 7.2).
 
 use tracing::Instrument as _;
 
@@ -12,11 +12,12 @@ use crate::telemetry;
 use crate::transfer::{AntiCsrf, Transport};
 
 impl RequestSessions {
-    /// Exchanges the refresh token of this request. The new tokens go out with this response, the
-    /// way that the old one came.
+    /// Exchanges the refresh token of this request. The new tokens are sent with this response, by
+    /// the same transport as the old one.
     ///
     /// # Errors
-    /// [`SessionError`]; the client's tokens are cleared only if it is given to [`Self::answer`].
+    /// [`SessionError`]. The client's tokens are cleared only if the error is passed to
+    /// [`Self::answer`].
     #[doc(alias = "refreshSession")]
     pub async fn refresh(&self) -> Result<Session, SessionError> {
         let span = tracing::debug_span!(target: "supersession", "refresh_session");
@@ -52,8 +53,8 @@ impl RequestSessions {
         let session = self.sessions().exchange(request, attachment).await?;
         let tokens = session.tokens_out();
         if let Err(fault) = session.check_deliverable(&tokens) {
-            // A core has refreshed already. Its refresh token is delivered: without it the client
-            // would present the old one again, which is theft after the grace period.
+            // The remote core has already rotated. Its refresh token is delivered: without it, the
+            // client would present the old one again, which is theft after the grace period.
             if let Some(refresh) = tokens.refresh {
                 self.effects()
                     .plan(|plan| plan.attach_refresh_token(refresh, selected.transport, same_site));
@@ -74,11 +75,11 @@ impl RequestSessions {
         Ok(self.establish(access, tokens, way, Strictness::Database))
     }
 
-    /// Signs out: verifies the session as a guard without claim validators does, ends it, and takes
-    /// its tokens from the client.
+    /// Signs out: verifies the session like a guard without claim validators, revokes it, and
+    /// clears its tokens at the client.
     ///
     /// # Errors
-    /// [`SessionError`], as a guard.
+    /// [`SessionError`], as for a guard.
     pub async fn sign_out(&self) -> Result<(), SessionError> {
         let options = VerifyOptions::new()
             .check_database(false)
@@ -91,8 +92,9 @@ impl RequestSessions {
         Ok(())
     }
 
-    /// Two cookies of one name come from a change of the cookie domain: those of the older domain
-    /// are cleared, and the client tries again (session specification, 3.11).
+    /// Handles two cookies of one name, which result from a change of the cookie domain. The
+    /// cookies of the older domain are cleared, and the client tries again (session specification,
+    /// 3.11).
     fn heal_duplicate_cookies(&self) -> Result<(), SessionError> {
         let presented = self.presented()?;
         let access = presented.has_duplicate_access_cookie();

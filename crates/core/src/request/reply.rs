@@ -1,5 +1,5 @@
-//! Errors as the wire has them (session specification, 5.5). The one place that maps an error to a
-//! status and a body.
+//! Responses to errors (session specification, 5.5). The only place that maps an error to a status
+//! and a body.
 
 use serde_json::json;
 
@@ -10,8 +10,8 @@ use crate::telemetry;
 use crate::wire;
 
 impl RequestSessions {
-    /// Answers an error: plans what must be cleared, tells the operator, and returns what the
-    /// client gets, as the application's own renderer wants it.
+    /// Returns the response to an error, as customized by the application. Also plans the cookies
+    /// to clear, and logs the error.
     #[must_use]
     pub fn answer(&self, error: &SessionError) -> Reply {
         telemetry::request_failed(error);
@@ -22,7 +22,7 @@ impl RequestSessions {
             telemetry::found(&finding);
         }
         if error.clears_tokens() {
-            // A handler may end a session without anybody having looked at the request.
+            // A handler can end a session although the request was never read.
             let presented = self.presented().ok();
             let site = presented.and_then(|presented| presented.site().ok());
             let same_site =
@@ -44,7 +44,7 @@ impl RequestSessions {
     }
 }
 
-/// What the wire says where the application says nothing else.
+/// Returns the default response to an error.
 pub(crate) fn default_reply(
     error: &SessionError,
     expired_status: u16,
@@ -80,8 +80,8 @@ pub(crate) fn default_reply(
 }
 
 impl SessionError {
-    /// What an adapter's guards and extractors say when the layer that they need is not there. Told
-    /// to the operator at once, since there is no layer to do it.
+    /// Returns the response of an adapter's guards and extractors if the required layer is missing.
+    /// Logs it at once, because no layer does.
     #[must_use]
     pub fn missing_layer(layer: &str, fix: &str) -> Self {
         let message = format!("{layer} is missing from this route. Fix: {fix}");
@@ -90,8 +90,8 @@ impl SessionError {
         error
     }
 
-    /// What the wire says for this error with the default statuses, where no layer is at hand to
-    /// say it better.
+    /// Returns the default response to this error with the default statuses, for use without a
+    /// layer.
     #[must_use]
     pub fn default_reply(&self) -> Reply {
         default_reply(self, 401, 403)

@@ -37,15 +37,15 @@ const ROUTES: [(&str, &str, Route); 5] = [
 ];
 
 impl Route {
-    /// The route that a request names, turned off or not. An exact match wins over one with a
-    /// tenant in front, which these routes accept and ignore.
+    /// Returns the route of a request, even if it is disabled. An exact match takes precedence over
+    /// a match with a leading tenant, which these routes accept and ignore.
     pub(crate) fn of(config: &Config, method: &str, path: &str) -> Option<Self> {
         Self::below_base(config, method, config.route_of(path)?)
     }
 
-    /// As [`Self::of`], for a path without the base path.
+    /// Equivalent to [`Self::of`], for a path without the base path.
     pub(crate) fn below_base(config: &Config, method: &str, path: &str) -> Option<Self> {
-        // The server leaves the body of such an answer out (RFC 9110, 9.3.2).
+        // The server omits the body of a response to HEAD (RFC 9110, 9.3.2).
         let method = if method == "HEAD" { "GET" } else { method };
         let find = |path: &str| {
             ROUTES
@@ -74,14 +74,15 @@ impl Route {
 }
 
 impl RequestSessions {
-    /// The built-in route that this request is for, if it is turned on. The adapter's layer asks
-    /// this first, and answers with [`Self::serve`]; all other requests go on to the application.
+    /// Returns the built-in route of this request, if it is enabled. The adapter's layer checks
+    /// this first and answers with [`Self::serve`]. All other requests are passed to the
+    /// application.
     #[must_use]
     pub fn route(&self) -> Option<Route> {
         self.inner.route.filter(|route| route.is_on(self.config()))
     }
 
-    /// Answers a built-in route. Errors are answers too.
+    /// Answers a built-in route. Errors are converted to responses.
     pub async fn serve(&self, route: Route) -> Reply {
         match self.try_serve(route).await {
             Ok(reply) => reply,
@@ -136,7 +137,7 @@ impl RequestSessions {
     }
 }
 
-/// JSON that any site may read.
+/// Returns a JSON response that any site may read.
 fn public_json(body: String) -> Reply {
     Reply::json(200, body).with_header("access-control-allow-origin", "*")
 }

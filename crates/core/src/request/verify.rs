@@ -1,4 +1,4 @@
-//! Verifying the session of a request (session specification, 5.2 and 5.3).
+//! Verification of a request's session (session specification, 5.2 and 5.3).
 
 use tracing::Instrument as _;
 
@@ -12,14 +12,15 @@ use crate::transfer::{
 };
 
 impl RequestSessions {
-    /// The session of this request, if the options are met. `None` where the session is optional
-    /// and there is none, and for OPTIONS and TRACE, which carry none. The result is kept: a second
-    /// guard pays only for what it asks beyond the first.
+    /// Returns the session of this request, if it meets the options. Returns `None` if the session
+    /// is optional and missing, and for OPTIONS and TRACE, which carry none. The result is kept: a
+    /// second guard only checks what the first one did not.
     ///
-    /// On the refresh path, when the built-in route is turned off, this refreshes.
+    /// On the refresh path, if the built-in route is disabled, this refreshes.
     ///
     /// # Errors
-    /// [`SessionError`]: what the client must do, or that we are broken. Give it to [`Self::answer`].
+    /// [`SessionError`]: either the client must act, or the server failed. Pass it to
+    /// [`Self::answer`].
     #[doc(alias = "getSession")]
     pub async fn verify(&self, options: &VerifyOptions) -> Result<Option<Session>, SessionError> {
         match self.begin_verification(options) {
@@ -29,9 +30,9 @@ impl RequestSessions {
         }
     }
 
-    /// As [`Self::verify`], up to where it would have to wait: a token that was seen before, or whose
-    /// key is known, needs no more unless the store must be asked or claims are to be checked. For
-    /// adapters, which can do without a future then.
+    /// Runs [`Self::verify`] up to the point where it has to wait. A cached token, or one whose key
+    /// is known, needs no waiting unless the store must be asked or claims must be checked. For
+    /// adapters, which can avoid a future in that case.
     pub fn begin_verification(&self, options: &VerifyOptions) -> Verification {
         let _span = tracing::debug_span!(target: "supersession", "verify_session").entered();
         match self.begin(options) {
@@ -44,21 +45,20 @@ impl RequestSessions {
         }
     }
 
-    /// As [`Self::verify`], for callers that cannot go on without a session, whatever the options
-    /// say.
+    /// Equivalent to [`Self::verify`], but a session is required, regardless of the options.
     ///
     /// # Errors
-    /// As [`Self::verify`]; also [`SessionError::Unauthorised`] where there is no session.
+    /// Those of [`Self::verify`]; also [`SessionError::Unauthorised`] if there is no session.
     pub fn require(&self, options: &VerifyOptions) -> Establishing<Session> {
         Establishing::of(self.begin_verification(options), options, required)
     }
 
-    /// The session that a guard has established; without a guard, the one that
-    /// [`VerifyOptions::new`] demands. For extractors: what a guard has decided, such as to skip a
-    /// check, they do not decide again.
+    /// Returns the session established by a guard. Without a guard, verifies with
+    /// [`VerifyOptions::new`]. For extractors: they do not repeat a guard's decisions, such as
+    /// skipping a check.
     ///
     /// # Errors
-    /// As [`Self::require`].
+    /// Those of [`Self::require`].
     pub fn session(&self) -> Establishing<Session> {
         match self.verified() {
             Some(verified) => Establishing::ready(Ok(verified.session)),
@@ -66,10 +66,10 @@ impl RequestSessions {
         }
     }
 
-    /// As [`Self::session`], with none where the request carries none.
+    /// Equivalent to [`Self::session`], but returns `None` if the request carries no session.
     ///
     /// # Errors
-    /// As [`Self::verify`].
+    /// Those of [`Self::verify`].
     pub fn optional_session(&self) -> Establishing<Option<Session>> {
         match self.verified() {
             Some(verified) => Establishing::ready(Ok(Some(verified.session))),
@@ -111,7 +111,7 @@ impl RequestSessions {
         )
     }
 
-    /// What a second guard asks beyond the first.
+    /// Starts the checks that a second guard requires beyond the first.
     fn begin_further(
         &self,
         verified: Verified,
@@ -132,7 +132,7 @@ impl RequestSessions {
         Ok(Begun::Done(Some(verified.session)))
     }
 
-    /// Which token counts, and what is left to check of it.
+    /// Selects the access token to verify, and the remaining part of its anti-CSRF check.
     fn select(&self, options: &VerifyOptions) -> Result<Selection<'_>, SessionError> {
         let presented = self.presented()?;
         if presented.method == RequestMethod::Sessionless {
@@ -160,14 +160,14 @@ impl RequestSessions {
                 anti_csrf,
             })),
             None if options.is_optional() => Ok(Selection::None),
-            // Without clearing: a response on its way may just be establishing the session.
+            // Nothing is cleared: a response that is still in flight may carry a new session.
             None => Err(SessionError::unauthorised_keeping_tokens(
                 "the request carries no access token",
             )),
         }
     }
 
-    /// The session is as it must be: it counts for the rest of the request.
+    /// Establishes the verified session for the rest of the request.
     fn established(
         &self,
         access: Access,
@@ -181,13 +181,14 @@ impl RequestSessions {
         session
     }
 
-    /// The session of a token that is good, of which more is to be checked.
+    /// Creates the session of a valid token that is still to be checked further.
     fn not_yet_established(&self, access: Access, way: Way) -> Session {
         let attachment = Some(self.attachment(way));
         Session::verified(self.sessions().clone(), access, attachment)
     }
 
-    /// Two cookies of one name: the client is to refresh, and loses the one for an older path.
+    /// Handles two cookies of one name: the client must refresh, and the cookie of an older path is
+    /// cleared.
     fn heal_duplicates(&self, presented: &Presented) -> Result<SessionError, SessionError> {
         if self.config().cookies.older_access_path.is_some() {
             let same_site = presented.site()?.same_site;
@@ -199,7 +200,8 @@ impl RequestSessions {
         ))
     }
 
-    /// The part of the anti-CSRF check that needs the request (session specification, 5.3 step 3).
+    /// Runs the part of the anti-CSRF check that needs the request (session specification, 5.3 step
+    /// 3).
     fn anti_csrf_check<'a>(
         &self,
         presented: &'a Presented,
@@ -227,16 +229,16 @@ fn required(session: Option<Session>) -> Result<Session, SessionError> {
         .ok_or_else(|| SessionError::unauthorised_keeping_tokens("the request carries no session"))
 }
 
-/// A verification, as far as it needs no waiting.
+/// The result of a verification up to the point where it would wait.
 #[derive(Debug)]
 pub enum Verification {
-    /// It is decided.
+    /// The verification is complete.
     Done(Result<Option<Session>, SessionError>),
-    /// Somebody must be asked.
+    /// The store, the authority or a claim must be asked.
     Pending(PendingVerification),
 }
 
-/// The rest of a verification.
+/// The remaining part of a verification.
 #[derive(Debug)]
 #[must_use = "what is pending is not verified"]
 pub struct PendingVerification {
@@ -245,10 +247,10 @@ pub struct PendingVerification {
 }
 
 impl PendingVerification {
-    /// Finishes it, with the options that it was begun with.
+    /// Completes the verification, with the options that it was started with.
     ///
     /// # Errors
-    /// As [`RequestSessions::verify`].
+    /// Those of [`RequestSessions::verify`].
     pub async fn finish(self, options: &VerifyOptions) -> Result<Option<Session>, SessionError> {
         let span = tracing::debug_span!(target: "supersession", "verify_session");
         self.finish_now(options).instrument(span).await
@@ -284,7 +286,7 @@ impl PendingVerification {
 }
 
 impl RequestSessions {
-    /// The whole of it, for a refresh, and for a token whose key has to be looked for.
+    /// Runs the whole verification, for a refresh, and for a token whose key must be looked up.
     async fn verify_waiting(
         &self,
         options: &VerifyOptions,
@@ -309,7 +311,7 @@ enum Begun {
     Waits(Next),
 }
 
-/// What is left to do.
+/// The next step of a verification.
 #[derive(Debug)]
 enum Next {
     Everything,
@@ -321,9 +323,9 @@ enum Next {
 }
 
 enum Selection<'a> {
-    /// The request carries no session, and need not.
+    /// The request carries no session, and needs none.
     None,
-    /// The request is for the refresh path, whose session is made by refreshing.
+    /// The request is for the refresh path and gets its session by refreshing.
     Refresh,
     Token(Selected<'a>),
 }

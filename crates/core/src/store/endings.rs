@@ -1,14 +1,14 @@
-//! The feed by which a store tells of sessions that end.
+//! The store's revocation feed.
 
 use tokio::sync::mpsc;
 
 use super::SessionKey;
 
-/// How many endings may wait to be read before the feed counts as lost.
+/// Maximum number of unread notifications. Beyond it, the feed is lost.
 const CAPACITY: usize = 16_384;
 
-/// Sessions that end, on whichever node, as they do. What a store's
-/// [`endings`](super::Store::endings) gives.
+/// The revocation feed: notifications of sessions that any node deletes. Returned by a store's
+/// [`endings`](super::Store::endings).
 ///
 /// # Examples
 /// ```
@@ -37,29 +37,30 @@ pub struct EndingsSender {
 }
 
 impl Endings {
-    /// A feed, and what feeds it.
+    /// Creates a feed and its sender.
     #[must_use]
     pub fn channel() -> (EndingsSender, Self) {
         let (sender, receiver) = mpsc::channel(CAPACITY);
         (EndingsSender { keys: sender }, Self { keys: receiver })
     }
 
-    /// The next session that ended; `None` when the feed is lost, and endings may have been missed.
+    /// Returns the next revoked session, or `None` if the feed is lost and revocations may have
+    /// been missed.
     pub async fn next(&mut self) -> Option<SessionKey> {
         self.keys.recv().await
     }
 }
 
 impl EndingsSender {
-    /// Tells of a session that ended. False if nobody listens any more, or the listener is so far
-    /// behind that this ending is lost: the store must then drop the sender, so that the listener
-    /// learns of the gap.
+    /// Notifies the receiver of a revoked session. Returns `false` if the receiver is gone, or so
+    /// far behind that this notification is lost. The store must then drop the sender, so that the
+    /// receiver detects the gap.
     #[must_use = "a sender that answers false must be dropped"]
     pub fn tell(&self, key: SessionKey) -> bool {
         self.keys.try_send(key).is_ok()
     }
 
-    /// Resolves when nobody listens any more, so that what feeds this can be given up.
+    /// Resolves when the receiver is gone, so that the store can release the feed's resources.
     pub async fn closed(&self) {
         self.keys.closed().await;
     }

@@ -1,10 +1,10 @@
-//! What a store says when it cannot do its work.
+//! The error of a store.
 
 use std::error::Error;
 
-/// The store could not do its work. Never a verdict on a session.
+/// A failure of the store. Never a verdict on a session.
 ///
-/// Logged once for the operator and answered with 503 or 500; its text never reaches a client.
+/// Logged once for the operator and answered with 503 or 500. The client never receives its text.
 #[derive(Debug, thiserror::Error)]
 #[error("store: {operation} failed: {kind}")]
 pub struct StoreError {
@@ -13,29 +13,29 @@ pub struct StoreError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What the operator can do about a [`StoreError`].
+/// The kind of a [`StoreError`], which determines the operator's reaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// Busy, locked, not reachable, or refusing the login. Worth another try; answered with 503.
+    /// Busy, locked, unreachable, or rejecting the login. A retry may succeed; answered with 503.
     #[error("the store is busy, locked, not reachable or refuses the login")]
     Unavailable,
-    /// The user of the store lacks a right. Answered with 503.
+    /// The database user lacks a privilege. Answered with 503.
     #[error("the store denies access: check the rights of its user")]
     Denied,
-    /// No room, or no permission to write. Answered with 503.
+    /// The disk is full or read-only. Answered with 503.
     #[error("the store cannot be written: check free space and permissions")]
     NotWritable,
-    /// What was read back makes no sense. Answered with 500.
+    /// Stored values are corrupt. Answered with 500.
     #[error("stored data is damaged: restore the database from a backup")]
     Corrupt,
-    /// Anything else, such as a bug. Answered with 500.
+    /// Any other failure, such as a bug. Answered with 500.
     #[error("internal error of the store")]
     Internal,
 }
 
 impl StoreError {
-    /// An error of `kind` during `operation`, a verb such as `"rotate"`.
+    /// Creates an error of `kind` in `operation`, a method name such as `"rotate"`.
     #[must_use]
     pub fn new(operation: &'static str, kind: StoreErrorKind) -> Self {
         Self {
@@ -52,19 +52,19 @@ impl StoreError {
         self
     }
 
-    /// What kind of trouble it is.
+    /// Returns the kind of error.
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
 
-    /// The verb that failed.
+    /// Returns the operation that failed.
     #[must_use]
     pub fn operation(&self) -> &'static str {
         self.operation
     }
 
-    /// Whether another try may work.
+    /// Returns `true` if a retry may succeed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(

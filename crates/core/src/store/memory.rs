@@ -17,8 +17,8 @@ use crate::ids::{AppId, SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::secret::SecretText;
 
-/// Keeps everything in memory, behind one lock. Gone when the process ends; not shared between
-/// processes. A clone is the same store.
+/// An in-memory store behind one lock. Its contents are lost when the process ends, and are not
+/// shared between processes. A clone is the same store.
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     tables: Arc<Mutex<Tables>>,
@@ -27,12 +27,12 @@ pub struct MemoryStore {
 
 #[derive(Default)]
 struct Tables {
-    /// Both sides on the heap: a hash table has up to twice as many places as entries, and the key is
-    /// in all three tables.
+    /// Keys and values are on the heap, because a hash table has up to twice as many slots as
+    /// entries. The key is shared by all three tables.
     sessions: HashMap<Arc<SessionKey>, Box<SessionRecord>>,
-    /// The sessions of each user. Changes go with changes of `sessions`.
+    /// The sessions of each user. Updated together with `sessions`.
     by_user: HashMap<(AppId, UserId), Vec<Arc<SessionKey>>>,
-    /// All sessions, in the order in which they end. Changes go with changes of `sessions`.
+    /// All sessions, ordered by expiry. Updated together with `sessions`.
     by_expiry: BTreeSet<Expiry>,
     metadata: HashMap<(AppId, UserId), JsonObject>,
     keys: HashMap<AppId, Vec<StoredKey>>,
@@ -41,8 +41,8 @@ struct Tables {
     listeners: Vec<EndingsSender>,
 }
 
-/// When a session ends. Those that end in the same millisecond are told apart by where their keys
-/// lie, which needs no look at the keys; each session has one.
+/// The expiry of a session. Sessions that expire in the same millisecond are distinguished by the
+/// address of their key, which is unique and avoids comparing keys.
 #[derive(Debug)]
 struct Expiry {
     at: UnixMillis,
@@ -76,13 +76,13 @@ impl PartialEq for Expiry {
 impl Eq for Expiry {}
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An empty store that has a feed of endings, as stores of several nodes have.
+    /// Creates an empty store with a revocation feed, as stores that several nodes share have.
     #[must_use]
     pub fn with_endings() -> Self {
         Self {
@@ -91,7 +91,7 @@ impl MemoryStore {
         }
     }
 
-    /// Ends all feeds of endings, as the loss of a connection does.
+    /// Closes all revocation feeds, as the loss of a connection does.
     pub fn lose_endings(&self) {
         self.tables().listeners.clear();
     }
@@ -142,7 +142,7 @@ impl Tables {
         }
     }
 
-    /// Revokes a session: whoever listens is told.
+    /// Revokes a session and notifies the feeds.
     fn remove(&mut self, key: &SessionKey) -> bool {
         let was_there = self.forget(key);
         if was_there {

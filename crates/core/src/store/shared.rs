@@ -1,4 +1,4 @@
-//! A shared store is a store: `Arc<S>`, `Arc<dyn Store>`.
+//! Store implementations for shared stores: `Arc<S>`, `Arc<dyn Store>`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Apps and tenants: which there are, and what is configured for them.
+//! Apps and tenants, and their configuration.
 
 use async_trait::async_trait;
 
@@ -7,26 +7,26 @@ use crate::clock::UnixMillis;
 use crate::ids::{AppId, TenantId};
 use crate::json::JsonObject;
 
-/// Where apps and tenants are kept. What every [`Store`](super::Store) of this project is too; only
-/// programs that administrate them, such as a server for backend SDKs, need it.
+/// Storage of apps and tenants. Every [`Store`](super::Store) of this project implements it. Only
+/// programs that administer tenants need it, such as a server for backend SDKs.
 ///
-/// The contract is that of the [module](super), but for deletions: a store that cannot delete so
-/// much in one step takes the name away first, and a call that failed is repeated.
+/// The contract is that of the [module](super), except for deletions: a store that cannot delete so
+/// many rows in one step removes the name first. A failed call must be repeated.
 #[async_trait]
 pub trait TenantStore: Send + Sync + 'static {
-    /// All tenants of all apps that are registered, those among them that were met without ever
-    /// being configured; ordered by app, then tenant.
+    /// Returns all registered tenants of all apps, ordered by app, then tenant. This includes
+    /// tenants that were used but never configured.
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError>;
 
-    /// Registers a tenant, and its app, or replaces what is configured for it; tells whether it is
-    /// new. An app has the tenant `public` from the start.
+    /// Registers a tenant and its app, or replaces the tenant's configuration. Returns `true` if
+    /// the tenant is new. An app has the tenant `public` from the start.
     async fn put_tenant(&self, tenant: &TenantRecord, now: UnixMillis) -> Result<bool, StoreError>;
 
-    /// Deletes a tenant with its sessions, and tells whether it was registered. The tenant `public`
-    /// goes with its app only, and is left alone here.
+    /// Deletes a tenant with its sessions. Returns `true` if it was registered. The tenant `public`
+    /// is only deleted with its app, and never by this call.
     async fn delete_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StoreError>;
 
-    /// Deletes an app with its tenants, sessions, metadata and keys, and tells whether it was
+    /// Deletes an app with its tenants, sessions, metadata and keys. Returns `true` if it was
     /// registered.
     async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError>;
 
@@ -47,18 +47,18 @@ pub struct TenantRecord {
     pub app: AppId,
     /// Its name in the app.
     pub tenant: TenantId,
-    /// What is configured otherwise than for its parent.
+    /// The settings that differ from those of its parent.
     pub core_config: JsonObject,
-    /// The login methods that are on. Kept for the SDKs, which ask for them.
+    /// The enabled login methods. Stored for the SDKs, which read them.
     pub login_methods: LoginMethods,
-    /// The login methods to begin with, if that is configured: a set, in no order. Kept for the SDKs,
-    /// which ask for them.
+    /// The login methods for the first step, if configured. An unordered set, stored for the SDKs,
+    /// which read it.
     pub first_factors: Option<Vec<String>>,
-    /// The login methods that must follow, if there are any: a set too.
+    /// The login methods that must follow, if any. Also an unordered set.
     pub required_secondary_factors: Option<Vec<String>>,
 }
 
-/// Login methods that are on or off for a tenant.
+/// Login methods that are enabled or disabled for a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoginMethods {
     /// Passwords.
@@ -70,7 +70,7 @@ pub struct LoginMethods {
 }
 
 impl LoginMethods {
-    /// All methods, as for a tenant that is not configured.
+    /// All methods, as for a tenant without configuration.
     pub const ALL: Self = Self {
         email_password: true,
         passwordless: true,
@@ -85,7 +85,7 @@ impl LoginMethods {
 }
 
 impl TenantRecord {
-    /// A tenant for which nothing is configured.
+    /// Creates a tenant without configuration.
     #[must_use]
     pub fn new(app: AppId, tenant: TenantId) -> Self {
         Self {
