@@ -1,16 +1,14 @@
-//! What the tests of [Supersession](supersession) share, and what the author of a store or an
-//! adapter needs.
+//! Test support for [Supersession](supersession), and for authors of stores and adapters.
 //!
-//! * [`store_conformance!`] runs the suite that every store must pass; see [`store`] for how to
-//!   call it.
-//! * [`adapter_conformance!`] plays the script whose answers every adapter must give, to the byte;
-//!   see [`adapter`] for what to write.
-//! * [`ManualClock`] stands still until a test moves it, [`FileClock`] does so for several processes,
-//!   [`SeededEntropy`] gives the same bytes in every run.
+//! * [`store_conformance!`] runs the suite that every store must pass; see [`store`] for its usage.
+//! * [`adapter_conformance!`] runs the script to which every adapter must give the same responses,
+//!   byte for byte; see [`adapter`] for its usage.
+//! * [`ManualClock`] advances only when a test advances it. [`FileClock`] does the same for several
+//!   processes. [`SeededEntropy`] returns the same bytes in every run.
 //! * [`servers`] starts database servers for tests that need real ones.
-//! * [`history`] notes what several nodes were asked and answered, and finds what contradicts the
-//!   promises.
-//! * [`FaultStore`] wraps a store, fails on demand, and remembers which verbs were called.
+//! * [`history`] records the requests and responses of several nodes, and finds those that
+//!   contradict the guarantees.
+//! * [`FaultStore`] wraps a store, fails on demand, and records which operations were called.
 //!
 //! For tests only: the randomness is predictable, and assertions panic.
 //!

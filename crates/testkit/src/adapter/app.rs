@@ -1,5 +1,5 @@
-//! What the handlers of a [`Driver`](super::Driver)'s application do and answer. All of it is the
-//! same for every framework, so it is written once.
+//! The logic of the handlers in a [`Driver`](super::Driver)'s application. It is the same for every
+//! framework, so it is implemented once.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use supersession::claims::{ClaimContext, ClaimFetchError, ClaimValidator, PrimitiveClaim};
 use supersession::{Guard, RequestSessions, Session, SessionError, TenantId, VerifyOptions, wire};
 
-/// The application's own headers on `/create-with-headers`, each a line of its own. They stay, and
-/// lists are added to; but what says something else about the session than we do must go.
+/// The application's own headers on `/create-with-headers`, each a separate header line. They must
+/// be kept, and list values extended. Headers that contradict the session's tokens must be removed.
 pub const OWN_HEADERS: [(&str, &str); 6] = [
     (
         "access-control-expose-headers",
@@ -22,13 +22,13 @@ pub const OWN_HEADERS: [(&str, &str); 6] = [
     ("front-token", "own"),
 ];
 
-/// How old a session may be for `/fresh`.
+/// Maximum age of a session for `/fresh`.
 pub const FRESH: Duration = Duration::from_secs(300);
 
-/// The body of an answer that says that the application failed.
+/// The response body of a failed application.
 pub const FAILED: &str = r#"{"error":"the handler failed"}"#;
 
-/// The body of `/guarded` and `/unguarded`.
+/// The response body of `/guarded` and `/unguarded`.
 pub const OPEN: &str = r#"{"open":true}"#;
 
 /// The guard of `/require`.
@@ -41,8 +41,8 @@ impl Guard for Admin {
     }
 }
 
-/// Demands the role `admin`, no older than five minutes. The user `admin` has it, `alice` has the
-/// role `user`, `nobody` has none, and that of `broken` cannot be fetched.
+/// Requires the role `admin`, fetched within the last five minutes. The user `admin` has this role,
+/// `alice` has the role `user`, `nobody` has none, and fetching the role of `broken` fails.
 #[must_use]
 pub fn is_admin() -> ClaimValidator {
     let claim = PrimitiveClaim::new("role", |context: ClaimContext| async move {
@@ -56,17 +56,18 @@ pub fn is_admin() -> ClaimValidator {
     claim.has_value("admin".to_owned()).max_age(FRESH).into()
 }
 
-/// The claim behind [`is_admin`] for users without a directory: never fetched anew.
+/// Requires the claim `st-ev` to be `true`. Its fetched value is always `false`, and it is never
+/// refetched.
 #[must_use]
 pub fn is_verified() -> ClaimValidator {
     let claim = PrimitiveClaim::new("st-ev", |_| async { Ok::<_, Infallible>(Some(false)) });
     claim.has_value(true).into()
 }
 
-/// Creates a session for `userId`, with `payload`, `data` and `tenantId` if they are there.
+/// Creates a session for `userId`, with `payload`, `data` and `tenantId` if present.
 ///
 /// # Errors
-/// Those of creation.
+/// The errors of creation.
 pub async fn create(sessions: &RequestSessions, body: Value) -> Result<Value, SessionError> {
     let user = body["userId"].as_str().unwrap_or("alice");
     let mut new = sessions
@@ -82,7 +83,7 @@ pub async fn create(sessions: &RequestSessions, body: Value) -> Result<Value, Se
     Ok(describe(&new.await?))
 }
 
-/// The facts of a session, with the application's part of the payload.
+/// Returns the session's information, with the application's part of the payload.
 #[must_use]
 pub fn describe(session: &Session) -> Value {
     let mut payload: Map<String, Value> = session
@@ -97,13 +98,13 @@ pub fn describe(session: &Session) -> Value {
     })
 }
 
-/// The facts of a session, if there is one.
+/// Returns the session's information, if there is a session.
 #[must_use]
 pub fn tell(session: Option<&Session>) -> Value {
     session.map_or_else(|| json!({ "session": null }), describe)
 }
 
-/// Asks for the session and catches the error, as an application may.
+/// Requests the session and handles the error, as an application may do.
 pub async fn catch(sessions: &RequestSessions) -> Value {
     match sessions.session().await {
         Ok(session) => describe(&session),
@@ -114,64 +115,64 @@ pub async fn catch(sessions: &RequestSessions) -> Value {
 /// Merges the body into the access token payload.
 ///
 /// # Errors
-/// Those of the merge.
+/// The errors of the merge.
 pub async fn merge(session: &Session, body: Value) -> Result<Value, SessionError> {
     session.merge_into_access_token_payload(body).await?;
     Ok(describe(session))
 }
 
-/// Merges the body, then one more member: the second token is the one to be sent.
+/// Merges the body, then another member. Only the second token must be sent.
 ///
 /// # Errors
-/// Those of the merges.
+/// The errors of the merges.
 pub async fn merge_twice(session: &Session, body: Value) -> Result<Value, SessionError> {
     session.merge_into_access_token_payload(body).await?;
     merge(session, json!({ "again": true })).await
 }
 
-/// Merges the body into the session data, and answers what is stored then.
+/// Merges the body into the session data, and returns the stored session data.
 ///
 /// # Errors
-/// Those of the merge.
+/// The errors of the merge.
 pub async fn data(session: &Session, body: Value) -> Result<Value, SessionError> {
     let data = session.merge_session_data(body).await?;
     Ok(json!({ "data": data }))
 }
 
-/// Ends the session.
+/// Revokes the session.
 ///
 /// # Errors
-/// Those of the revocation.
+/// The errors of the revocation.
 pub async fn revoke(session: &Session) -> Result<Value, SessionError> {
     session.revoke().await?;
     Ok(json!({ "revoked": true }))
 }
 
-/// The application's own verdict: this user is out.
+/// Returns an error with which the application itself rejects the user.
 #[must_use]
 pub fn unauthorised() -> SessionError {
     SessionError::unauthorised("the application says so")
 }
 
-/// A refresh route of the application's own, reached only where the built-in one is off.
+/// The application's own refresh route, reachable only if the built-in route is disabled.
 ///
 /// # Errors
-/// Those of a refresh.
+/// The errors of a refresh.
 pub async fn own_refresh(sessions: &RequestSessions) -> Result<Value, SessionError> {
     let session = sessions.refresh().await?;
     Ok(json!({ "own": describe(&session) }))
 }
 
-/// A sign-out route of the application's own, reached only where the built-in one is off.
+/// The application's own sign-out route, reachable only if the built-in route is disabled.
 ///
 /// # Errors
-/// Those of a sign-out.
+/// The errors of a sign-out.
 pub async fn own_sign_out(sessions: &RequestSessions) -> Result<Value, SessionError> {
     sessions.sign_out().await?;
     Ok(json!({ "own": "signed out" }))
 }
 
-/// What the application answers to everything that it does not know.
+/// Fallback handler.
 #[must_use]
 pub fn fallback(method: &str, path: &str) -> Value {
     json!({ "unknown": format!("{method} {path}") })

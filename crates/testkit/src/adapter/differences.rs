@@ -1,6 +1,5 @@
-//! Transcripts where a few things are said in another way, by an authority or under an algorithm:
-//! what differs stands in files of its own, exchange by exchange, and everything else must be as it
-//! is everywhere.
+//! Transcripts that differ in a few exchanges, because of the authority or the algorithm. The
+//! differing exchanges are in separate files, and all others must match the usual file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,11 +9,11 @@ use serde_json::Value;
 use super::golden;
 use super::transcript::PART;
 
-/// Fails unless each part is that of the topic's file, or the one that stands for it in `folder`;
-/// and unless each part there is needed.
+/// Fails unless each part matches the topic's file or its replacement in `folder`. Also fails if a
+/// part in `folder` is not needed.
 ///
-/// `expected` makes of a usual line what is to be there, and `said` leaves out of the transcript what
-/// does not count.
+/// `expected` converts a usual line to the expected one. `said` removes from a line of the
+/// transcript what is not compared.
 #[track_caller]
 pub(super) fn compare(
     folder: &str,
@@ -35,7 +34,7 @@ pub(super) fn compare(
     let path = golden::path_of(&format!("{folder}/{topic}"));
     if golden::is_updating() {
         if different.is_empty() {
-            // There need not have been one.
+            // The file may not exist.
             let _ = fs::remove_file(&path);
         } else {
             let text = format!("=== {}\n", different.join(PART));
@@ -86,7 +85,7 @@ fn comparable(transcript: &str, read: impl Fn(&str) -> String) -> String {
     transcript.lines().map(|line| read(line) + "\n").collect()
 }
 
-/// Without what depends on the order of the claims in access tokens: that order, and the checksums
+/// Removes what depends on the order of the claims in access tokens: that order, and the checksums
 /// of these tokens and of the front tokens that repeat them.
 pub(super) fn without_order(line: &str) -> String {
     let is_of_access = line.starts_with("  <access#") || line.starts_with("  <front#");
@@ -101,7 +100,7 @@ pub(super) fn without_order(line: &str) -> String {
     };
     match serde_json::from_str(json) {
         Ok(value) => format!("{before}{}", sorted(value)),
-        // It holds a label in place of a payload.
+        // The line contains a label instead of a payload.
         Err(_) => line.to_owned(),
     }
 }
@@ -145,7 +144,7 @@ mod tests {
             without_order_in(checksum),
             "  <refresh#1> 316 bytes, checksum 1\n  <access#1> 8 bytes\n"
         );
-        // What an application answers is not touched.
+        // Response bodies of the application are not changed.
         assert_eq!(
             without_order_in("< {\"b\":1,\"a\":2}"),
             "< {\"b\":1,\"a\":2}\n"

@@ -1,4 +1,4 @@
-//! What an adapter's author writes.
+//! The trait that the author of an adapter implements.
 
 use std::sync::Arc;
 
@@ -7,16 +7,17 @@ use supersession::{Sessions, SessionsBuilder, SigningAlgorithm, Store};
 
 use super::{WireRequest, WireResponse, World};
 
-/// An application of the adapter's framework, driven in memory.
+/// An application that uses the adapter's framework, called in memory.
 ///
-/// Nothing here need be `Send`: everything runs on one thread, in a tokio runtime with a
+/// Implementations need not be `Send`: everything runs on one thread, in a tokio runtime with a
 /// [`LocalSet`](tokio::task::LocalSet).
 ///
 /// # Routes
-/// All answer JSON, with the content type `application/json`. *Any* means any method. What the
-/// handlers of the second column do and answer are functions of [`app`](super::app).
+/// All responses are JSON, with the content type `application/json`. *Any* means any method. The
+/// functions in the last column are in [`app`](super::app); they contain the logic of the handlers
+/// and return the response bodies.
 ///
-/// | route | guard, as a layer or middleware | handler takes | and answers |
+/// | route | guard, as a layer or middleware | handler extracts | response |
 /// | --- | --- | --- | --- |
 /// | POST `/create` | | request sessions, JSON body | `create` |
 /// | POST `/create-with-headers` | | the same | `create`, with all of `OWN_HEADERS` |
@@ -46,48 +47,48 @@ use super::{WireRequest, WireResponse, World};
 /// | POST `/auth/signout` | | request sessions | `own_sign_out` |
 /// | all others, also other methods on the last two | | method and path | status 404 with `fallback` |
 ///
-/// Errors of sessions leave handlers the way that the adapter recommends, `?` where there is one.
+/// Handlers return session errors as the adapter recommends, with `?` if possible.
 pub trait Driver {
-    /// An application, ready for requests. Where its type has no name, this may be what is needed
-    /// to make it anew for each request.
+    /// An application, ready for requests. If its type cannot be named, this may be the data from
+    /// which the application is built for each request.
     type App;
 
-    /// Whether all that the driver needs is there. If not, nothing is played; whoever answers so says
-    /// what is missing.
+    /// Returns `true` if everything that the driver needs is available. Otherwise nothing runs, and
+    /// the driver must report what is missing.
     fn is_ready(&self) -> bool {
         true
     }
 
-    /// A fresh, empty store. One in memory, unless the script is to be played on another.
+    /// Returns a new, empty store. Defaults to a store in memory.
     fn store(&self) -> impl Future<Output = Arc<dyn Store>> {
         std::future::ready(Arc::new(MemoryStore::new()) as _)
     }
 
-    /// That of the rotating key which each world begins with.
+    /// Returns the algorithm of the rotating key with which each world starts.
     fn algorithm(&self) -> SigningAlgorithm {
         SigningAlgorithm::Rs256
     }
 
-    /// What the sessions of this world are asked for: an engine in this process, unless the script is
-    /// to be played over another authority.
+    /// Returns the builder of this world's sessions. Defaults to an engine in this process; a
+    /// driver for another authority overrides this function.
     fn sessions(&self, world: World) -> impl Future<Output = SessionsBuilder> {
         std::future::ready(world.engine())
     }
 
-    /// The folder in `transcripts/` with the exchanges that are otherwise over the driver's authority;
-    /// all others must be as everywhere. Only the order of claims in tokens is the authority's own
-    /// then.
+    /// Returns the folder in `transcripts/` with the exchanges that differ with the driver's
+    /// authority. All other exchanges must be the same as with every driver, except for the order
+    /// of claims in tokens.
     fn differences(&self) -> Option<&'static str> {
         None
     }
 
-    /// How the adapter's layer is called in the error that names it when it is missing.
+    /// Returns the name of the adapter's layer in the error for a missing layer.
     fn layer_name(&self) -> &'static str;
 
-    /// An application with the routes above and the adapter's layer around them; without the layer
-    /// if there are no sessions.
+    /// Builds an application with the routes above, inside the adapter's layer. Without sessions,
+    /// the layer is omitted.
     fn app(&self, sessions: Option<Sessions>) -> impl Future<Output = Self::App>;
 
-    /// Sends a request and reads the whole answer.
+    /// Sends a request and reads the whole response.
     fn send(&self, app: &Self::App, request: WireRequest) -> impl Future<Output = WireResponse>;
 }

@@ -1,14 +1,14 @@
-//! The files that transcripts are held against.
+//! The files with which transcripts are compared.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use super::transcript::PART;
 
-/// Set to 1, the files are rewritten instead.
+/// Environment variable that rewrites the files if set to 1.
 const UPDATE: &str = "UPDATE_TRANSCRIPTS";
 
-/// Fails unless the transcript is, to the letter, the file of its topic.
+/// Fails unless the transcript is exactly the file of its topic.
 #[track_caller]
 pub(super) fn compare(topic: &str, transcript: &str) {
     let path = path_of(topic);
@@ -25,7 +25,7 @@ pub(super) fn compare(topic: &str, transcript: &str) {
     );
 }
 
-/// What the file of a topic says.
+/// Returns the content of a topic's file.
 pub(super) fn expected(topic: &str) -> String {
     let path = path_of(topic);
     fs::read_to_string(&path).unwrap_or_else(|error| {
@@ -36,7 +36,7 @@ pub(super) fn expected(topic: &str) -> String {
     })
 }
 
-/// Whether files are to be rewritten.
+/// Returns `true` if the files must be rewritten.
 pub(super) fn is_updating() -> bool {
     let updating = is_set(UPDATE, "1");
     assert!(
@@ -55,7 +55,7 @@ fn is_set(variable: &str, value: &str) -> bool {
     env::var(variable).is_ok_and(|set| set == value)
 }
 
-/// The first part that is not as expected, with the lines that are missing and those that are new.
+/// Returns the first part that differs, with the missing lines and the additional ones.
 fn first_difference(expected: &str, actual: &str) -> String {
     let (mut wanted, mut got) = (expected.split(PART), actual.split(PART));
     loop {

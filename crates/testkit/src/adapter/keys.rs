@@ -1,16 +1,16 @@
-//! Signing keys that everybody knows: with them, signatures are the same in every run.
+//! Publicly known signing keys. With them, signatures are the same in every run.
 
 use supersession::store::{KeyKind, StoredKey};
 use supersession::{AppId, SecretText, SigningAlgorithm, Store, UnixMillis};
 
-// For tests only. These private keys are published; nothing that they sign proves anything.
+// For tests only. These private keys are published, so their signatures prove nothing.
 const TEST_ONLY_RS256: &str = include_str!("keys/test-only-dynamic-rs256.key");
 const TEST_ONLY_ES256: &str = include_str!("keys/test-only-dynamic-es256.key");
 const TEST_ONLY_EDDSA: &str = include_str!("keys/test-only-dynamic-eddsa.key");
 const TEST_ONLY_STATIC: &str = include_str!("keys/test-only-static.key");
 
-/// Gives a store a rotating test key of this algorithm and the static one, as if they had been made
-/// at `created_at`.
+/// Adds a rotating test key of this algorithm and the static test key to a store, as if they had
+/// been created at `created_at`.
 pub(super) async fn put_into(
     store: &impl Store,
     algorithm: SigningAlgorithm,

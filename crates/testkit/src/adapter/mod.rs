@@ -1,24 +1,25 @@
-//! The suite that every adapter must pass: one script of requests, and what must come back, to the
-//! byte.
+//! The suite that every adapter must pass: a script of requests, and the expected responses, byte
+//! for byte.
 //!
-//! An adapter has nothing to decide, so two of them differ only by mistake. The script here is
-//! played through the adapter, and what it answers is written down as a transcript: status, headers,
-//! cookies, body, and what every token says. Keys, time and randomness are fixed, so a transcript is
-//! the same in every run, signatures included, and is compared with the file of its topic in
-//! `transcripts/`. All adapters are held against the same files.
+//! An adapter makes no decisions, so two adapters differ only by mistake. The suite runs the script
+//! through the adapter and records the responses as a transcript: status, headers, cookies, body,
+//! and the content of every token. Keys, time and randomness are fixed, so a transcript is the same
+//! in every run, signatures included. It is compared with the file of its topic in `transcripts/`.
+//! All adapters are compared with the same files.
 //!
 //! # A new adapter
-//! Write a [`Driver`]: an application with the routes that its documentation lists, in the idiom of
-//! the adapter, and a function that sends it a request. What handlers do and answer is in [`app`];
-//! a driver is about a hundred lines. Then, in a file of the adapter's `tests` directory, give
-//! [`adapter_conformance!`](crate::adapter_conformance) an expression that makes it:
+//! Implement [`Driver`]: an application with the routes that its documentation lists, written as
+//! usual for the adapter, and a function that sends it a request. The logic of the handlers is in
+//! [`app`], so a driver has about a hundred lines. Then, in a file of the adapter's `tests`
+//! directory, pass an expression that creates the driver to
+//! [`adapter_conformance!`](crate::adapter_conformance):
 //! ```no_run
 //! # use supersession::Sessions;
 //! # use supersession_testkit::adapter::{Driver, WireRequest, WireResponse};
 //! struct MyFramework;
 //!
 //! impl Driver for MyFramework {
-//!     type App = (); // what the framework calls an application
+//!     type App = (); // the framework's type of an application
 //!
 //!     fn layer_name(&self) -> &'static str {
 //!         "supersession_my_framework::SessionLayer"
@@ -26,25 +27,27 @@
 //!
 //!     async fn app(&self, sessions: Option<Sessions>) -> Self::App {
 //!         # let _ = sessions;
-//!         // the routes, and the layer around them if there are sessions
+//!         // build the routes, inside the layer if there are sessions
 //!     }
 //!
 //!     async fn send(&self, app: &Self::App, request: WireRequest) -> WireResponse {
 //!         # let _ = (app, request);
 //!         # let (status, headers, body) = (200, Vec::new(), Vec::new());
-//!         // through the application, in memory
+//!         // call the application in memory
 //!         WireResponse { status, headers, body }
 //!     }
 //! }
 //!
 //! supersession_testkit::adapter_conformance!(MyFramework);
 //! ```
-//! A failure shows the first exchange that differs. The adapter is wrong then, not the file.
+//! A failure shows the first exchange that differs. In that case the adapter is wrong, not the
+//! file.
 //!
-//! # Changing what is said
-//! When core says something else on purpose, run the tests of one adapter with
-//! `UPDATE_TRANSCRIPTS=1`, which rewrites the files and refuses to where `CI=true`; twice, because
-//! what differs with other algorithms is taken from the new files. Read the difference against the
+//! # Changing the transcripts
+//! After an intended change of core's responses, run the tests of one adapter with
+//! `UPDATE_TRANSCRIPTS=1`, which rewrites the files (and is refused if `CI=true`). Run them twice,
+//! because the files for other algorithms are derived from the new files. Compare the changes with
+//! the specification before committing them, and run the other adapters against the new files.
 //! specification before committing it, and run the other adapters against it.
 
 #![expect(
@@ -73,8 +76,8 @@ pub use wire::{WireRequest, WireResponse};
 use stage::Stage;
 use supersession::SigningAlgorithm;
 
-/// Plays the script through the [`Driver`](crate::adapter::Driver) that the expression makes, one
-/// test for each topic; see [`adapter`](mod@crate::adapter).
+/// Runs the script through the [`Driver`](crate::adapter::Driver) that the expression creates, with
+/// one test for each topic; see [`adapter`](mod@crate::adapter).
 #[macro_export]
 macro_rules! adapter_conformance {
     ($driver:expr) => {
@@ -84,7 +87,7 @@ macro_rules! adapter_conformance {
         }
     };
     (@tests $driver:expr; $($topic:ident)*) => {
-        // The topics have names of their own, which must not meet those of the driver's file.
+        // A separate module, because names of topics may collide with names in the driver's file.
         mod adapter_conformance {
             use super::*;
 
@@ -102,7 +105,7 @@ macro_rules! adapter_conformance {
     };
 }
 
-/// Plays one topic and compares its transcript.
+/// Runs one topic and compares its transcript.
 #[doc(hidden)]
 pub fn run<D: Driver>(driver: D, topic: &str, script: impl AsyncFnOnce(&mut Stage<D>)) {
     if !driver.is_ready() {
@@ -112,7 +115,7 @@ pub fn run<D: Driver>(driver: D, topic: &str, script: impl AsyncFnOnce(&mut Stag
         .enable_all()
         .build()
         .expect("a runtime can be made");
-    // Frameworks whose futures stay on one thread spawn onto the local set.
+    // Frameworks with futures that are not `Send` spawn them onto the local set.
     let local = tokio::task::LocalSet::new();
     let (differences, algorithm) = (driver.differences(), driver.algorithm());
     let transcript = local.block_on(&runtime, async {

@@ -1,5 +1,5 @@
-//! The script with access tokens of another algorithm: everything is as it is with RSA, but for the
-//! signatures and the keys.
+//! The script with access tokens of another algorithm. Everything is the same as with RSA, except
+//! for the signatures and the keys.
 
 use std::sync::Arc;
 
@@ -7,10 +7,11 @@ use supersession::{Sessions, SessionsBuilder, SigningAlgorithm, Store};
 
 use super::{Driver, WireRequest, WireResponse, World};
 
-/// A driver in whose worlds this algorithm signs access tokens. Those of the static key stay RSA's.
+/// A driver in whose worlds this algorithm signs access tokens. Tokens of the static key are still
+/// signed with RSA.
 ///
-/// ECDSA signs the same claims otherwise each time, so what is minted again is another token there:
-/// in `transcripts/signed-by-es256` some numbers of tokens are higher than everywhere.
+/// ECDSA signatures of the same claims differ, so a token that is minted again is a new token. In
+/// `transcripts/signed-by-es256`, some token numbers are therefore higher than elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub struct SignedBy<D>(pub SigningAlgorithm, pub D);
 
@@ -46,12 +47,12 @@ impl<D: Driver> Driver for SignedBy<D> {
     }
 }
 
-/// Where the exchanges lie that are otherwise with this algorithm.
+/// Returns the folder of the exchanges that differ with this algorithm.
 pub(super) fn folder(algorithm: SigningAlgorithm) -> String {
     format!("signed-by-{}", algorithm.name().to_ascii_lowercase())
 }
 
-/// What the line would be if this algorithm had signed the tokens of the rotating key.
+/// Converts a line as if this algorithm had signed the tokens of the rotating key.
 pub(super) fn expected(line: &str, algorithm: SigningAlgorithm) -> String {
     let name = |algorithm: SigningAlgorithm| format!(r#""alg":"{}""#, algorithm.name());
     let is_header = line.starts_with("  <access#") && line.contains(r#""kid":"d-"#);
@@ -62,7 +63,7 @@ pub(super) fn expected(line: &str, algorithm: SigningAlgorithm) -> String {
     }
 }
 
-/// Without the length and the checksum of access tokens, in which the signature counts.
+/// Removes length and checksum of access tokens, which depend on the signature.
 pub(super) fn without_signature(line: &str) -> String {
     match line.split_once(" bytes, checksum ") {
         Some((token, _)) if token.starts_with("  <access#") => {

@@ -1,4 +1,4 @@
-//! Where a script is played: an application, and the world around it.
+//! The environment in which a script runs: an application and its dependencies.
 
 use std::time::Duration;
 
@@ -14,39 +14,39 @@ use crate::{FaultStore, ManualClock, PlannedFault, SeededEntropy};
 /// The time at which every application starts.
 const START: UnixMillis = UnixMillis::new(1_767_225_600_000);
 
-/// An application, driven by a driver, and the transcript of what it says.
+/// An application that is called through a driver, and the transcript of its responses.
 #[derive(Debug)]
 pub struct Stage<D: Driver> {
     driver: D,
     set: Option<Set<D::App>>,
     transcript: Transcript,
-    /// How many worlds there have been: each has randomness of its own.
+    /// Number of worlds so far. Each has different randomness.
     worlds: u64,
 }
 
-/// What an application stands on: a store with signing keys that everybody knows, and time and
+/// The dependencies of an application: a store with publicly known signing keys, and time and
 /// randomness that are the same in every run.
 #[derive(Clone, Debug)]
 pub struct World {
     /// The store.
     pub store: FaultStore<dyn Store>,
-    /// The time.
+    /// The clock.
     pub clock: ManualClock,
-    /// The randomness.
+    /// The source of randomness.
     pub entropy: SeededEntropy,
-    /// What the engine is to be configured with.
+    /// The settings of the engine.
     pub terms: Terms,
 }
 
-/// What the script says of an engine; all else is the default, but for the jitter of validities,
-/// which is none.
+/// The engine settings that a script varies. All other settings have their defaults, except for the
+/// jitter of validities, which is zero.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
-    /// How long access tokens are good.
+    /// Validity of access tokens.
     pub access_token_validity: Duration,
-    /// How long refresh tokens are good.
+    /// Validity of refresh tokens.
     pub refresh_token_validity: Duration,
-    /// Whether a refresh token that was exchanged a moment ago is reported as stolen.
+    /// If set, the reuse of a recently rotated refresh token is reported as theft.
     pub recent_reuse_is_theft: bool,
     /// The rules for refresh tokens.
     pub refresh_rules: RefreshRules,
@@ -64,7 +64,7 @@ impl Default for Terms {
 }
 
 impl World {
-    /// An engine in this process.
+    /// Returns a builder for an engine in this process.
     pub fn engine(self) -> SessionsBuilder {
         Sessions::builder(self.store)
             .access_token_validity(self.terms.access_token_validity)
@@ -77,12 +77,12 @@ impl World {
     }
 }
 
-/// An application and its surroundings.
+/// An application and its dependencies.
 #[derive(Debug)]
 struct Set<A> {
     app: A,
     world: World,
-    /// For what happens without a request.
+    /// For operations without a request.
     sessions: Option<Sessions>,
 }
 
@@ -102,7 +102,7 @@ impl<D: Driver> Stage<D> {
         self.transcript.into_text()
     }
 
-    /// A new world: empty store, the time at its start.
+    /// Starts a new world, with an empty store and the clock at its start.
     pub(super) async fn open(
         &mut self,
         configuration: &str,
@@ -112,7 +112,7 @@ impl<D: Driver> Stage<D> {
             .await;
     }
 
-    /// The same over an engine on other terms.
+    /// Starts a new world with other engine settings.
     pub(super) async fn open_on(
         &mut self,
         configuration: &str,
@@ -131,7 +131,7 @@ impl<D: Driver> Stage<D> {
         self.set_up(configuration, configure, world).await;
     }
 
-    /// The same world under another configuration, as after a restart.
+    /// Changes the configuration in the same world, as after a restart.
     pub(super) async fn restart(
         &mut self,
         configuration: &str,
@@ -150,7 +150,7 @@ impl<D: Driver> Stage<D> {
         self.transcript.note(configuration);
         let builder = self.driver.sessions(world.clone()).await;
         let builder = builder
-            // Whether there is a feed of endings differs from store to store.
+            // Only some stores have a revocation feed.
             .strictness(Strictness::TokenOnly)
             .api_domain("https://api.example.com")
             .website_domain("https://example.com")
@@ -168,7 +168,7 @@ impl<D: Driver> Stage<D> {
         });
     }
 
-    /// The application without the adapter's layer.
+    /// Starts the application without the adapter's layer.
     pub(super) async fn open_without_layer(&mut self) {
         self.transcript.note("the application without the layer");
         self.set = Some(Set {
@@ -183,7 +183,7 @@ impl<D: Driver> Stage<D> {
         });
     }
 
-    /// Sends a request, and writes it and its answer down.
+    /// Sends a request and records the exchange.
     pub(super) async fn send(&mut self, name: &str, request: WireRequest) -> WireResponse {
         let set = self.set.as_ref().expect("the stage is open");
         let response = self.driver.send(&set.app, request.clone()).await;
@@ -191,7 +191,7 @@ impl<D: Driver> Stage<D> {
         response
     }
 
-    /// Signs a user in, and returns what the client keeps.
+    /// Signs a user in, and returns the tokens that the client keeps.
     pub(super) async fn sign_in(&mut self, name: &str, user: &str, mode: &str) -> Tokens {
         self.sign_in_with(name, mode, &json!({ "userId": user }))
             .await
@@ -203,20 +203,20 @@ impl<D: Driver> Stage<D> {
             .tokens()
     }
 
-    /// Moves the clock.
+    /// Advances the clock.
     pub(super) fn pass(&mut self, seconds: u64) {
         self.transcript.note(&format!("{seconds} seconds pass"));
         self.set().world.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// The next call to the store fails.
+    /// Makes the next call to the store fail.
     pub(super) fn fail_once(&mut self, kind: StoreErrorKind) {
         self.transcript
             .note(&format!("the store fails once: {kind}"));
         self.set().world.store.plan(PlannedFault::new(kind));
     }
 
-    /// Sessions of a user end without a request.
+    /// Revokes all sessions of a user without a request.
     pub(super) async fn revoke_all(&mut self, user: &str) {
         self.transcript
             .note(&format!("all sessions of {user} are revoked"));
@@ -224,7 +224,7 @@ impl<D: Driver> Stage<D> {
         revoked.expect("a store in memory");
     }
 
-    /// The payload of a session changes without a request.
+    /// Merges into the payload of a session without a request.
     pub(super) async fn merge_payload(&mut self, handle: &str, patch: Value) {
         self.transcript
             .note(&format!("{patch} is merged into the stored payload"));

@@ -1,7 +1,7 @@
-//! Exchanges as text that people read and that is the same in every run.
+//! Exchanges as readable text that is the same in every run.
 //!
-//! Each token is written once, as what it says, and stands as a short label everywhere else. Its
-//! length and a checksum pin the bytes that the label hides.
+//! The content of each token is written once. All other occurrences are replaced by a short label.
+//! The token's length and a checksum verify the bytes that the label replaces.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -9,10 +9,10 @@ use supersession::wire::SET_COOKIE_HEADER;
 
 use super::wire::{TokenKind, WireRequest, WireResponse};
 
-/// What every part of a transcript starts with, after an empty line.
+/// The start of every part of a transcript, after an empty line.
 pub(super) const PART: &str = "\n=== ";
 
-/// Headers that belong to the server below the adapter, or to the framework's router.
+/// Headers of the server below the adapter, or of the framework's router.
 const IGNORED: [&str; 5] = [
     "date",
     "content-length",
@@ -21,16 +21,16 @@ const IGNORED: [&str; 5] = [
     "allow",
 ];
 
-/// What an answer says, after the layer's name and before how to put it in place.
+/// The text of a response between the layer's name and the instructions for adding the layer.
 const MISSING_LAYER: &str = " is missing from this route. Fix: ";
 
-/// A transcript in the making.
+/// A transcript that is being recorded.
 #[derive(Debug, Default)]
 pub(super) struct Transcript {
     text: String,
     labels: Vec<Label>,
     names: Vec<String>,
-    /// Texts that are not the same in every adapter, and what stands for them.
+    /// Texts that differ between adapters, and their labels.
     replacements: Vec<(String, &'static str)>,
 }
 
@@ -46,17 +46,17 @@ impl Transcript {
         self.text.trim_start().to_owned()
     }
 
-    /// Lets `label` stand for `text` in bodies.
+    /// Replaces `text` in bodies by `label`.
     pub(super) fn replace(&mut self, text: String, label: &'static str) {
         self.replacements.push((text, label));
     }
 
-    /// Something that happened beside the exchanges.
+    /// Records an event other than an exchange.
     pub(super) fn note(&mut self, what: &str) {
         self.text.push_str(&format!("{PART}({what})\n"));
     }
 
-    /// One exchange. Names are what a failure points at, so no two are the same.
+    /// Records an exchange. Failures refer to the name, so names must be unique.
     #[track_caller]
     pub(super) fn exchange(&mut self, name: &str, request: &WireRequest, response: &WireResponse) {
         assert!(
@@ -93,7 +93,8 @@ impl Transcript {
             .filter(|(name, _)| !IGNORED.contains(&name.as_str()))
             .map(|(name, value)| (name, self.labelled(value)))
             .collect();
-        // The order of different headers means nothing, nor does that of different cookies.
+        // The order of different headers has no meaning, and neither has the order of different
+        // cookies.
         headers.sort_by(|(a, a_value), (b, b_value)| {
             let values = if *a == SET_COOKIE_HEADER {
                 a_value.cmp(b_value)
@@ -106,7 +107,7 @@ impl Transcript {
             text.push_str(format!("< {name}: {value}").trim_end());
             text.push('\n');
         }
-        // Servers send no body in answer to HEAD, whatever the application made.
+        // Servers send no body in response to HEAD, whatever the application returned.
         if to_head {
             text
         } else {
@@ -122,14 +123,15 @@ impl Transcript {
         for (text, label) in &self.replacements {
             body = body.replace(text, label);
         }
-        // How the layer is put in place differs, that the answer says so does not.
+        // The instructions for adding the layer differ between adapters. All must contain the error
+        // itself.
         if let Some((before, _)) = body.split_once(MISSING_LAYER) {
             body = format!("{before}{MISSING_LAYER}<how>\"}}");
         }
         format!("{sign}\n{sign} {body}\n")
     }
 
-    /// Labels the tokens that an answer gives, and returns the positions of the new ones.
+    /// Labels the tokens of a response, and returns the positions of the new ones.
     fn learn(&mut self, response: &WireResponse) -> Vec<usize> {
         let mut given: Vec<_> = response
             .headers
@@ -164,7 +166,7 @@ impl Transcript {
         for label in &self.labels {
             text = text.replace(&label.token, &label.name);
         }
-        // What is left of a token was maimed on purpose.
+        // Remaining parts of a token were changed by the script.
         for label in self
             .labels
             .iter()
@@ -177,7 +179,7 @@ impl Transcript {
         text
     }
 
-    /// What a token says, in full.
+    /// Formats the complete content of a token.
     fn said_by(&self, position: &usize, new: &[usize]) -> String {
         let Label { kind, token, name } = &self.labels[*position];
         let bytes = format!(
@@ -197,7 +199,7 @@ impl Transcript {
             }
             TokenKind::Front => {
                 let mut said = decoded(STANDARD.decode(token));
-                // Usually what the access token beside it says, which need not be read twice.
+                // Usually the same as in the adjacent access token, so a reference is enough.
                 for label in new.iter().map(|at| &self.labels[*at]) {
                     if label.kind == TokenKind::Access {
                         said = said.replace(
@@ -235,7 +237,7 @@ fn decoded<E: std::fmt::Display>(bytes: Result<Vec<u8>, E>) -> String {
     }
 }
 
-/// FNV-1a: enough to notice that bytes have changed.
+/// FNV-1a. It is sufficient to detect changed bytes.
 fn checksum(text: &str) -> u64 {
     text.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)

@@ -1,4 +1,4 @@
-//! Requests and answers of no framework.
+//! Requests and responses that are independent of any framework.
 
 use serde_json::Value;
 use supersession::wire;
@@ -10,25 +10,25 @@ pub struct WireRequest {
     pub method: String,
     /// The path, with the query if there is one.
     pub path: String,
-    /// Names in lower case, and values; a name may be there several times. Values may hold bytes
-    /// beyond ASCII.
+    /// Names in lower case, and values. A name may occur several times, and values may contain
+    /// bytes beyond ASCII.
     pub headers: Vec<(String, String)>,
     /// The body; empty if there is none.
     pub body: Vec<u8>,
 }
 
-/// An answer, as a client receives it.
+/// A response, as a client receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WireResponse {
     /// The status code.
     pub status: u16,
-    /// Names in lower case, and values, each line by itself.
+    /// Names in lower case, and values, one entry per header line.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
-/// What a client keeps of an answer. Cookies are as they stood in `Set-Cookie`, and are sent back so.
+/// The tokens that a client keeps from a response. Cookie values are kept and sent back unchanged.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tokens {
     pub(super) access: String,
@@ -62,7 +62,7 @@ impl WireRequest {
         Self::post("/auth/signout")
     }
 
-    /// A request to create a session, with this `st-auth-mode` unless it is empty.
+    /// Creates a request for a new session, with this `st-auth-mode` unless it is empty.
     pub(super) fn create(mode: &str, body: &Value) -> Self {
         let request = Self::post("/create");
         let request = if mode.is_empty() {
@@ -78,7 +78,7 @@ impl WireRequest {
         self
     }
 
-    /// Adds a cookie to the one `cookie` header, as a browser does.
+    /// Adds a cookie to the single `cookie` header, as a browser does.
     pub(super) fn cookie(mut self, name: &str, value: &str) -> Self {
         let cookie = format!("{name}={value}");
         match self
@@ -122,7 +122,7 @@ impl WireRequest {
 }
 
 impl WireResponse {
-    /// The tokens that the answer gives, in cookies or in headers; empty where it gives none.
+    /// Returns the response's tokens, from cookies or headers. Missing tokens are empty.
     pub(super) fn tokens(&self) -> Tokens {
         let mut tokens = Tokens::default();
         for (name, value) in &self.headers {
@@ -136,7 +136,7 @@ impl WireResponse {
         tokens
     }
 
-    /// Whether the content length, if the adapter or the framework sets one, is the body's.
+    /// Returns `true` if the content length is that of the body, or is not set.
     pub(super) fn has_honest_length(&self) -> bool {
         let mut lengths = self
             .headers
@@ -145,7 +145,7 @@ impl WireResponse {
         lengths.all(|(_, length)| *length == self.body.len().to_string())
     }
 
-    /// A member of the JSON body.
+    /// Returns a member of the JSON body.
     pub(super) fn member(&self, name: &str) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body[name].as_str().unwrap_or_default().to_owned()
@@ -162,7 +162,7 @@ pub(super) enum TokenKind {
 }
 
 impl TokenKind {
-    /// The token in a line of an answer's head, if there is one; one that clears is none.
+    /// Returns the token in a header line of a response. A line that clears a token contains none.
     pub(super) fn of_header<'v>(name: &str, value: &'v str) -> Option<(Self, &'v str)> {
         let (carrier, token) = if name == wire::SET_COOKIE_HEADER {
             value.split(';').next()?.split_once('=')?
@@ -172,12 +172,12 @@ impl TokenKind {
         let kind = match carrier {
             wire::FRONT_TOKEN_HEADER => Self::Front,
             wire::ANTI_CSRF_HEADER => Self::AntiCsrf,
-            // The names of the others can be configured.
+            // The names of the other headers and cookies can be configured.
             wire::ACCESS_COOKIE | wire::ACCESS_TOKEN_HEADER | "my-access" => Self::Access,
             wire::REFRESH_COOKIE | wire::REFRESH_TOKEN_HEADER | "my-refresh" => Self::Refresh,
             _ => return None,
         };
-        // Tokens of the application's own invention are none, nor is what takes tokens away.
+        // The application's own values are not tokens, and neither are values that clear a token.
         let gives = match kind {
             Self::Access => token.matches('.').count() == 2,
             _ => !token.is_empty() && token != wire::FRONT_TOKEN_REMOVE,

@@ -5,7 +5,7 @@ use supersession::wire::RID_HEADER;
 
 use super::{DEFAULT, Driver, Req, Stage, Tokens, default};
 
-/// Which requests must prove where they come from, in each mode.
+/// Requests that must prove their origin, in each mode.
 pub async fn anti_csrf<D: Driver>(stage: &mut Stage<D>) {
     stage
         .open("anti-CSRF by token", |builder| {
@@ -137,7 +137,7 @@ pub async fn anti_csrf<D: Driver>(stage: &mut Stage<D>) {
         .await;
 }
 
-/// Two sessions, and their requests without any proof.
+/// Creates two sessions, and sends requests without a proof.
 async fn each_route<D: Driver>(stage: &mut Stage<D>, mode: &str) -> (Tokens, Tokens) {
     let alice = stage
         .sign_in(

@@ -1,10 +1,10 @@
-//! Checks that ask the store (session specification, 5.1 and 5.3).
+//! Verification with a database check (session specification, 5.1 and 5.3).
 
 use serde_json::json;
 
 use super::{DEFAULT, Driver, Req, Stage, default};
 
-/// Revoked sessions, changed payloads, and old ones.
+/// Revoked sessions, changed payloads, and maximum session ages.
 pub async fn checking<D: Driver>(stage: &mut Stage<D>) {
     stage.open(DEFAULT, default).await;
     let answer = stage

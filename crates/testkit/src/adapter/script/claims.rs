@@ -6,7 +6,7 @@ use crate::adapter::app;
 
 use super::{DEFAULT, Driver, Req, Stage, default};
 
-/// Claims that hold, that do not, and that are fetched anew.
+/// Claims that are valid, that are invalid, and that are refetched.
 pub async fn claims<D: Driver>(stage: &mut Stage<D>) {
     stage.open(DEFAULT, default).await;
     let admin = stage

@@ -1,4 +1,4 @@
-//! What an application may configure of the answers (session specification, 5.5, 3.7, section 11).
+//! Configurable parts of responses (session specification, 5.5, 3.7, section 11).
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use supersession::{SameSite, SessionError, SessionsBuilder};
 
 use super::{DEFAULT, Driver, Req, Stage, Terms, default};
 
-/// Other statuses, own error pages, other names, cookie attributes and lifetimes.
+/// Custom statuses, error responses and names, cookie attributes and lifetimes.
 pub async fn configured<D: Driver>(stage: &mut Stage<D>) {
     let statuses = |builder: SessionsBuilder| {
         builder
@@ -140,7 +140,7 @@ pub async fn configured<D: Driver>(stage: &mut Stage<D>) {
     stage.send("the default again", Req::get("/verify")).await;
 }
 
-/// One of each error.
+/// Provokes one error of each kind.
 async fn errors<D: Driver>(stage: &mut Stage<D>, what: &str) {
     let name = |error: &str| format!("{what}: {error}");
     stage.send(&name("unauthorised"), Req::get("/verify")).await;

@@ -6,7 +6,7 @@ use supersession::{AntiCsrf, SameSite, TokenTransferMethod};
 
 use super::{DEFAULT, Driver, Req, Stage, default};
 
-/// How a new session travels, and what it takes from the client.
+/// How the tokens of a new session are sent, and which older tokens they clear.
 pub async fn creation<D: Driver>(stage: &mut Stage<D>) {
     let alice = json!({"userId": "alice", "payload": {"plan": "pro"}, "data": {"cart": []}});
     stage.open(DEFAULT, default).await;

@@ -4,7 +4,7 @@ use supersession::{CookiePrefix, SessionsBuilder};
 
 use super::{DEFAULT, Driver, Req, Stage, Tokens, default};
 
-/// Duplicate cookies at refresh, with and without the setting that cures them.
+/// Duplicate cookies at refresh, with and without the setting that removes them.
 pub async fn duplicates<D: Driver>(stage: &mut Stage<D>) {
     stage.open(DEFAULT, default).await;
     let alice = stage.sign_in("alice signs in", "alice", "cookie").await;
@@ -62,7 +62,7 @@ pub async fn duplicates<D: Driver>(stage: &mut Stage<D>) {
     planted(stage).await;
 }
 
-/// Cookies that another host can plant beside guarded ones.
+/// Cookies that another host can set beside cookies with guarded names.
 async fn planted<D: Driver>(stage: &mut Stage<D>) {
     stage
         .restart("guarded names", |builder| {

@@ -1,11 +1,11 @@
-//! Faults are not verdicts (session specification, 1.7; design notes).
+//! Faults are not rejections (session specification, 1.7; design notes).
 
 use serde_json::json;
 use supersession::store::StoreErrorKind;
 
 use super::{DEFAULT, Driver, Req, Stage, Tokens, default};
 
-/// A store in trouble, and a layer that is missing.
+/// A failing store, and a missing layer.
 pub async fn faults<D: Driver>(stage: &mut Stage<D>) {
     stage.open(DEFAULT, default).await;
     let alice = stage

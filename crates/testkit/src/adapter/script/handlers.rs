@@ -1,5 +1,5 @@
-//! What handlers do with sessions, and how their answers leave (session specification, 3.5, 3.13,
-//! 5.5, 10.1).
+//! Operations on sessions in handlers, and their effects on the response (session specification,
+//! 3.5, 3.13, 5.5, 10.1).
 
 use serde_json::json;
 

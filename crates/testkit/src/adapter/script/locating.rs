@@ -1,4 +1,4 @@
-//! Where the access token is (session specification, 3.4, 3.11 and 5.6).
+//! Location of the access token (session specification, 3.4, 3.11 and 5.6).
 
 use supersession::TokenTransferMethod;
 
@@ -6,7 +6,7 @@ use super::{DEFAULT, Driver, Req, Stage, default};
 
 const FOREIGN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJtYWxsb3J5In0.";
 
-/// Which token of a request counts.
+/// Which token of a request is used.
 pub async fn locating<D: Driver>(stage: &mut Stage<D>) {
     stage.open(DEFAULT, default).await;
     let cookies = stage

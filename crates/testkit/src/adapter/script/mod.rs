@@ -1,7 +1,7 @@
 //! The script: one file for each subject, one function for each topic.
 //!
-//! A topic opens the stage with a configuration, and sends requests; the names say what is to be
-//! seen. What each answer must be is in the topic's transcript.
+//! A topic starts a world with a configuration, and sends requests. Their names describe the
+//! expected results. The expected responses are in the topic's transcript.
 
 mod anti_csrf;
 mod checking;

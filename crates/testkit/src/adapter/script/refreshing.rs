@@ -5,7 +5,7 @@ use supersession::wire::{FDI_VERSION_HEADER, LEGACY_ID_REFRESH_COOKIE, RID_HEADE
 
 use super::{DEFAULT, Driver, Req, Stage, default};
 
-/// Which refresh token counts, what comes back, and what is cleared.
+/// Which refresh token is used, which tokens are sent, and which are cleared.
 pub async fn refreshing<D: Driver>(stage: &mut Stage<D>) {
     stage.open(DEFAULT, default).await;
     stage.send("nothing at all", Req::refresh()).await;

@@ -1,11 +1,10 @@
-//! Refresh tokens that are used again (session specification, 7.2; design notes, the same
-//! successor).
+//! Reuse of refresh tokens (session specification, 7.2; design notes, the same successor).
 
 use supersession::Hooks;
 
 use super::{DEFAULT, Driver, Req, Stage, Terms, default};
 
-/// The grace window, and theft.
+/// The grace period, and theft.
 pub async fn rotation<D: Driver>(stage: &mut Stage<D>) {
     stage.open(DEFAULT, default).await;
     let first = stage

@@ -1,10 +1,10 @@
-//! Which requests the built-in routes answer (session specification, 7.1, 7.4 to 7.6).
+//! Requests that the built-in routes answer (session specification, 7.1, 7.4 to 7.6).
 
 use supersession::SessionsBuilder;
 
 use super::{DEFAULT, Driver, Req, Stage};
 
-/// The built-in routes at their usual place, and what goes on to the application.
+/// The built-in routes at their default paths, and requests that are passed to the application.
 pub async fn routes<D: Driver>(stage: &mut Stage<D>) {
     let tenants = |builder: SessionsBuilder| builder.path_tenants(["t1", "t-1"]);
     stage.open(DEFAULT, tenants).await;
@@ -124,8 +124,8 @@ pub async fn routes<D: Driver>(stage: &mut Stage<D>) {
         .await;
 }
 
-/// Other base paths, and a gateway before the application. Below the base path `/`, the usual one is
-/// a tenant.
+/// Other base paths, and a gateway in front of the application. With the base path `/`, the first
+/// segment of the default paths is a tenant.
 pub async fn paths<D: Driver>(stage: &mut Stage<D>) {
     for (configuration, base, gateway) in [
         ("base path /api/v1", "/api/v1", ""),

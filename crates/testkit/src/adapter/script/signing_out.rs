@@ -6,7 +6,7 @@ use crate::adapter::app;
 
 use super::{DEFAULT, Driver, Req, Stage, default};
 
-/// Sign-out, and what it takes from the client.
+/// Sign-out, and the tokens that it clears.
 pub async fn signing_out<D: Driver>(stage: &mut Stage<D>) {
     stage.open(DEFAULT, default).await;
     stage.send("no token", Req::sign_out()).await;

@@ -1,10 +1,10 @@
-//! Verifying (session specification, 5.1 to 5.6).
+//! Verification (session specification, 5.1 to 5.6).
 
 use supersession::wire::LEGACY_ID_REFRESH_COOKIE;
 
 use super::{DEFAULT, Driver, Req, Stage, Tokens, default};
 
-/// A guard's answers to the tokens of a request, for every method.
+/// Responses of a guard to a request's tokens, for every method.
 pub async fn verifying<D: Driver>(stage: &mut Stage<D>) {
     stage.open(DEFAULT, default).await;
     stage
@@ -91,7 +91,7 @@ pub async fn verifying<D: Driver>(stage: &mut Stage<D>) {
     stage.send("OPTIONS looks at nothing", request).await;
 }
 
-/// The access token with the signature of nobody.
+/// Returns the access token with an invalid signature.
 fn maimed(tokens: &Tokens) -> String {
     let (unsigned, _) = tokens.access.rsplit_once('.').unwrap_or_default();
     format!("{unsigned}.c2lnbmF0dXJl")
