@@ -1,4 +1,4 @@
-//! Making a session (core specification, 1.2).
+//! Creation of sessions (core specification, 1.2).
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::token::access::AccessClaims;
 use crate::wire;
 
 impl Engine {
-    /// Mints the tokens, then stores the session; nothing is stored if minting fails.
+    /// Mints the tokens, then stores the session. Nothing is stored if minting fails.
     pub(crate) async fn create(
         &self,
         new: NewSession,
@@ -28,10 +28,10 @@ impl Engine {
             })
     }
 
-    /// Makes a session. Nothing is stored if minting fails.
+    /// Creates a session. Nothing is stored if minting fails.
     ///
     /// # Errors
-    /// Trouble with the store or the keys.
+    /// A fault if the store fails or the keys are unavailable.
     pub async fn create_session(
         &self,
         new: Create,

@@ -9,12 +9,12 @@ use crate::token::access;
 use crate::wire;
 
 impl Engine {
-    /// Signs a JWT for the application's own purposes. SDKs verify session tokens by their members
-    /// alone, so a payload with the members of one is refused unless
+    /// Signs a JWT for the application's own purposes. SDKs recognise session tokens only by their
+    /// members, so a payload with those members is rejected unless
     /// [`EngineSettings::jwts_as_sessions`](super::EngineSettings::jwts_as_sessions) is set.
     ///
     /// # Errors
-    /// Trouble with the keys.
+    /// A fault if the keys are unavailable.
     pub async fn sign_jwt(&self, request: super::JwtRequest) -> Result<JwtOutcome, Fault> {
         let session_members = [wire::CLAIM_SESSION_HANDLE, wire::CLAIM_REFRESH_TOKEN_HASH1];
         let is_session = session_members
@@ -33,7 +33,7 @@ impl Engine {
         Ok(JwtOutcome::Signed(token))
     }
 
-    /// Signs `iat`, `exp` and `iss`, and the payload on top of them: its members win.
+    /// Signs the payload and adds `iat`, `exp` and `iss`. Members of the payload take precedence.
     pub(crate) async fn create_jwt(
         &self,
         request: authority::JwtRequest,

@@ -1,9 +1,9 @@
 //! LEGACY rules (core specification, 3.2 and 2.5), on the same rows as ROTATION.
 //!
-//! A refresh hands out a child of the presented token and leaves the session as it is; the first
-//! use of what was handed out promotes the child. Every promotion writes the retired hash and the
-//! time too, as a rotation does, so that each set of rules finds what it needs (core specification,
-//! 3.6).
+//! A refresh returns a child of the presented token and does not change the session. The first use
+//! of the returned tokens promotes the child. Every promotion also writes the retired hash and the
+//! time, as a rotation does, so that each set of rules finds the values it needs (core
+//! specification, 3.6).
 
 use super::refresh::{Exchange, MAX_ATTEMPTS, MISSING, OVER, lost_all_races};
 use super::refresh_key::Presented;
@@ -22,7 +22,7 @@ pub(super) enum FirstUse {
     Gone,
     /// The token belongs to an earlier refresh. It is valid until it expires, and is not replaced.
     OlderBranch(Box<SessionRecord>),
-    /// The stored session as it was before, and the token to use from now on.
+    /// The stored session before the change, and the replacement token.
     Renewed(Box<SessionRecord>, Box<IssuedAccess>),
 }
 
@@ -95,9 +95,9 @@ impl Engine {
         Err(lost_all_races())
     }
 
-    /// Handles the use of an access token that names a parent, or whose payload has changed (core
-    /// specification, 2.5). The first use of a refreshed token moves the session on; the token gets a
-    /// replacement without a parent, with the stored payload.
+    /// Handles the use of an access token that has a parent, or whose payload has changed (core
+    /// specification, 2.5). The first use of a refreshed token promotes its refresh token. The
+    /// access token is replaced by one without a parent, with the stored payload.
     ///
     /// `record` is the stored session, if the caller has read it.
     pub(super) async fn first_use(
@@ -161,7 +161,7 @@ impl Engine {
         Err(lost_all_races().into())
     }
 
-    /// The first use of an access token of the application in this process after a refresh.
+    /// Handles the first use of the application's access token in this process after a refresh.
     pub(crate) async fn confirm_refresh(
         &self,
         claims: &AccessClaims,
@@ -187,7 +187,8 @@ impl Engine {
         Ok(CheckOutcome::Live(Box::new(confirmed)))
     }
 
-    /// The session after the refresh token of this hash, a child of the current one, was used.
+    /// Returns the session after the use of the refresh token with this hash, a child of the
+    /// current one.
     pub(super) fn promotion(
         &self,
         record: &SessionRecord,
@@ -217,7 +218,7 @@ impl Engine {
         now: UnixMillis,
     ) -> Result<IssuedSession, MintFailure> {
         let child = self.successor(request, presented, &record.user_id, request.use_anti_csrf)?;
-        // The session itself moves on when the child is used.
+        // The stored session changes when the child is used.
         let refresh_expires_at = self.session_expiry(now, record.created_at);
         let claims = AccessClaims {
             user_id: record.user_id.clone(),

@@ -1,14 +1,14 @@
-//! The rules of sessions over a store, for one app: what a core is made of. **Applications want
-//! [`Sessions`](crate::Sessions)**, which has such an engine inside; this module is for programs that
-//! stand in for a SuperTokens core and answer backend SDKs, such as `supersession-server`.
+//! The session rules over a store, for one app: the engine of a core. **Applications need
+//! [`Sessions`](crate::Sessions)**, which contains such an engine. This module is for programs that
+//! replace a SuperTokens core and answer backend SDKs, such as `supersession-server`.
 //!
-//! An engine knows no HTTP and no protocol version. Whoever speaks a protocol turns its version into
-//! a [`Dialect`], which says which of the two sets of rules apply ([`Mode`]) and which format the
-//! access tokens have ([`TokenVersion`]). Both sets of rules work on the same stored sessions, in
-//! any order.
+//! An engine has no knowledge of HTTP or protocol versions. The caller converts a protocol version
+//! into a [`Dialect`], which selects one of the two sets of rules ([`Mode`]) and the format of
+//! access tokens ([`TokenVersion`]). Both sets of rules work on the same stored sessions, in any
+//! order.
 //!
-//! What needs no rule is the store's: reading a session, its documents, lists, revocation, metadata
-//! ([`Store`]).
+//! Operations without rules are part of the [`Store`]: reading a session, its documents, lists,
+//! revocation and metadata.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -68,7 +68,7 @@ pub use terms::{
 };
 pub use version::TokenVersion;
 
-/// The rules over one store, for one app. See the [module documentation](self).
+/// The session rules over one store, for one app. See the [module documentation](self).
 pub struct Engine {
     pub(crate) app: AppId,
     pub(crate) store: Arc<dyn Store>,
@@ -81,35 +81,35 @@ pub struct Engine {
     jwts_as_sessions: bool,
 }
 
-/// How long things live (core specification, 1.7).
+/// Lifetimes of tokens and sessions (core specification, 1.7).
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
-    /// How long an access token is valid.
+    /// Validity of an access token.
     pub access_token_validity: Duration,
-    /// The share of its validity by which an access token may be shorter, at random.
+    /// Maximum share of its validity by which an access token is randomly shortened.
     pub access_token_validity_jitter: f64,
-    /// How long a session lives after it was created or refreshed.
+    /// Lifetime of a session after its creation or last refresh.
     pub refresh_token_validity: Duration,
-    /// How long a refresh token that was exchanged may be presented again.
+    /// Grace period for reusing a rotated refresh token.
     pub rotation_grace_period: Duration,
-    /// The end of a session counted from its creation, however often it is refreshed.
+    /// Maximum lifetime of a session, counted from its creation, regardless of refreshes.
     pub absolute_session_lifetime: Option<Duration>,
-    /// Whether the reuse of a refresh token that was exchanged recently is reported as theft.
+    /// If set, reuse of the previous refresh token is reported as theft.
     pub recent_reuse_is_theft: bool,
 }
 
-/// Whose access tokens are minted.
+/// The format of minted access tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
-    /// Those of the application in this process.
+    /// The format of the application in this process.
     Application,
-    /// Those that backend SDKs ask a core for.
+    /// The format that a backend SDK requests from a core.
     Core(TokenVersion),
 }
 
 const TOO_OLD_FOR_THE_KEY: &str = "SDKs of CDI 2.20 and older verify RS256 only, and the keys of this app have another algorithm. Fix: update the SDK, or leave `access_token_signing_algorithm` out where applications open the same database";
 
-/// Why a token could not be minted.
+/// The reason why a token could not be minted.
 #[derive(Debug)]
 enum MintFailure {
     ProtectedClaim,
@@ -164,7 +164,7 @@ impl Engine {
         self
     }
 
-    /// The app's refresh token key; makes one if there is none.
+    /// Returns the app's refresh token key, and creates it if there is none.
     pub(crate) async fn establish_refresh_token_key(
         app: &AppId,
         store: &dyn Store,
@@ -175,30 +175,30 @@ impl Engine {
         Ok(store.refresh_token_key(app, &candidate, now).await?)
     }
 
-    /// The app.
+    /// Returns the app.
     #[must_use]
     pub fn app(&self) -> &AppId {
         &self.app
     }
 
-    /// The public keys to publish. Makes keys if there are none that are fit.
+    /// Returns the public keys to publish. Creates keys if no suitable ones exist.
     ///
     /// # Errors
-    /// Trouble with the store.
+    /// A fault if the store fails.
     pub async fn jwks(&self) -> Result<JwkSet, Fault> {
         Ok(self.keys.jwks(self.clock.now()).await?)
     }
 
-    /// Deletes signing keys whose last token is dead, and tells how many.
+    /// Deletes signing keys without valid tokens, and returns their number.
     ///
     /// # Errors
-    /// Trouble with the store.
+    /// A fault if the store fails.
     pub async fn retire_keys(&self) -> Result<u64, Fault> {
         Ok(self.keys.retire(self.clock.now()).await?)
     }
 
-    /// A new access token with another application payload: same session, same lineage, same
-    /// expiry, fresh `iat` (core specification, 7.4). None if the token has expired.
+    /// Mints an access token with another application payload: same session, same lineage, same
+    /// expiry, new `iat` (core specification, 7.4). Returns `None` if the token has expired.
     pub(crate) async fn reissue(
         &self,
         claims: &AccessClaims,
@@ -224,9 +224,9 @@ impl Engine {
         }
     }
 
-    /// Signs an access token that says `claims`, with the application's `custom` payload.
+    /// Signs an access token with these `claims` and the application's `custom` payload.
     ///
-    /// The payload in the answer is the whole one for an application, and `custom` for a core.
+    /// The returned payload is the whole one for an application, and `custom` for a core.
     async fn mint_access(
         &self,
         claims: AccessClaims,
@@ -236,7 +236,7 @@ impl Engine {
         now: UnixMillis,
     ) -> Result<IssuedAccess, MintFailure> {
         let kind = match format {
-            // A token of version 1 names no key, so its verifiers know the rotating ones only.
+            // A token of version 1 names no key, so its verifiers only know the rotating keys.
             Format::Core(TokenVersion::V1) => KeyKind::Dynamic,
             _ => kind,
         };
@@ -248,7 +248,7 @@ impl Engine {
                 (self.sign(key, signing_input).await?, payload)
             }
             Format::Core(version) => {
-                // Their header is one text for all, which names RS256.
+                // All tokens of these versions have the same header, which names RS256.
                 if version.is_oldest() && key.public().algorithm() != SigningAlgorithm::Rs256 {
                     return Err(Fault::new(FaultKind::Misuse, TOO_OLD_FOR_THE_KEY).into());
                 }
@@ -289,9 +289,9 @@ impl Engine {
         Ok(signed.map_err(KeyFault::from)?)
     }
 
-    /// When an access token that is minted now expires: its validity, shortened by the jitter, but
-    /// valid for a moment at least, and never beyond the session's own end. What is `asked` for is
-    /// not shortened.
+    /// Returns the expiry of an access token that is minted now: its validity, shortened by the
+    /// jitter, but at least until the next second, and never beyond the session's expiry. A
+    /// validity in `asked` is not shortened.
     fn access_expiry(
         &self,
         asked: Option<Duration>,
@@ -314,13 +314,13 @@ impl Engine {
         now: UnixMillis,
         session_expires_at: UnixMillis,
     ) -> UnixSeconds {
-        // Expiry counts in whole seconds; a short validity must not be rounded down to none.
+        // Expiry is in whole seconds. A short validity must not be rounded down to zero.
         let next_second = UnixSeconds::new(now.floor_seconds().get().saturating_add(1));
         let expires_at = now.after(validity).floor_seconds().max(next_second);
         expires_at.min(session_expires_at.floor_seconds())
     }
 
-    /// When a session that is created or refreshed now ends.
+    /// Returns the expiry of a session that is created or refreshed now.
     fn session_expiry(&self, now: UnixMillis, created_at: UnixMillis) -> UnixMillis {
         let sliding = now.after(self.lifetimes.refresh_token_validity);
         match self.lifetimes.absolute_session_lifetime {

@@ -1,4 +1,4 @@
-//! Making engines: one for each app, over one store.
+//! Creation of engines: one for each app, over one store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use crate::workers::Workers;
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// What can be set for the sessions of an app.
+/// The session settings of an app.
 #[derive(Clone, Copy, Debug)]
 pub struct EngineSettings {
-    /// How long things live.
+    /// Lifetimes of tokens and sessions.
     pub lifetimes: Lifetimes,
-    /// How long a rotating signing key is the newest.
+    /// Time for which a rotating signing key is the newest.
     pub key_update_interval: Duration,
-    /// How long a new signing key is published before it signs.
+    /// Time for which a new signing key is published before it signs.
     pub key_overlap: Duration,
     /// If set, [`Engine::sign_jwt`] signs payloads that have the members of a session token, and
     /// [`Engine::verify_session`] accepts such JWTs, as SuperTokens' core does.
@@ -35,7 +35,7 @@ pub struct EngineSettings {
 }
 
 impl Default for EngineSettings {
-    /// The defaults of SuperTokens' core.
+    /// Returns the defaults of SuperTokens' core.
     fn default() -> Self {
         Self {
             lifetimes: Lifetimes {
@@ -54,8 +54,8 @@ impl Default for EngineSettings {
 }
 
 impl EngineSettings {
-    /// Refuses what would overflow later. The ranges that make sense for an application are
-    /// [`SessionsBuilder`](crate::SessionsBuilder)'s.
+    /// Rejects values that would overflow later. [`SessionsBuilder`](crate::SessionsBuilder) checks
+    /// the ranges that are useful for an application.
     fn check(&self) -> Result<(), Fault> {
         let Lifetimes {
             access_token_validity,
@@ -92,7 +92,7 @@ impl EngineSettings {
     }
 }
 
-/// Makes engines that share a store, and threads that sign.
+/// Creates engines that share a store and the signing threads.
 #[derive(Clone)]
 pub struct Engines {
     store: Arc<dyn Store>,
@@ -102,10 +102,10 @@ pub struct Engines {
 }
 
 impl Engines {
-    /// Starts the threads, 1 to 1,024.
+    /// Starts the signing threads, 1 to 1,024.
     ///
     /// # Errors
-    /// When the number is out of range, or the operating system gives no thread.
+    /// A fault if the number is out of range, or if the operating system cannot start a thread.
     pub fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -128,11 +128,11 @@ impl Engines {
         })
     }
 
-    /// The engine of an app. Its refresh token key is made if there is none; its signing keys are
-    /// made when they are needed.
+    /// Creates the engine of an app. Its refresh token key is created if there is none. Its signing
+    /// keys are created when they are needed.
     ///
     /// # Errors
-    /// Trouble with the store; a setting that is out of range, by name.
+    /// A fault if the store fails, or if a setting is out of range. The message names the setting.
     pub async fn open(&self, app: AppId, settings: &EngineSettings) -> Result<Engine, Fault> {
         settings.check()?;
         let policy = KeyPolicy {
@@ -176,10 +176,11 @@ impl fmt::Debug for Engines {
 }
 
 impl Engine {
-    /// The public keys of a kind that verify now, newest first, for SDKs that know no key sets.
+    /// Returns the public keys of a kind that verify now, newest first, for SDKs without support
+    /// for key sets.
     ///
     /// # Errors
-    /// Trouble with the store or the keys.
+    /// A fault if the store fails or the keys are unavailable.
     pub async fn public_keys(&self, kind: KeyKind) -> Result<Vec<PublicKey>, Fault> {
         const DECADE: Duration = Duration::from_secs(3_650 * 24 * 3_600);
         let now = self.clock.now();
@@ -203,7 +204,7 @@ impl Engine {
                     }
                 };
                 PublicKey {
-                    // What is after the separator never leaves.
+                    // The private key after the separator is never returned.
                     public_key: key
                         .key_pair
                         .expose()
@@ -220,11 +221,11 @@ impl Engine {
             .collect())
     }
 
-    /// A random UUID (version 4) from the engine's source of randomness, for identifiers that older
-    /// protocols have and the engine does not.
+    /// Returns a random UUID (version 4) from the engine's source of randomness, for identifiers of
+    /// older protocols that the engine does not use.
     ///
     /// # Errors
-    /// The source of randomness failed.
+    /// A fault if the source of randomness fails.
     pub fn random_uuid(&self) -> Result<String, Fault> {
         Ok(random_uuid(&*self.entropy)?.to_string())
     }

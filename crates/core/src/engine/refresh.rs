@@ -1,17 +1,17 @@
-//! Exchanging a refresh token: ROTATION rules (core specification, 3.3) with the same-successor
+//! Exchange of a refresh token: ROTATION rules (core specification, 3.3) with the same-successor
 //! rule.
 //!
 //! | presented token | answer | stored |
 //! | --- | --- | --- |
 //! | current, or an unconfirmed child of it | its successor | successor becomes current, presented becomes previous |
-//! | previous, inside the grace window | *the same* successor | what was there, confirmed; unless another engine minted the current one |
-//! | anything else of this session | reuse | the session is deleted |
+//! | previous, within the grace period | *the same* successor | unchanged but confirmed; unless another engine minted the current one |
+//! | any other token of this session | reuse | the session is deleted |
 //!
-//! The successor is derived from the presented token, so the second line needs no memory of the
+//! The successor is derived from the presented token, so the second row needs no memory of the
 //! first: any node derives it and recognises it by its hash. Tokens are minted before the rotation
-//! is stored, and the rotation is a compare-and-swap on lineage and payload, also where nothing
-//! changes: a refresh that cannot mint changes nothing, one that lost a race looks again, and one
-//! that a revocation overtook hands out nothing.
+//! is stored. The rotation is a compare-and-swap on lineage and payload, even where nothing
+//! changes. Therefore a refresh that cannot mint changes nothing, a refresh that lost a race reads
+//! again, and a refresh that was overtaken by a revocation returns no tokens.
 
 use super::refresh_key::Presented;
 use super::{Dialect, Engine, Format, Issued, MintFailure, Mode, Refresh, RefreshOutcome};
@@ -25,16 +25,15 @@ use crate::token::access::AccessClaims;
 use crate::token::refresh::{MintedRefresh, RefreshClaims};
 use crate::wire;
 
-/// How often a refresh that loses a race looks again. Each loss means that another request got
-/// through.
+/// Maximum attempts of a refresh that loses races. Each loss means that another request succeeded.
 pub(super) const MAX_ATTEMPTS: usize = 64;
 
-/// What a refresh of a session that is not there answers.
+/// The message for a refresh of a session that does not exist.
 pub(super) const MISSING: &str = "Session missing in db or has expired";
 
 pub(super) const OVER: &str = "the session has reached its absolute lifetime";
 
-/// What a presented token is to its session.
+/// The relation of a presented token to its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Current,
@@ -42,11 +41,11 @@ enum Standing {
     Reused(ReuseClass),
 }
 
-/// What an exchange comes to.
+/// The outcome of an exchange.
 pub(super) enum Exchange {
     Done(Box<IssuedSession>, UnixMillis),
     Unauthorised(&'static str),
-    /// Under LEGACY rules there is no class, and the session is not revoked yet.
+    /// Under LEGACY rules, there is no class and the session is not revoked yet.
     Reused {
         record: Box<SessionRecord>,
         class: Option<ReuseClass>,
@@ -55,7 +54,7 @@ pub(super) enum Exchange {
 }
 
 impl Engine {
-    /// For the application in this process.
+    /// Exchanges a refresh token for the application in this process.
     pub(crate) async fn refresh(
         &self,
         request: RefreshRequest,
@@ -100,7 +99,7 @@ impl Engine {
     /// Exchanges a refresh token.
     ///
     /// # Errors
-    /// Trouble with the store or the keys. The token is then as good as it was.
+    /// A fault if the store fails or the keys are unavailable. The token stays valid.
     pub async fn refresh_session(
         &self,
         request: &Refresh,
@@ -279,9 +278,9 @@ impl Engine {
         record: &SessionRecord,
     ) -> Result<Plan, Fault> {
         let derive = |anti_csrf| self.successor(request, presented, &record.user_id, anti_csrf);
-        // The first refresh may have differed in whether anti-CSRF tokens are in use; its successor
-        // is *the* successor. If neither is current, another engine, which does not derive, minted
-        // what is: displace it, as the specification says.
+        // The first refresh may have used another anti-CSRF setting; its successor takes
+        // precedence. If neither is current, the current token was minted by another engine, which
+        // does not derive tokens. It is replaced, as the specification requires.
         let (wanted, other) = (
             derive(request.use_anti_csrf)?,
             derive(!request.use_anti_csrf)?,
@@ -350,8 +349,8 @@ impl Engine {
         })
     }
 
-    /// Ends the session of a token that was exchanged before and is used again. Of several requests
-    /// that do so at once, the one that deletes the session reports it.
+    /// Revokes the session of a reused token. If several requests do so at the same time, the one
+    /// that deletes the session reports the theft.
     async fn end_reused(
         &self,
         record: SessionRecord,
@@ -363,8 +362,8 @@ impl Engine {
             .await
         {
             Ok(deleted) if deleted.is_empty() => {
-                // Another request has deleted the session since it was read. If that was for the
-                // same reason, it has reported the theft.
+                // Another request has deleted the session since it was read. If that request
+                // handled the same reuse, it has reported the theft.
                 tracing::debug!(
                     handle = %record.key.handle, user_id = %record.user_id, class = class.as_str(),
                     "a refresh token was used again, and its session is already gone"
@@ -373,7 +372,8 @@ impl Engine {
             }
             Ok(_) => {}
             Err(error) => {
-                // The session may be deleted or not, and if it is, no later request will notice.
+                // The session may or may not be deleted. If it is, no later request can detect the
+                // reuse.
                 tracing::warn!(
                     handle = %record.key.handle, user_id = %record.user_id, class = class.as_str(),
                     "a refresh token was used again, and its session could not be deleted"
@@ -398,14 +398,14 @@ pub(super) fn lost_all_races() -> Fault {
     )
 }
 
-/// What a refresh is going to answer, and what must be stored before it does.
+/// The answer of a refresh, and the rotation that must be stored first.
 struct Plan {
     successor: MintedRefresh,
     next: Rotation,
 }
 
-/// A refresh token without an anti-CSRF token was made while the check was off, and passes (core
-/// specification, 3.1).
+/// A refresh token without an anti-CSRF token was minted while the check was disabled, and passes
+/// (core specification, 3.1).
 fn anti_csrf_matches(presented: &RefreshClaims, sent: Option<&AntiCsrfToken>) -> bool {
     match &presented.anti_csrf {
         None => true,

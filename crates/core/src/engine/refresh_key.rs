@@ -1,10 +1,10 @@
-//! The key of an app's refresh tokens in this process, and when it is read from the store again.
+//! The app's refresh token key in this process, and the rules for reading it from the store again.
 //!
-//! All nodes must use the key that the store holds, or they refuse each other's tokens. A store can
-//! be emptied, restored or replaced while nodes run, so the key is read again when a token does not
-//! decrypt, before a new session if it is older than a few seconds, and before a refresh if the
-//! signing keys have been loaded since. A store without a key is given the key of the node that asks
-//! first; a key that differs replaces the one in this process, which is not used any more.
+//! All nodes must use the key in the store. Otherwise they reject each other's tokens. A store can
+//! be emptied, restored or replaced while nodes run. The key is therefore read again if a token
+//! does not decrypt, before a new session if it is older than a few seconds, and before a refresh
+//! if the signing keys have been loaded since. If the store has no key, the key of the first node
+//! that asks is stored. If the stored key differs, it replaces the key in this process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,17 +19,17 @@ use crate::secret::{RefreshToken, SecretText};
 use crate::store::{Store, StoreError};
 use crate::token::refresh::{MalformedRefreshToken, RefreshClaims, RefreshTokens};
 
-/// Maximum age of the key that a new session's token is made with.
+/// Maximum age of the key for a new session's token.
 const MAX_AGE: Duration = Duration::from_secs(5);
-/// Tokens that do not decrypt cause at most one read of the store in this time.
+/// Minimum time between two reads of the store that are caused by tokens that do not decrypt.
 const COOLDOWN: Duration = Duration::from_millis(500);
 
-/// The key of an app's refresh tokens.
+/// The app's refresh token key.
 pub(super) struct RefreshKey {
     app: AppId,
     store: Arc<dyn Store>,
     loaded: ArcSwap<Loaded>,
-    /// Held while the store is asked. The time of the last read if it failed.
+    /// Held while the store is read. Contains the time of the last read if that failed.
     reading: Mutex<Option<UnixMillis>>,
 }
 
@@ -38,7 +38,7 @@ struct Loaded {
     at: UnixMillis,
 }
 
-/// A presented refresh token that was decrypted, and the key that did it.
+/// A decrypted refresh token, and the key that decrypted it.
 pub(super) struct Presented {
     pub(super) claims: RefreshClaims,
     pub(super) tokens: Arc<RefreshTokens>,
@@ -56,13 +56,13 @@ impl RefreshKey {
         }
     }
 
-    /// The key for the first token of a session.
+    /// Returns the key for the first token of a session.
     pub(super) async fn for_new_session(&self, now: UnixMillis) -> Arc<RefreshTokens> {
         let is_old = !is_younger(self.loaded.load().at, MAX_AGE, now);
         self.current(is_old, now).await
     }
 
-    /// One caller at a time reads an old key again. A failure of that leaves the known one in use.
+    /// One caller at a time reads an old key again. If that fails, the known key stays in use.
     async fn current(&self, is_old: bool, now: UnixMillis) -> Arc<RefreshTokens> {
         let known = self.loaded.load_full();
         if !is_old {
@@ -86,11 +86,11 @@ impl RefreshKey {
         }
     }
 
-    /// Decrypts a presented token. One that does not decrypt is tried again with the key that the
-    /// store holds now.
+    /// Decrypts a presented token. If that fails, tries again with the key that is now in the
+    /// store.
     ///
     /// # Errors
-    /// A fault if the store cannot tell its key, so that the token cannot be judged.
+    /// A fault if the store's key cannot be read, so that the token cannot be judged.
     pub(super) async fn open(
         &self,
         token: &RefreshToken,
@@ -130,7 +130,8 @@ impl RefreshKey {
         now: UnixMillis,
     ) -> Result<Arc<RefreshTokens>, StoreError> {
         let known = Arc::clone(&self.loaded.load().tokens);
-        // A read counts as failed until it has succeeded: its request may be dropped at any time.
+        // A read counts as failed until it has succeeded, because its request can be dropped at any
+        // time.
         *failed_at = Some(now);
         let candidate = known.master_key();
         let stored = self.store.refresh_token_key(&self.app, candidate, now);
@@ -153,7 +154,7 @@ impl RefreshKey {
     }
 }
 
-/// A time in the future is not younger: the clock stepped back.
+/// A time in the future is not younger: the clock was set back.
 fn is_younger(at: UnixMillis, age: Duration, now: UnixMillis) -> bool {
     at <= now && now.since(at) < age
 }

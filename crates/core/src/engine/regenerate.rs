@@ -1,4 +1,4 @@
-//! Minting an access token anew, with another payload (core specification, 7.4).
+//! Reissue of an access token with another payload (core specification, 7.4).
 
 use super::token;
 use super::verify::Signature;
@@ -13,11 +13,11 @@ impl Engine {
     /// Stores a payload and mints an access token with it: same session, same lineage, same expiry,
     /// same version.
     ///
-    /// The token must be one that this app signed. Only of one that has expired the key may be gone;
-    /// nothing is minted from it.
+    /// This app must have signed the token. Only for an expired token may the key be missing,
+    /// because nothing is minted from it.
     ///
     /// # Errors
-    /// Trouble with the store or the keys.
+    /// A fault if the store fails or the keys are unavailable.
     pub async fn regenerate(&self, request: &Regenerate) -> Result<RegenerateOutcome, Fault> {
         let now = self.clock.now();
         let token = match token::parse(request.token.expose()) {
@@ -29,7 +29,7 @@ impl Engine {
             Err(malformed) => return Ok(RegenerateOutcome::Unauthorised(malformed.to_string())),
         };
         let expired = claims.expires_at <= now.floor_seconds();
-        // What cannot be checked any more is let through only if nothing is minted from it.
+        // A token that can no longer be verified is accepted only if nothing is minted from it.
         let is_ours = match self.signature(&token, now).await? {
             Signature::Good => true,
             Signature::UnknownKey => expired,
@@ -93,7 +93,7 @@ mod tests {
     use crate::store::{MemoryStore, SessionKey, Store};
     use crate::{AppId, JsonObject, SystemClock, SystemEntropy, TenantId, UnixMillis};
 
-    /// A session of the same name in this app does not make the token one of it.
+    /// A session of the same handle in this app does not make the token valid for it.
     #[test]
     fn nothing_is_minted_from_a_token_of_a_key_that_is_not_known() {
         pollster::block_on(async {

@@ -1,4 +1,4 @@
-//! What an engine is asked, and what it answers.
+//! Requests to an engine and their outcomes.
 
 use std::time::Duration;
 
@@ -12,17 +12,18 @@ use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
 use crate::store::{Device, KeyKind};
 use crate::token::access::AccessClaims;
 
-/// Which of the two sets of rules apply.
+/// The set of rules to apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// A refresh leaves the session as it is; the first use of what it handed out moves it on (core
-    /// specification, 3.2).
+    /// A refresh does not change the session. The first use of the returned tokens promotes the new
+    /// refresh token (core specification, 3.2).
     Legacy,
-    /// A refresh moves the session on; verifying changes nothing (core specification, 3.3).
+    /// A refresh replaces the refresh token. Verification changes nothing (core specification,
+    /// 3.3).
     Rotation,
 }
 
-/// What the caller's protocol version comes to.
+/// The rules and formats of the caller's protocol version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Dialect {
     /// The rules.
@@ -32,14 +33,14 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// What is newest.
+    /// The newest rules and format.
     pub const CURRENT: Self = Self {
         mode: Mode::Rotation,
         version: TokenVersion::V5,
     };
 }
 
-/// A session to be made.
+/// A session to create.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Create {
@@ -49,18 +50,18 @@ pub struct Create {
     pub tenant_id: TenantId,
     /// The application's part of the access token payload.
     pub payload: JsonObject,
-    /// The application's data on the server's side.
+    /// The session data.
     pub session_data: JsonObject,
-    /// Whether there is to be an anti-CSRF token.
+    /// If set, the session gets an anti-CSRF token.
     pub anti_csrf: bool,
-    /// The kind of key that signs.
+    /// The kind of key that signs its access tokens.
     pub key_kind: KeyKind,
-    /// Instead of the configured validity, and not longer.
+    /// A shorter validity than the configured one.
     pub access_token_validity: Option<Duration>,
 }
 
 impl Create {
-    /// A session without data, without anti-CSRF token, signed with a rotating key.
+    /// Describes a session without data and anti-CSRF token, signed with a rotating key.
     #[must_use]
     pub fn new(user_id: UserId, tenant_id: TenantId) -> Self {
         Self {
@@ -87,16 +88,16 @@ impl Create {
     }
 }
 
-/// What became of a session to be made.
+/// The outcome of a creation.
 #[derive(Clone, Debug)]
 pub enum CreateOutcome {
-    /// It is made.
+    /// The session was created.
     Created(Box<Issued>),
-    /// The payload names a member that belongs to the token; nothing is made.
+    /// The payload contains a protected member of the token; nothing was created.
     ProtectedClaim,
 }
 
-/// What a session is, as an access token of it says.
+/// The session as described by its access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionFacts {
@@ -124,15 +125,15 @@ impl SessionFacts {
     }
 }
 
-/// An access token that was minted.
+/// A minted access token.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct IssuedToken {
     /// The token.
     pub token: AccessToken,
-    /// When it was minted.
+    /// The time of minting.
     pub issued_at: UnixSeconds,
-    /// Until when it is valid.
+    /// The time of expiry.
     pub expires_at: UnixSeconds,
 }
 
@@ -156,11 +157,11 @@ pub struct Issued {
     pub access_token: IssuedToken,
     /// The refresh token.
     pub refresh_token: RefreshToken,
-    /// When the refresh token was minted.
+    /// The time at which the refresh token was minted.
     pub refresh_issued_at: UnixMillis,
-    /// Until when the refresh token is good.
+    /// The time at which the refresh token expires.
     pub refresh_expires_at: UnixMillis,
-    /// The anti-CSRF token, if they are in use.
+    /// The anti-CSRF token, if enabled.
     pub anti_csrf: Option<AntiCsrfToken>,
 }
 
@@ -178,30 +179,30 @@ impl Issued {
     }
 }
 
-/// A refresh token that somebody presents.
+/// A refresh token to exchange.
 #[derive(Clone, Debug)]
 pub struct Refresh {
     /// The token.
     pub token: RefreshToken,
-    /// The anti-CSRF token that came with it.
+    /// The anti-CSRF token of the request.
     pub anti_csrf: Option<AntiCsrfToken>,
-    /// Whether anti-CSRF tokens are in use.
+    /// If set, anti-CSRF tokens are used.
     pub use_anti_csrf: bool,
-    /// The kind of key from now on; what it was if absent.
+    /// The new kind of key. `None` keeps the current kind.
     pub key_kind: Option<KeyKind>,
-    /// Length of the longest access token that the caller can deliver. If the new one is longer,
-    /// the refresh is a fault and changes nothing.
+    /// Maximum length of an access token that the caller can deliver. If the new one is longer, the
+    /// refresh is a fault and changes nothing.
     pub longest_access_token: Option<usize>,
-    /// Instead of the configured validity, and not longer.
+    /// A shorter validity than the configured one.
     pub access_token_validity: Option<Duration>,
 }
 
-/// What became of a refresh.
+/// The outcome of a refresh.
 #[derive(Clone, Debug)]
 pub enum RefreshOutcome {
     /// New tokens.
     Refreshed(Box<Issued>),
-    /// There is no such session, or the request is not the client's.
+    /// The session does not exist, or the request does not belong to the client.
     Unauthorised(&'static str),
     /// The token was exchanged before.
     Reused {
@@ -209,58 +210,58 @@ pub enum RefreshOutcome {
         handle: SessionHandle,
         /// Its user.
         user_id: UserId,
-        /// How the token is related to the session, which is gone. In [`Mode::Legacy`] there is no
-        /// class, and the session is still there.
+        /// The relation of the token to the session, which has been deleted. In [`Mode::Legacy`],
+        /// there is no class, and the session still exists.
         class: Option<ReuseClass>,
-        /// Whether to report it as theft.
+        /// If set, the reuse is reported as theft.
         report_as_theft: bool,
     },
 }
 
-/// An access token that somebody presents.
+/// An access token to verify.
 #[derive(Clone, Debug)]
 pub struct Verify {
     /// The token.
     pub token: AccessToken,
-    /// The anti-CSRF token that must match the one in the token, if that is to be checked.
+    /// The anti-CSRF token that must equal the one in the token, if checked.
     pub anti_csrf: Option<AntiCsrfToken>,
-    /// Whether to check the anti-CSRF token.
+    /// If set, the anti-CSRF token is checked.
     pub check_anti_csrf: bool,
-    /// Whether to ask the store for the session.
+    /// If set, the session is read from the store.
     pub check_database: bool,
 }
 
-/// What is said of an access token.
+/// The outcome of a verification.
 #[derive(Clone, Debug)]
 pub enum VerifyOutcome {
-    /// It is good.
+    /// The token is valid.
     Live {
         /// The session.
         session: SessionFacts,
-        /// A token to use instead. Only in [`Mode::Legacy`].
+        /// A replacement token. Only in [`Mode::Legacy`].
         replacement: Option<IssuedToken>,
-        /// Whether the stored payload is another one. Only in [`Mode::Rotation`], and if the store
-        /// was asked.
+        /// `true` if the stored payload differs. Only in [`Mode::Rotation`], and if the store was
+        /// read.
         payload_update_available: Option<bool>,
     },
-    /// The session is gone, or the token is not on its live branch.
+    /// The session does not exist, or the token is not on its live branch.
     Unauthorised(&'static str),
-    /// The token is no good; a refresh may cure it.
+    /// The token is invalid; a refresh may help.
     TryRefreshToken(String),
-    /// A replacement is due, and the stored payload names a member that belongs to the token.
+    /// A replacement is due, but the stored payload contains a protected member of the token.
     ProtectedClaim,
 }
 
-/// An access token that is to be minted anew, with another payload and the same expiry.
+/// An access token to reissue with another payload and the same expiry.
 #[derive(Clone, Debug)]
 pub struct Regenerate {
     /// The token.
     pub token: AccessToken,
-    /// The payload; the stored one if absent.
+    /// The new payload. `None` uses the stored one.
     pub payload: Option<JsonObject>,
 }
 
-/// What became of a token to be minted anew.
+/// The outcome of a reissue.
 #[derive(Clone, Debug)]
 pub enum RegenerateOutcome {
     /// The payload is stored.
@@ -270,40 +271,40 @@ pub enum RegenerateOutcome {
         /// The new token, unless the old one has expired.
         token: Option<IssuedToken>,
     },
-    /// The session is gone, or the token is not one of it.
+    /// The session does not exist, or the token does not belong to it.
     Unauthorised(String),
-    /// The text is no access token.
+    /// The text is not an access token.
     Malformed(String),
-    /// The payload names a member that belongs to the token; nothing is stored.
+    /// The payload contains a protected member of the token; nothing is stored.
     ProtectedClaim,
 }
 
-/// The longest validity of a JWT: 36,500 days.
+/// Maximum validity of a JWT: 36,500 days.
 pub const MAX_JWT_VALIDITY: Duration = crate::config::limits::LONGEST;
 
-/// A JWT to be made for the application's own purposes.
+/// A JWT to sign for the application's own purposes.
 #[derive(Clone, Debug)]
 pub struct JwtRequest {
-    /// Its claims, which win over those that are added: `iat`, `exp` and `iss`.
+    /// Its claims. They take precedence over the claims that are added: `iat`, `exp` and `iss`.
     pub payload: JsonObject,
     /// The issuer.
     pub issuer: String,
-    /// How long it is valid. At most [`MAX_JWT_VALIDITY`]; what is longer counts as that.
+    /// The validity. Values above [`MAX_JWT_VALIDITY`] are reduced to it.
     pub validity: Duration,
     /// The kind of key that signs.
     pub key_kind: KeyKind,
 }
 
-/// What became of a JWT to be made.
+/// The outcome of signing a JWT.
 #[derive(Clone, Debug)]
 pub enum JwtOutcome {
     /// The JWT.
     Signed(String),
-    /// The payload has the members of a session's token, which the engine is set to refuse.
+    /// The payload has the members of a session token, which the engine's settings reject.
     SessionClaims,
 }
 
-/// A public key, for SDKs from before key sets.
+/// A public key, for SDKs without support for key sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PublicKey {
@@ -311,9 +312,9 @@ pub struct PublicKey {
     pub public_key: String,
     /// Time of creation.
     pub created_at: UnixMillis,
-    /// End of the time in which the key signs: `created_at` and the update interval.
+    /// The time until which the key signs: `created_at` plus the update interval.
     pub signs_until: UnixMillis,
-    /// End of the time in which tokens of the key verify: `created_at`, the update interval and
+    /// The time until which tokens of the key verify: `created_at` plus the update interval plus
     /// twice the validity of access tokens (core specification, 4.1).
     pub verifies_until: UnixMillis,
     /// Returns `true` for the key that signs now. A new key is listed before it signs.

@@ -1,4 +1,4 @@
-//! Verifying an access token for a backend SDK (core specification, section 2).
+//! Verification of an access token for a backend SDK (core specification, section 2).
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const ENDED: &str = "Either the session has ended or has been blacklisted";
 const MISSING: &str = "Session missing in db";
 const ROTATED_OUT: &str = "rotated-out token branch; refresh required";
 
-/// What the signature of a token is worth.
+/// The result of verifying a token's signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signature {
     Good,
@@ -28,11 +28,11 @@ pub(super) enum Signature {
 }
 
 impl Engine {
-    /// Verifies an access token. In [`Mode::Legacy`] the first use of a token that a refresh handed
-    /// out moves the session on.
+    /// Verifies an access token. In [`Mode::Legacy`], the first use of a token from a refresh
+    /// promotes its refresh token.
     ///
     /// # Errors
-    /// Trouble with the store or the keys.
+    /// A fault if the store fails or the keys are unavailable.
     pub async fn verify_session(
         &self,
         request: &Verify,
@@ -73,7 +73,7 @@ impl Engine {
         }
         let record = if request.check_database {
             let record = self.store.session(&self.key_of(&claims), now).await?;
-            // A signed token that names somebody else's session is none that this engine made.
+            // A signed token that names another user's session was not made by this engine.
             match record.filter(|record| record.user_id == claims.recipe_user_id) {
                 Some(record) => Some(record),
                 None => return Ok(VerifyOutcome::Unauthorised(ENDED)),
@@ -87,8 +87,8 @@ impl Engine {
         }
     }
 
-    /// LEGACY: the first use of a new token moves the session on, and what still names a parent, or
-    /// an older payload, is replaced.
+    /// LEGACY: the first use of a new token promotes its refresh token. A token that has a parent
+    /// or an older payload is replaced.
     async fn promote(
         &self,
         claims: AccessClaims,
@@ -105,7 +105,7 @@ impl Engine {
         match self.first_use(&claims, record, Format::Core(version)).await {
             Ok(FirstUse::Gone) => Ok(VerifyOutcome::Unauthorised(MISSING)),
             Ok(FirstUse::OlderBranch(stored)) => {
-                // The caller gets the stored payload if it asked the store.
+                // The caller receives the stored payload if it required the store to be read.
                 let payload = if changed { stored.payload } else { own_payload };
                 Ok(live(&claims, payload, None, None))
             }
@@ -120,7 +120,7 @@ impl Engine {
         }
     }
 
-    /// Signs a token in place of one of the same version.
+    /// Signs a replacement for a token of the same version.
     pub(super) async fn mint_again(
         &self,
         claims: AccessClaims,
@@ -169,8 +169,8 @@ impl Engine {
     }
 }
 
-/// ROTATION: a token is good if it belongs to the current or the previous refresh token. Nothing is
-/// written.
+/// ROTATION: a token is valid if it belongs to the current or the previous refresh token. Nothing
+/// is written.
 fn branch(
     claims: &AccessClaims,
     own_payload: JsonObject,

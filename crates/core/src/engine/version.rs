@@ -1,27 +1,27 @@
-//! The generations of access tokens.
+//! Versions of access tokens.
 
 use std::fmt;
 
 use crate::json::JsonObject;
 use crate::wire;
 
-/// The format of an access token. What older backend SDKs ask for is minted for them; all are
-/// verified.
+/// The format of an access token. Older versions are minted for older backend SDKs. All versions
+/// are verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TokenVersion {
-    /// Like [`V2`](Self::V2), without a choice of keys. Minted only in place of another one.
+    /// Like [`V2`](Self::V2), without a choice of keys. Minted only as a replacement.
     V1,
-    /// A text of its own, without key id and tenant; the application's payload is a member of it.
+    /// A format of its own, without key id and tenant. The application's payload is a member of it.
     V2,
     /// A JWT with the application's payload at its root.
     V3,
-    /// With the tenant.
+    /// V3 plus the tenant.
     V4,
-    /// With the recipe user id. The current one.
+    /// V4 plus the recipe user id. The current version.
     V5,
 }
 
-/// Members of the payload of the versions 1 and 2.
+/// Members of the payload of versions 1 and 2.
 const OLDEST_CLAIMS: [&str; 5] = [
     wire::LEGACY_CLAIM_USER_ID,
     wire::LEGACY_CLAIM_EXPIRY_TIME,
@@ -30,7 +30,7 @@ const OLDEST_CLAIMS: [&str; 5] = [
     wire::CLAIM_REFRESH_TOKEN_HASH1,
 ];
 
-/// Members of version 5; each older version has some fewer at the end.
+/// Members of version 5. Each older version lacks some at the end.
 const CLAIMS: [&str; 9] = [
     wire::CLAIM_SUB,
     wire::CLAIM_EXP,
@@ -44,7 +44,7 @@ const CLAIMS: [&str; 9] = [
 ];
 
 impl TokenVersion {
-    /// The version of that number.
+    /// Returns the version with this number.
     pub(crate) fn of_number(text: &str) -> Option<Self> {
         match text {
             "1" => Some(Self::V1),
@@ -56,7 +56,7 @@ impl TokenVersion {
         }
     }
 
-    /// The number, as it stands in the header of a token.
+    /// Returns the number, as in the header of a token.
     #[must_use]
     pub fn number(self) -> &'static str {
         match self {
@@ -68,12 +68,12 @@ impl TokenVersion {
         }
     }
 
-    /// Whether it is a text of its own and no JWT.
+    /// Returns `true` if the format is not a JWT.
     pub(crate) fn is_oldest(self) -> bool {
         self < Self::V3
     }
 
-    /// The members that a token of this version must have (core specification, 2.3).
+    /// Returns the required members of a token of this version (core specification, 2.3).
     pub(crate) fn claims(self) -> &'static [&'static str] {
         match self {
             Self::V1 | Self::V2 => &OLDEST_CLAIMS,
@@ -83,8 +83,8 @@ impl TokenVersion {
         }
     }
 
-    /// Whether the application's payload names a member that belongs to the token. The oldest
-    /// versions keep the two apart, so there nothing is protected.
+    /// Returns `true` if the application's payload contains a protected member of the token. The
+    /// oldest versions keep the two separate and protect no members.
     #[must_use]
     pub fn protects_member_of(self, payload: &JsonObject) -> bool {
         !self.is_oldest()

@@ -1,18 +1,18 @@
 //! Keeps responses that carry tokens out of shared caches.
 //!
 //! A shared cache may store a response with `Set-Cookie` unless `Cache-Control` forbids it (RFC
-//! 9111, section 3 and 7.3), and would then give one user's session to others.
+//! 9111, section 3 and 7.3), and could then serve one user's session to others.
 //!
 //! | the application's `Cache-Control` | sent |
 //! | --- | --- |
 //! | none | `no-store` |
 //! | has `no-store`, or `private` without field names | unchanged |
-//! | the same beside `public` or `s-maxage` | `no-store` |
+//! | the same with `public` or `s-maxage` | `no-store` |
 //! | anything else, such as `public`, `max-age=60`, `no-cache` or `immutable` | `no-store` |
 //!
-//! Header fields for one kind of cache, which win over `Cache-Control` there, go unless they forbid
-//! storing as well. `Expires` goes where `Cache-Control` is replaced. `Vary` and `Pragma` stay: they
-//! neither allow nor forbid shared caches to store.
+//! Header fields for one kind of cache take precedence over `Cache-Control` there. They are removed
+//! unless they forbid storing too. `Expires` is removed where `Cache-Control` is replaced. `Vary`
+//! and `Pragma` are kept: they neither allow nor forbid shared caches to store.
 
 use super::plan::values_of;
 use crate::http::ResponseHead;
@@ -20,7 +20,8 @@ use crate::wire;
 
 const NO_STORE: &str = "no-store";
 
-/// Fields that caches and proxies prefer to `Cache-Control` (RFC 9213, and vendors' own).
+/// Fields to which caches and proxies give precedence over `Cache-Control` (RFC 9213 and vendor
+/// extensions).
 const TARGETED: [&str; 8] = [
     "cdn-cache-control",
     "cloudflare-cdn-cache-control",
@@ -32,7 +33,7 @@ const TARGETED: [&str; 8] = [
     "x-accel-expires",
 ];
 
-/// To be called for every response that carries tokens or clears them.
+/// Must be called for every response that sets or clears tokens.
 pub(super) fn keep_out_of_shared_caches(head: &mut dyn ResponseHead) {
     if !forbids_sharing(&values_of(head, wire::CACHE_CONTROL_HEADER)) {
         head.remove_header(wire::CACHE_CONTROL_HEADER);
@@ -59,7 +60,8 @@ fn forbids_sharing(values: &[String]) -> bool {
     (has(NO_STORE) || has("private")) && !allows_sharing
 }
 
-/// The directives of a field, arguments included. A comma inside quotes ends none.
+/// Returns the directives of a field, with their arguments. A comma inside quotes does not end a
+/// directive.
 fn directives(value: &str) -> impl Iterator<Item = &str> {
     let mut is_quoted = false;
     value

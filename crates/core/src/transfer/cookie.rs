@@ -1,5 +1,5 @@
-//! Cookies: the one parser, the one writer. Setting and clearing go through the same function, so
-//! their attributes cannot differ.
+//! Parses and writes cookies. One function both sets and clears a cookie, so that the attributes
+//! cannot differ.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ use crate::http::text;
 use crate::secret::RefreshToken;
 use crate::wire;
 
-/// What all our cookies have in common (session specification, 3.7).
+/// The common settings of all cookies (session specification, 3.7).
 #[derive(Clone, Debug)]
 pub(crate) struct CookieSettings {
     pub(crate) access: CookieNames,
@@ -23,12 +23,13 @@ pub(crate) struct CookieSettings {
     pub(crate) access_path: String,
     pub(crate) refresh_path: String,
     pub(crate) domain: Option<String>,
-    /// The domain of cookies that an earlier configuration has set; empty for host-only ones.
+    /// The `Domain` of cookies that an earlier configuration set. The empty string means host-only
+    /// cookies.
     pub(crate) older_domain: Option<String>,
-    /// The path of the access token's cookie that an earlier configuration has set.
+    /// The `Path` of the access token's cookie that an earlier configuration set.
     pub(crate) older_access_path: Option<String>,
     pub(crate) secure: bool,
-    /// Whether browsers keep the cookies apart for each site that embeds us.
+    /// If set, browsers keep separate cookies for each embedding site.
     pub(crate) partitioned: bool,
 }
 
@@ -36,7 +37,7 @@ pub(crate) struct CookieSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct CookieNames {
     pub(crate) written: String,
-    /// Those that count in a request; of several, the first.
+    /// The names under which the cookie is read. The first one found takes precedence.
     read: Vec<ReadName>,
 }
 
@@ -44,17 +45,18 @@ pub(crate) struct CookieNames {
 #[derive(Clone, Debug)]
 struct ReadName {
     text: String,
-    /// Browsers accept a cookie of this name only with the attributes that its prefix demands.
+    /// `true` if browsers accept a cookie of this name only with the attributes that its prefix
+    /// requires.
     is_guarded: bool,
 }
 
-/// A cookie that was found in a request.
+/// A cookie found in a request.
 #[derive(Clone, Debug)]
 pub(crate) struct FoundCookie<T> {
     pub(crate) value: T,
     /// The request carries the cookie more than once (session specification, 3.11).
     pub(crate) is_duplicated: bool,
-    /// Browsers guard the name of the cookie.
+    /// `true` if browsers guard the name of the cookie.
     pub(crate) is_guarded: bool,
 }
 
@@ -82,8 +84,8 @@ impl ReadName {
 }
 
 impl CookieNames {
-    /// `is_for_host` says whether the cookie meets what [`wire::HOST_COOKIE_PREFIX`] demands beside
-    /// `Secure`.
+    /// `is_for_host` is `true` if the cookie meets all requirements of [`wire::HOST_COOKIE_PREFIX`]
+    /// except `Secure`.
     pub(crate) fn new(plain: String, prefix: CookiePrefix, is_for_host: bool) -> Self {
         let guarded = if is_for_host {
             format!("{}{plain}", wire::HOST_COOKIE_PREFIX)
@@ -100,7 +102,8 @@ impl CookieNames {
         Self { written, read }
     }
 
-    /// The names that are read but not written. What has them is replaced by what is written.
+    /// Returns the names that are read but not written. Writing the cookie clears it under these
+    /// names.
     pub(crate) fn others(&self) -> impl Iterator<Item = &str> {
         let read = self.read.iter().map(|name| name.text.as_str());
         read.filter(|name| *name != self.written)
@@ -112,7 +115,7 @@ impl CookieNames {
     }
 }
 
-/// What a cookie is to hold.
+/// The new value of a cookie.
 #[derive(Clone, Debug)]
 pub(crate) enum CookieValue<'a> {
     Set {
@@ -122,7 +125,7 @@ pub(crate) enum CookieValue<'a> {
     Clear,
 }
 
-/// What identifies a cookie to a browser.
+/// The properties by which a browser identifies a cookie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CookieId {
     pub(crate) name: String,
@@ -130,7 +133,7 @@ pub(crate) struct CookieId {
     pub(crate) path: String,
 }
 
-/// The letters that `encodeURIComponent` leaves alone.
+/// The characters that `encodeURIComponent` does not escape.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -142,11 +145,11 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'(')
     .remove(b')');
 
-/// The last second that an HTTP date can say.
+/// The last second that an HTTP date can represent.
 const LAST_HTTP_SECOND: u64 = 253_402_300_799;
 
 impl CookieSettings {
-    /// The value of a `Set-Cookie` header.
+    /// Returns the value of a `Set-Cookie` header.
     pub(crate) fn line(
         &self,
         name: &str,
@@ -177,7 +180,7 @@ impl CookieSettings {
         line
     }
 
-    /// The same, for the cookie of an embedding site.
+    /// Returns the partitioned form of a `Set-Cookie` line.
     pub(crate) fn partitioned(line: &str) -> String {
         format!("{line}; Partitioned")
     }
@@ -188,11 +191,11 @@ fn http_date(at: UnixMillis) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// The cookies of a request, as far as they are ours: collected in one pass, field by field, since
-/// HTTP/2 may split them over several.
+/// The session cookies of a request, collected in one pass. HTTP/2 can split the cookies over
+/// several fields.
 ///
-/// Of several cookies of one name the first counts. Quotes around a value go; a value that is not
-/// well encoded is taken as it is. What is no cookie at all is passed over.
+/// The first of several cookies of one name is used. Quotes around a value are removed. A value
+/// with an invalid encoding is used as it is. Invalid cookies are ignored.
 #[derive(Debug)]
 pub(crate) struct CookieReader<'n, A> {
     access: Candidates<'n, A>,
@@ -200,7 +203,7 @@ pub(crate) struct CookieReader<'n, A> {
     pub(crate) has_legacy: bool,
 }
 
-/// The most names under which one cookie is read.
+/// The maximum number of names under which one cookie is read.
 const MOST_NAMES: usize = 2;
 
 #[derive(Debug)]
@@ -219,8 +222,8 @@ impl<'n, A> CookieReader<'n, A> {
         }
     }
 
-    /// Takes the value of one `Cookie` field. `access` makes what is kept of an access token, as it
-    /// is written.
+    /// Reads one `Cookie` field. `access` converts the raw value of an access token to the stored
+    /// form.
     pub(crate) fn read(&mut self, field: &[u8], access: impl Fn(&[u8]) -> A) {
         for (name, value) in pairs(field) {
             self.access.see(name, value, &access);
@@ -248,7 +251,7 @@ impl<'n, T> Candidates<'n, T> {
         }
     }
 
-    /// The value is taken under the exact name only.
+    /// The value is read under the exact name only.
     fn see(&mut self, found: &[u8], content: &[u8], keep: &impl Fn(&[u8]) -> T) {
         let slots = self.values.iter_mut().zip(&mut self.spellings);
         for (name, (value, spellings)) in self.names.iter().zip(slots) {
@@ -273,8 +276,9 @@ impl<'n, T> Candidates<'n, T> {
     }
 }
 
-/// The names and values in a `Cookie` field (RFC 6265, 4.2.1, read leniently). A value of ours is a
-/// kilobyte, on every request, which is why this searches bytes, and by `memchr`.
+/// Returns the names and values in a `Cookie` field (RFC 6265, 4.2.1, parsed leniently). An access
+/// token is about a kilobyte long and part of every request, hence the search in bytes with
+/// `memchr`.
 fn pairs(field: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let ends = memchr_iter(b';', field).chain([field.len()]);
     let mut start = 0;
@@ -294,7 +298,7 @@ fn unquoted(value: &[u8]) -> &[u8] {
     }
 }
 
-/// The text that a cookie's value stands for.
+/// Returns the decoded value of a cookie.
 pub(crate) fn decoded(value: &[u8]) -> String {
     let text = text(value);
     match percent_decode_str(&text).decode_utf8() {
@@ -303,7 +307,7 @@ pub(crate) fn decoded(value: &[u8]) -> String {
     }
 }
 
-/// What a `Set-Cookie` line of somebody else identifies.
+/// Returns the identity of the cookie in a `Set-Cookie` line of the application.
 pub(crate) fn id_of_line(line: &str) -> Option<CookieId> {
     let cookie = Cookie::parse(line).ok()?;
     Some(CookieId {
@@ -317,7 +321,7 @@ impl CookieId {
     pub(crate) fn new(name: &str, domain: Option<&str>, path: &str) -> Self {
         Self {
             name: name.to_owned(),
-            // A leading dot says nothing to a browser, and the parser drops it.
+            // Browsers ignore a leading dot, and the parser drops it.
             domain: domain
                 .unwrap_or_default()
                 .trim_start_matches('.')
@@ -377,7 +381,7 @@ mod tests {
         }
     }
 
-    /// The value, and whether the cookie is there twice.
+    /// Returns the value, and whether the cookie occurs twice.
     fn read(prefix: CookiePrefix, fields: &[&str]) -> Option<(String, bool)> {
         let settings = settings(prefix);
         let mut reader = CookieReader::new(&settings);
@@ -449,7 +453,7 @@ mod tests {
             &["__Host-sAccess=2; __Host-sAccess=3"],
         );
         assert_eq!(twice, Some(("2".to_owned(), true)));
-        // A guarded name of the application's own choice is guarded too.
+        // A guarded name that the application chose itself is guarded too.
         let names = CookieNames::new("__host-a".into(), CookiePrefix::Off, true);
         assert!(names.are_all_guarded());
     }

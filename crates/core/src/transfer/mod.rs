@@ -1,5 +1,5 @@
-//! How tokens travel: where they are in a request, which method counts, how they are written and
-//! cleared.
+//! Transport of tokens: reading them from a request, selecting the transport, and writing and
+//! clearing them in a response.
 //!
 //! Plain functions over [`RequestView`](crate::http::RequestView) and [`ResponsePlan`]; no I/O, no
 //! store, no clock.
@@ -19,18 +19,18 @@ pub(crate) use read::{
     AuthMode, Carried, DuplicateCookies, Presented, RequestMethod, SelectedToken, SiteOfRequest,
 };
 
-/// How tokens travel between the client and us.
+/// The transport of tokens between the client and this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenTransferMethod {
     /// In httpOnly cookies.
     Cookie,
-    /// In headers, which the client's own code stores.
+    /// In headers. The client's own code stores the tokens.
     Header,
-    /// Whichever the request uses.
+    /// The transport that the request uses.
     Any,
 }
 
-/// One of the two ways; what [`TokenTransferMethod::Any`] resolves to.
+/// One of the two transports. [`TokenTransferMethod::Any`] resolves to one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Transport {
     Cookie,
@@ -63,7 +63,7 @@ pub enum SameSite {
     Lax,
     /// Sent on same-site requests only.
     Strict,
-    /// Sent always; browsers demand `Secure` with it.
+    /// Always sent. Browsers require `Secure` with it.
     None,
 }
 
@@ -77,7 +77,7 @@ impl SameSite {
     }
 }
 
-/// The text is none of the values of `SameSite`.
+/// The text is not a value of `SameSite`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cookie same site must be one of \"strict\", \"lax\", or \"none\"")]
 pub struct InvalidSameSite;
@@ -95,14 +95,14 @@ impl FromStr for SameSite {
     }
 }
 
-/// Whether the names of cookies have a prefix by which browsers guard them: `__Host-` for the access
-/// token's cookie if it has no `Domain` and the path `/`, `__Secure-` for all others (RFC 6265bis,
-/// 4.1.3). Without one, whoever controls a sibling domain, or an unencrypted connection, can plant
-/// a cookie of the same name.
+/// The use of cookie name prefixes that browsers guard: `__Host-` for the access token's cookie if
+/// it has no `Domain` and the path `/`, `__Secure-` for all other cookies (RFC 6265bis, 4.1.3).
+/// Without a prefix, an attacker who controls a sibling domain or an unencrypted connection can
+/// plant a cookie of the same name.
 ///
-/// The variants are the steps of a changeover that logs nobody out. One step at a time, each on all
-/// nodes before the next, forth and back; [`Self::Require`] when sessions that were last refreshed
-/// before [`Self::Prefer`] have expired.
+/// The variants are the steps of a changeover that signs no user out. Move one step at a time, in
+/// either direction, and deploy each step on all nodes before the next. Move to [`Self::Require`]
+/// once all sessions that were last refreshed before [`Self::Prefer`] have expired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CookiePrefix {
     /// Names without a prefix are written and read, as the reference does.
@@ -110,14 +110,13 @@ pub enum CookiePrefix {
     Off,
     /// Names without a prefix are written, both are read.
     Accept,
-    /// Names with a prefix are written, both are read. A new installation need not begin before
-    /// this one.
+    /// Names with a prefix are written, both are read. A new installation can start with this step.
     Prefer,
-    /// Names with a prefix are written and read. Only now is a planted cookie of no use.
+    /// Names with a prefix are written and read. Only this step makes a planted cookie useless.
     Require,
 }
 
-/// The text is none of the steps of [`CookiePrefix`].
+/// The text is not a step of [`CookiePrefix`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the cookie prefix must be one of \"off\", \"accept\", \"prefer\", or \"require\"")]
 pub struct InvalidCookiePrefix;
@@ -136,22 +135,21 @@ impl FromStr for CookiePrefix {
     }
 }
 
-/// How a request proves that it was made by the application's own page (session specification,
-/// section 6).
+/// The proof that a request was made by the application's own page (session specification, section
+/// 6).
 ///
-/// Applies to sessions in cookies only; a header cannot be sent by another site's form.
+/// Applies to sessions in cookies only. Another site's form cannot send a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AntiCsrf {
     /// The `anti-csrf` header must repeat a token that belongs to the session.
     ViaToken,
-    /// A `rid` header with a value must be there: another site cannot send one without a CORS
-    /// preflight.
+    /// A non-empty `rid` header is required. Another site cannot send one without a CORS preflight.
     ViaCustomHeader,
-    /// No check; right where cookies are `SameSite=Lax` or `Strict`.
+    /// No check. Suitable if cookies are `SameSite=Lax` or `Strict`.
     None,
 }
 
-/// The text is none of the anti-CSRF modes.
+/// The text is not an anti-CSRF mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("antiCsrf config must be one of 'NONE' or 'VIA_CUSTOM_HEADER' or 'VIA_TOKEN'")]
 pub struct InvalidAntiCsrf;

@@ -1,5 +1,5 @@
-//! What a response must carry: one slot for each token and way, so that the last word counts and
-//! nothing is sent twice.
+//! The token changes of a response. Each token has one slot per transport, so the last change takes
+//! effect and nothing is sent twice.
 
 use super::cookie::{CookieId, CookieNames, CookieSettings, CookieValue, id_of_line};
 use super::{SameSite, Transport, caching};
@@ -9,14 +9,14 @@ use crate::http::ResponseHead;
 use crate::secret::{AccessToken, AntiCsrfToken, FrontToken, RefreshToken};
 use crate::wire;
 
-/// The token effects of a response (session specification, 3.5 and 3.6).
+/// The token changes of a response (session specification, 3.5 and 3.6).
 #[derive(Debug, Default)]
 pub(crate) struct ResponsePlan {
     access_cookie: Option<Slot<(AccessToken, UnixMillis)>>,
     refresh_cookie: Option<Slot<(RefreshToken, UnixMillis)>>,
     access_header: Option<Slot<AccessToken>>,
     refresh_header: Option<Slot<RefreshToken>>,
-    /// Clearing says `remove`.
+    /// Clearing sends `remove`.
     front_token: Option<Slot<FrontToken>>,
     anti_csrf: Option<AntiCsrfToken>,
     clear_legacy_cookie: bool,
@@ -32,7 +32,7 @@ enum Slot<T> {
     Clear,
 }
 
-/// Tokens for a response. Without a refresh token it is a reissue of the access token alone.
+/// Tokens for a response. Without a refresh token, only the access token is reissued.
 #[derive(Clone, Debug)]
 pub(crate) struct TokensOut {
     pub(crate) access: AccessToken,
@@ -41,12 +41,13 @@ pub(crate) struct TokensOut {
     pub(crate) anti_csrf: Option<AntiCsrfToken>,
 }
 
-/// The cookie outlives its token on purpose: its presence says "refresh" rather than "no session".
+/// The cookie intentionally outlives its token: its presence means "refresh" instead of "no
+/// session".
 const ACCESS_COOKIE_LIFETIME: std::time::Duration =
     std::time::Duration::from_secs(365 * 24 * 60 * 60);
 
 impl ResponsePlan {
-    /// Writes tokens through one way.
+    /// Sends tokens by one transport.
     pub(crate) fn attach(
         &mut self,
         tokens: TokensOut,
@@ -82,7 +83,7 @@ impl ResponsePlan {
         }
     }
 
-    /// Writes a refresh token alone.
+    /// Sends only a refresh token.
     pub(crate) fn attach_refresh_token(
         &mut self,
         refresh: (RefreshToken, UnixMillis),
@@ -96,14 +97,14 @@ impl ResponsePlan {
         }
     }
 
-    /// Takes both tokens of one way from the client.
+    /// Clears both tokens of one transport at the client.
     pub(crate) fn clear(&mut self, transport: Transport, same_site: SameSite) {
         self.same_site = Some(same_site);
         match transport {
             Transport::Cookie => {
                 self.access_cookie = Some(Slot::Clear);
                 self.refresh_cookie = Some(Slot::Clear);
-                // A token that was exposed beside the cookie goes with it.
+                // An access token that was exposed in addition to the cookie is not sent either.
                 if matches!(self.access_header, Some(Slot::Set(_))) {
                     self.access_header = None;
                 }
@@ -117,7 +118,7 @@ impl ResponsePlan {
         self.anti_csrf = None;
     }
 
-    /// Takes everything from the client, whatever the request carried.
+    /// Clears all tokens at the client, regardless of what the request carried.
     pub(crate) fn clear_all(&mut self, same_site: SameSite) {
         self.clear(Transport::Cookie, same_site);
         self.clear(Transport::Header, same_site);
@@ -128,25 +129,25 @@ impl ResponsePlan {
         self.clear_legacy_cookie = true;
     }
 
-    /// Clears cookies that an earlier configuration has set on another domain.
+    /// Clears cookies that an earlier configuration set on another domain.
     pub(crate) fn clear_older_cookies(&mut self, access: bool, refresh: bool, same_site: SameSite) {
         self.same_site = Some(same_site);
         self.clear_older_access_cookie |= access;
         self.clear_older_refresh_cookie |= refresh;
     }
 
-    /// Clears an access token's cookie that an earlier configuration has set for another path.
+    /// Clears the access token's cookie that an earlier configuration set for another path.
     pub(crate) fn clear_older_access_path(&mut self, same_site: SameSite) {
         self.same_site = Some(same_site);
         self.clear_older_access_path = true;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        // Whatever is planned needs to know the `SameSite` of its cookies.
+        // Every planned change sets the `SameSite` of its cookies.
         self.same_site.is_none()
     }
 
-    /// Writes everything to the head of a response.
+    /// Writes all changes to the head of a response.
     pub(crate) fn apply(&self, config: &Config, head: &mut dyn ResponseHead) {
         if self.is_empty() {
             return;
@@ -247,7 +248,7 @@ struct CookieLines<'a> {
 }
 
 impl CookieLines<'_> {
-    /// Sets or clears a cookie, and clears it under the names that it may have from before.
+    /// Sets or clears a cookie, and clears it under the names that an earlier configuration used.
     fn write(
         &mut self,
         names: &CookieNames,
@@ -270,8 +271,9 @@ impl CookieLines<'_> {
             |value: &CookieValue<'_>| self.cookies.line(name, path, domain, value, self.same_site);
         let id = CookieId::new(name, domain, path);
         if self.cookies.partitioned {
-            // A browser sends both cookies of a name, the partitioned one and the one from before.
-            // One that knows no partitions takes both lines for the same cookie: the last counts.
+            // A browser sends both cookies of a name, the partitioned and the older unpartitioned
+            // one. A browser without partitions treats both lines as the same cookie, and the last
+            // one takes effect.
             self.lines.push((id.clone(), line(&CookieValue::Clear)));
             self.lines
                 .push((id, CookieSettings::partitioned(&line(value))));
@@ -310,7 +312,7 @@ pub(super) fn values_of(head: &dyn ResponseHead, name: &str) -> Vec<String> {
     values
 }
 
-/// Adds names to the list of exposed headers; those that the application put there stay, and none
+/// Adds names to the list of exposed headers. Names that the application added are kept, and none
 /// appears twice.
 fn expose(head: &mut dyn ResponseHead, names: &[String]) {
     let mut list = values_of(head, wire::EXPOSE_HEADERS_HEADER).join(", ");
@@ -329,7 +331,7 @@ fn expose(head: &mut dyn ResponseHead, names: &[String]) {
     head.append_header(wire::EXPOSE_HEADERS_HEADER, &list, false);
 }
 
-/// Adds cookies in place of those with the same name, domain and path that are already there.
+/// Adds cookies. They replace those with the same name, domain and path in the response.
 fn set_cookies(head: &mut dyn ResponseHead, cookies: &[(CookieId, String)]) {
     let present = values_of(head, wire::SET_COOKIE_HEADER);
     let replaced = |line: &String| {

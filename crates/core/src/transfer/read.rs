@@ -1,4 +1,4 @@
-//! What a request carries: read once, synchronously, into owned values.
+//! The tokens and headers of a request: read once, synchronously, into owned values.
 
 use super::cookie::{CookieReader, decoded};
 use super::{AntiCsrf, SameSite, TokenTransferMethod, Transport};
@@ -10,7 +10,7 @@ use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
 use crate::verify::Verified;
 use crate::wire;
 
-/// The methods that sessions tell apart.
+/// The request methods that sessions distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestMethod {
     Get,
@@ -19,7 +19,7 @@ pub(crate) enum RequestMethod {
     Other,
 }
 
-/// Everything about a request that sessions look at.
+/// All parts of a request that sessions use.
 #[derive(Debug)]
 pub(crate) struct Presented {
     pub(crate) method: RequestMethod,
@@ -27,25 +27,25 @@ pub(crate) struct Presented {
     refresh_cookie: Option<RefreshToken>,
     has_duplicate_access_cookie: bool,
     has_duplicate_refresh_cookie: bool,
-    /// Browsers guard the name under which the access token's cookie came.
+    /// `true` if browsers guard the name under which the access token's cookie was found.
     has_guarded_access_cookie: bool,
-    /// Browsers guard the name under which the refresh token's cookie came.
+    /// `true` if browsers guard the name under which the refresh token's cookie was found.
     has_guarded_refresh_cookie: bool,
-    /// The text behind `Bearer `: an access or a refresh token, or somebody else's.
+    /// The text after `Bearer `: an access token, a refresh token, or a foreign value.
     bearer: Option<Carried>,
     pub(crate) has_legacy_cookie: bool,
     pub(crate) has_rid: bool,
     pub(crate) anti_csrf: Option<AntiCsrfToken>,
-    /// Which tokens count.
+    /// The transports whose tokens are used.
     pub(crate) allowed: TokenTransferMethod,
-    /// How a session that is created here travels.
+    /// The transport of a session that this request creates.
     pub(crate) for_creation: Transport,
     site: Result<SiteOfRequest, String>,
-    /// Who sends it, if that is to be noted.
+    /// The client, if devices are tracked.
     pub(crate) client: Option<Client>,
 }
 
-/// A value that may be an access token. One that was verified before need not be copied.
+/// A value that may be an access token. A token that was verified before need not be copied.
 #[derive(Debug)]
 pub(crate) enum Carried {
     Seen(Verified),
@@ -53,7 +53,7 @@ pub(crate) enum Carried {
 }
 
 impl Carried {
-    /// `decode` reads what is not known as it stands.
+    /// `decode` converts a raw value that is not a known token.
     fn of(
         token: &[u8],
         seen: &impl Fn(&[u8]) -> Option<Verified>,
@@ -73,11 +73,11 @@ impl Carried {
     }
 }
 
-/// How a client asks for its tokens (session specification, 3.1).
+/// How a client requests its tokens (session specification, 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AuthMode {
     Cookie,
-    /// The same word in other letters, which does not always count.
+    /// `cookie` in another case, which is not accepted everywhere.
     CookieInOtherCase,
     Other,
 }
@@ -92,28 +92,28 @@ impl AuthMode {
     }
 }
 
-/// What the website's origin means for cookies.
+/// The properties of cookies for the website's origin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SiteOfRequest {
     pub(crate) same_site: SameSite,
-    /// API and website are both on localhost or an IP address.
+    /// `true` if the API and the website are both on localhost or an IP address.
     pub(crate) is_local: bool,
 }
 
-/// A token, and where it was.
+/// A token and its transport.
 #[derive(Clone, Debug)]
 pub(crate) struct SelectedToken<T> {
     pub(crate) token: T,
     pub(crate) transport: Transport,
 }
 
-/// Two cookies of one name: it cannot be known which one is current.
+/// The request contains two cookies of one name, so the current one cannot be determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DuplicateCookies;
 
 impl Presented {
-    /// `seen` knows the access tokens that were verified before. Of a header that may come once, the
-    /// first counts.
+    /// `seen` returns access tokens that were verified before. If a header that must occur once is
+    /// repeated, the first value is used.
     pub(crate) fn read(
         view: &dyn RequestView,
         config: &Config,
@@ -135,7 +135,7 @@ impl Presented {
             wire::AUTH_MODE_HEADER => {
                 auth_mode.get_or_insert_with(|| AuthMode::of(value));
             }
-            // A header without a value proves nothing: proxies add such headers.
+            // An empty header proves nothing, because proxies add such headers.
             wire::RID_HEADER => has_rid |= !value.trim_ascii().is_empty(),
             _ => {}
         });
@@ -163,10 +163,10 @@ impl Presented {
         }
     }
 
-    /// The access token that counts, if any (session specification, 3.4): foreign values are passed
-    /// over, a header beats a cookie, and there is no second choice.
+    /// Returns the access token to use, if any (session specification, 3.4). Foreign values are
+    /// ignored, a header takes precedence over a cookie, and there is no fallback.
     ///
-    /// `ours` looks at a value, and gives something if it is not foreign.
+    /// `ours` returns `None` for a foreign value.
     pub(crate) fn access_token<'a, T>(
         &'a self,
         ours: impl Fn(&'a Carried) -> Option<T>,
@@ -196,9 +196,10 @@ impl Presented {
         Ok(None)
     }
 
-    /// The refresh token that counts, if any (session specification, 7.2).
+    /// Returns the refresh token to use, if any (session specification, 7.2).
     ///
-    /// Any bearer value is taken for one: nothing tells a refresh token from somebody else's token.
+    /// Any bearer value is accepted, because a refresh token cannot be distinguished from a foreign
+    /// token.
     pub(crate) fn refresh_token(&self) -> Option<SelectedToken<RefreshToken>> {
         if self.allowed.allows(Transport::Header)
             && let Some(token) = &self.bearer
@@ -221,8 +222,8 @@ impl Presented {
             })
     }
 
-    /// Whether anything that may be an access token came this way. Quirk: any bearer value counts,
-    /// as does an empty cookie (session specification, 3.6).
+    /// Returns `true` if the request carries a possible access token by this transport. Quirk: any
+    /// bearer value and an empty cookie count (session specification, 3.6).
     pub(crate) fn carries_access_token(&self, transport: Transport) -> bool {
         match transport {
             Transport::Cookie => self.access_cookie.is_some(),
@@ -230,7 +231,7 @@ impl Presented {
         }
     }
 
-    /// Whether anything that may be a refresh token came this way.
+    /// Returns `true` if the request carries a possible refresh token by this transport.
     pub(crate) fn carries_refresh_token(&self, transport: Transport) -> bool {
         match transport {
             Transport::Cookie => self
@@ -241,10 +242,10 @@ impl Presented {
         }
     }
 
-    /// Returns `true` if a refresh cannot know which access token's cookie is current.
+    /// Returns `true` if a refresh cannot determine which access token's cookie is current.
     ///
-    /// Beside a refresh token under a guarded name, cookies under plain names do not count: another
-    /// host can plant them.
+    /// If the refresh token has a guarded name, cookies under plain names are ignored, because
+    /// another host can plant them.
     pub(crate) fn has_duplicate_access_cookie(&self) -> bool {
         let is_planted = self.has_guarded_refresh_cookie && !self.has_guarded_access_cookie;
         self.has_duplicate_access_cookie && !is_planted
@@ -258,19 +259,19 @@ impl Presented {
     /// specification, 3.14).
     ///
     /// The name of that cookie is plain, so another host can plant it, and a refresh would not
-    /// remove it. It does not count where the session's own cookie has a guarded name.
+    /// remove it. It is ignored if the session's own cookie has a guarded name.
     pub(crate) fn is_of_legacy_session(&self, config: &Config) -> bool {
         let is_guarded = self.has_guarded_access_cookie || config.cookies.access.are_all_guarded();
         self.has_legacy_cookie && !is_guarded
     }
 
-    /// What the website's origin means for cookies.
+    /// Returns the properties of cookies for the website's origin.
     pub(crate) fn site(&self) -> Result<SiteOfRequest, Fault> {
         self.site.clone().map_err(Fault::misuse)
     }
 
-    /// The anti-CSRF mode: the configured one, or the one that fits the cookies' `SameSite`
-    /// (session specification, 6.2).
+    /// Returns the configured anti-CSRF mode, or the default for the cookies' `SameSite` (session
+    /// specification, 6.2).
     pub(crate) fn anti_csrf_mode(&self, config: &Config) -> Result<AntiCsrf, Fault> {
         match config.anti_csrf {
             Some(mode) => Ok(mode),
@@ -280,7 +281,7 @@ impl Presented {
     }
 }
 
-/// The text behind the scheme, which is matched in any case (RFC 9110, 11.1).
+/// Returns the text after the scheme, which is matched case-insensitively (RFC 9110, 11.1).
 fn bearer(value: &[u8], seen: &impl Fn(&[u8]) -> Option<Verified>) -> Option<Carried> {
     const SCHEME: &[u8] = b"Bearer ";
     let (scheme, token) = value.split_at_checked(SCHEME.len())?;

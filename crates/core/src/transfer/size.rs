@@ -1,4 +1,5 @@
-//! How long an access token may be, so that browsers, servers and proxies accept what carries it.
+//! Maximum lengths of access tokens, so that browsers, servers and proxies accept the cookie or
+//! header.
 
 use super::cookie::CookieValue;
 use super::{SameSite, Transport};
@@ -28,11 +29,11 @@ const CLAIMS_BYTES: usize = 260;
 /// Length of a session handle before its tenant.
 const HANDLE_BYTES: usize = 37;
 
-/// From this share of the limit on, a warning is logged.
+/// Share of the limit from which a warning is logged.
 const WARNING_PERCENT: usize = 75;
 
 impl Config {
-    /// Length of the longest access token that can be delivered this way.
+    /// Returns the maximum length of an access token that this transport can deliver.
     pub(crate) fn longest_access_token(&self, transport: Transport) -> usize {
         let sent = MAX_HEADER_BYTES.saturating_sub(self.access_token_header.len() + 2);
         let returned =
@@ -64,8 +65,8 @@ impl Config {
         }
     }
 
-    /// Length of the longest access token that a write without a request may lead to: one that a
-    /// cookie can carry, unless the application says otherwise.
+    /// Returns the maximum length of an access token after a write without a request: the length
+    /// that a cookie can carry, unless configured.
     pub(crate) fn longest_access_token_anywhere(&self) -> usize {
         let by_cookie = || self.longest_access_token(Transport::Cookie);
         self.max_access_token_bytes.unwrap_or_else(by_cookie)
@@ -86,25 +87,26 @@ impl Identifiers {
         )
     }
 
-    /// Of a session that is not created yet.
+    /// Returns the length for a session that is not created yet.
     pub(crate) fn of_new(user_id: &str, tenant_id: &str) -> Self {
         Self(2 * user_id.len() + HANDLE_BYTES + 2 * tenant_id.len())
     }
 
-    /// Of a session whose user is not known.
+    /// Returns the maximum length for a session whose user is unknown.
     pub(crate) fn at_most(handle: &SessionHandle) -> Self {
         Self(2 * MAX_USER_ID_LENGTH + handle.len() + handle.tenant_id().len())
     }
 }
 
-/// Length of the longest payload, without the token's own claims, in an access token of this length.
+/// Returns the maximum length of the payload, without the token's own claims, in an access token of
+/// this length.
 pub(crate) fn longest_payload(longest_token: usize, identifiers: Identifiers) -> usize {
     let dots = 2;
     let encoded = longest_token.saturating_sub(TOKEN_HEADER_BYTES + SIGNATURE_BYTES + dots);
     (encoded / 4 * 3).saturating_sub(CLAIMS_BYTES + identifiers.0)
 }
 
-/// Refuses a payload that is too long to be delivered.
+/// Rejects a payload that is too long to be delivered.
 pub(crate) fn check_payload(payload: &JsonObject, limit: usize) -> Result<(), PayloadTooLarge> {
     let bytes = payload.as_str().len();
     if bytes > limit {
@@ -114,7 +116,7 @@ pub(crate) fn check_payload(payload: &JsonObject, limit: usize) -> Result<(), Pa
     }
 }
 
-/// Logs that a payload comes close to its limit.
+/// Logs a warning if a payload is close to its limit.
 pub(crate) fn warn_if_large(handle: &SessionHandle, payload: &JsonObject, limit: usize) {
     let bytes = payload.as_str().len();
     if bytes.saturating_mul(100) >= limit.saturating_mul(WARNING_PERCENT) {
@@ -122,7 +124,7 @@ pub(crate) fn warn_if_large(handle: &SessionHandle, payload: &JsonObject, limit:
     }
 }
 
-/// Whether a front token fits into its header.
+/// Returns `true` if a front token fits into its header.
 pub(crate) fn fits_front_token(length: usize) -> bool {
     wire::FRONT_TOKEN_HEADER.len() + 2 + length <= MAX_HEADER_BYTES
 }

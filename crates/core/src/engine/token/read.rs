@@ -1,4 +1,4 @@
-//! Taking an access token apart.
+//! Parsing of access tokens.
 
 use std::borrow::Cow;
 
@@ -20,13 +20,13 @@ use crate::secret::{AntiCsrfToken, RefreshHash1};
 use crate::token::access::AccessClaims;
 use crate::wire;
 
-/// A token that has the shape of one of ours. Its signature has not been looked at.
+/// A structurally valid access token that is not yet verified.
 pub(in crate::engine) struct ParsedToken<'a> {
-    /// Absent from the oldest versions.
+    /// `None` in the oldest versions.
     pub(in crate::engine) kid: Option<String>,
-    /// What the token names; only a key of just that verifies it.
+    /// The algorithm in the header. Only a key of this algorithm verifies the token.
     pub(in crate::engine) algorithm: SigningAlgorithm,
-    /// Whether the header names its version; a JWT that was made for something else does not.
+    /// `true` if the header contains the version. A JWT for another purpose has none.
     names_version: bool,
     pub(in crate::engine) version: TokenVersion,
     pub(in crate::engine) signing_input: &'a str,
@@ -34,13 +34,13 @@ pub(in crate::engine) struct ParsedToken<'a> {
     payload: String,
 }
 
-/// The text is no access token. What is told is what the core of SuperTokens tells.
+/// The text is not an access token. The messages are those of SuperTokens' core.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::engine) enum Malformed {
-    /// It is no JWT.
+    /// The text is not a JWT.
     #[error("io.supertokens.session.jwt.JWT$JWTException: {0}")]
     Jwt(&'static str),
-    /// It is a JWT, and not a session's.
+    /// The JWT is not a session token.
     #[error(
         "Access token does not contain all the information. Maybe the structure has changed? {0}"
     )]
@@ -57,7 +57,7 @@ struct Header {
     version: Option<Value>,
 }
 
-/// Reads header and segments.
+/// Parses the header and the segments.
 pub(in crate::engine) fn parse(token: &str) -> Result<ParsedToken<'_>, Malformed> {
     let (signing_input, signature) = token.rsplit_once('.').ok_or(NO_JWT)?;
     let (header, payload) = signing_input.split_once('.').ok_or(NO_JWT)?;
@@ -82,7 +82,7 @@ pub(in crate::engine) fn parse(token: &str) -> Result<ParsedToken<'_>, Malformed
     }
     let decode = |segment| URL_SAFE_NO_PAD.decode(segment).map_err(|_| NO_JWT);
     let header = decode(header)?;
-    // An array would pass as a struct otherwise.
+    // Otherwise an array would be accepted as a struct.
     if !header.trim_ascii_start().starts_with(b"{") {
         return Err(NO_JWT);
     }
@@ -131,10 +131,10 @@ impl Header {
 type Members<'a> = IndexMap<Cow<'a, str>, &'a RawValue>;
 
 impl ParsedToken<'_> {
-    /// What the token says, if it says everything that a session's token of its version does, and
-    /// the application's part of its payload.
+    /// Returns the claims, if all claims of a session token of its version are present, and the
+    /// application's part of the payload.
     ///
-    /// A JWT of the JWT recipe names no version. With `unversioned` it counts as one of version 5.
+    /// A JWT of the JWT recipe names no version. With `unversioned`, it is treated as version 5.
     pub(in crate::engine) fn claims(
         &self,
         unversioned: bool,
@@ -209,14 +209,14 @@ impl Claims<'_> {
         self.optional(name)?.ok_or(Malformed::Incomplete(name))
     }
 
-    /// A member that may be absent or null.
+    /// Returns a member that may be absent or null.
     fn optional<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, Malformed> {
         self.0.get(name).map_or(Ok(None), |raw| {
             serde_json::from_str(raw.get()).map_err(|_| Malformed::Incomplete(name))
         })
     }
 
-    /// A time that is counted in this part of a second.
+    /// Returns a time that is stored in units of this fraction of a second.
     fn instant(&self, name: &'static str, unit: u64) -> Result<UnixSeconds, Malformed> {
         let number: f64 = self.optional(name)?.ok_or(Malformed::Incomplete(name))?;
         #[expect(

@@ -1,4 +1,4 @@
-//! Putting an access token of any version together.
+//! Writing of access tokens of all versions.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -45,7 +45,7 @@ struct Claims<'a> {
     rsub: Option<&'a str>,
 }
 
-/// The text that this key is to sign, with the application's `custom` payload.
+/// Returns the text that this key must sign, with the application's `custom` payload.
 pub(in crate::engine) fn signing_input(
     claims: &AccessClaims,
     custom: &JsonObject,
@@ -100,7 +100,7 @@ pub(in crate::engine) fn signing_input(
     })
 }
 
-/// Joins what was signed with its signature.
+/// Joins the signing input with its signature.
 pub(in crate::engine) fn assemble(
     version: TokenVersion,
     mut signing_input: String,
