@@ -4,11 +4,11 @@ use actix_cors::Cors;
 use actix_web::http::header::CONTENT_TYPE;
 use supersession_actix::core::wire;
 
-/// The middleware that goes around the session middleware, so that it sees every answer: those of
-/// the built-in routes, and errors too.
+/// Returns the middleware to put around the session middleware, so that it sees every response,
+/// including those of the built-in routes and errors.
 pub(crate) fn middleware(website_domain: &str) -> Cors {
     Cors::default()
-        // One exact origin: whoever is allowed here can act for the user.
+        // Only this origin: a page of an allowed origin can act as the user.
         .allowed_origin(website_domain)
         .supports_credentials()
         .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])

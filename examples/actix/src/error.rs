@@ -11,9 +11,9 @@ use supersession_actix::core::SessionError;
 
 #[derive(Debug)]
 pub(crate) enum ApiError {
-    /// Goes through to the session middleware, which knows how to answer.
+    /// An error that the session middleware renders.
     Session(SessionRejection),
-    /// The application's own.
+    /// An error of the application itself.
     Own(StatusCode, String),
 }
 
@@ -33,7 +33,7 @@ impl From<SessionError> for ApiError {
     }
 }
 
-/// What `web::Json` says of a body.
+/// Converts the errors of `web::Json`.
 impl From<actix_web::Error> for ApiError {
     fn from(error: actix_web::Error) -> Self {
         Self::bad_request(match error.as_error() {

@@ -1,4 +1,4 @@
-//! The demo's API: JSON in and out, below `/api`.
+//! The demo's API: JSON requests and responses, below `/api`.
 
 use std::convert::Infallible;
 use std::sync::LazyLock;
@@ -19,7 +19,7 @@ type Answer = Result<Json<Value>, ApiError>;
 type Document = Result<Json<JsonObject>, ApiError>;
 type Body<T> = Result<Json<T>, JsonRejection>;
 
-/// The roles of a user. A real application asks its database here.
+/// The roles of a user. A real application reads them from its database here.
 pub(crate) static ROLE: LazyLock<PrimitiveArrayClaim<String>> = LazyLock::new(|| {
     PrimitiveArrayClaim::new("st-role", |user: ClaimContext| async move {
         let roles = if user.user_id == "admin" {
@@ -59,8 +59,8 @@ struct Login {
     name: String,
 }
 
-/// Any name signs in: this is a demo. A real application checks a password, a passkey or another
-/// service's word here.
+/// Any name can sign in, because this is a demo. A real application verifies a password, a passkey
+/// or the response of an identity provider here.
 async fn login(sessions: RequestSessions, body: Body<Login>) -> Answer {
     let Json(Login { name }) = body?;
     let name = name.trim();
@@ -142,7 +142,7 @@ async fn merge_metadata(
 
 async fn merge_payload(session: Session, body: Body<JsonObject>) -> Document {
     let Json(patch) = body?;
-    // Claims decide what a user may do, so they are not the user's to set.
+    // Claims determine the user's permissions, so the user must not set them.
     if patch.contains_key(ROLE.key()) {
         return Err(ApiError::bad_request(format!(
             "`{}` is set by the server only",
@@ -178,7 +178,8 @@ async fn revoke_session(
         session.revoke().await?;
         return Ok(Json(json!({ "revoked": true })));
     }
-    // Only one's own: whether somebody else's session exists is nobody's business.
+    // Users may revoke only their own sessions, and must not learn if another user's session
+    // exists.
     let other = sessions.sessions().information(&handle).await?;
     let own = other.is_some_and(|other| other.user_id == *session.user_id());
     if own && sessions.sessions().revoke(&handle).await? {

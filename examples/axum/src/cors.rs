@@ -6,10 +6,10 @@ use axum::http::{HeaderName, HeaderValue, Method};
 use supersession_axum::core::wire;
 use tower_http::cors::CorsLayer;
 
-/// The layer that goes around the session layer, so that it sees every answer: those of the
-/// built-in routes, and errors too.
+/// Returns the layer to put around the session layer, so that it sees every response, including
+/// those of the built-in routes and errors.
 pub(crate) fn layer(website_domain: &str) -> anyhow::Result<CorsLayer> {
-    // One exact origin: whoever is allowed here can act for the user.
+    // Only this origin: a page of an allowed origin can act as the user.
     let origin: HeaderValue = website_domain
         .parse()
         .with_context(|| format!("WEBSITE_DOMAIN={website_domain} is no origin"))?;

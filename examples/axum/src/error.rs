@@ -9,9 +9,9 @@ use supersession_axum::SessionRejection;
 use supersession_axum::core::SessionError;
 
 pub(crate) enum ApiError {
-    /// Goes through to the session layer, which knows how to answer.
+    /// An error that the session layer renders.
     Session(SessionRejection),
-    /// The application's own.
+    /// An error of the application itself.
     Own(StatusCode, String),
 }
 

@@ -4,19 +4,19 @@
 //! | --- | --- | --- |
 //! | `PORT` | 3000 | where it listens, on the loopback interface |
 //! | `DATABASE` | `demo.db` | the SQLite file |
-//! | `ACCESS_TOKEN_VALIDITY_SECONDS` | 3600 | how soon the page has to renew its session |
-//! | `ROTATION_GRACE_PERIOD_SECONDS` | 30 | how long an exchanged refresh token leads to the same successor |
+//! | `ACCESS_TOKEN_VALIDITY_SECONDS` | 3600 | validity of access tokens, after which the page refreshes |
+//! | `ROTATION_GRACE_PERIOD_SECONDS` | 30 | grace period for reusing a rotated refresh token |
 //! | `API_DOMAIN` | `http://localhost:PORT` | the origin at which browsers see this server |
 //! | `WEBSITE_DOMAIN` | the API's | the origin whose pages may call this server |
-//! | `ANTI_CSRF` | by the domains | `NONE`, `VIA_CUSTOM_HEADER` or `VIA_TOKEN` |
+//! | `ANTI_CSRF` | derived from the domains | `NONE`, `VIA_CUSTOM_HEADER` or `VIA_TOKEN` |
 //! | `COOKIE_DOMAIN` | none | the `Domain` of the cookies |
-//! | `OLDER_COOKIE_DOMAIN` | none | the `Domain` that they had before; empty for none |
-//! | `COOKIE_PREFIX` | `off` | names that browsers guard: `off`, `accept`, `prefer` or `require` |
-//! | `COOKIE_PARTITIONED` | `false` | cookies of their own for each site that embeds this one |
+//! | `OLDER_COOKIE_DOMAIN` | none | the previous `Domain` of the cookies; empty for none |
+//! | `COOKIE_PREFIX` | `off` | cookie name prefixes that browsers enforce: `off`, `accept`, `prefer` or `require` |
+//! | `COOKIE_PARTITIONED` | `false` | if `true`, separate cookies for each site that embeds this one |
 //! | `HEADER_TIMEOUT_SECONDS` | 10 | maximum time to receive a request head |
 //! | `REQUEST_TIMEOUT_SECONDS` | 30 | maximum time to receive and answer a request; then 408 |
 //! | `DRAIN_SECONDS` | 10 | maximum time that requests in flight may take after SIGTERM or SIGINT |
-//! | `RUST_LOG` | `info` | what is logged |
+//! | `RUST_LOG` | `info` | the log filter |
 
 mod api;
 mod cors;
@@ -51,7 +51,7 @@ async fn main() -> anyhow::Result<()> {
     let store = SqliteStore::open(&settings.database).await?;
     let sessions = settings
         .apply(Sessions::builder(store))
-        // One point read a request, and a revoked session is out at once.
+        // One point read per request, so that a revoked session is rejected immediately.
         .check_database(true)
         .claim(api::ROLE.clone())
         .hooks(Hooks::new().on_theft(warn_of_theft))
@@ -62,7 +62,7 @@ async fn main() -> anyhow::Result<()> {
         .merge(page::routes())
         .merge(api::routes())
         .layer(SessionLayer::new(sessions))
-        // A body that never arrives counts too.
+        // The time limit includes the time to receive the body.
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             settings.request_timeout,
@@ -97,7 +97,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A real application tells the user: by mail, or at the next sign-in.
+/// A real application notifies the user by mail, or at the next sign-in.
 async fn warn_of_theft(theft: TokenTheft) {
     tracing::warn!(handle = %theft.handle, "a refresh token was stolen: its session is revoked");
 }
@@ -115,7 +115,7 @@ fn announce(settings: &Settings) {
     println!("Supersession demo: {api_domain}  (sessions in {database}; sign in with any name)");
 }
 
-/// Resolves when the process is asked to end.
+/// Resolves when the process receives a signal to stop.
 async fn stopped() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]

@@ -54,10 +54,10 @@ async fn connection(
     limits: Limits,
     stop: CancellationToken,
 ) {
-    // For handlers that extract `ConnectInfo`.
+    // Supports handlers that extract `ConnectInfo`.
     let app = app.layer(Extension(ConnectInfo(peer)));
-    // Not hyper-util's builder for HTTP/1 and HTTP/2 in one: while it waits for the first bytes to
-    // tell the two apart, no timeout runs.
+    // hyper-util's builder for both HTTP/1 and HTTP/2 is not used: no timeout runs while it waits
+    // for the first bytes to distinguish the two.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
@@ -67,7 +67,7 @@ async fn connection(
     let served = tokio::select! {
         served = connection.as_mut() => served,
         () = stop.cancelled() => {
-            // Answers the request in flight, then closes. An idle connection closes at once.
+            // Answers the request in flight, then closes. An idle connection is closed immediately.
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -1,5 +1,5 @@
-//! Serving, as a client on the network sees it: half-open connections, slow requests, shutdown.
-//! Both demos are tested by this file; each has it as a test of its own.
+//! The behavior of a demo server towards network clients: half-open connections, slow requests,
+//! shutdown. This file is a test of both demos.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -23,10 +23,10 @@ const DEMO: &str = match (
     _ => panic!("a test of one demo"),
 };
 
-/// Longer than anything here takes on a slow machine. A wait of this length is a failure.
+/// Longer than any operation here takes on a slow machine. A wait of this length is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Longer than `PATIENCE`: a limit that a test must not meet.
+/// Longer than `PATIENCE`: a time limit that must not be reached in a test.
 const NEVER: &str = "3600";
 
 /// A running demo. Killed when dropped.
@@ -77,7 +77,7 @@ impl Demo {
         demo
     }
 
-    /// Waits for a line of the log.
+    /// Waits for a log line that contains `text`, and returns it.
     fn wait_for(&mut self, text: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);
@@ -89,7 +89,7 @@ impl Demo {
         }
     }
 
-    /// Connects, and sends these bytes.
+    /// Connects and sends these bytes.
     fn send(&self, bytes: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -97,7 +97,8 @@ impl Demo {
         stream
     }
 
-    /// A sign-in whose handler waits for the body: the server has asked for it.
+    /// Starts a sign-in whose handler waits for the body. The server has already requested the
+    /// body.
     fn sign_in_under_way(&self) -> TcpStream {
         let mut stream = self.send(&format!(
             "POST /api/login HTTP/1.1\r\nhost: localhost:3000\r\ncontent-type: application/json\r\n\
@@ -118,7 +119,7 @@ impl Demo {
         self.wait_for("stopping");
     }
 
-    /// Waits for the process to exit, which must be a success.
+    /// Waits for the process to exit, and fails unless it exits successfully.
     fn exited(mut self) {
         let status = self.process.wait().unwrap();
         assert!(status.success(), "{status}: {:?}", self.seen);
@@ -134,7 +135,7 @@ impl Drop for Demo {
 
 const BODY: &str = r#"{"name": "alice"}"#;
 
-/// Everything that is received until the server closes the connection.
+/// Reads everything until the server closes the connection.
 fn rest(mut stream: TcpStream) -> String {
     let mut received = Vec::new();
     match stream.read_to_end(&mut received) {
@@ -192,7 +193,7 @@ fn a_request_in_flight_at_a_shutdown_is_answered() {
 fn an_idle_connection_does_not_delay_a_shutdown() {
     let mut demo = Demo::start(NEVER, NEVER, NEVER);
     let idle = demo.send("GET /api/feed HTTP/1.1\r\nhost: localhost:3000\r\n\r\n");
-    // The request has been answered.
+    // Waits until the request has been answered.
     idle.peek(&mut [0]).unwrap();
     demo.signal("-TERM");
     assert!(rest(idle).starts_with("HTTP/1.1 200"));

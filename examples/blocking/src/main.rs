@@ -1,5 +1,5 @@
-//! A program without an async runtime that works on the sessions of an app, such as an admin tool:
-//! `cargo run -p blocking-offline [DATABASE]`. It may run beside the app, on the same file.
+//! A program without an async runtime that manages the sessions of an app, such as an admin tool:
+//! `cargo run -p blocking-offline [DATABASE]`. It may run while the app uses the same file.
 #![expect(
     clippy::print_stdout,
     reason = "a command-line program talks to its user"
@@ -26,7 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map_err(Box::<dyn Error>::from)
     })?;
 
-    // A session for a device that signs in elsewhere; its tokens would go there.
+    // Creates a session for a device that signs in elsewhere. Its tokens would be sent to the
+    // device.
     let session = block_on(
         sessions
             .create("alice")
@@ -36,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let handle = session.handle();
     println!("created {handle} in {database}");
 
-    // Three ways to change its data without a request.
+    // Three operations that change the session data without a request.
     block_on(sessions.update_session_data(handle, &json!({"visits": 2})))?;
     block_on(sessions.merge_session_data(handle, json!({"notice": "new terms"})))?;
     let visits = block_on(sessions.modify_session_data(handle, |data: &mut Value| {
@@ -46,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }))?;
     println!("visits: {visits:?}");
 
-    // What a user has on this server.
+    // User metadata belongs to the user and not to a session.
     block_on(
         sessions
             .user_metadata()
@@ -56,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}: {}", session.handle, session.session_data);
     }
 
-    // The end of all of it. What is gone says so, and does not come back.
+    // After the revocation, updates report that the session does not exist, and do not recreate it.
     let ended = block_on(sessions.revoke_all_for_user("alice"))?;
     println!("ended {} session(s)", ended.len());
     let updated = block_on(sessions.update_session_data(handle, &json!({"back": true})))?;

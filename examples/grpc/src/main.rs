@@ -1,6 +1,6 @@
-//! A gRPC service on tonic whose calls are guarded by the session: `cargo run -p grpc-tonic`. A
-//! tonic server is made of tower services, so layer and guard are the same as on axum. Starts a
-//! server, calls it as a guest, with a session and with a revoked one, and ends.
+//! A gRPC service on tonic whose calls require a session: `cargo run -p grpc-tonic`. A tonic server
+//! consists of tower services, so it uses the same layer and guard as axum. Starts a server, calls
+//! it as a guest, with a session and with a revoked session, and exits.
 #![expect(
     clippy::print_stdout,
     reason = "a command-line program talks to its user"
@@ -26,14 +26,14 @@ use tower::service_fn;
 /// `rpc WhoAmI(google.protobuf.Empty) returns (google.protobuf.StringValue);`
 const WHO_AM_I: &str = "/demo.Account/WhoAmI";
 
-/// The guard has put the session into the request.
+/// Returns the user of the session that the guard has inserted into the request.
 async fn who_am_i(request: Request<()>) -> Result<Response<String>, Status> {
     let session = request.extensions().get::<Session>();
     let session = session.ok_or_else(|| Status::internal("the guard is missing"))?;
     Ok(Response::new(session.user_id().to_string()))
 }
 
-/// The service, as code generated from a `.proto` file would make it with
+/// Builds the service, as code generated from a `.proto` file would with
 /// `Routes::new(AccountServer::new(..)).into_axum_router()`.
 fn account() -> Router {
     let who_am_i = post(async |request: axum::extract::Request| {
@@ -45,9 +45,10 @@ fn account() -> Router {
         .route(WHO_AM_I, who_am_i)
 }
 
-/// A refusal as gRPC has it: always 200, with the status in headers and nothing in the body. The
-/// message tells a client that should refresh from one that must sign in. All answers of these
-/// `Sessions` look so; a web site beside the service has its own, over the same store.
+/// Converts a session error to gRPC: the HTTP status is always 200, the gRPC status is in the
+/// headers, and the body is empty. The message distinguishes a client that should refresh from one
+/// that must sign in. All error responses of these `Sessions` have this form. A web site beside the
+/// service uses its own `Sessions` over the same store.
 fn refusal(error: &SessionError, mut reply: Reply) -> Reply {
     let (code, message) = match error {
         SessionError::TryRefreshToken(_) => {

@@ -1,5 +1,4 @@
-//! The two handlers of the SuperTokens guide in the shortest program that runs: `cargo run -p
-//! guide-axum`.
+//! The two handlers of the SuperTokens guide in a minimal program: `cargo run -p guide-axum`.
 
 use axum::routing::post;
 use axum::{Json, Router};

@@ -1,5 +1,5 @@
-//! The adapter: all that stands between core and another framework. It reads no header by name,
-//! chooses no status and compares no time; it hands over.
+//! The adapter: all code between core and another framework. It reads no header by name, selects no
+//! status and compares no times. It only passes values.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -11,7 +11,7 @@ use supersession::{RequestSessions, SessionError, Sessions};
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// A request, as core looks at it.
+/// A request head for core.
 struct View<'a>(&'a Parts);
 
 impl RequestView for View<'_> {
@@ -30,7 +30,7 @@ impl RequestView for View<'_> {
     }
 }
 
-/// The head of a response, as core writes it.
+/// A response head that core modifies.
 struct Head<'a>(&'a mut HeaderMap);
 
 impl ResponseHead for Head<'_> {
@@ -62,8 +62,8 @@ fn write(reply: Reply) -> Answer {
     answer
 }
 
-/// Runs `handler` with the sessions of its request: built-in routes before it, token effects and
-/// session errors after it.
+/// Runs `handler` with the sessions of its request. Serves the built-in routes before the handler,
+/// and applies token effects and session errors after it.
 pub(crate) async fn with_sessions<F, Fut>(sessions: &Sessions, request: Parts, handler: F) -> Answer
 where
     F: FnOnce(Parts, RequestSessions) -> Fut,

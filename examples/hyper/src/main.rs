@@ -1,5 +1,5 @@
-//! Sessions on plain hyper: `cargo run -p adapter-hyper`. Starts a server, signs in, asks who it
-//! is, refreshes, signs out, and ends.
+//! Sessions on plain hyper: `cargo run -p adapter-hyper`. Starts a server, signs in, requests the
+//! current user, refreshes, signs out, and exits.
 #![expect(
     clippy::print_stdout,
     reason = "a command-line program talks to its user"
@@ -58,7 +58,8 @@ async fn serve(listener: TcpListener, sessions: Sessions) {
     }
 }
 
-/// Sends a request, with a token if there is one, and returns the two token headers of the answer.
+/// Sends a request, with a token if there is one, and returns the two token headers of the
+/// response.
 async fn ask(
     server: SocketAddr,
     method: &str,

@@ -1,6 +1,6 @@
 //! An axum application with sessions on AWS Lambda, behind an API Gateway. On any other machine,
-//! `cargo run -p lambda-axum` plays two events, as the gateway sends them: a sign-in, and a call
-//! with the cookies that it brought.
+//! `cargo run -p lambda-axum` simulates two events of the gateway: a sign-in, and a call with the
+//! cookies that the sign-in set.
 #![expect(
     clippy::print_stdout,
     reason = "a command-line program talks to its user"
@@ -24,8 +24,8 @@ async fn cart(session: Session) -> Result<Json<Value>, SessionRejection> {
 }
 
 async fn app() -> Result<Router, BuildError> {
-    // Instances come and go, and two events may reach two of them: a real function needs a store
-    // over the network, in place of this one.
+    // Instances are started and stopped at any time, and two events may reach different instances.
+    // A real function therefore needs a store over the network instead of this one.
     let sessions = Sessions::builder(MemoryStore::new())
         .api_domain("https://api.example.com")
         .website_domain("https://www.example.com")
@@ -37,7 +37,7 @@ async fn app() -> Result<Router, BuildError> {
         .layer(SessionLayer::new(sessions)))
 }
 
-/// An event of an HTTP API, payload format 2.0.
+/// Builds an event of an HTTP API, payload format 2.0.
 fn event(method: &str, path: &str, cookies: &[String]) -> String {
     json!({
         "version": "2.0",
@@ -68,7 +68,7 @@ fn event(method: &str, path: &str, cookies: &[String]) -> String {
     .to_string()
 }
 
-/// What `lambda_http::run` does with each event.
+/// Processes an event as `lambda_http::run` does.
 async fn play(app: &mut Router, event: &str) -> Result<Response<Body>, Error> {
     let request = lambda_http::request::from_str(event)?;
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -78,8 +78,8 @@ async fn play(app: &mut Router, event: &str) -> Result<Response<Body>, Error> {
     Ok(response)
 }
 
-/// What the browser sends back: each `set-cookie`, which the gateway gets as the list `cookies`,
-/// without its attributes.
+/// Returns the cookies that the browser sends back: each `set-cookie` without its attributes. The
+/// gateway passes them as the list `cookies`.
 fn cookies(response: &Response<Body>) -> Result<Vec<String>, Error> {
     let set_cookies = response.headers().get_all(wire::SET_COOKIE_HEADER);
     let cookies = set_cookies.into_iter().map(|cookie| {

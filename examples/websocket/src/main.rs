@@ -1,7 +1,7 @@
-//! A WebSocket that closes when its session ends, or the server shuts down: `cargo run -p
-//! websocket-axum`. The guard rejects handshakes without a session; after the handshake,
-//! `session.ended()` resolves when the session is revoked or expires. Starts a server, connects as a
-//! guest and with a session, signs the user out everywhere, shuts the server down, and exits.
+//! A WebSocket that closes when its session ends, or when the server shuts down: `cargo run -p
+//! websocket-axum`. The guard rejects handshakes without a session. After the handshake,
+//! `session.ended()` resolves when the session is revoked or expires. Starts a server, connects as
+//! a guest and with a session, revokes all sessions of the user, shuts the server down, and exits.
 #![expect(
     clippy::print_stdout,
     reason = "a command-line program talks to its user"
@@ -24,12 +24,12 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungsten
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Codes from 4000 on are the application's own (RFC 6455, 7.4.2).
+/// Codes from 4000 on are for applications (RFC 6455, 7.4.2).
 const SIGNED_OUT: u16 = 4001;
 const EXPIRED: u16 = 4002;
 
-/// The open sockets, and the signal that closes them. After its handshake, a socket is a task of the
-/// application: the server does not wait for it.
+/// The open sockets, and the signal that closes them. After its handshake, a socket is a task of
+/// the application, and the server does not wait for it.
 #[derive(Clone, Default)]
 struct Sockets {
     open: TaskTracker,
@@ -41,7 +41,7 @@ async fn chat(
     session: Session,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    // Listens from here on: a sign-out during the handshake is not missed.
+    // Called before the handshake completes, so that a sign-out during the handshake is not missed.
     let ended = session.ended();
     upgrade.on_upgrade(async move |socket| {
         let talking = talk(socket, session, ended, sockets.stop);
@@ -62,7 +62,7 @@ async fn talk(
                 SessionEnd::Expired => (EXPIRED, "session expired"),
                 _ => (SIGNED_OUT, "signed out"),
             },
-            // Clients connect again, to another node or to this one after its restart.
+            // Clients reconnect to another node, or to this one after its restart.
             () = stop.cancelled() => (close_code::AWAY, "the server is shutting down"),
             message = socket.recv() => {
                 let Some(Ok(Message::Text(text))) = message else { return };
@@ -77,7 +77,7 @@ async fn talk(
             code,
             reason: reason.into(),
         };
-        // The client may be gone already.
+        // The client may have disconnected already.
         let _ = socket.send(Message::Close(Some(frame))).await;
         return;
     }
@@ -85,7 +85,7 @@ async fn talk(
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Connects with a session of this user, and says hello.
+/// Connects with a session of this user, and sends a greeting.
 async fn connect(sessions: &Sessions, url: &str, user: &str) -> Result<Client, Box<dyn Error>> {
     let session = sessions.create(user).await?;
     let mut request = url.into_client_request()?;
@@ -122,8 +122,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .website_domain("http://localhost:3000")
         .build()
         .await?;
-    // Browsers cannot set headers on a handshake, but they send cookies with it, from any page:
-    // `SameSite=Lax` keeps other sites out. Where cookies are `SameSite=None`, check `Origin`.
+    // Browsers cannot set headers on a handshake, but they send cookies with it, from any page.
+    // `SameSite=Lax` excludes other sites. If cookies are `SameSite=None`, check `Origin`.
     let sockets = Sockets::default();
     let app: Router = Router::new()
         .route("/chat", get(chat).route_layer(verify_session()))

@@ -48,7 +48,6 @@
 //! `UPDATE_TRANSCRIPTS=1`, which rewrites the files (and is refused if `CI=true`). Run them twice,
 //! because the files for other algorithms are derived from the new files. Compare the changes with
 //! the specification before committing them, and run the other adapters against the new files.
-//! specification before committing it, and run the other adapters against it.
 
 #![expect(
     clippy::expect_used,

@@ -1,11 +1,11 @@
-//! What the application on axum and the one on actix-web share: where their sessions are, and what
-//! their handlers do with them.
+//! Shared code of the axum and actix-web applications: access to the sessions, and the logic of the
+//! handlers.
 //!
 //! | variable | default | meaning |
 //! | --- | --- | --- |
-//! | `PORT` | 3000 | where it listens, on the loopback interface |
-//! | `CONNECTION_URI` | `http://localhost:3567` | the server to ask |
-//! | `STORE` | none | the server's own store, `sqlite:<path>` or `postgres://..`: opened here, and the server is not asked |
+//! | `PORT` | 3000 | the port on the loopback interface |
+//! | `CONNECTION_URI` | `http://localhost:3567` | the server to call |
+//! | `STORE` | none | the server's own store, `sqlite:<path>` or `postgres://..`. If set, this application opens the store and does not call the server |
 
 use std::env;
 
@@ -17,7 +17,7 @@ use supersession_postgres::PostgresStore;
 use supersession_remote::RemoteCore;
 use supersession_sqlite::SqliteStore;
 
-/// Who signs in, or whose sessions are meant.
+/// The user that signs in, or whose sessions are meant.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Named {
@@ -25,19 +25,19 @@ pub struct Named {
     pub user_id: String,
 }
 
-/// What these applications know of the session data; the rest is kept as it is.
+/// The known member of the session data. Other members are kept unchanged.
 #[derive(Default, Deserialize, Serialize)]
 struct Visits {
     visits: u64,
 }
 
-/// Where this application listens.
+/// Returns the port of this application.
 pub fn port() -> anyhow::Result<u16> {
     let port = env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
     port.parse().context("PORT must be a port")
 }
 
-/// The sessions, in the server or in its store.
+/// Returns the sessions, from the server or from its store.
 pub async fn sessions() -> anyhow::Result<Sessions> {
     let builder = match env::var("STORE") {
         Ok(url) => match url.strip_prefix("sqlite:") {
@@ -47,7 +47,7 @@ pub async fn sessions() -> anyhow::Result<Sessions> {
         Err(_) => {
             let url =
                 env::var("CONNECTION_URI").unwrap_or_else(|_| "http://localhost:3567".to_owned());
-            // Nobody's change is lost, whichever application made it.
+            // No application loses a change that another one makes concurrently.
             let core = RemoteCore::at(url).require_atomic_writes(true);
             Sessions::over(core.build().await?)
         }
@@ -68,11 +68,11 @@ pub async fn visit(session: &Session) -> Result<Value, SessionError> {
     Ok(json!({ "visits": visits }))
 }
 
-/// Session data without one: all sessions of a user, by handle.
+/// Session data without a request: all sessions of a user, by handle.
 pub async fn notify_all_sessions(sessions: &Sessions, user: &str) -> Result<Value, SessionError> {
     let handles = sessions.handles_for_user(user).await?;
     for handle in &handles {
-        // `None` if it ended meanwhile.
+        // Returns `None` if the session has ended in the meantime.
         sessions
             .merge_session_data(handle, json!({ "notice": "terms changed" }))
             .await?;
@@ -80,7 +80,7 @@ pub async fn notify_all_sessions(sessions: &Sessions, user: &str) -> Result<Valu
     Ok(json!({ "sessions": handles.len() }))
 }
 
-/// User metadata: merged into what is stored.
+/// User metadata: merged into the stored metadata.
 pub async fn update_metadata(sessions: &Sessions, user: &UserId) -> Result<Value, SessionError> {
     let metadata = sessions.user_metadata();
     let update = json!({ "theme": "dark", "draft": null });
@@ -88,7 +88,7 @@ pub async fn update_metadata(sessions: &Sessions, user: &UserId) -> Result<Value
     metadata.get(user).await
 }
 
-/// User metadata: all of it gone.
+/// User metadata: deletes all of it.
 pub async fn clear_metadata(sessions: &Sessions, user: &UserId) -> Result<Value, SessionError> {
     sessions.user_metadata().clear(user).await?;
     Ok(json!({}))
