@@ -2,7 +2,7 @@
 //!
 //! | variable | default | meaning |
 //! | --- | --- | --- |
-//! | `PORT` | 3000 | where it listens, on the loopback interface |
+//! | `PORT` | 3000 | the port on the loopback interface |
 //! | `DATABASE` | `demo.db` | the SQLite file |
 //! | `ACCESS_TOKEN_VALIDITY_SECONDS` | 3600 | validity of access tokens, after which the page refreshes |
 //! | `ROTATION_GRACE_PERIOD_SECONDS` | 30 | grace period for reusing a rotated refresh token |
