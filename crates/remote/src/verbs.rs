@@ -84,7 +84,7 @@ impl Core {
             enable_anti_csrf: request.use_anti_csrf,
             use_dynamic_signing_key: request.key_kind == KeyKind::Dynamic,
         };
-        // Not retried: a core of an unknown kind may treat a repeated use as theft.
+        // Not repeated once it may have arrived: a core of an unknown kind may treat that as theft.
         let call = Call::post("/recipe/session/refresh", &body, Repeat::Unsafe)?;
         let read = |answer: &Answer| match outcome::<Tokens>(answer)? {
             Outcome::Ok(tokens) => {

@@ -1,4 +1,4 @@
-//! Health checks and metrics.
+//! Health checks, supported versions and metrics.
 
 use http::{Method, StatusCode};
 use serde_json::json as value;
