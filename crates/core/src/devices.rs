@@ -1,5 +1,5 @@
-//! Where sessions are used: noted in memory, at most once in a while for each session, and written
-//! in batches.
+//! Tracking of devices: the use of a session is noted in memory at most once per interval and
+//! written in batches.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,46 +17,46 @@ use crate::ids::SessionHandle;
 use crate::store::Device;
 use crate::telemetry;
 
-/// How often a session's use is noted.
+/// Minimum interval between two notes of one session.
 const ONCE_IN: Duration = Duration::from_secs(300);
 
-/// How often notes are written.
+/// Interval at which notes are written.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
 
-/// Notes in one write: small enough not to hold up other writes.
+/// Maximum number of notes in one write, which is small enough not to delay other writes.
 const BATCH: usize = 500;
 
-/// Of how many sessions it is remembered when their use was noted. Of further ones it is noted more
-/// often.
+/// Maximum number of sessions whose last note is remembered. Further sessions are noted more often.
 const CAPACITY: usize = 100_000;
 
-/// Notes that wait while the store is down. What does not fit is dropped; the next use is noted.
+/// Maximum number of notes that wait while the store is unavailable. Further notes are dropped; the
+/// next use is noted again.
 const MOST_WAITING: usize = 100_000;
 
-/// Characters of a user agent that are kept. Real ones are shorter.
+/// Maximum number of characters of a user agent that are stored. Real ones are shorter.
 const LONGEST_USER_AGENT: usize = 512;
 
-/// What a request tells of its client.
+/// The client of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Client {
     user_agent: Option<String>,
     ip: Option<IpAddr>,
 }
 
-/// That a session was used.
+/// One use of a session.
 #[derive(Clone, Debug)]
 pub struct Use {
     /// The session.
     pub handle: SessionHandle,
-    /// When.
+    /// The time of the use.
     pub at: UnixMillis,
-    /// What the client calls itself.
+    /// The client's user agent.
     pub user_agent: Option<String>,
     /// The address of the client.
     pub ip: Option<IpAddr>,
 }
 
-/// The part of a user agent that is kept, in a form that every store can hold.
+/// Returns the stored part of a user agent, in a form that every store accepts.
 fn kept(user_agent: &str) -> String {
     let characters = user_agent.chars().take(LONGEST_USER_AGENT);
     characters
@@ -86,7 +86,7 @@ impl Client {
     }
 }
 
-/// The notes.
+/// The pending notes.
 pub(crate) struct Devices {
     noted: Cache<SessionHandle, UnixMillis>,
     waiting: Mutex<Vec<Use>>,
@@ -100,7 +100,7 @@ impl Devices {
         }
     }
 
-    /// A session has begun; its device is stored with it.
+    /// Records a new session. Its device is stored with it.
     pub(crate) fn begun(&self, handle: &SessionHandle, now: UnixMillis) {
         self.noted.insert(handle.clone(), now);
     }
@@ -122,7 +122,7 @@ impl Devices {
         }
     }
 
-    /// Writes what waits. What could not be written waits on.
+    /// Writes the pending notes. Notes that cannot be written stay pending.
     pub(crate) async fn write(
         &self,
         authority: &dyn Authority,
@@ -159,7 +159,7 @@ impl Devices {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<Use>> {
-        // The list is whole at every moment, so a poisoned lock is still sound.
+        // The list is complete at every moment, so a poisoned lock is still sound.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

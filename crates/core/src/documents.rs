@@ -1,4 +1,5 @@
-//! Reading and changing documents: session data, payloads and metadata, by the same three verbs.
+//! Reads and changes documents (session data, payloads and metadata) with the same three
+//! operations.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -17,7 +18,7 @@ use crate::token::access;
 use crate::transfer::size;
 use crate::wire;
 
-/// Which document is meant.
+/// The document to read or change.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     SessionData(SessionHandle),
@@ -25,8 +26,8 @@ pub(crate) enum Target {
     Metadata(UserId),
 }
 
-/// Queues for those who modify the same document in this process, so that they do not retry against
-/// each other.
+/// Queues for tasks of this process that modify the same document, so that they do not cause each
+/// other to retry.
 #[derive(Debug)]
 pub(crate) struct ModifyQueues {
     hasher: RandomState,
@@ -34,7 +35,7 @@ pub(crate) struct ModifyQueues {
 }
 
 const QUEUES: usize = 64;
-/// How often a modification that loses a race against other nodes tries again.
+/// Maximum attempts of a modification that loses races against other nodes.
 const MAX_ATTEMPTS: usize = 1_000;
 
 impl Default for ModifyQueues {
@@ -61,7 +62,7 @@ impl ModifyQueues {
     }
 }
 
-/// What holds documents: an authority, the time, and the queues.
+/// Access to documents: an authority, the time, and the queues.
 pub(crate) struct Documents<'a> {
     pub(crate) authority: &'a dyn Authority,
     pub(crate) clock: &'a dyn Clock,
@@ -69,7 +70,7 @@ pub(crate) struct Documents<'a> {
 }
 
 impl Documents<'_> {
-    /// The document; None if the session is gone.
+    /// Returns the document, or `None` if the session does not exist.
     pub(crate) async fn read(&self, target: &Target) -> Result<Option<JsonObject>, SessionError> {
         Ok(match target {
             Target::SessionData(handle) => self
@@ -86,7 +87,8 @@ impl Documents<'_> {
         })
     }
 
-    /// As [`Self::read`], for a document that is read by the application or written again.
+    /// Equivalent to [`Self::read`], for a document that the application receives or that is
+    /// written again.
     async fn read_checked(&self, target: &Target) -> Result<Option<JsonObject>, SessionError> {
         let document = self.read(target).await?;
         if let Some(Err(error)) = document.as_ref().map(JsonObject::check_limits) {
@@ -100,7 +102,7 @@ impl Documents<'_> {
         Ok(document)
     }
 
-    /// The document read into `T`; None if the session is gone.
+    /// Returns the document, deserialized into `T`, or `None` if the session does not exist.
     pub(crate) async fn read_as<T: DeserializeOwned>(
         &self,
         target: &Target,
@@ -115,7 +117,7 @@ impl Documents<'_> {
             .transpose()
     }
 
-    /// Changes the document; None if the session is gone.
+    /// Changes the document. Returns `None` if the session does not exist.
     pub(crate) async fn write(
         &self,
         target: &Target,
@@ -138,7 +140,7 @@ impl Documents<'_> {
         Ok((outcome != WriteOutcome::Gone).then_some(outcome))
     }
 
-    /// Overwrites the document; false if the session is gone.
+    /// Overwrites the document. Returns `false` if the session does not exist.
     pub(crate) async fn overwrite<T: Serialize + ?Sized>(
         &self,
         target: &Target,
@@ -151,7 +153,7 @@ impl Documents<'_> {
             .is_some())
     }
 
-    /// Merges at the root, atomically, and returns the result; None if the session is gone.
+    /// Merges at the root, atomically. Returns the result, or `None` if the session does not exist.
     pub(crate) async fn merge<T: Serialize + ?Sized>(
         &self,
         target: &Target,
@@ -165,7 +167,7 @@ impl Documents<'_> {
         }
     }
 
-    /// As [`Self::merge`], for the payload of a session.
+    /// Equivalent to [`Self::merge`], for the payload of a session.
     pub(crate) async fn merge_payload<T: Serialize + ?Sized>(
         &self,
         handle: &SessionHandle,
@@ -192,7 +194,7 @@ impl Documents<'_> {
         }
     }
 
-    /// As [`Self::modify_returning`], without the document.
+    /// Equivalent to [`Self::modify_returning`], without the document.
     pub(crate) async fn modify<T, R, F>(
         &self,
         target: &Target,
@@ -207,11 +209,12 @@ impl Documents<'_> {
         Ok(modified.map(|(result, _)| result))
     }
 
-    /// Reads, lets `change` work on the document, and writes what it changed if nobody was faster;
-    /// otherwise again. Returns the result of `change` and the new document.
+    /// Reads the document, modifies it with `change`, and writes the changes if the document is
+    /// unchanged in the store. Otherwise tries again. Returns the result of `change` and the new
+    /// document.
     ///
-    /// Only the members that `change` changed are written, so members that `T` does not know are
-    /// kept. `limit` is the length of the longest result.
+    /// Only the members that `change` changed are written, so members that `T` does not contain are
+    /// kept. `limit` is the maximum length of the result.
     pub(crate) async fn modify_returning<T, R, F>(
         &self,
         target: &Target,
@@ -229,11 +232,11 @@ impl Documents<'_> {
         for _ in 0..MAX_ATTEMPTS {
             let mut value: T = match stored.deserialize() {
                 Ok(value) => value,
-                // A document that was never written has the default's shape.
+                // A document that was never written is deserialized as the default.
                 Err(_) if stored.is_empty() => T::default(),
                 Err(error) => return Err(shape_fault(target, &error)),
             };
-            // What is stored already may stay as it is.
+            // Stored values that exceed a limit may stay unchanged.
             let before = unchecked(&value)?;
             let result = change(&mut value);
             let after = unchecked(&value)?;
@@ -269,8 +272,8 @@ impl Documents<'_> {
     }
 }
 
-/// What the application gives us as a document. Often it comes from the client, hence the client's
-/// fault.
+/// Serializes a document of the application. It often comes from the client, so an error blames the
+/// client.
 pub(crate) fn object<T: Serialize + ?Sized>(value: &T) -> Result<JsonObject, SessionError> {
     let object = unchecked(value)?;
     refuse_nul(&object)?;
@@ -281,7 +284,7 @@ fn unchecked<T: Serialize + ?Sized>(value: &T) -> Result<JsonObject, SessionErro
     JsonObject::from_serialize(value).map_err(|error| SessionError::bad_input(error.to_string()))
 }
 
-/// The one rule for all stores: no document contains U+0000.
+/// Rejects documents that contain U+0000, for all stores.
 pub(crate) fn refuse_nul(document: &JsonObject) -> Result<(), SessionError> {
     if document.contains_nul() {
         return Err(SessionError::bad_input(
@@ -291,8 +294,8 @@ pub(crate) fn refuse_nul(document: &JsonObject) -> Result<(), SessionError> {
     Ok(())
 }
 
-/// Refuses members of a payload that have protected names. Only members that a change sets are
-/// checked: a change may remove protected names, which migrates old sessions.
+/// Rejects members of a payload that have protected names. Only members that a change sets are
+/// checked. A change may remove protected names, which migrates old sessions.
 fn refuse_protected(target: &Target, set: &JsonObject) -> Result<(), SessionError> {
     if matches!(target, Target::Payload(_)) && access::names_protected_claim(set) {
         let names: Vec<_> = set
@@ -309,7 +312,7 @@ fn refuse_protected(target: &Target, set: &JsonObject) -> Result<(), SessionErro
     Ok(())
 }
 
-/// A merge would make a document longer than the limit.
+/// Returns the error of a merge that would make a document longer than the limit.
 fn too_long() -> SessionError {
     SessionError::bad_input(format!(
         "the document would be longer than {MAX_DOCUMENT_BYTES} bytes"
@@ -326,7 +329,8 @@ fn name_of(target: &Target) -> String {
 
 pub(crate) fn shape_fault(target: &Target, error: &serde_json::Error) -> SessionError {
     let document = name_of(target);
-    // The category only: the message of the parser may quote the document.
+    // Only the category is reported, because the parser's message can contain a part of the
+    // document.
     Fault::internal(format!(
         "{document} does not have the shape that the application asks for ({:?} error at column {})",
         error.classify(),

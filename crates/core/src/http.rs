@@ -1,32 +1,33 @@
-//! What an adapter shows us of a request, and what it lets us do to a response.
+//! The adapter's view of a request and a response.
 //!
-//! An adapter decides nothing: it implements the two traits, and hands over.
+//! An adapter makes no decisions. It implements the two traits and passes them on.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-/// A request, as far as sessions look at it. Read in one go, before anything is awaited.
+/// The parts of a request that sessions use. They are read together, before anything is awaited.
 pub trait RequestView {
-    /// The method, in upper case.
+    /// Returns the method, in upper case.
     fn method(&self) -> &str;
 
-    /// The path as the client sent it, without the query.
+    /// Returns the path as the client sent it, without the query.
     fn path(&self) -> &str;
 
     /// Calls `each` with the name and the value of every header. Names are in lower case; values of
-    /// one name come in their order.
+    /// one name are in their order.
     ///
-    /// All at once, because a look-up by name costs more than to pass over what does not matter.
+    /// All headers are passed at once, because a lookup by name costs more than ignoring the
+    /// others.
     fn headers(&self, each: &mut dyn FnMut(&str, &[u8]));
 
-    /// The address of the client, or of the proxy through which it came, if the framework knows it.
+    /// Returns the address of the client or of the last proxy, if the framework knows it.
     fn peer_ip(&self) -> Option<IpAddr> {
         None
     }
 }
 
 impl dyn RequestView + '_ {
-    /// The first value of a header, if it is there. The name is in lower case.
+    /// Returns the first value of a header, if present. The name is in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {
         let mut first = None;
@@ -39,9 +40,9 @@ impl dyn RequestView + '_ {
     }
 }
 
-/// The value of a header as text; what is no UTF-8 is replaced.
+/// Returns the value of a header as text. Invalid UTF-8 is replaced.
 pub(crate) fn text(value: &[u8]) -> Cow<'_, str> {
-    // The lossy reader goes byte by byte.
+    // The lossy conversion processes single bytes and is slower.
     match std::str::from_utf8(value) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(value),
@@ -56,25 +57,25 @@ pub trait ResponseHead {
     /// Removes a header.
     fn remove_header(&mut self, name: &str);
 
-    /// Adds a value of a header, beside those that are there. What is `sensitive` must not be
-    /// logged by the framework.
+    /// Adds a value of a header, in addition to existing ones. The framework must not log a
+    /// `sensitive` value.
     fn append_header(&mut self, name: &str, value: &str, sensitive: bool);
 }
 
-/// A whole answer of ours: to a built-in route, or for an error.
+/// A complete response of a built-in route or to an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reply {
     /// The status code.
     pub status: u16,
-    /// Headers, beside those that carry tokens.
+    /// The headers, except those that carry tokens.
     pub headers: Vec<(&'static str, String)>,
     /// The body; JSON.
     pub body: String,
 }
 
 impl Reply {
-    /// A JSON answer. The body must be valid JSON.
+    /// Creates a JSON response. The body must be valid JSON.
     #[must_use]
     pub fn json(status: u16, body: impl Into<String>) -> Self {
         Self {
@@ -91,9 +92,9 @@ impl Reply {
         self
     }
 
-    /// Writes the headers to a response that becomes this reply. They replace those of the same
-    /// name, and the length of the body that was there goes; all else that the application has set
-    /// stays. Status and body are the adapter's to write, in its framework's types.
+    /// Writes the headers to a response that becomes this reply. They replace headers of the same
+    /// name, and the length of the previous body is removed. All other headers of the application
+    /// are kept. The adapter writes the status and the body in its framework's types.
     pub fn write_headers(&self, head: &mut dyn ResponseHead) {
         head.remove_header("content-length");
         for (name, value) in &self.headers {

@@ -1,4 +1,4 @@
-//! Identifiers. Each is a type of its own, so that two of them cannot be swapped.
+//! Identifiers. Each has its own type, so that they cannot be confused.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -16,7 +16,7 @@ macro_rules! text_id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The identifier as text.
+            /// Returns the identifier as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -103,18 +103,18 @@ macro_rules! from_any_text {
 }
 
 text_id! {
-    /// Names a session for as long as it lives; survives refreshes. Not a secret: knowing it opens
-    /// nothing.
+    /// Identifies a session for its whole lifetime and stays the same across refreshes. Not a
+    /// secret: it grants no access.
     ///
     /// A UUID, followed by `_` and the tenant unless the tenant is `public`. Any text converts into
-    /// one; a text that names no session is simply not found.
+    /// a handle. A text that identifies no session is not found.
     SessionHandle
 }
 from_any_text!(SessionHandle);
 
 text_id! {
-    /// A user, as the application names them. At most 128 characters where a session or metadata is
-    /// created.
+    /// A user, as identified by the application. At most 128 characters when a session or metadata
+    /// is created.
     UserId
 }
 from_any_text!(UserId);
@@ -126,12 +126,11 @@ text_id! {
 }
 
 text_id! {
-    /// An app: a wholly separate set of sessions, keys and metadata in one store. Defaults to
-    /// `public`.
+    /// An app: a separate set of sessions, keys and metadata in one store. Defaults to `public`.
     AppId
 }
 
-/// The most characters that a user id may have; the width of the column in SuperTokens' schema.
+/// Maximum number of characters of a user id: the width of the column in SuperTokens' schema.
 pub const MAX_USER_ID_LENGTH: usize = 128;
 const MAX_SCOPE_ID_LENGTH: usize = 64;
 
@@ -144,7 +143,7 @@ impl SessionHandle {
         }
     }
 
-    /// The tenant that the handle names (core specification, 1.1): the text between the first and
+    /// Returns the tenant in the handle (core specification, 1.1): the text between the first and
     /// the second underscore, or `public`.
     #[must_use]
     pub fn tenant_id(&self) -> TenantId {
@@ -183,16 +182,16 @@ fn scope_id(text: &str) -> Result<Arc<str>, InvalidScopeId> {
 macro_rules! scope_id_type {
     ($name:ident, $default:expr) => {
         impl $name {
-            /// Checks and lower-cases `text`.
+            /// Validates `text` and converts it to lower case.
             ///
             /// # Errors
-            /// When it is empty, too long, starts with `appid-`, or has characters other than
+            /// If it is empty, too long, starts with `appid-`, or contains characters other than
             /// letters, digits and hyphens.
             pub fn new(text: &str) -> Result<Self, InvalidScopeId> {
                 scope_id(text).map(Self)
             }
 
-            /// Takes an id that was checked when it was stored.
+            /// Wraps an id that was validated when it was stored.
             #[must_use]
             pub fn from_stored(text: &str) -> Self {
                 Self(text.into())

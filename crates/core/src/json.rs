@@ -1,7 +1,7 @@
 //! JSON objects kept as text: session data, payloads and user metadata.
 //!
-//! Only the root of a document is ever taken apart, so nested values, the order of members and the
-//! spelling of numbers come back exactly as they were stored (core specification, 6.1).
+//! Only the root of a document is parsed. Nested values, the order of members and the spelling of
+//! numbers are returned exactly as they were stored (core specification, 6.1).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,11 +15,11 @@ use serde_json::value::RawValue;
 
 use crate::limits::{self, Excess};
 
-/// A JSON object, shared and immutable; cloning is cheap.
+/// A JSON object, shared and immutable. Cheap to clone.
 ///
 /// At most [`MAX_JSON_DEPTH`](crate::MAX_JSON_DEPTH) levels deep and
-/// [`MAX_DOCUMENT_BYTES`](crate::MAX_DOCUMENT_BYTES) long, so that whoever can make one can also
-/// read it and put it into other JSON.
+/// [`MAX_DOCUMENT_BYTES`](crate::MAX_DOCUMENT_BYTES) long, so that every value can be parsed and
+/// embedded into other JSON.
 ///
 /// # Examples
 /// ```
@@ -66,23 +66,23 @@ impl From<Excess> for JsonObjectError {
 }
 
 impl JsonObject {
-    /// The object without members.
+    /// Creates the object without members.
     #[must_use]
     pub fn empty() -> Self {
         Self("{}".into())
     }
 
-    /// Takes a text that has been an object before.
+    /// Wraps a text that is known to be an object.
     pub(crate) fn from_checked(text: &str) -> Self {
         Self(text.trim_matches([' ', '\n', '\r', '\t']).into())
     }
 
-    /// Serializes `value`, which must become an object. What serializes to `null` (`()`, `None`)
-    /// becomes the empty object.
+    /// Serializes `value`, which must become an object. A value that serializes to `null` (`()`,
+    /// `None`) becomes the empty object.
     ///
     /// # Errors
-    /// When `value` becomes anything but an object, exceeds a limit, or cannot be serialized (a map
-    /// with keys other than strings).
+    /// If `value` does not become an object, exceeds a limit, or cannot be serialized (a map with
+    /// keys other than strings).
     pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, JsonObjectError> {
         let text = serde_json::to_string(value).map_err(Problem::Json)?;
         match text.as_bytes().first() {
@@ -95,12 +95,12 @@ impl JsonObject {
         }
     }
 
-    /// Reads the text of a document from a store. In contrast to [`FromStr`], nothing is checked but
-    /// that it is an object: a document from before there were limits must not make its session
-    /// unreadable.
+    /// Parses the text of a document from a store. In contrast to [`FromStr`], this only checks
+    /// that the text is an object. A document that is older than the limits must not make its
+    /// session unreadable.
     ///
     /// # Errors
-    /// When the text is not a JSON object.
+    /// If the text is not a JSON object.
     pub fn from_stored(text: &str) -> Result<Self, JsonObjectError> {
         let raw: &RawValue = serde_json::from_str(text).map_err(Problem::Json)?;
         if !raw.get().starts_with('{') {
@@ -114,8 +114,8 @@ impl JsonObject {
         Ok(limits::check(&self.0)?)
     }
 
-    /// The document without members that are nested too deep, which no entrance accepts. For what
-    /// is given to handlers.
+    /// Returns the document without members that are nested too deep, which no constructor accepts.
+    /// For documents that handlers receive.
     pub(crate) fn readable(self) -> Self {
         if limits::is_too_deep(&self.0) {
             self.filtered(|_, value| !limits::is_member_too_deep(value))
@@ -124,49 +124,49 @@ impl JsonObject {
         }
     }
 
-    /// Reads the whole document into `T`.
+    /// Deserializes the whole document into `T`.
     ///
     /// # Errors
-    /// When the document does not have the shape of `T`.
+    /// If the document cannot be deserialized into `T`.
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(&self.0)
     }
 
-    /// The document as text.
+    /// Returns the document as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether there are no members.
+    /// Returns `true` if there are no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.members().is_empty()
     }
 
-    /// The names of the members, in their order.
+    /// Returns the names of the members, in their order.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
         self.members().into_keys().map(Cow::into_owned).collect()
     }
 
-    /// Whether there is a member of this name; it may be null.
+    /// Returns `true` if there is a member of this name, even if it is null.
     #[must_use]
     pub fn contains_key(&self, key: &str) -> bool {
         self.members().contains_key(key)
     }
 
-    /// The member of this name.
+    /// Returns the member of this name.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<serde_json::Value> {
         self.get_as(key).ok().flatten()
     }
 
-    /// The member of this name, read into `T`. An absent member is `None`; so is null if `T` is an
-    /// `Option`.
+    /// Returns the member of this name, deserialized into `T`. An absent member is `None`, and so
+    /// is null if `T` is an `Option`.
     ///
     /// # Errors
-    /// When the member does not have the shape of `T`.
+    /// If the member cannot be deserialized into `T`.
     pub fn get_as<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, serde_json::Error> {
         self.members()
             .get(key)
@@ -174,9 +174,9 @@ impl JsonObject {
             .transpose()
     }
 
-    /// The root-level merge of the SuperTokens guides: each member of `patch` replaces the one of
-    /// that name, null removes it. Nested objects are replaced whole, and nulls inside them stay. A
-    /// replaced member moves to the end.
+    /// Applies the root-level merge of the SuperTokens guides: each member of `patch` replaces the
+    /// member of that name, and null removes it. Nested objects are replaced as a whole, and nulls
+    /// inside them are kept. A replaced member moves to the end.
     #[must_use]
     pub fn merged_with(&self, patch: &Self) -> Self {
         let mut members = self.members();
@@ -189,7 +189,7 @@ impl JsonObject {
         Self::from_members(&members)
     }
 
-    /// The document without the named members.
+    /// Returns the document without the named members.
     #[must_use]
     pub fn without(&self, keys: &[&str]) -> Self {
         let mut members = self.members();
@@ -197,10 +197,10 @@ impl JsonObject {
         Self::from_members(&members)
     }
 
-    /// The document with one member set.
+    /// Returns the document with one member set.
     ///
     /// # Errors
-    /// When `value` cannot be serialized, or the document would exceed a limit.
+    /// If `value` cannot be serialized, or the document would exceed a limit.
     pub fn with<T: Serialize + ?Sized>(
         &self,
         key: &str,
@@ -215,7 +215,8 @@ impl JsonObject {
         Ok(document)
     }
 
-    /// Whether both hold the same JSON, whatever the order of members and the white space.
+    /// Returns `true` if both documents contain the same JSON, regardless of member order and white
+    /// space.
     #[must_use]
     pub fn same_json(&self, other: &Self) -> bool {
         fn value(object: &JsonObject) -> Option<serde_json::Value> {
@@ -224,8 +225,8 @@ impl JsonObject {
         self == other || value(self).is_some_and(|ours| Some(ours) == value(other))
     }
 
-    /// The patch that turns `before` into `after` at the root: what `after` has and `before` has
-    /// not or otherwise, and null for what is gone.
+    /// Returns the patch that turns `before` into `after` at the root: new and changed members of
+    /// `after`, and null for removed members.
     pub(crate) fn patch_between(before: &Self, after: &Self) -> Self {
         let null = RawValue::NULL;
         let (old, new) = (before.members(), after.members());
@@ -263,7 +264,7 @@ impl JsonObject {
         Self::from_members(&members)
     }
 
-    /// The members of both, nulls included; on a clash those of `other`.
+    /// Returns the members of both, including nulls. On a conflict, the member of `other` is used.
     pub(crate) fn merged_keeping_nulls(&self, other: &Self) -> Self {
         let mut members = self.members();
         members.extend(other.members());
@@ -275,7 +276,7 @@ impl JsonObject {
     /// differently.
     #[must_use]
     pub fn contains_nul(&self) -> bool {
-        // JSON has it as an escape only, and a backslash only begins escapes.
+        // JSON represents it only as an escape, and a backslash only starts escapes.
         let mut rest = self.0.as_bytes();
         while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
             let escape = rest.get(at + 1..).unwrap_or_default();
@@ -320,7 +321,8 @@ impl fmt::Display for JsonObject {
     }
 }
 
-/// Shows the names of the members only: documents hold personal data, and logs are read by others.
+/// Shows only the names of the members, because documents contain personal data and logs have other
+/// readers.
 impl fmt::Debug for JsonObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("JsonObject").field(&self.keys()).finish()

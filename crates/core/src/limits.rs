@@ -1,15 +1,15 @@
-//! Limits of what is stored: documents of sessions and users, payloads of tokens and of JWTs.
+//! Limits of stored values: documents of sessions and users, payloads of tokens and of JWTs.
 //!
-//! Every entrance makes a [`JsonObject`](crate::JsonObject), so the checks are there: values and
+//! Every input becomes a [`JsonObject`](crate::JsonObject), which checks the limits: values and
 //! patches of the application, results of claims, bodies of the core driver interface, and answers
-//! of a core. A document that a store holds already is not checked when it is read, so that a
-//! session with such a document can still be verified, refreshed and revoked.
+//! of a core. A document that a store already holds is not checked when it is read, so that its
+//! session can still be verified, refreshed and revoked.
 
-/// Deepest nesting of a document. `serde_json` reads 127 levels; the rest is for what applications
-/// wrap around a document.
+/// Maximum nesting of a document. `serde_json` parses 127 levels. The difference is left for the
+/// JSON that applications wrap around a document.
 pub const MAX_JSON_DEPTH: usize = 100;
 
-/// Longest document, in bytes of its text: 1 MiB.
+/// Maximum length of a document, in bytes of its text: 1 MiB.
 pub const MAX_DOCUMENT_BYTES: usize = 1_048_576;
 
 /// A text exceeds a limit.
@@ -43,7 +43,7 @@ pub(crate) fn is_member_too_deep(text: &str) -> bool {
 }
 
 fn exceeds_depth(text: &str, most: usize) -> bool {
-    // A text that opens no more brackets than this, nested or not, is the common case.
+    // Fast path for the common case: a text with no more opening brackets than this, nested or not.
     if memchr::memchr2_iter(b'{', b'[', text.as_bytes())
         .nth(most)
         .is_none()

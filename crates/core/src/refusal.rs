@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::http::Reply;
 
-/// The error with which a hook refuses: the status and the body of the answer.
+/// The error with which a hook refuses: the status and the body of the response.
 ///
 /// # Examples
 /// ```
@@ -28,8 +28,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with this status, and `{"message": message}` as its body. A status that does not
-    /// lie in 300 to 599 is answered as 403.
+    /// Creates a refusal with this status, and `{"message": message}` as its body. A status outside
+    /// of 300 to 599 is sent as 403.
     #[must_use]
     pub fn new(status: u16, message: impl AsRef<str>) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl Refusal {
         self
     }
 
-    /// The status of the answer.
+    /// Returns the status of the response.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
@@ -61,7 +61,7 @@ impl Refusal {
     }
 }
 
-/// For the operator. The body is for the client.
+/// Shown to the operator. The client receives the body.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a hook answered with status {}", self.status)

@@ -1,8 +1,8 @@
-//! The names and numbers of the wire, each written once.
+//! Names and numbers of the wire protocol, each defined once.
 //!
-//! Source: the SuperTokens wire protocol (front-end driver interface 1.16 to 4.2). Everything that
-//! a browser SDK or a backend SDK of SuperTokens relies on by name stands here; no other file of
-//! the workspace repeats it.
+//! Source: the SuperTokens wire protocol (front-end driver interface 1.16 to 4.2). This module
+//! defines every name that a browser SDK or a backend SDK of SuperTokens relies on. No other file
+//! of the workspace repeats them.
 
 /// Carries the access token when cookies transport the session.
 pub const ACCESS_COOKIE: &str = "sAccessToken";
@@ -25,7 +25,7 @@ pub const ACCESS_TOKEN_HEADER: &str = "st-access-token";
 pub const REFRESH_TOKEN_HEADER: &str = "st-refresh-token";
 /// Response header that describes the access token to the browser SDK.
 pub const FRONT_TOKEN_HEADER: &str = "front-token";
-/// The value of [`FRONT_TOKEN_HEADER`] that tells the browser SDK to forget its session.
+/// The value of [`FRONT_TOKEN_HEADER`] that makes the browser SDK delete its session.
 pub const FRONT_TOKEN_REMOVE: &str = "remove";
 /// Carries the anti-CSRF token, in both directions.
 pub const ANTI_CSRF_HEADER: &str = "anti-csrf";
@@ -67,7 +67,7 @@ pub const CORS_EXPOSE_HEADERS: [&str; 4] = [
     ANTI_CSRF_HEADER,
 ];
 
-/// Where the built-in routes live unless configured otherwise.
+/// Base path of the built-in routes, unless configured.
 pub const DEFAULT_API_BASE_PATH: &str = "/auth";
 /// Refresh endpoint (POST), below the base path.
 pub const REFRESH_PATH: &str = "/session/refresh";
@@ -75,18 +75,18 @@ pub const REFRESH_PATH: &str = "/session/refresh";
 pub const SIGNOUT_PATH: &str = "/signout";
 /// Key set endpoint (GET), below the base path.
 pub const JWKS_PATH: &str = "/jwt/jwks.json";
-/// Findings of the doctor (GET), below the base path; only if turned on.
+/// Doctor endpoint (GET), below the base path; only if enabled.
 pub const DOCTOR_PATH: &str = "/doctor";
 /// OpenID discovery endpoint (GET), below the base path.
 pub const OPENID_CONFIGURATION_PATH: &str = "/.well-known/openid-configuration";
 
 /// `typ` of every token's header.
 pub const JWT_TYP: &str = "JWT";
-/// Prefix of the id of a key that rotates.
+/// Prefix of the id of a rotating key.
 pub const DYNAMIC_KID_PREFIX: &str = "d-";
-/// Prefix of the id of a key that stays.
+/// Prefix of the id of a static key.
 pub const STATIC_KID_PREFIX: &str = "s-";
-/// The access token version that this engine mints, as it stands in the token's header.
+/// The access token version that this engine mints, as in the token's header.
 pub const ACCESS_TOKEN_VERSION: &str = "5";
 
 /// Primary user id.
@@ -101,7 +101,7 @@ pub const CLAIM_EXP: &str = "exp";
 pub const CLAIM_SESSION_HANDLE: &str = "sessionHandle";
 /// SHA-256 of the refresh token that pairs with the access token.
 pub const CLAIM_REFRESH_TOKEN_HASH1: &str = "refreshTokenHash1";
-/// SHA-256 of the refresh token before; null in tokens that this engine mints.
+/// SHA-256 of the previous refresh token; null in tokens that this engine mints.
 pub const CLAIM_PARENT_REFRESH_TOKEN_HASH1: &str = "parentRefreshTokenHash1";
 /// The anti-CSRF token of the session, or null.
 pub const CLAIM_ANTI_CSRF_TOKEN: &str = "antiCsrfToken";
@@ -137,28 +137,28 @@ pub const PROTECTED_CLAIMS: [&str; 10] = [
 
 /// The message of a 401 without a usable session.
 pub const MESSAGE_UNAUTHORISED: &str = "unauthorised";
-/// The message of a 401 that a refresh cures.
+/// The message of a 401 that a refresh can resolve.
 pub const MESSAGE_TRY_REFRESH_TOKEN: &str = "try refresh token";
-/// The message of a 401 after a refresh token was used twice.
+/// The message of a 401 after a refresh token was reused.
 pub const MESSAGE_TOKEN_THEFT_DETECTED: &str = "token theft detected";
-/// The message of a 403 for a claim that does not hold.
+/// The message of a 403 for a claim that failed validation.
 pub const MESSAGE_INVALID_CLAIM: &str = "invalid claim";
-/// What minting says when the payload names a member of [`PROTECTED_CLAIMS`].
+/// The error message if the payload contains a member of [`PROTECTED_CLAIMS`].
 pub const MESSAGE_PROTECTED_FIELD: &str = "The user payload contains protected field";
-/// What operations on a session that is gone say to the operator.
+/// The operator's message for an operation on a session that does not exist.
 pub const MESSAGE_SESSION_GONE: &str = "Session does not exist anymore";
 
-/// The tenant of an application that has only one.
+/// The default tenant.
 pub const DEFAULT_TENANT_ID: &str = "public";
-/// The app of a database that holds only one.
+/// The default app.
 pub const DEFAULT_APP_ID: &str = "public";
 
 /// Request header of the core driver interface with the key of an application.
 pub const API_KEY_HEADER: &str = "api-key";
 /// Request header of the core driver interface with its version.
 pub const CDI_VERSION_HEADER: &str = "cdi-version";
-/// What the core driver interface calls a session's handle.
+/// The name of a session handle in the core driver interface.
 pub const CDI_SESSION_HANDLE: &str = "sessionHandle";
-/// Conditional and merging writes of documents, beside the core driver interface: what this core has
-/// and others have not. GET tells whether it is there, POST writes.
+/// Path of conditional and merging writes of documents. An extension of the core driver interface
+/// that only this core has. GET checks that it is available, POST writes.
 pub const DOCUMENT_PATH: &str = "/supersession/document";

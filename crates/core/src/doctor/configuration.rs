@@ -1,4 +1,4 @@
-//! What the configuration alone tells.
+//! Findings about the configuration.
 
 use super::Finding;
 use crate::config::Config;
@@ -7,11 +7,11 @@ use crate::request::Strictness;
 use crate::transfer::{AntiCsrf, SameSite};
 use crate::wire;
 
-/// A token that lives longer than this should not be the only proof that its session lives.
+/// Validity beyond which an access token should not be the only proof that its session is live.
 const LONG_VALIDITY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
 impl Config {
-    /// What is probably wrong with this configuration.
+    /// Returns the probable problems of this configuration.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         let api = self.api_domain();

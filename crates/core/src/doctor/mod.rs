@@ -1,20 +1,20 @@
-//! Misconfigurations that people really hit, each with its fix.
+//! Detects common misconfigurations and reports the fix for each.
 //!
-//! Three ways to ask:
+//! There are three entry points:
 //!
-//! * [`Sessions::doctor`] looks at the configuration, the store and the clock. What it finds is
-//!   also logged when [`Sessions`] are built.
-//! * [`Sessions::probes`] are requests to send through the whole application, as a browser would;
-//!   [`Probe::examine`] says what is wrong with an answer. This finds what is around the session
-//!   layer: CORS, nested routers, proxies. The adapters have a `doctor` function that does it in
-//!   the process, for a test of the application's own.
-//! * The route `GET {base}/doctor`, if it is turned on with
-//!   [`SessionsBuilder::doctor_route`](crate::SessionsBuilder::doctor_route), says what is wrong
-//!   with the request that it got, and everything of the first. For development: it tells
-//!   strangers about the configuration.
+//! * [`Sessions::doctor`] checks the configuration, the store and the clock. Its findings are also
+//!   logged when [`Sessions`] are built.
+//! * [`Sessions::probes`] returns requests to send through the whole application, as a browser
+//!   would. [`Probe::examine`] reports problems of a response. This finds problems around the
+//!   session layer: CORS, nested routers, proxies. Each adapter has a `doctor` function that does
+//!   this in the process, for a test of the application.
+//! * The route `GET {base}/doctor`, if enabled with
+//!   [`SessionsBuilder::doctor_route`](crate::SessionsBuilder::doctor_route), reports problems of
+//!   the request that it receives, and the findings of [`Sessions::doctor`]. For development only,
+//!   because it reveals the configuration to any client.
 //!
-//! A configuration that cannot work at all does not build; what is found here may be meant as it
-//! is.
+//! A configuration that cannot work at all is an error of the builder. The findings here may be
+//! intended.
 
 mod configuration;
 mod probe;
@@ -32,29 +32,29 @@ use crate::clock::UnixMillis;
 use crate::error::SessionError;
 use crate::sessions::Sessions;
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Severity {
-    /// Works, but not for everybody, or not as safely as it could.
+    /// Works, but not for all clients, or less safely than possible.
     Warning,
-    /// Sessions do not work for browsers this way.
+    /// Sessions do not work for browsers.
     Error,
 }
 
-/// Something that is probably wrong.
+/// A probable problem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What it is about: a method of [`SessionsBuilder`](crate::SessionsBuilder), or a part of the
-    /// surroundings such as `cors`, `proxy` or `clock`.
+    /// The subject: a method of [`SessionsBuilder`](crate::SessionsBuilder), or a part of the
+    /// environment such as `cors`, `proxy` or `clock`.
     pub subject: &'static str,
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
-    /// What to do.
+    /// The fix.
     pub fix: String,
 }
 
@@ -88,15 +88,15 @@ impl fmt::Display for Finding {
     }
 }
 
-/// By how much the clocks of nodes may differ without anybody noticing.
+/// Difference between the clocks of nodes that has no effect.
 const TOLERABLE_SKEW: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// No clock that is right says less: 2025-01-01.
+/// Earliest plausible time: 2025-01-01. A clock before it is wrong.
 const EARLIEST: UnixMillis = UnixMillis::new(1_735_689_600_000);
 
 impl Sessions {
-    /// What is probably wrong with the configuration, the store and the clock. Empty if all is
-    /// well.
+    /// Returns the probable problems of the configuration, the store and the clock. Empty if there
+    /// are none.
     ///
     /// # Examples
     /// ```

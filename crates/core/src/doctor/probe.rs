@@ -1,4 +1,4 @@
-//! Requests that show what surrounds the session layer.
+//! Requests that test the environment of the session layer.
 
 use std::sync::Arc;
 
@@ -28,18 +28,18 @@ enum Kind {
     Jwks,
 }
 
-/// What a page of another origin needs.
+/// The CORS requirements of a page of another origin.
 #[derive(Clone, Debug)]
 struct Cors {
     origin: String,
     allow_headers: Vec<String>,
 }
 
-/// What a probe sends in place of a refresh token: no token of anybody.
+/// The value that a probe sends as a refresh token. It is never a valid token.
 const NO_TOKEN: &str = "doctor";
 
 impl Sessions {
-    /// Requests to send through the whole application. They change nothing.
+    /// Returns the requests to send through the whole application. They change nothing.
     #[must_use]
     pub fn probes(&self) -> Vec<Probe> {
         let config = self.config();
@@ -57,7 +57,7 @@ impl Sessions {
         probes
     }
 
-    /// The request headers that a CORS layer must allow.
+    /// Returns the request headers that a CORS layer must allow.
     #[must_use]
     #[doc(alias = "getAllCORSHeaders")]
     pub fn cors_allow_headers(&self) -> Vec<String> {
@@ -67,7 +67,7 @@ impl Sessions {
             .collect()
     }
 
-    /// The response headers that a CORS layer must expose.
+    /// Returns the response headers that a CORS layer must expose.
     #[must_use]
     pub fn cors_expose_headers(&self) -> Vec<String> {
         let config = self.config();
@@ -130,26 +130,26 @@ impl Probe {
         }
     }
 
-    /// The method.
+    /// Returns the method.
     #[must_use]
     pub fn method(&self) -> &str {
         self.method
     }
 
-    /// The path, as it reaches this server.
+    /// Returns the path, as it reaches this server.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The headers.
+    /// Returns the headers.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// What is wrong with the answer to this request. It is logged too.
+    /// Returns the problems of the response to this request, and logs them.
     #[must_use]
     pub fn examine(&self, status: u16, head: &dyn ResponseHead) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -195,7 +195,7 @@ impl Probe {
             ));
         }
         let methods = list(head, "access-control-allow-methods");
-        // POST needs no permission where no method is asked for by name (Fetch standard, 4.9).
+        // POST needs no permission if the response lists no methods (Fetch standard, 4.9).
         if !methods.is_empty() && !methods.iter().any(|method| method == "post") {
             findings.push(Finding::error(
                 "cors",
@@ -207,7 +207,7 @@ impl Probe {
 
     fn examine_refresh(&self, status: u16, head: &dyn ResponseHead, findings: &mut Vec<Finding>) {
         let front_token = values(head, wire::FRONT_TOKEN_HEADER);
-        // A 401 is the answer of the built-in route, without the headers that it had.
+        // A 401 comes from the built-in route, even if its headers are missing.
         let is_foreign = status != 401 && front_token.is_empty() && self.reach() == Reach::Never;
         if status == 404 || status == 405 || status < 500 && is_foreign {
             findings.push(self.unanswered(status));
@@ -240,7 +240,7 @@ impl Probe {
         self.run.reach(self.method, &self.path)
     }
 
-    /// Why a built-in route is not answered as it should be.
+    /// Returns the reason why a built-in route is not answered as expected.
     fn unanswered(&self, status: u16) -> Finding {
         let Self { method, path, .. } = self;
         match self.reach() {
@@ -309,7 +309,7 @@ fn values(head: &dyn ResponseHead, name: &str) -> Vec<String> {
     values
 }
 
-/// The members of a list, in lower case.
+/// Returns the members of a list, in lower case.
 fn list(head: &dyn ResponseHead, name: &str) -> Vec<String> {
     let values = values(head, name).join(",").to_ascii_lowercase();
     let members = values.split(',').map(str::trim);

@@ -1,4 +1,4 @@
-//! What one request tells of the way that it took.
+//! Findings about the path of one request.
 
 use super::Finding;
 use crate::config::Config;
@@ -7,7 +7,7 @@ use crate::http::RequestView;
 use crate::transfer::Presented;
 use crate::wire;
 
-/// What is probably wrong, as far as this request can tell.
+/// Returns the probable problems that this request shows.
 pub(crate) fn findings(config: &Config, view: &dyn RequestView) -> Vec<Finding> {
     let mut findings = Vec::new();
     let api = config.api_domain();
@@ -89,7 +89,7 @@ fn check_origin(config: &Config, view: &dyn RequestView, findings: &mut Vec<Find
     }
 }
 
-/// Of a list that each proxy adds to, what the client's side has said.
+/// Returns the first member of a list that each proxy appends to, which is the client's side.
 fn first(list: &str) -> String {
     let first = list.split(',').next().unwrap_or_default();
     first.trim().to_ascii_lowercase()

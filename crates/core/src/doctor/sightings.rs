@@ -1,5 +1,4 @@
-//! What has reached the session layer: built-in routes that cannot be reached are found by what is
-//! missing.
+//! Observed requests. An unreachable built-in route is detected by the absence of requests.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -8,12 +7,12 @@ use super::Finding;
 use crate::config::Config;
 use crate::wire;
 
-/// Number of answers `try refresh token` without any refresh after which something is wrong.
+/// Number of `try refresh token` responses without any refresh beyond which a problem is reported.
 const TOLERATED: u32 = 5;
-/// Number of requests that are remembered for one run of probes.
+/// Maximum number of requests that are remembered for one run of probes.
 const REMEMBERED: usize = 64;
 
-/// What has reached the session layer.
+/// The requests that have reached the session layer.
 #[derive(Debug, Default)]
 pub(crate) struct Sightings {
     is_probed: AtomicBool,
@@ -27,10 +26,10 @@ pub(crate) struct Sightings {
 #[derive(Debug, Default)]
 pub(super) struct ProbeRun(Mutex<Vec<(String, String)>>);
 
-/// How a probe has reached the session layer.
+/// How a probe reached the session layer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// It has not.
+    /// The probe did not reach it.
     Never,
     /// With this shorter path, as behind a router that strips a prefix.
     Shortened(String),
@@ -39,7 +38,7 @@ pub(super) enum Reach {
 }
 
 impl Sightings {
-    /// Begins a run of probes. It ends when the last probe is dropped.
+    /// Starts a run of probes. It ends when the last probe is dropped.
     pub(super) fn begin(&self) -> Arc<ProbeRun> {
         let run = Arc::new(ProbeRun::default());
         *lock(&self.run) = Arc::downgrade(&run);
@@ -47,7 +46,7 @@ impl Sightings {
         run
     }
 
-    /// Notes a request that has reached the session layer.
+    /// Records a request that reached the session layer.
     pub(crate) fn note(&self, method: &str, path: &str) {
         if self.is_probed.load(Ordering::Acquire) {
             self.note_probe(method, path);
@@ -63,13 +62,13 @@ impl Sightings {
         }
     }
 
-    /// Notes that a request for a refresh has come.
+    /// Records a refresh request.
     pub(crate) fn note_refresh(&self) {
         self.is_refresh_reachable.store(true, Ordering::Relaxed);
     }
 
-    /// Notes that a client was asked to refresh. Returns a finding, once, if clients are asked
-    /// again and again and no refresh ever comes.
+    /// Records that a client was asked to refresh. Returns a finding, once, if clients are asked
+    /// repeatedly and no refresh follows.
     pub(crate) fn note_asked_to_refresh(&self, config: &Config) -> Option<Finding> {
         if self.is_refresh_reachable.load(Ordering::Relaxed)
             || self.asked_to_refresh.fetch_add(1, Ordering::Relaxed) + 1 != TOLERATED
@@ -86,8 +85,7 @@ impl Sightings {
         ))
     }
 
-    /// Returns a finding, once, if two kinds of sessions of which one layer is inside the other
-    /// get in each other's way.
+    /// Returns a finding, once, if the sessions of an inner and an outer layer conflict.
     pub(crate) fn note_nesting(&self, inner: &Config, outer: &Config) -> Option<Finding> {
         let finding = nesting_finding(inner, outer)?;
         let is_first = !self.is_nesting_reported.swap(true, Ordering::Relaxed);

@@ -56,7 +56,7 @@ pub struct Create {
     pub anti_csrf: bool,
     /// The kind of key that signs its access tokens.
     pub key_kind: KeyKind,
-    /// A shorter validity than the configured one.
+    /// The validity of access tokens, if shorter than the configured one.
     pub access_token_validity: Option<Duration>,
 }
 
@@ -193,7 +193,7 @@ pub struct Refresh {
     /// Maximum length of an access token that the caller can deliver. If the new one is longer, the
     /// refresh is a fault and changes nothing.
     pub longest_access_token: Option<usize>,
-    /// A shorter validity than the configured one.
+    /// The validity of the access token, if shorter than the configured one.
     pub access_token_validity: Option<Duration>,
 }
 

@@ -8,30 +8,30 @@ use serde::{Deserialize, Serialize};
 
 use super::SigningAlgorithm;
 
-/// One public key. Which of the optional members there are, `kty` says (RFC 7518, 6; RFC 8037, 2).
+/// One public key. `kty` determines which optional members are present (RFC 7518, 6; RFC 8037, 2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Jwk {
     /// `RSA`, `EC` or `OKP`.
     pub kty: &'static str,
-    /// The key's id, as it stands in the header of the tokens that it signs.
+    /// The key's id, as in the header of the tokens that it signs.
     pub kid: String,
-    /// Of an RSA key, the modulus: base64url of the unsigned big-endian number.
+    /// RSA only: the modulus, as base64url of the unsigned big-endian number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n: Option<String>,
-    /// Of an RSA key, the exponent, in the same form.
+    /// RSA only: the exponent, in the same form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub e: Option<String>,
-    /// The curve, of other keys: `P-256` or `Ed25519`.
+    /// The curve of other keys: `P-256` or `Ed25519`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crv: Option<&'static str>,
-    /// A coordinate of the point, or the whole Ed25519 key: base64url of 32 bytes.
+    /// The x coordinate of the point, or the whole Ed25519 key: base64url of 32 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<String>,
-    /// The other coordinate, on P-256.
+    /// P-256 only: the y coordinate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<String>,
-    /// The algorithm that the key is for.
+    /// The algorithm of the key.
     pub alg: &'static str,
     /// Always `sig`.
     #[serde(rename = "use")]
@@ -86,12 +86,13 @@ impl Jwk {
 pub struct JwkSet {
     /// The keys.
     pub keys: Vec<Jwk>,
-    /// How long the set may be cached: until the next key is due, and at least one second.
+    /// The time for which the set may be cached: until the next key is due, and at least one
+    /// second.
     #[serde(skip)]
     pub max_age: Duration,
 }
 
-/// A key as others write it. What is no text counts as absent.
+/// A key published by another server. A member that is not a string is treated as absent.
 #[derive(Deserialize)]
 struct Foreign {
     kid: Option<serde_json::Value>,
@@ -107,7 +108,7 @@ struct Foreign {
 }
 
 impl Foreign {
-    /// The key, if it is of a kind that session tokens are signed with.
+    /// Returns the key, if session tokens can be signed with its kind.
     fn key(self) -> Option<Jwk> {
         let text = |value: Option<serde_json::Value>| match value {
             Some(serde_json::Value::String(text)) => Some(text),
@@ -135,11 +136,11 @@ impl Foreign {
 }
 
 impl JwkSet {
-    /// Reads a set that somebody else published. Keys of other kinds, and members that are not known
-    /// here, are passed over.
+    /// Parses a set that another server published. Keys of other kinds and unknown members are
+    /// ignored.
     ///
     /// # Errors
-    /// When it is no key set at all.
+    /// If the text is not a key set.
     pub fn read(json: &[u8], max_age: Duration) -> Result<Self, serde_json::Error> {
         #[derive(Deserialize)]
         struct Set {
@@ -153,7 +154,7 @@ impl JwkSet {
         Ok(Self { keys, max_age })
     }
 
-    /// The value of the `Cache-Control` header that the set is served with.
+    /// Returns the value of the `Cache-Control` header for the set.
     #[must_use]
     pub fn cache_control(&self) -> String {
         format!("max-age={}, must-revalidate", self.max_age.as_secs())

@@ -1,4 +1,4 @@
-//! One signing key, parsed once.
+//! A parsed signing key.
 
 use std::sync::Arc;
 
@@ -21,14 +21,14 @@ use crate::store::{KeyKind, StoredKey};
 use crate::token::access;
 use crate::wire;
 
-/// A key pair with everything about it that is needed more than once.
+/// A key pair and the values derived from it.
 pub(crate) struct SigningKey {
     pub(crate) created_at: UnixMillis,
     public: Arc<VerifyingKey>,
     pair: Pair,
     jwt_header: String,
     jwk: Jwk,
-    /// SHA-256 of the text that it was parsed from.
+    /// SHA-256 of the text from which the key was parsed.
     fingerprint: [u8; digest::SHA256_OUTPUT_LEN],
 }
 
@@ -38,7 +38,7 @@ enum Pair {
     Ed25519(Ed25519KeyPair),
 }
 
-/// A stored key that cannot be used, or a key that cannot be made.
+/// A stored key is unusable, or a key cannot be generated.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("signing key `{kid}`: {problem}")]
 pub(crate) struct KeyError {
@@ -47,7 +47,7 @@ pub(crate) struct KeyError {
 }
 
 impl SigningKey {
-    /// Which algorithm it is for, the key says itself (PKCS#8 names it).
+    /// Parses a stored key. Its PKCS#8 structure names the algorithm.
     pub(crate) fn parse(stored: &StoredKey, verifies_until: UnixMillis) -> Result<Self, KeyError> {
         let fail = |problem| KeyError {
             kid: stored.kid.clone(),
@@ -88,7 +88,7 @@ impl SigningKey {
         })
     }
 
-    /// Makes a key pair; takes a good part of a second of processor time for RSA.
+    /// Generates a key pair. For RSA, this takes a large part of a second of processor time.
     pub(crate) fn generate(
         kind: KeyKind,
         algorithm: SigningAlgorithm,
@@ -113,7 +113,7 @@ impl SigningKey {
         })
     }
 
-    /// Signs. Takes most of a millisecond with RSA.
+    /// Signs a message. Takes most of a millisecond with RSA.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         self.pair.sign(message).ok_or_else(|| KeyError {
             kid: self.kid().to_owned(),
@@ -129,17 +129,17 @@ impl SigningKey {
         self.public.kind
     }
 
-    /// Whether it was parsed from just this.
+    /// Returns `true` if the key was parsed from exactly this text.
     pub(crate) fn is(&self, stored: &StoredKey) -> bool {
         self.fingerprint == fingerprint(stored)
     }
 
-    /// What verifies its signatures.
+    /// Returns the public key.
     pub(crate) fn public(&self) -> &Arc<VerifyingKey> {
         &self.public
     }
 
-    /// The encoded header of JWTs that this key signs and that are no session tokens.
+    /// Returns the encoded header of JWTs that are signed by this key and are not session tokens.
     pub(crate) fn jwt_header(&self) -> &str {
         &self.jwt_header
     }
@@ -208,7 +208,7 @@ impl Pair {
                     .exponent()
                     .big_endian_without_leading_zero(),
             ),
-            // An uncompressed point: one byte that says so, then both coordinates.
+            // An uncompressed point: one byte for the format, then both coordinates.
             Self::Ecdsa(pair) => {
                 let point = pair.public_key().as_ref();
                 let (x, y) = point.get(1..).unwrap_or_default().split_at(point.len() / 2);
@@ -219,7 +219,7 @@ impl Pair {
     }
 }
 
-/// The public key (SPKI) and the private key (PKCS#8), both in DER.
+/// Returns a new public key (SPKI) and private key (PKCS#8), both in DER.
 fn generated(algorithm: SigningAlgorithm) -> Option<(Vec<u8>, Zeroizing<Vec<u8>>)> {
     let (pair, private) = match algorithm {
         SigningAlgorithm::Rs256 => {

@@ -1,4 +1,5 @@
-//! Signing keys: made once, published before they sign, kept until their last token is dead.
+//! Signing keys: created once, published before they sign, and kept until their last token has
+//! expired.
 
 mod algorithm;
 mod jwks;

@@ -1,4 +1,4 @@
-//! When a rotating key is made, used, published and dropped (core specification, 4.1).
+//! Rules for when a rotating key is created, used, published and deleted (core specification, 4.1).
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use crate::clock::UnixMillis;
 /// The lifetimes of rotating keys.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyPolicy {
-    /// `I`: how long a key is the newest.
+    /// `I`: the time for which a key is the newest.
     pub(crate) update_interval: Duration,
-    /// `V`: how long an access token is valid.
+    /// `V`: the validity of access tokens.
     pub(crate) access_token_validity: Duration,
-    /// `O`: how long a key is published before it is used.
+    /// `O`: the time for which a key is published before it is used.
     pub(crate) overlap: Duration,
 }
 
 impl KeyPolicy {
-    /// A key made at or after this time verifies, and is published.
+    /// Returns the creation time from which on keys verify and are published.
     pub(crate) fn verifies_since(&self, now: UnixMillis) -> UnixMillis {
         now.before(self.verifying_span())
     }
@@ -26,18 +26,19 @@ impl KeyPolicy {
         self.update_interval.saturating_add(validity)
     }
 
-    /// The last moment at which a key made at this time verifies.
+    /// Returns the last time at which a key created at this time verifies.
     pub(crate) fn verifies_until(&self, created_at: UnixMillis) -> UnixMillis {
         created_at.after(self.verifying_span())
     }
 
-    /// While there is a key made at or after this time, no new one is due.
+    /// Returns the creation time from which on a key counts as young. While a young key exists, no
+    /// new one is due.
     pub(crate) fn young_since(&self, now: UnixMillis) -> UnixMillis {
         now.before(self.update_interval.saturating_sub(self.overlap))
     }
 
-    /// Whether a key that cannot be replaced, because the store is in trouble, may go on signing:
-    /// its tokens must still be verifiable until they expire.
+    /// Returns `true` if a key that cannot be replaced, because the store fails, may continue to
+    /// sign. Its tokens must be verifiable until they expire.
     pub(crate) fn signs_in_need(&self, created_at: UnixMillis, now: UnixMillis) -> bool {
         now.since(created_at)
             < self
@@ -45,9 +46,9 @@ impl KeyPolicy {
                 .saturating_add(self.access_token_validity)
     }
 
-    /// Which of the rotating keys signs, given their times of creation, newest first: the newest,
-    /// unless it is so new that it may not be published everywhere, while the one before is still
-    /// fit.
+    /// Returns the index of the rotating key that signs, given the creation times, newest first.
+    /// The newest key signs, unless it may not be published everywhere yet and the previous key is
+    /// still suitable.
     pub(crate) fn index_of_signer(&self, created: &[UnixMillis], now: UnixMillis) -> usize {
         match created {
             [newest, second, ..]
@@ -60,7 +61,7 @@ impl KeyPolicy {
         }
     }
 
-    /// How long the key set may be cached: until the successor of the newest key is due.
+    /// Returns how long the key set may be cached: until the successor of the newest key is due.
     pub(crate) fn max_age(&self, newest: UnixMillis, now: UnixMillis) -> Duration {
         let due = newest.after(self.update_interval).before(self.overlap);
         Duration::from_secs(due.since(now).as_secs().max(1))

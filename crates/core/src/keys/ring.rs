@@ -1,5 +1,5 @@
-//! The keys of one app in this process: a snapshot that readers take without waiting, and the one
-//! place that loads, makes and retires keys.
+//! The keys of one app in this process: a snapshot that is read without waiting, and the only code
+//! that loads, creates and retires keys.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,20 +21,20 @@ use crate::workers::{WorkerLost, Workers};
 pub(crate) struct KeyRing {
     app: AppId,
     policy: KeyPolicy,
-    /// What rotating keys are made for.
+    /// The algorithm of new rotating keys.
     algorithm: SigningAlgorithm,
     store: Arc<dyn Store>,
     entropy: Arc<dyn Entropy>,
     workers: Workers,
     snapshot: ArcSwap<KeySnapshot>,
-    /// Counts the snapshots that lack a key of the one before.
+    /// Number of snapshots that lack a key of their predecessor.
     generation: AtomicU64,
     loading: Mutex<()>,
     unknown_kid_reload_at: AtomicU64,
     unknown_kid_reload_failed: AtomicBool,
 }
 
-/// The keys as they were last loaded, parsed.
+/// The parsed keys, as of the last load.
 #[derive(Debug, Default)]
 struct KeySnapshot {
     /// Newest first.
@@ -45,7 +45,7 @@ struct KeySnapshot {
     loaded_at: UnixMillis,
 }
 
-/// Keys could not be had. A fault, never a verdict on a token.
+/// Keys are unavailable. A fault, never a verdict on a token.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyFault {
     #[error("the signing keys cannot be loaded or stored")]
@@ -66,10 +66,11 @@ pub(crate) enum KeyFault {
     Missing,
 }
 
-/// A forged key id may cause one look into the store in this time, not one a request.
+/// Minimum time between two reads of the store that are caused by unknown key ids. Without it,
+/// forged key ids would cause one read per request.
 const UNKNOWN_KID_COOLDOWN: Duration = Duration::from_millis(500);
-/// How old the snapshot may be when the key set is published or a token is signed: half of the
-/// overlap, so that a key that another node made is published here before that node uses it.
+/// Maximum age of the snapshot when the key set is published or a token is signed. It is half of
+/// the overlap, so a key that another node created is published here before that node uses it.
 const SNAPSHOT_AGE: Duration = Duration::from_secs(30);
 
 impl KeyRing {
@@ -96,12 +97,13 @@ impl KeyRing {
         }
     }
 
-    /// The key of this id, if it is loaded and verifies now. Never waits.
+    /// Returns the key with this id, if it is loaded and verifies now. Never waits.
     pub(crate) fn known_verifier(&self, kid: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>> {
         self.snapshot.load().verifier(kid, now)
     }
 
-    /// The key whose session tokens have this encoded header, if it is loaded and verifies now.
+    /// Returns the key whose session tokens have this encoded header, if it is loaded and verifies
+    /// now.
     pub(crate) fn known_by_header(
         &self,
         header: &str,
@@ -110,13 +112,13 @@ impl KeyRing {
         self.snapshot.load().by_header(header, now)
     }
 
-    /// Changes whenever a key that was loaded is gone or replaced. What was verified before counts
-    /// no more.
+    /// Returns a number that changes whenever a loaded key is removed or replaced. Earlier
+    /// verifications are then no longer valid.
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Relaxed)
     }
 
-    /// The key that signs new tokens of this kind; makes one if none is fit.
+    /// Returns the key that signs new tokens of this kind, and creates one if none is suitable.
     pub(crate) async fn signer(
         &self,
         kind: KeyKind,
@@ -128,7 +130,7 @@ impl KeyRing {
             .ok_or(KeyFault::Missing)
     }
 
-    /// The key set to publish.
+    /// Returns the key set to publish.
     pub(crate) async fn jwks(&self, now: UnixMillis) -> Result<JwkSet, KeyFault> {
         let snapshot = self.current(now).await?;
         let newest = snapshot
@@ -150,8 +152,8 @@ impl KeyRing {
         })
     }
 
-    /// The key of this id, if it verifies now. An unknown id is looked for in the store, at most
-    /// once in [`UNKNOWN_KID_COOLDOWN`].
+    /// Returns the key with this id, if it verifies now. An unknown id is looked up in the store,
+    /// at most once per [`UNKNOWN_KID_COOLDOWN`].
     pub(crate) async fn verifier(
         &self,
         kid: &str,
@@ -160,21 +162,21 @@ impl KeyRing {
         if let Some(key) = self.known_verifier(kid, now) {
             return Ok(Some(key));
         }
-        // Whoever asks while somebody else looks waits for what that brings.
+        // Concurrent callers wait for the result of one lookup.
         let _one_at_a_time = self.loading.lock().await;
         if let Some(key) = self.known_verifier(kid, now) {
             return Ok(Some(key));
         }
         if !self.may_reload_for_unknown_kid(now) {
-            // A look that failed says nothing about the key.
+            // A failed lookup says nothing about the key.
             return if self.unknown_kid_reload_failed.load(Ordering::Relaxed) {
                 Err(KeyFault::LookUpFailed)
             } else {
                 Ok(None)
             };
         }
-        // Until the look has succeeded it has failed: the request that looks may be dropped at any
-        // time.
+        // A lookup counts as failed until it has succeeded, because its request can be dropped at
+        // any time.
         self.unknown_kid_reload_failed
             .store(true, Ordering::Relaxed);
         let snapshot = self.load(now).await?;
@@ -183,15 +185,14 @@ impl KeyRing {
         Ok(snapshot.verifier(kid, now))
     }
 
-    /// All keys that are loaded and verify now: for tokens that do not name theirs. Never waits.
+    /// Returns all loaded keys that verify now, for tokens without a key id. Never waits.
     pub(crate) fn verifiers(&self, now: UnixMillis) -> Vec<Arc<VerifyingKey>> {
         let snapshot = self.snapshot.load();
         let keys = snapshot.keys().map(|key| key.public());
         keys.filter(|key| key.verifies_at(now)).cloned().collect()
     }
 
-    /// The same after a look into the store, of which there is at most one in
-    /// [`UNKNOWN_KID_COOLDOWN`].
+    /// Returns the same after reading the store, at most once per [`UNKNOWN_KID_COOLDOWN`].
     pub(crate) async fn verifiers_looked_for(
         &self,
         now: UnixMillis,
@@ -201,17 +202,17 @@ impl KeyRing {
         Ok(self.verifiers(now))
     }
 
-    /// Lifetimes of rotating keys.
+    /// Returns the lifetimes of rotating keys.
     pub(crate) fn policy(&self) -> &KeyPolicy {
         &self.policy
     }
 
-    /// When the keys were last loaded.
+    /// Returns the time of the last load.
     pub(crate) fn loaded_at(&self) -> UnixMillis {
         self.snapshot.load().loaded_at
     }
 
-    /// Deletes keys whose last token is dead.
+    /// Deletes keys without valid tokens.
     pub(crate) async fn retire(&self, now: UnixMillis) -> Result<u64, KeyFault> {
         Ok(self
             .store
@@ -219,7 +220,7 @@ impl KeyRing {
             .await?)
     }
 
-    /// A snapshot that is fresh and has a fit key of each kind.
+    /// Returns a recent snapshot with a suitable key of each kind.
     async fn current(&self, now: UnixMillis) -> Result<Arc<KeySnapshot>, KeyFault> {
         let snapshot = self.snapshot.load_full();
         if snapshot.is_current(&self.policy, now) {
@@ -287,7 +288,8 @@ impl KeyRing {
 
     async fn generate(&self, kind: KeyKind, now: UnixMillis) -> Result<StoredKey, KeyFault> {
         let id = random_uuid(&*self.entropy)?;
-        // Static keys serve verifiers of all sorts, and their table is shared with SuperTokens.
+        // Static keys are used by third-party verifiers, and their table is shared with
+        // SuperTokens.
         let algorithm = match kind {
             KeyKind::Dynamic => self.algorithm,
             KeyKind::Static => SigningAlgorithm::Rs256,
@@ -300,7 +302,8 @@ impl KeyRing {
 
     fn may_reload_for_unknown_kid(&self, now: UnixMillis) -> bool {
         let due = self.unknown_kid_reload_at.load(Ordering::Relaxed);
-        // A clock that stepped back must not lock the door for long, hence the second condition.
+        // If the clock was set back, lookups must not be blocked for long, hence the second
+        // condition.
         let elapsed = now.get() >= due || UnixMillis::new(due).since(now) > UNKNOWN_KID_COOLDOWN;
         elapsed
             && self
@@ -315,7 +318,7 @@ impl KeyRing {
     }
 }
 
-/// Parses what is new and keeps what is known. One damaged key must not take the others with it.
+/// Parses new keys and keeps known ones. A damaged key does not affect the others.
 fn parse(stored: &[StoredKey], known: &KeySnapshot, policy: &KeyPolicy) -> Vec<Arc<SigningKey>> {
     let parsed = |stored: &StoredKey| {
         let known = known.by_kid.get(&stored.kid);
@@ -360,13 +363,14 @@ impl KeySnapshot {
         own.is_some_and(|own| Arc::ptr_eq(own, key))
     }
 
-    /// The key of this id, if it verifies now.
+    /// Returns the key with this id, if it verifies now.
     fn verifier(&self, kid: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>> {
         let key = self.by_kid.get(kid)?.public();
         key.verifies_at(now).then(|| Arc::clone(key))
     }
 
-    /// The key that writes this header, if it verifies now. There are few keys.
+    /// Returns the key that writes this header, if it verifies now. A linear search suffices,
+    /// because there are few keys.
     fn by_header(&self, header: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>> {
         self.keys()
             .map(|key| key.public())
@@ -392,7 +396,7 @@ impl KeySnapshot {
     }
 
     fn is_current(&self, policy: &KeyPolicy, now: UnixMillis) -> bool {
-        // `since` is zero when the clock stepped back; the snapshot is then as good as it was.
+        // `since` is zero if the clock was set back; the snapshot is then treated as recent.
         now.since(self.loaded_at) < SNAPSHOT_AGE
             && !self.statics.is_empty()
             && self.has_young_key(policy, now)

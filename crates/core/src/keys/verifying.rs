@@ -1,4 +1,4 @@
-//! The public half of a key: all that verifying needs, parsed once.
+//! The parsed public half of a key, for verification.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
@@ -17,7 +17,7 @@ use crate::wire;
 pub struct VerifyingKey {
     pub(crate) kid: String,
     pub(crate) kind: KeyKind,
-    /// The last moment at which it verifies.
+    /// The last time at which the key verifies.
     pub(crate) verifies_until: UnixMillis,
     algorithm: SigningAlgorithm,
     public: ParsedPublicKey,
@@ -27,14 +27,14 @@ pub struct VerifyingKey {
 /// 2,048 bits (RFC 7518, 3.3).
 const LEAST_RSA_BYTES: usize = 256;
 
-/// The bytes are no public key of the algorithm.
+/// The bytes are not a public key of the algorithm.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("not a public key of {}", .0.name())]
 pub(crate) struct UnusableKey(SigningAlgorithm);
 
 impl VerifyingKey {
-    /// The key that somebody publishes, good for as long as it is published. None if its members are
-    /// no key of its algorithm.
+    /// Creates the key from a published one. It verifies for as long as it is published. Returns
+    /// `None` if its members are not a key of its algorithm.
     #[must_use]
     pub fn of_jwk(jwk: &Jwk) -> Option<Self> {
         let member = |text: &Option<String>| URL_SAFE_NO_PAD.decode(text.as_ref()?).ok();
@@ -57,13 +57,13 @@ impl VerifyingKey {
         Self::new(&jwk.kid, kind, forever, algorithm, &public).ok()
     }
 
-    /// The id, as it stands in the header of tokens.
+    /// Returns the id, as in the header of tokens.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// `public` is the subject's public key (SPKI) in DER, or what the algorithm has in its place.
+    /// `public` is the subject's public key (SPKI) in DER, or the algorithm's equivalent.
     pub(crate) fn new(
         kid: &str,
         kind: KeyKind,
@@ -90,7 +90,7 @@ impl VerifyingKey {
         self.algorithm
     }
 
-    /// The encoded header of the session tokens that this key signs.
+    /// Returns the encoded header of the session tokens that this key signs.
     #[must_use]
     pub fn session_header(&self) -> &str {
         &self.session_header
@@ -111,14 +111,14 @@ impl std::fmt::Debug for VerifyingKey {
     }
 }
 
-/// An RSA public key in DER (PKCS#1: RFC 8017, A.1.1).
+/// Encodes an RSA public key in DER (PKCS#1: RFC 8017, A.1.1).
 fn rsa_public_key(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
     let mut members = der(0x02, &unsigned(modulus));
     members.extend(der(0x02, &unsigned(exponent)));
     der(0x30, &members)
 }
 
-/// A number as DER has it: as short as possible, and not negative.
+/// Returns a number in DER form: as short as possible, and not negative.
 fn unsigned(big_endian: &[u8]) -> Vec<u8> {
     let zeros = big_endian.iter().take_while(|byte| **byte == 0).count();
     let digits = big_endian.get(zeros..).unwrap_or_default();
@@ -142,7 +142,7 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
             out.push(0x80 | count);
             out.extend_from_slice(long);
         }
-        // Eight bytes at most.
+        // The length has at most eight bytes.
         (_, Err(_)) => {}
     }
     out.extend_from_slice(content);
