@@ -60,8 +60,8 @@ pub enum SessionError {
     Fault(#[from] Fault),
 }
 
-/// The access token payload is too large to be delivered: browsers drop cookies of more than 4,096
-/// bytes, and servers and proxies refuse header fields of more than 8 KB.
+/// The access token payload is too large to be delivered. Browsers drop cookies of more than 4,096
+/// bytes, and servers and proxies reject header fields of more than 8 KB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the access token payload is too large: {bytes} bytes, of which the tokens of this session can carry {limit}. Fix: keep long values, such as lists of groups, in the session data"
@@ -105,7 +105,7 @@ pub struct TokenTheft {
     pub user_id: UserId,
     /// The login method of the user.
     pub recipe_user_id: UserId,
-    /// How the token was related to the session.
+    /// The relation of the token to the session.
     pub class: ReuseClass,
 }
 

@@ -271,9 +271,9 @@ impl JsonObject {
         Self::from_members(&members)
     }
 
-    /// Returns `true` if the name of a member or a text contains U+0000, at any depth. Such documents
-    /// are refused before they are stored, because databases and drivers treat that character
-    /// differently.
+    /// Returns `true` if the name of a member or a text contains U+0000, at any depth. Such
+    /// documents are rejected before they are stored, because databases and drivers treat that
+    /// character differently.
     #[must_use]
     pub fn contains_nul(&self) -> bool {
         // JSON represents it only as an escape, and a backslash only starts escapes.

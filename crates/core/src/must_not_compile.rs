@@ -1,5 +1,5 @@
-//! What the compiler must refuse. Each case has a twin that compiles and differs only in the point
-//! at issue, so that a case cannot pass because of a slip elsewhere.
+//! Code that the compiler must reject. Each case has a twin that compiles and differs only in the
+//! tested point, so that a case cannot pass because of an unrelated error.
 
 /// A token has no `Display`.
 ///
@@ -29,7 +29,7 @@ struct Printed;
 /// ```
 struct Serialized;
 
-/// A token is not compared with `==`, which stops at the first difference.
+/// Tokens cannot be compared with `==`, which stops at the first difference.
 ///
 /// ```
 /// let (one, other) = (supersession::AntiCsrfToken::new("a"), supersession::AntiCsrfToken::new("a"));
@@ -41,7 +41,7 @@ struct Serialized;
 /// ```
 struct Compared;
 
-/// A session cannot be made outside of this crate.
+/// A session cannot be created outside of this crate.
 ///
 /// ```
 /// fn user_of(session: &supersession::Session) -> String {
@@ -57,7 +57,7 @@ struct Compared;
 /// ```
 struct Forged;
 
-/// A store cannot leave out a verb.
+/// A store must implement every operation.
 ///
 /// ```compile_fail,E0046
 /// struct Forgetful;

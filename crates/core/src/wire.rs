@@ -51,7 +51,8 @@ pub const EXPOSE_HEADERS_HEADER: &str = "access-control-expose-headers";
 /// Response header that keeps tokens out of shared caches.
 pub const CACHE_CONTROL_HEADER: &str = "cache-control";
 
-/// Request headers that a CORS layer must allow for the browser SDKs, beside `content-type`.
+/// Request headers that a CORS layer must allow for the browser SDKs, in addition to
+/// `content-type`.
 pub const CORS_ALLOW_HEADERS: [&str; 5] = [
     RID_HEADER,
     FDI_VERSION_HEADER,

@@ -80,8 +80,8 @@ pub trait Authority: Send + Sync + 'static {
         check_database: bool,
         now: UnixMillis,
     ) -> Result<CheckOutcome, Fault>;
-    /// Stores `payload` for the session and mints an access token with it: same session, same
-    /// expiry.
+    /// Mints an access token with `payload`, which the caller has already stored for the session:
+    /// same session, same expiry.
     async fn reissue(
         &self,
         presented: PresentedToken<'_>,

@@ -312,9 +312,10 @@ impl SessionsBuilder {
         self
     }
 
-    /// If set to `true`, reuse of the previous refresh token after its grace period is reported as
-    /// theft, otherwise as `unauthorised`. The session is revoked in both cases. Defaults to
-    /// `true`.
+    /// If set to `true`, reuse of a recent refresh token after its grace period is reported as
+    /// theft, otherwise as `unauthorised`. Recent are the previous token and orphaned siblings of
+    /// the current one. Reuse of any other token is always reported as theft. The session is
+    /// revoked in all cases. Defaults to `true`.
     #[doc(alias = "recent_token_reuse_behaviour")]
     pub fn report_recent_token_reuse_as_theft(mut self, theft: bool) -> Self {
         self.of_core.push((

@@ -26,7 +26,7 @@ pub(crate) struct Sightings {
 #[derive(Debug, Default)]
 pub(super) struct ProbeRun(Mutex<Vec<(String, String)>>);
 
-/// How a probe reached the session layer.
+/// The way in which a probe reached the session layer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reach {
     /// The probe did not reach it.

@@ -94,7 +94,8 @@ pub struct Lifetimes {
     pub rotation_grace_period: Duration,
     /// Maximum lifetime of a session, counted from its creation, regardless of refreshes.
     pub absolute_session_lifetime: Option<Duration>,
-    /// If set, reuse of the previous refresh token is reported as theft.
+    /// If set, reuse of the previous refresh token or of an orphaned sibling of the current one is
+    /// reported as theft. Reuse of any other token always is.
     pub recent_reuse_is_theft: bool,
 }
 

@@ -14,7 +14,7 @@ pub(super) struct Established {
 }
 
 struct Now {
-    /// How strictly revocation was checked.
+    /// The strictness of the revocation check so far.
     strictness: Strictness,
     /// The current session, if the request was refreshed after it had been verified.
     later: Option<Session>,

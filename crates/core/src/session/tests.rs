@@ -34,7 +34,7 @@ impl RequestView for View {
     }
 }
 
-/// The names of the headers that a response gets.
+/// The names of the headers of a response.
 #[derive(Default)]
 struct Head(Vec<String>);
 
@@ -111,8 +111,8 @@ fn what_one_handle_changes_all_handles_see() {
     });
 }
 
-/// A guard that must wait makes the handle before the request keeps it, and whoever chooses the
-/// validators may keep a clone of it.
+/// A guard that must wait creates the handle before the request keeps it, and the function that
+/// chooses the validators may keep a clone of it.
 #[test]
 fn a_handle_from_before_the_request_kept_the_session_is_one_of_its_handles() {
     pollster::block_on(async {
@@ -161,7 +161,7 @@ fn a_handle_outlives_its_request_but_gives_it_nothing_any_more() {
             assert_eq!(delivery, Delivery::AtNextRefresh);
             assert_eq!(plan(handle), Some(json!("free")));
         }
-        // Attaching it has given it tokens of its own.
+        // Attaching the session gave it separate tokens.
         assert_eq!(plan(&created), None);
     });
 }
@@ -189,7 +189,7 @@ fn what_a_second_guard_has_asked_a_third_does_not_ask_again() {
         request.session().await.unwrap();
         let asks_store = VerifyOptions::new().check_database(true);
         request.require(&asks_store).await.unwrap();
-        // As another node does it, which tells nobody.
+        // Like a revocation on another node, which sends no notification.
         let elsewhere = sessions.authority();
         elsewhere
             .revoke(std::slice::from_ref(created.handle()))

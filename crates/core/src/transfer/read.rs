@@ -73,7 +73,7 @@ impl Carried {
     }
 }
 
-/// How a client requests its tokens (session specification, 3.1).
+/// The transport that a client requests (session specification, 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AuthMode {
     Cookie,
