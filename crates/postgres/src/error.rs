@@ -1,4 +1,4 @@
-//! Why a database could not be opened.
+//! Errors when a database is opened.
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +8,8 @@ use tokio_postgres::error::SqlState;
 use crate::fault::Fault;
 use crate::schema::SchemaProblem;
 
-/// The database could not be opened. The text names it, without its password, and what to do.
+/// Error when a database cannot be opened. The text names the database, without its password, and
+/// the fix.
 #[derive(Debug)]
 pub struct OpenError {
     database: Option<String>,
@@ -16,13 +17,13 @@ pub struct OpenError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What stands in the way of opening a database.
+/// Reason why a database cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OpenErrorKind {
-    /// Another node, or a long transaction, kept a lock that a migration needs.
+    /// Another node, or a long transaction, held a lock that a migration needs.
     Busy,
-    /// A certificate could not be read, or there is none to trust.
+    /// A certificate cannot be read, or no trusted certificates exist.
     Certificates,
     /// The database that the URL names does not exist.
     DatabaseMissing,
@@ -30,19 +31,19 @@ pub enum OpenErrorKind {
     Encoding,
     /// A table or a column is missing although the tables were migrated.
     Incomplete,
-    /// Anything else; the source tells.
+    /// Any other reason; see the source.
     Internal,
-    /// The name of a schema or a prefix cannot be used.
+    /// The name of a schema or a prefix is invalid.
     InvalidName,
-    /// The URL cannot be read.
+    /// The URL is invalid.
     InvalidUrl,
     /// A newer version of this crate has migrated the database.
     NewerSchema,
     /// The options name neither a URL nor a pool.
     NoLocation,
-    /// There is no tokio runtime here.
+    /// The caller is not in a tokio runtime.
     NoRuntime,
-    /// User or password are wrong, or the server does not let this user in.
+    /// The user or the password is wrong, or the server rejects this user.
     NotAllowed,
     /// The tables are missing or old, and this user may not create or change them.
     NotWritable,
@@ -50,9 +51,9 @@ pub enum OpenErrorKind {
     OutOfRange,
     /// Tables of these names belong to another program, or to a SuperTokens core that is too old.
     OtherProgram,
-    /// The server cannot be reached, or gives no answer.
+    /// The server cannot be reached, or does not answer.
     Unreachable,
-    /// The URL asks for TLS that protects less than it seems to.
+    /// The TLS mode in the URL protects less than its name suggests.
     WeakSslMode,
 }
 
@@ -101,7 +102,7 @@ impl OpenError {
         }
     }
 
-    /// What stands in the way.
+    /// Returns the reason.
     #[must_use]
     pub fn kind(&self) -> OpenErrorKind {
         self.kind

@@ -1,4 +1,4 @@
-//! What can go wrong with one verb, and what the caller is told.
+//! Faults of a single verb, and their conversion to store errors.
 
 use std::error::Error as _;
 use std::io;
@@ -10,8 +10,8 @@ use tokio::task::JoinError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-/// Why a verb brought no answer. Holds no document, no key and no hash: of what PostgreSQL says only
-/// the message is kept, because its details quote rows.
+/// Fault of a verb. Contains no document, no key and no hash: only the message of a PostgreSQL
+/// error is kept, because its details quote rows.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
     #[error("PostgreSQL refused: {message} (SQLSTATE {}){}", code.code(), advice(code))]
@@ -47,7 +47,7 @@ pub(crate) enum Fault {
     NoRuntime,
 }
 
-/// What a verb does. Decides what trouble with the disk means.
+/// Kind of access of a verb. Decides the error kind of a disk fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
@@ -76,7 +76,7 @@ impl From<PoolError> for Fault {
         match error {
             PoolError::Timeout(_) => Self::PoolTimedOut,
             PoolError::Backend(error) => match Self::from(error) {
-                // Nothing was asked yet, so this is no lost answer.
+                // No statement was sent yet, so no answer was lost.
                 Self::Lost { source } | Self::Driver { source } => Self::Connect { source },
                 refused => refused,
             },
@@ -88,7 +88,7 @@ impl From<PoolError> for Fault {
 }
 
 impl Fault {
-    /// Of a task that brought no outcome.
+    /// Returns the fault of a task that ended without an outcome.
     pub(crate) fn of_task(error: &JoinError) -> Self {
         if error.is_panic() {
             Self::Panicked
@@ -97,8 +97,8 @@ impl Fault {
         }
     }
 
-    /// The statement was refused, so nothing of it was done, and whatever stood in its way is in
-    /// the statement or the rows: parts of it may well succeed.
+    /// Returns `true` if the server rejected the statement, so that it had no effect. The cause is
+    /// in the statement or in the rows, so parts of the statement may succeed on their own.
     pub(crate) fn was_undone(&self) -> bool {
         let Self::Refused { code, .. } = self else {
             return false;
@@ -106,7 +106,7 @@ impl Fault {
         !self.is_loss() && *code != SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN
     }
 
-    /// Nothing was done: PostgreSQL has rolled back, or never began.
+    /// Returns `true` if nothing was done: PostgreSQL rolled back, or never started.
     pub(crate) fn left_no_trace(&self) -> bool {
         let Self::Refused { code, .. } = self else {
             return false;
@@ -115,7 +115,8 @@ impl Fault {
             || is_stale_statement(code)
     }
 
-    /// The connection went away under a statement, which may have been done or not.
+    /// Returns `true` if the connection was lost during a statement, which may or may not be
+    /// committed.
     pub(crate) fn is_loss(&self) -> bool {
         match self {
             Self::Lost { .. } => true,
@@ -124,7 +125,7 @@ impl Fault {
         }
     }
 
-    /// The connection cannot serve another verb.
+    /// Returns `true` if the connection cannot be used for another verb.
     pub(crate) fn spoils_the_connection(&self) -> bool {
         match self {
             Self::TimedOut => true,
@@ -137,7 +138,7 @@ impl Fault {
         matches!(self, Self::Refused { code, .. } if *code == SqlState::FOREIGN_KEY_VIOLATION)
     }
 
-    /// What the caller of the verb `operation` is told.
+    /// Converts the fault to the error for the caller of the verb `operation`.
     pub(crate) fn into_store_error(self, operation: &'static str, access: Access) -> StoreError {
         StoreError::new(operation, self.kind(access)).with_source(self)
     }
@@ -157,8 +158,8 @@ impl Fault {
     }
 }
 
-/// A statement that was prepared on this connection is gone, or its table was replaced by one with
-/// other types ("cached plan must not change result type").
+/// Returns `true` if a statement that was prepared on this connection no longer exists, or if its
+/// table was replaced by one with other types ("cached plan must not change result type").
 fn is_stale_statement(code: &SqlState) -> bool {
     [
         SqlState::INVALID_SQL_STATEMENT_NAME,
@@ -167,7 +168,7 @@ fn is_stale_statement(code: &SqlState) -> bool {
     .contains(code)
 }
 
-/// What the operator can do about a refusal, where that is certain.
+/// Fix for the operator, if the cause is certain.
 fn advice(code: &SqlState) -> &'static str {
     if code.code().starts_with("28") {
         return ". Fix: check the user, the password and pg_hba.conf";
@@ -184,7 +185,7 @@ fn advice(code: &SqlState) -> &'static str {
     ""
 }
 
-/// A schema, a table or a column that the program made is gone.
+/// Returns `true` if a schema, a table or a column that this crate created no longer exists.
 fn is_missing(code: &SqlState) -> bool {
     [
         SqlState::UNDEFINED_TABLE,
@@ -228,8 +229,8 @@ fn refusal_kind(code: &SqlState, access: Access) -> StoreErrorKind {
     {
         return disk;
     }
-    // Classes: login refused, rolled back, out of resources, operator intervention. A password that
-    // was changed is set right without a restart, by the next connection.
+    // Classes: login rejected, rolled back, out of resources, operator intervention. If the
+    // password was changed and is corrected, the next connection works without a restart.
     let transient = ["28", "40", "53", "57"]
         .iter()
         .any(|class| code_text.starts_with(class));

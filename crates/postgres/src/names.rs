@@ -1,21 +1,22 @@
-//! Schema and prefix of the tables, and statements that name them.
+//! Schema and prefix of the tables, and statements that contain them.
 
 use std::fmt::Write as _;
 
-/// The longest prefix that leaves room for PostgreSQL's 63 bytes in every constraint's name.
+/// Maximum length of a prefix. It leaves room for PostgreSQL's 63 bytes in every constraint's name.
 const MAX_PREFIX: usize = 16;
 const MAX_SCHEMA: usize = 63;
 
-/// Where the tables are.
+/// Schema and prefix of the tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Names {
     schema: String,
-    /// With its underscore; empty for none.
+    /// Includes the underscore. Empty if the tables have no prefix.
     prefix: String,
 }
 
 impl Names {
-    /// `prefix` as SuperTokens has it in its configuration: without the underscore that follows.
+    /// Creates the names. As in SuperTokens' configuration, `prefix` does not include the
+    /// underscore that follows it.
     pub(crate) fn new(schema: &str, prefix: &str) -> Self {
         let underscore = if prefix.is_empty() { "" } else { "_" };
         Self {
@@ -32,8 +33,8 @@ impl Names {
         format!("{}{name}", self.prefix)
     }
 
-    /// The statement with `@name` replaced by the qualified name of that table, and `%name` by a
-    /// name with the prefix alone, as constraints and indexes are named.
+    /// Returns the statement with `@name` replaced by the qualified name of that table, and `%name`
+    /// by a name with the prefix only, for constraints and indexes.
     pub(crate) fn statement(&self, template: &str) -> String {
         let mut text = String::with_capacity(template.len() * 2);
         let mut rest = template;
@@ -53,13 +54,14 @@ impl Names {
         text
     }
 
-    /// The channel on which these tables' endings are told. Channels belong to a database, and
-    /// their names are as short as those of tables, so a digest stands for schema and prefix.
+    /// Returns the channel of these tables' revocation notifications. Channels belong to a
+    /// database, and their names are as short as those of tables, so the name contains a digest of
+    /// schema and prefix.
     pub(crate) fn channel(&self) -> String {
         format!("supersession_endings_{:016x}", self.digest())
     }
 
-    /// The advisory lock that whoever migrates these tables holds.
+    /// Returns the advisory lock that a node holds while it migrates these tables.
     pub(crate) fn migration_lock(&self) -> i64 {
         (self.digest() ^ 0x5375_7065_7273_6573).cast_signed()
     }
@@ -73,7 +75,8 @@ impl Names {
     }
 }
 
-/// Whether it may be a schema's name: letters, digits, `_` and `-`, at most 63 of them.
+/// Returns `true` if `name` is a valid schema name: letters, digits, `_` and `-`, at most 63 of
+/// them.
 pub(crate) fn is_schema(name: &str) -> bool {
     (1..=MAX_SCHEMA).contains(&name.len())
         && name
@@ -81,8 +84,9 @@ pub(crate) fn is_schema(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
-/// Whether it may be a prefix: lower-case letters, digits and `_`, a letter first, at most 16.
-/// SuperTokens does not quote its tables' names, so PostgreSQL folds them to lower case.
+/// Returns `true` if `name` is a valid prefix: lower-case letters, digits and `_`, a letter first,
+/// at most 16. SuperTokens does not quote the names of its tables, so PostgreSQL folds them to
+/// lower case.
 pub(crate) fn is_prefix(name: &str) -> bool {
     name.len() <= MAX_PREFIX
         && name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -130,7 +134,7 @@ mod tests {
                 assert!(channels[a] != channels[b] && locks[a] != locks[b]);
             }
         }
-        // Nodes of different versions must meet on it.
+        // Nodes of different versions must use the same channel.
         assert_eq!(
             Names::new("public", "").channel(),
             "supersession_endings_e2890e411c18258a"

@@ -1,4 +1,4 @@
-//! From options to a store.
+//! Opens a store from its options.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -25,10 +25,9 @@ use crate::store::{Inner, PostgresStore};
 use crate::tls;
 use crate::url::{self, Roots};
 
-/// How long opening may take beyond connecting: a migration may make an index of a large table.
+/// Time limit for opening, after connecting. A migration may create an index of a large table.
 const OPENING: Duration = Duration::from_secs(600);
-/// A connection that is silent for this long is probed, so that one whose peer has gone is noticed
-/// within half a minute.
+/// Idle time after which a connection is probed. A lost peer is detected within half a minute.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
 pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, OpenError> {
@@ -75,8 +74,8 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, Open
     }))
 }
 
-/// Finds the schema and migrates its tables. Returns also whether the connections have another
-/// isolation level than READ COMMITTED.
+/// Determines the schema and migrates its tables. Also returns `true` if the connections have an
+/// isolation level other than READ COMMITTED.
 async fn prepare(
     pool: &Pool,
     options: &PostgresOptions,
@@ -84,7 +83,7 @@ async fn prepare(
 ) -> Result<(Names, bool), OpenError> {
     let in_fault = |fault| OpenError::from_fault(database, fault);
     let client = pool.get().await.map_err(|error| in_fault(error.into()))?;
-    // A connection that was left in the middle of a migration is not to be lent to anybody.
+    // A connection that was abandoned during a migration must not return to the pool.
     let mut client = deadpool_postgres::Object::take(client);
     let settings =
         "SELECT current_setting('server_encoding'), current_setting('transaction_isolation')";
@@ -113,7 +112,7 @@ async fn prepare(
     Ok((names, isolation != "read committed"))
 }
 
-/// Where the server is, and how to speak with it.
+/// Address of the server and how to connect to it.
 struct Server {
     config: Config,
     tls: MakeRustlsConnect,
@@ -133,10 +132,10 @@ impl Server {
         let address = address(&config);
         let limit = options.verb_timeout.as_millis().max(1);
         let own = config.get_options().unwrap_or_default();
-        // For the case that this program cannot: no statement goes on that nobody waits for, and no
-        // transaction is held open by a node that has stalled.
-        // The statements are correct under READ COMMITTED, whatever the default of the database or
-        // of the URL is, so that setting comes last.
+        // Limits for a node that cannot enforce them itself: the server ends statements that no
+        // caller waits for, and transactions of a stalled node. The statements are correct under
+        // READ COMMITTED. That setting comes last, to override the default of the database or of
+        // the URL.
         let settings = format!(
             "-c statement_timeout={limit} -c idle_in_transaction_session_timeout={limit} {own} -c default_transaction_isolation=read\\ committed"
         );
@@ -167,7 +166,7 @@ impl Server {
 
     fn pool(&self, options: &PostgresOptions) -> Result<Pool, OpenError> {
         let manager = ManagerConfig {
-            // Verbs leave nothing behind on a connection that would have to be cleaned up.
+            // Verbs leave no state on a connection, so there is nothing to clean up.
             recycling_method: RecyclingMethod::Fast,
         };
         let manager = Manager::from_config(self.config.clone(), self.tls.clone(), manager);
@@ -185,7 +184,7 @@ impl Server {
     }
 }
 
-/// The URL that an error may show.
+/// URL for error messages, without the password.
 fn address(config: &Config) -> String {
     let user = config.get_user().unwrap_or_default();
     let at = if user.is_empty() { "" } else { "@" };

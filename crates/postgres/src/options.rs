@@ -1,4 +1,4 @@
-//! What can be chosen when a database is opened.
+//! Options for opening a database.
 
 use std::fmt;
 use std::time::Duration;
@@ -48,95 +48,95 @@ impl Default for PostgresOptions {
 }
 
 impl PostgresOptions {
-    /// The database, as `postgres://user:password@host:5432/database?sslmode=require` or as
+    /// Sets the database, as `postgres://user:password@host:5432/database?sslmode=require` or as
     /// `host=... user=...`. A Unix socket is `postgres:///database?host=/var/run/postgresql`.
     /// Several hosts may be given, `host1,host2`, with `target_session_attrs=read-write` to find
-    /// the one that can be written.
+    /// the writable one.
     ///
-    /// What `sslmode` and `sslrootcert` mean stands in the [crate documentation](crate#encryption).
+    /// The [crate documentation](crate#encryption) describes `sslmode` and `sslrootcert`.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = Some(url.into());
         self
     }
 
-    /// Takes the connections from a pool of the application's own. Its timeouts and its TLS count,
-    /// not the ones given here; only [`verb_timeout`](Self::verb_timeout) does.
+    /// Takes the connections from the application's own pool. The pool's timeouts and TLS settings
+    /// apply instead of those given here; only [`verb_timeout`](Self::verb_timeout) still applies.
     ///
-    /// The [feed of endings](supersession::Store::endings) needs a connection of its own, which a
-    /// pool cannot give: without a [`url`](Self::url) beside the pool there is no feed.
+    /// The [revocation feed](supersession::Store::endings) needs its own connection, outside the
+    /// pool. Set a [`url`](Self::url) in addition to the pool to have the feed.
     pub fn pool(mut self, pool: Pool) -> Self {
         self.pool = Some(pool);
         self
     }
 
-    /// The schema that holds the tables; made if it is missing. Defaults to the first of the
-    /// connection's search path, which is `public` on most servers.
+    /// Sets the schema that contains the tables. It is created if it is missing. Defaults to the
+    /// first schema of the connection's search path, which is `public` on most servers.
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
         self.schema = Some(schema.into());
         self
     }
 
-    /// What the names of the tables begin with, before an underscore: `st` for `st_session_info`.
-    /// The same as SuperTokens' `postgresql_table_names_prefix`. Defaults to nothing.
+    /// Sets the prefix of the table names, before an underscore: `st` for `st_session_info`.
+    /// Equivalent to SuperTokens' `postgresql_table_names_prefix`. Defaults to no prefix.
     pub fn table_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.table_prefix = prefix.into();
         self
     }
 
-    /// How many connections there may be, 1 to 10,000, the one of the feed aside. Defaults to 16,
-    /// because that many keep a PostgreSQL server of some cores busy, and a few nodes of them stay
-    /// below its default of 100 connections.
+    /// Sets the maximum number of connections, 1 to 10,000, without the one of the feed. Defaults
+    /// to 16: this is enough to use a PostgreSQL server of some cores fully, and a few nodes stay
+    /// below the server's default limit of 100 connections.
     pub fn pool_size(mut self, size: usize) -> Self {
         self.pool_size = size;
         self
     }
 
-    /// How long to wait for a new connection, or for one to come free. Defaults to 5 seconds; a
-    /// millisecond to a day.
+    /// Sets the maximum time to wait for a new or an idle connection, from a millisecond to a day.
+    /// Defaults to 5 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long a verb may take, waiting and second tries included. After it the caller is told
-    /// that the store is unavailable, and the connection is given up; the server is told the same
-    /// limit for each statement. Defaults to 10 seconds; a millisecond to a day.
+    /// Sets the time limit of a verb, including waiting and retries, from a millisecond to a day.
+    /// Defaults to 10 seconds. After it, the caller gets `Unavailable`, and the connection is
+    /// closed. The server applies the same limit to each statement.
     pub fn verb_timeout(mut self, timeout: Duration) -> Self {
         self.verb_timeout = timeout;
         self
     }
 
-    /// Whether deletions are told to other nodes, and [`endings`](supersession::Store::endings)
-    /// gives a feed. Defaults to true. All nodes that share the tables must agree on it.
+    /// If set, deletions notify other nodes, and [`endings`](supersession::Store::endings) returns
+    /// a feed. Defaults to true. All nodes that share the tables must use the same value.
     ///
-    /// Behind a pooler that lends connections by the transaction there can be no feed.
+    /// Behind a pooler in transaction mode, the feed cannot work.
     pub fn endings(mut self, tell: bool) -> Self {
         self.tells_endings = tell;
         self
     }
 
-    /// How often the connection of the feed is tested, so that a peer that has gone without a word
-    /// is noticed within twice that time. Defaults to 10 seconds; a millisecond to a day.
+    /// Sets the interval at which the connection of the feed is tested, from a millisecond to a
+    /// day. Defaults to 10 seconds. A lost peer is detected within twice the interval.
     pub fn feed_check_interval(mut self, interval: Duration) -> Self {
         self.feed_check_interval = interval;
         self
     }
 
-    /// The certificates of the authorities that may vouch for the server, in PEM, instead of the
-    /// system's and of those that the URL names. With them the server is verified wherever it is
-    /// encrypted, also under `sslmode=prefer`.
+    /// Sets the certificates of the authorities trusted to vouch for the server, in PEM, instead of
+    /// the system's and of those that the URL names. With them, the server is verified whenever the
+    /// connection is encrypted, also under `sslmode=prefer`.
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates = Some(pem.into());
         self
     }
 
-    /// Opens the database, creating or migrating the tables as needed.
+    /// Opens the database, and creates or migrates the tables as needed.
     ///
-    /// The verbs run in the tokio runtime in which this is called, and may themselves be called
-    /// anywhere. That runtime needs I/O and time, and must last as long as the store is used.
+    /// The verbs run in the tokio runtime in which this method is called. They may be called from
+    /// anywhere. The runtime needs I/O and time, and must last as long as the store is used.
     ///
     /// # Errors
-    /// When there is no usable database at that place; the text names it and what to do.
+    /// Returns an error if the database cannot be used. Its text names the database and the fix.
     pub async fn open(self) -> Result<PostgresStore, OpenError> {
         open::open(self).await.inspect_err(|error| {
             tracing::error!(
@@ -181,7 +181,7 @@ impl PostgresOptions {
     }
 }
 
-/// Without the URL, which holds a password.
+/// Omits the URL, which contains a password.
 impl fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresOptions")

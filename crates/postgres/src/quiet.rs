@@ -1,4 +1,4 @@
-//! Parameters that do not show themselves.
+//! Statement parameters whose values are not logged.
 
 use std::error::Error;
 use std::fmt;
@@ -8,8 +8,8 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 
 use crate::run::Params;
 
-/// A parameter without its value in `Debug`: the driver logs parameters at the level of debugging,
-/// and among them are keys, hashes and what applications keep in sessions.
+/// A parameter whose `Debug` output omits its value. The driver logs parameters at debug level, and
+/// they include keys, hashes and session data of the application.
 pub(crate) struct Quiet<'a>(&'a (dyn ToSql + Sync));
 
 impl Quiet<'_> {
@@ -37,7 +37,7 @@ impl ToSql for Quiet<'_> {
         self.0.to_sql_checked(ty, out)
     }
 
-    // The parameter itself is asked when it is encoded.
+    // The parameter itself checks the type when it is encoded.
     fn accepts(_: &Type) -> bool {
         true
     }

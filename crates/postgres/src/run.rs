@@ -1,5 +1,5 @@
-//! Runs verbs: each on a task of the runtime that the store was opened in, on one connection, in
-//! bounded time, again where that is safe.
+//! Runs verbs: each in a task of the runtime in which the store was opened, on one connection, with
+//! a time limit, and with retries where these are safe.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -16,23 +16,23 @@ use crate::fault::{Access, Fault};
 use crate::quiet::Quiet;
 use crate::sql::Statements;
 
-/// How often a verb is tried at most.
+/// Maximum number of attempts for a verb.
 const MAX_TRIES: u32 = 5;
-/// The longest pause before the second try; it doubles each time.
+/// Maximum pause before the second attempt. It doubles each time.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What a verb is that has its statements to itself, for the decision whether it may be tried again
-/// after its connection was lost. What PostgreSQL has rolled back is always tried again.
+/// Retry class of a verb with its own statements. Decides if the verb may be retried after its
+/// connection was lost. A statement that PostgreSQL has rolled back is always retried.
 ///
 /// Changes of documents may share a statement instead: see [`batch`](crate::batch).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     /// Changes nothing.
     Read,
-    /// Done twice it leaves and answers what it does once.
+    /// A second execution has the same effect and the same outcome as one.
     Repeatable,
-    /// Done twice it would answer something else than once, that what it did itself was there already
-    /// or no more; or it would undo what somebody else wrote in between.
+    /// A second execution would have another outcome, because it finds the effect of the first one,
+    /// or would undo a write of another caller in between.
     Once,
 }
 
@@ -42,15 +42,16 @@ pub(crate) struct Runner {
     pub(crate) runtime: Handle,
     pub(crate) sql: Arc<Statements>,
     pub(crate) time_limit: Duration,
-    /// The connections have another isolation level, which each verb must set and restore: those of
-    /// the application's own pool, or of a pooler that drops startup options.
+    /// If set, the connections have another isolation level, which each verb must set and restore.
+    /// This is the case for some of the applications' own pools, and for poolers that drop startup
+    /// options.
     pub(crate) isolates: bool,
 }
 
 const ISOLATE: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
 const RESTORE: &str = "RESET default_transaction_isolation";
 
-/// One connection, for the time of a verb.
+/// One connection, for the duration of a verb.
 #[derive(Clone)]
 pub(crate) struct Db {
     client: Arc<Object>,
@@ -60,10 +61,10 @@ pub(crate) struct Db {
 pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Runner {
-    /// Runs a verb to its end, even if the caller stops waiting: so it is done or not done, never
-    /// half, and its connection goes back to the pool with nothing left to say.
+    /// Runs a verb to completion, even if the caller stops waiting. The verb is therefore done or
+    /// not done, never half done, and its connection returns to the pool without a pending answer.
     ///
-    /// The task makes the caller's own runtime irrelevant, or its absence.
+    /// The verb runs in its own task, so the caller may be in another runtime or in none.
     pub(crate) async fn run<T, F, Fut>(
         self: &Arc<Self>,
         operation: &'static str,
@@ -90,7 +91,7 @@ impl Runner {
         outcome.map_err(|fault| fault.into_store_error(operation, access))
     }
 
-    /// Tries as often as that is safe and there is time.
+    /// Runs the verb, and retries it while that is safe and time is left.
     pub(crate) async fn tries<T, F, Fut>(
         &self,
         operation: &str,
@@ -133,14 +134,14 @@ impl Runner {
             }
             db.client.batch_execute(ISOLATE).await?;
             let outcome = job(db.clone()).await;
-            // A connection on which this fails is lost, and the outcome counts all the same.
+            // If this fails, the connection is lost, but the outcome is still valid.
             let _ = db.client.batch_execute(RESTORE).await;
             outcome
         };
         let outcome = timeout_at(deadline, work).await;
         let outcome = outcome.unwrap_or(Err(Fault::TimedOut));
-        // An answer may still be on its way, or the statements are gone that were prepared on this
-        // connection: it is of no use to anybody.
+        // An answer may still be pending on this connection, or its prepared statements no longer
+        // exist. It cannot be used again.
         if outcome.as_ref().is_err_and(Fault::spoils_the_connection)
             && let Some(client) = Arc::into_inner(client)
         {
@@ -172,7 +173,7 @@ impl Db {
         Ok(self.client.execute(&statement, &params).await?)
     }
 
-    /// Does `work` in one transaction.
+    /// Runs `work` in one transaction.
     pub(crate) async fn in_transaction<T>(
         &self,
         work: impl Future<Output = Result<T, Fault>>,
@@ -189,7 +190,7 @@ impl Db {
     }
 }
 
-/// Between half of it and all of it.
+/// Returns a random duration between half of the pause and all of it.
 fn jitter(pause: Duration) -> Duration {
     let random = RandomState::new().hash_one(()) % 1_000;
     pause / 2 + pause.mul_f64(random as f64 / 2_000.0)

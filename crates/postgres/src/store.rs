@@ -1,4 +1,4 @@
-//! The store: hands each verb of the contract to the runner, and says whether it may be done again;
+//! The PostgreSQL store. Passes each verb of the contract to the runner, with its retry class, and
 //! changes of documents, which may share a commit, to the batcher.
 
 use std::fmt;
@@ -23,16 +23,17 @@ use crate::options::PostgresOptions;
 use crate::run::{Runner, Verb};
 use crate::sql::{devices, keys, metadata, ready, sessions, tenants, user_sessions};
 
-/// Sessions, metadata and keys in a PostgreSQL database. See the [crate documentation](crate).
+/// Store for sessions, metadata and keys in a PostgreSQL database. See the [crate
+/// documentation](crate).
 ///
-/// Clones share one pool of connections; it is closed when the last of them is dropped.
+/// Clones share one pool of connections. The pool is closed when the last clone is dropped.
 #[derive(Clone)]
 pub struct PostgresStore {
     inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {
-    /// Without the password; absent if only a pool was given.
+    /// Database URL without the password. `None` if only a pool was given.
     pub(crate) database: Option<String>,
     pub(crate) runner: Arc<Runner>,
     pub(crate) batcher: Arc<Batcher>,
@@ -40,26 +41,26 @@ pub(crate) struct Inner {
 }
 
 impl PostgresStore {
-    /// Opens the database at this URL with the default options, creating or migrating the tables as
-    /// needed.
+    /// Opens the database at this URL with the default options, and creates or migrates the tables
+    /// as needed.
     ///
     /// # Errors
-    /// When there is no usable database at that place; the text names it and what to do.
+    /// Returns an error if the database cannot be used. Its text names the database and the fix.
     pub async fn open(url: impl Into<String>) -> Result<Self, OpenError> {
         Self::options().url(url).open().await
     }
 
-    /// Opens the database of a pool of the application's own, with the default options. There is no
-    /// feed of endings; see [`PostgresOptions::pool`].
+    /// Opens the database of the application's own pool, with the default options. The store has no
+    /// revocation feed; see [`PostgresOptions::pool`].
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// Returns the same errors as [`open`](Self::open).
     pub async fn from_pool(pool: Pool) -> Result<Self, OpenError> {
         Self::options().pool(pool).open().await
     }
 
-    /// Options for opening a database. One of [`PostgresOptions::url`] and
-    /// [`PostgresOptions::pool`] is needed.
+    /// Returns the options for opening a database. Either [`PostgresOptions::url`] or
+    /// [`PostgresOptions::pool`] is required.
     pub fn options() -> PostgresOptions {
         PostgresOptions::default()
     }
@@ -79,8 +80,8 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-// Cloning what a job needs is cheap: ids and documents are shared, and rotations hold a few short
-// texts.
+// Cloning the arguments of a job is cheap: ids and documents are shared, and rotations contain a
+// few short texts.
 #[async_trait]
 impl Store for PostgresStore {
     async fn check_ready(&self) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! How connections are encrypted, and whom they trust.
+//! TLS connections and their trusted authorities.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::{OpenError, OpenErrorKind};
 
-/// The connector for this mode. `roots` is PEM; without it, the system's authorities are trusted.
+/// Returns the connector for this mode. `roots` is PEM; without it, the system's authorities are
+/// trusted.
 pub(crate) fn connector(
     mode: SslMode,
     roots: Option<&[u8]>,
@@ -57,8 +58,9 @@ fn of_the_system() -> RootCertStore {
     roots
 }
 
-/// For `prefer`: encrypts if the server can, as libpq does. Whoever can replace the certificate can
-/// as well say that the server has no TLS, so verifying it here would protect nobody.
+/// Verifier for `prefer`, which encrypts if the server can, as in libpq. An attacker who can
+/// replace the certificate can also claim that the server has no TLS, so verification would give no
+/// protection here.
 #[derive(Debug)]
 struct Unverified(Arc<CryptoProvider>);
 

@@ -1,4 +1,4 @@
-//! What a URL says of TLS that the driver does not know: `sslmode=verify-full`, and `sslrootcert`.
+//! TLS parameters of a URL that the driver does not know: `sslmode=verify-full`, and `sslrootcert`.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -9,16 +9,17 @@ use tokio_postgres::config::SslMode;
 
 use crate::error::{OpenError, OpenErrorKind};
 
-/// The authorities that a URL names.
+/// The trusted authorities that a URL names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Roots {
-    /// Those that the system trusts.
+    /// The authorities that the system trusts.
     System,
-    /// Those in a file, in PEM.
+    /// The authorities in a PEM file.
     File(PathBuf),
 }
 
-/// Reads a URL, or `key=value` pairs, as the driver does, and what is beyond it.
+/// Parses a URL, or `key=value` pairs, as the driver does, and also the TLS parameters that the
+/// driver does not know.
 pub(crate) fn parse(url: &str) -> Result<(Config, Option<Roots>), OpenErrorKind> {
     let mut ssl = Ssl::default();
     let known = match parameters_of_url(url) {
@@ -26,20 +27,21 @@ pub(crate) fn parse(url: &str) -> Result<(Config, Option<Roots>), OpenErrorKind>
         None if has_scheme(url) => Ok(url.to_owned()),
         None => ssl.take_from_pairs(url),
     }?;
-    // What the driver says of a URL that it cannot read may quote a piece of the password.
+    // The driver's parse errors can contain part of the password.
     let mut config: Config = known.parse().map_err(|_| OpenErrorKind::InvalidUrl)?;
     if ssl.roots == Some(Roots::System) {
         match (ssl.has_mode, config.get_ssl_mode()) {
             (false, _) => drop(config.ssl_mode(SslMode::Require)),
             (true, SslMode::Require) => {}
-            // As libpq: the system's authorities vouch for anybody, so the name must count.
+            // As in libpq: the system's authorities issue certificates to everyone, so the name
+            // must be verified.
             (true, _) => return Err(OpenErrorKind::WeakSslMode),
         }
     }
     Ok((config, ssl.roots))
 }
 
-/// The PEM of a file that a URL names.
+/// Reads the PEM file that a URL names.
 pub(crate) fn read(file: &Path, database: &str) -> Result<Vec<u8>, OpenError> {
     std::fs::read(file).map_err(|error| {
         let source = format!("sslrootcert={}: {error}", file.display());
@@ -54,13 +56,14 @@ struct Ssl {
 }
 
 impl Ssl {
-    /// What the driver is to read in place of this parameter: its value, or nothing.
+    /// Returns the value that the driver reads instead of this parameter's, or `None` to omit the
+    /// parameter.
     fn take<'a>(&mut self, name: &str, value: &'a str) -> Result<Option<&'a str>, OpenErrorKind> {
         match (name, value) {
             ("sslmode", "verify-ca") => return Err(OpenErrorKind::WeakSslMode),
             ("sslmode", _) => {
                 self.has_mode = true;
-                // Our `require` verifies all that libpq's `verify-full` does.
+                // Our `require` verifies everything that libpq's `verify-full` does.
                 return Ok(Some(if value == "verify-full" {
                     "require"
                 } else {
@@ -96,7 +99,7 @@ impl Ssl {
         loop {
             text = text.trim_start();
             let Some((name, after)) = text.split_once('=') else {
-                // The rest is empty, or something that the driver cannot read either.
+                // The rest is empty, or text that the driver cannot parse either.
                 return Ok(kept + text);
             };
             let (value, after) =
@@ -113,7 +116,7 @@ impl Ssl {
     }
 }
 
-/// Parameters of the driver.
+/// Parameters that the driver supports.
 const SUPPORTED: [&str; 21] = [
     "application_name",
     "channel_binding",
@@ -138,7 +141,7 @@ const SUPPORTED: [&str; 21] = [
     "",
 ];
 
-/// Parameters of other drivers, and what to use in place of them.
+/// Parameters of other drivers, and their replacements.
 const FOREIGN: [(&[&str], &str); 8] = [
     (
         &["currentSchema", "schema", "search_path"],
@@ -199,8 +202,8 @@ const FOREIGN: [(&[&str], &str); 8] = [
     ),
 ];
 
-/// Names a parameter that the driver does not know, and the fix. A name that no other driver has
-/// may be a piece of a password, so it is counted and not repeated.
+/// Returns a message that names a parameter that the driver does not know, and the fix. A name that
+/// no other driver has may be part of a password, so such names are counted and not repeated.
 pub(crate) fn unsupported(url: &str) -> Option<String> {
     let names: Vec<Cow<'_, str>> = match parameters_of_url(url) {
         Some((_, parameters)) => parameters
@@ -247,8 +250,8 @@ fn has_scheme(url: &str) -> bool {
         .any(|scheme| url.starts_with(scheme))
 }
 
-/// The parameters of a URL, and what stands before them. As for the driver, the first `@` ends the
-/// password, in which a `?` may stand.
+/// Splits a URL into its parameters and the text before them. As in the driver, the first `@` ends
+/// the password, which may contain a `?`.
 fn parameters_of_url(url: &str) -> Option<(&str, &str)> {
     if !has_scheme(url) {
         return None;
@@ -264,8 +267,8 @@ fn decoded(text: &str) -> Result<Cow<'_, str>, OpenErrorKind> {
         .map_err(|_| OpenErrorKind::InvalidUrl)
 }
 
-/// The value that stands first, bare or in quotes, and the text after it; none if the quotes do not
-/// end.
+/// Returns the first value, bare or in quotes, and the text after it. Returns `None` if the quotes
+/// are not closed.
 fn quoted_or_bare(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let in_quotes = text.starts_with('\'');

@@ -1,4 +1,4 @@
-//! What a verb costs: its statements, as SQLite traces them.
+//! Costs of the verbs: their statements, as SQLite traces them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -20,14 +20,14 @@ use crate::SqliteStore;
 
 const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
 
-/// What the connections of each database have run.
+/// Statements that the connections of each database have run.
 static RUN: Mutex<Option<HashMap<PathBuf, Vec<String>>>> = Mutex::new(None);
 
-/// Takes down what this connection runs.
+/// Records the statements of this connection.
 pub(crate) fn watched(mut connection: Connection, path: &Path) -> Connection {
     let path = path.to_owned();
     let note = move |event: TraceEvent<'_>| {
-        // What begins with a comment is a trigger's.
+        // A statement that begins with a comment belongs to a trigger.
         if let TraceEvent::Stmt(_, sql) = event
             && !sql.starts_with("--")
         {
@@ -41,7 +41,7 @@ pub(crate) fn watched(mut connection: Connection, path: &Path) -> Connection {
     connection
 }
 
-/// Takes what was run since this was last called, without what the checkpointer does beside it.
+/// Returns the statements since the last call, without those of the checkpointer.
 pub(crate) fn take(path: &Path) -> Vec<String> {
     let mut run = RUN.lock().unwrap();
     let all = run.get_or_insert_default().remove(path).unwrap_or_default();
@@ -115,8 +115,8 @@ fn stored_key(n: u64, kind: KeyKind) -> StoredKey {
     }
 }
 
-/// Runs each verb twice, and counts the second time: its statements, and whether they are in a
-/// transaction.
+/// Runs each verb twice, and counts the statements of the second run and the transactions around
+/// them.
 struct Counter {
     store: SqliteStore,
     path: PathBuf,

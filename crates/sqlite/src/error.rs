@@ -1,4 +1,4 @@
-//! Why a database could not be opened.
+//! Errors when a database is opened.
 
 use std::error::Error;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::schema::SchemaProblem;
 
-/// The database could not be opened. The text names the file and what to do.
+/// Error when a database cannot be opened. The text names the file and the fix.
 #[derive(Debug)]
 pub struct OpenError {
     path: Option<PathBuf>,
@@ -14,23 +14,23 @@ pub struct OpenError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What stands in the way of opening a database.
+/// Reason why a database cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OpenErrorKind {
-    /// The name is no path and no URL of a SQLite database.
+    /// The name is neither a path nor a URL of a SQLite database.
     BadName,
     /// Another process kept the database locked for longer than the busy timeout.
     Busy,
-    /// The directory that is to hold the file does not exist.
+    /// The directory of the file does not exist.
     DirectoryMissing,
-    /// Anything else; the source tells.
+    /// Any other reason; see the source.
     Internal,
     /// A newer version of this crate has migrated the database.
     NewerSchema,
     /// The options name neither a path nor memory.
     NoLocation,
-    /// The file is no SQLite database, or it is damaged.
+    /// The file is not a SQLite database, or it is damaged.
     NotADatabase,
     /// The file or its directory cannot be written.
     NotWritable,
@@ -40,8 +40,8 @@ pub enum OpenErrorKind {
     OutOfRange,
     /// The database lacks one of its tables; the text names it.
     TableMissing,
-    /// The file system offers no shared memory, which the write-ahead log needs. Network file
-    /// systems do not.
+    /// The file system does not support shared memory, which the write-ahead log needs. Network
+    /// file systems do not.
     Unsupported,
 }
 
@@ -99,13 +99,13 @@ impl OpenError {
         }
     }
 
-    /// What stands in the way.
+    /// Returns the reason.
     #[must_use]
     pub fn kind(&self) -> OpenErrorKind {
         self.kind
     }
 
-    /// The file; absent for a database in memory.
+    /// Returns the file, or `None` for a database in memory.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()

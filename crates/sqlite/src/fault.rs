@@ -1,4 +1,4 @@
-//! What can go wrong with one job, and what the caller is told.
+//! Faults of a single job, and their conversion to store errors.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use supersession::store::{StoreError, StoreErrorKind};
 
 use crate::health::Trouble;
 
-/// Why a job brought no answer. Holds no document, no key and no hash.
+/// Fault of a job. Contains no document, no key and no hash.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
     #[error("SQLite refused")]
@@ -43,7 +43,7 @@ pub(crate) enum Fault {
     Stopped,
 }
 
-/// What a verb does. Decides what trouble with the disk means.
+/// Kind of access of a verb. Decides the error kind of a disk fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
@@ -51,7 +51,7 @@ pub(crate) enum Access {
 }
 
 impl Fault {
-    /// SQLite would have had to wait for longer than it was allowed to.
+    /// Returns `true` if SQLite could not get a lock within the time limit.
     pub(crate) fn is_busy(&self) -> bool {
         let Self::Sqlite(error) = self else {
             return false;
@@ -75,7 +75,7 @@ impl Fault {
         )
     }
 
-    /// What the caller of the verb `operation` is told.
+    /// Converts the fault to the error for the caller of the verb `operation`.
     pub(crate) fn into_store_error(self, operation: &'static str, access: Access) -> StoreError {
         StoreError::new(operation, self.kind(access)).with_source(self)
     }

@@ -1,16 +1,17 @@
-//! Notices that the database is no longer the one that was opened, or that it is damaged.
+//! Detects that the database files were replaced or deleted since they were opened, or that they
+//! are damaged.
 //!
 //! An open file stays readable and writable after its name is gone, so SQLite keeps answering from
 //! a database that the next start does not find. The writer therefore compares the files at their
-//! paths with those that were opened before it acknowledges a write, and readers do so once in
+//! paths with the opened ones before it acknowledges a write. Readers compare them once per
 //! [`INTERVAL`].
 //!
-//! The writer keeps pages in memory and does not meet damage in the file by itself. It reads a few
-//! pages through another connection once in [`INTERVAL`], and refuses to write after any connection
-//! has met damage.
+//! The writer caches pages in memory, so it does not detect damage in the file on its own. Once per
+//! [`INTERVAL`], it reads a few pages through another connection. After any connection has found
+//! damage, it accepts no writes.
 //!
-//! The files are never opened here: closing any descriptor of a file drops all locks that the
-//! process holds on it, SQLite's included.
+//! This module never opens the files: closing any descriptor of a file drops all locks that the
+//! process holds on it, including SQLite's.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ use rusqlite::Connection;
 
 use crate::fault::Fault;
 
-/// Longest time for which an outcome is reused.
+/// Maximum time for which an outcome is reused.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reads a page or more of each table. Begins with a comment, so that it does not count as a verb's
@@ -34,7 +35,7 @@ const EXAMINE: &str = "-- examination
         EXISTS (SELECT key_string FROM jwt_signing_keys),
         EXISTS (SELECT user_metadata FROM user_metadata)";
 
-/// Why nothing is read or written.
+/// Reason why reads or writes are rejected.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Trouble {
     #[error(
@@ -53,14 +54,14 @@ pub(crate) enum Trouble {
 
 #[derive(Default)]
 pub(crate) struct Health {
-    /// Absent for a database in memory.
+    /// `None` for a database in memory.
     file: Option<File>,
     damaged: AtomicBool,
     lost: AtomicBool,
 }
 
 struct File {
-    /// The path that was given, followed through symbolic links, and the files beside it.
+    /// The given path, with symbolic links resolved, and the files next to it.
     parts: [Part; 3],
     interval: Duration,
     opened: Instant,
@@ -75,19 +76,19 @@ struct Part {
     opened: Option<Identity>,
 }
 
-/// Device and number of a file; absent on platforms where an open file keeps its name.
+/// Device and inode number of a file. Absent on platforms where an open file keeps its name.
 type Identity = (u64, u64);
 
-/// How the files at the paths differ from those that were opened.
+/// Difference between the files at the paths and the opened ones.
 enum Difference {
-    /// The database file is gone, or another one has its name.
+    /// The database file is gone, or another file has its name.
     Database(PathBuf),
-    /// The database file is in place, the log or its index is not.
+    /// The database file is in place, but the log or its index is not.
     Log { path: PathBuf, is_gone: bool },
 }
 
 impl Health {
-    /// Remembers the files of an open database.
+    /// Records the files of an open database.
     pub(crate) fn of_file(path: &Path, interval: Duration) -> Self {
         // SQLite names the log after the file itself, not after a link to it.
         let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
@@ -113,7 +114,7 @@ impl Health {
         }
     }
 
-    /// Before a read: refused once the files are known to be others.
+    /// Checks the files before a read. Fails if they are known to have been replaced.
     pub(crate) fn before_read(&self) -> Result<(), Trouble> {
         match &self.file {
             Some(file) if self.lost.load(Ordering::Relaxed) || file.is_due(&file.compared_at) => {
@@ -123,7 +124,7 @@ impl Health {
         }
     }
 
-    /// Before a group of writes.
+    /// Checks the files before a group of writes.
     pub(crate) fn before_write(&self, writer: &Connection) -> Result<(), Trouble> {
         if self.damaged.load(Ordering::Relaxed) {
             return Err(Trouble::Damaged);
@@ -136,8 +137,8 @@ impl Health {
         }
     }
 
-    /// Between the commit of a group and its answers. `examiner` is a connection that reads; the
-    /// commit has made it forget its pages.
+    /// Checks the files between the commit of a group and its answers. `examiner` is a read
+    /// connection; the commit has invalidated its cached pages.
     pub(crate) fn after_commit(
         &self,
         writer: &Connection,
@@ -159,7 +160,7 @@ impl Health {
         Ok(())
     }
 
-    /// Learns from the fault of a verb. After damage no write is accepted.
+    /// Records the fault of a verb. After damage no write is accepted.
     pub(crate) fn learn(&self, fault: &Fault) {
         if fault.is_damage() && !self.damaged.swap(true, Ordering::Relaxed) {
             let path = self.file.as_ref().map(|file| file.parts[0].path.display());
@@ -195,8 +196,8 @@ impl Health {
     }
 }
 
-/// Moves what the log has into the database file, which is in place. The name of the log is free,
-/// so no other process has opened the database since.
+/// Moves the contents of the log into the database file, which is in place. The name of the log is
+/// unused, so no other process has opened the database since.
 fn rescue(writer: &Connection) {
     let moved = writer.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()));
     if let Err(error) = moved {
@@ -213,7 +214,7 @@ fn examine(examiner: &Connection) -> Result<(), Fault> {
 }
 
 impl File {
-    /// Returns `true` once in an interval, to one caller.
+    /// Returns `true` once per interval, to one caller.
     fn is_due(&self, last: &AtomicU64) -> bool {
         let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         let before = last.load(Ordering::Relaxed);
@@ -237,8 +238,9 @@ impl File {
 }
 
 impl Part {
-    /// `None` if the file is the one that was opened, otherwise `true` if there is no file. A file
-    /// that cannot be looked at counts as the one that was opened.
+    /// Returns `None` if the file is the opened one. Otherwise returns `true` if the file does not
+    /// exist, and `false` if it was replaced. A file that cannot be inspected counts as the opened
+    /// one.
     fn is_other(&self) -> Option<bool> {
         let opened = self.opened?;
         match identity(&self.path) {
@@ -258,7 +260,7 @@ fn identity(path: &Path) -> std::io::Result<Option<Identity>> {
     std::fs::metadata(path).map(|found| Some((found.dev(), found.ino())))
 }
 
-/// Elsewhere an open file can be neither deleted nor replaced.
+/// On other platforms an open file can be neither deleted nor replaced.
 #[cfg(not(unix))]
 fn identity(_: &Path) -> std::io::Result<Option<Identity>> {
     Ok(None)
@@ -279,7 +281,7 @@ mod tests {
 
     use crate::SqliteStore;
 
-    /// A store that looks at its files each time.
+    /// Opens a store that checks its files each time.
     fn watchful(path: &Path) -> SqliteStore {
         let mut options = SqliteStore::options().path(path);
         options.health_interval = Duration::ZERO;

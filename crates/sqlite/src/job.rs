@@ -1,4 +1,4 @@
-//! The way of a verb from its caller to a thread of the store and back.
+//! Transport of a verb from its caller to a thread of the store, and of its outcome back.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
@@ -8,21 +8,21 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::fault::Fault;
 
-/// Work for a connection, of whatever type its answer is.
+/// Work for a connection, independent of the type of its outcome.
 pub(crate) trait Job: Send {
-    /// Does the work and keeps its outcome; tells whether it succeeded. May be called again once
-    /// everything that it did has been rolled back.
+    /// Does the work and keeps its outcome. Returns `true` if it succeeded. May be called again
+    /// once all its changes have been rolled back.
     fn run(&mut self, connection: &Connection) -> bool;
 
-    /// Gives the caller the outcome.
+    /// Sends the outcome to the caller.
     fn answer(self: Box<Self>);
 
-    /// Gives the caller the fault that the job met, or this one if it met none: nothing of it is
-    /// applied.
+    /// Sends the caller the fault of the job, or `fault` if the job had none. None of the job's
+    /// changes are applied.
     fn refuse(self: Box<Self>, fault: Fault);
 }
 
-/// Whoever waits for an outcome, and the outcome until they may be told.
+/// A waiting caller, and the outcome until it may be sent.
 pub(crate) struct Caller<T> {
     outcome: Option<Result<T, Fault>>,
     sender: oneshot::Sender<Result<T, Fault>>,
@@ -38,27 +38,27 @@ impl<T> Caller<T> {
         (caller, Answer(answer))
     }
 
-    /// Keeps the outcome, in place of an earlier one; tells whether it is a success.
+    /// Keeps the outcome and replaces an earlier one. Returns `true` if it is a success.
     pub(crate) fn keep(&mut self, outcome: Result<T, Fault>) -> bool {
         self.outcome.insert(outcome).is_ok()
     }
 
-    /// Tells the outcome.
+    /// Sends the outcome.
     pub(crate) fn answer(self) {
-        // A caller that has gone away does not want to know.
+        // If the caller has gone away, the outcome is dropped.
         let _ = self
             .sender
             .send(self.outcome.unwrap_or(Err(Fault::Stopped)));
     }
 
-    /// Tells the fault that was kept, or this one if there is none.
+    /// Sends the kept fault, or `fault` if none was kept.
     pub(crate) fn refuse(self, fault: Fault) {
         let fault = self.outcome.and_then(Result::err).unwrap_or(fault);
         let _ = self.sender.send(Err(fault));
     }
 }
 
-/// What a [`Caller`] waits for.
+/// The receiving side of a [`Caller`].
 pub(crate) struct Answer<T>(oneshot::Receiver<Result<T, Fault>>);
 
 impl<T> Answer<T> {
@@ -67,10 +67,10 @@ impl<T> Answer<T> {
     }
 }
 
-/// Does `work`; a panic in it is its outcome.
+/// Runs `work`, and turns a panic in it into a fault.
 ///
-/// Unwind safety is up to the caller: what a panic may leave half done must lie in a transaction
-/// that is then rolled back.
+/// The caller is responsible for unwind safety: everything that a panic may leave half done must be
+/// in a transaction that is then rolled back.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         tracing::error!("a job of the SQLite store panicked; its caller gets an error");
@@ -101,7 +101,7 @@ where
     }
 }
 
-/// Where callers hand in what is to be done: jobs, or something that a job is one kind of.
+/// Queue of entries for the threads: jobs, or a type that contains jobs.
 pub(crate) struct Queue<E>(mpsc::Sender<E>);
 
 impl<E> Queue<E> {
@@ -110,14 +110,14 @@ impl<E> Queue<E> {
         (Self(sender), receiver)
     }
 
-    /// Hands in an entry and waits for its answer. Dropping the future before the entry was queued
-    /// undoes nothing and does nothing; after that it is done all the same.
+    /// Queues an entry and waits for its answer. If the future is dropped before the entry was
+    /// queued, nothing is done. After that, the entry is executed in any case.
     pub(crate) async fn hand_in<T>(&self, entry: E, answer: Answer<T>) -> Result<T, Fault> {
         self.0.send(entry).await.map_err(|_| Fault::Stopped)?;
         answer.told().await
     }
 
-    /// Hands in a job as [`Self::hand_in`] does.
+    /// Queues a job, as [`Self::hand_in`] does.
     pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, Fault>
     where
         E: From<Box<dyn Job>>,
@@ -130,10 +130,10 @@ impl<E> Queue<E> {
     }
 }
 
-/// Threads, and the queue that feeds them. Dropping it lets the threads finish what waits, and
-/// waits for them.
+/// Threads, and the queue that feeds them. Dropping it lets the threads finish the waiting entries,
+/// and waits for them.
 pub(crate) struct Workers<E> {
-    // Invariant: dropped first. The threads end when there are no senders any more.
+    // Invariant: dropped first. The threads end when the last sender is dropped.
     queue: Queue<E>,
     _threads: Threads,
 }
@@ -151,7 +151,7 @@ impl<E> Workers<E> {
     }
 }
 
-/// Threads that are joined on drop. What makes them end must have been dropped before.
+/// Threads that are joined on drop. The condition that ends them must hold before.
 #[derive(Default)]
 pub(crate) struct Threads(Vec<JoinHandle<()>>);
 
@@ -170,8 +170,8 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         for handle in self.0.drain(..) {
-            // An answer may wake, on this very thread, the task that drops the store; a thread
-            // cannot wait for itself.
+            // An answer may wake, on this thread, the task that drops the store. A thread cannot
+            // join itself.
             if handle.thread().id() != thread::current().id() && handle.join().is_err() {
                 tracing::error!("a thread of the SQLite store panicked");
             }

@@ -1,6 +1,6 @@
-//! The name under which a database is opened: a path, or a URL as other crates write it.
+//! The name of a database: a path, or a URL as other crates write it.
 //!
-//! SQLite itself is always given an absolute path, so that no name has a meaning of its own there.
+//! SQLite itself always gets an absolute path, so that no name has a special meaning for it.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,8 @@ const FOREIGN: &str = "this is the URL of something else than a SQLite database"
 pub(crate) enum Location {
     Path(PathBuf),
     Memory,
-    /// Refused when the database is opened. Without its name if that may hold a password.
+    /// A name that is rejected when the database is opened. Omits the name if it may contain a
+    /// password.
     Refused {
         name: Option<PathBuf>,
         reason: &'static str,
@@ -51,7 +52,7 @@ fn locate(text: &str) -> Result<Location, &'static str> {
     }
 }
 
-/// The scheme in lower case, and what follows its colon. A single letter is a drive.
+/// Returns the scheme in lower case, and the text after its colon. A single letter is a drive.
 fn scheme(text: &str) -> Option<(&'static str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
     let known = ["sqlite", "file"];
@@ -68,7 +69,7 @@ fn scheme(text: &str) -> Option<(&'static str, &str)> {
     })
 }
 
-/// What follows the scheme and the slashes of a URL.
+/// Parses the text after the scheme of a URL, with its slashes.
 fn url(rest: &str) -> Result<Location, &'static str> {
     if rest.contains('#') {
         return Err("a `#` begins a fragment in a URL: write `%23`");
@@ -76,7 +77,7 @@ fn url(rest: &str) -> Result<Location, &'static str> {
     let (name, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     for parameter in parameters.split('&').filter(|each| !each.is_empty()) {
         match parameter {
-            // What opening does anyway.
+            // The default of opening.
             "mode=rwc" => {}
             "mode=memory" => return Ok(Location::Memory),
             _ => {

@@ -1,4 +1,4 @@
-//! From options to connections, and from connections to threads.
+//! Opens connections from options, and starts the threads that use them.
 
 use std::fs;
 use std::io;
@@ -20,11 +20,11 @@ use crate::schema::{self, SchemaProblem};
 use crate::store::{Inner, SqliteStore};
 use crate::writer::{Entry, QUEUE_CAPACITY, Writer};
 
-/// The verbs have some twenty statements; none of them shall ever be prepared twice.
+/// Number of cached statements. The verbs have about twenty, and none is to be prepared twice.
 const CACHED_STATEMENTS: usize = 64;
 /// Page cache of the writer, in KiB.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
-/// The pause between two attempts at a lock for which SQLite itself does not wait.
+/// Pause between two attempts at a lock for which SQLite itself does not wait.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
 pub(crate) fn open(options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
@@ -64,7 +64,7 @@ fn start_writer(writer: Writer) -> io::Result<Workers<Entry>> {
 
 /// A database on disk that is being opened.
 struct File<'a> {
-    /// As the user gave it, for messages.
+    /// The path as the user gave it, for messages.
     path: &'a Path,
     options: &'a SqliteOptions,
 }
@@ -81,7 +81,7 @@ impl File<'_> {
         });
         let (in_place, on_threads) = (in_place?, on_threads?);
         let examiner = self.connect_reader(&path, Duration::ZERO)?;
-        // All files exist by now.
+        // All files exist at this point.
         let health = Arc::new(Health::of_file(&path, self.options.health_interval));
 
         let checkpointer = Checkpointer::start(&writer, own)
@@ -98,10 +98,10 @@ impl File<'_> {
         }))
     }
 
-    /// Makes sure that the file is there and that only its owner can read it: it holds the private
-    /// keys.
+    /// Creates the file if it is missing, so that only its owner can read it: it contains the
+    /// private keys.
     ///
-    /// The path is made absolute, so that SQLite takes it for a path whatever it looks like.
+    /// The returned path is absolute, so that SQLite treats it as a path in every case.
     fn create(&self) -> Result<PathBuf, OpenError> {
         let path = std::path::absolute(self.path).map_err(|error| self.io(error))?;
         let what = match path.metadata() {
@@ -125,7 +125,7 @@ impl File<'_> {
     }
 
     fn connect(&self, path: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
-        // Each connection stays on one thread at a time, so SQLite need not lock it.
+        // Only one thread at a time uses a connection, so SQLite need not lock it.
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection =
             Connection::open_with_flags(path, flags).map_err(|error| self.sqlite(error))?;
@@ -137,14 +137,14 @@ impl File<'_> {
 
     fn connect_writer(&self, path: &Path) -> Result<Connection, OpenError> {
         let mut connection = self.connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        // SQLite opens what cannot be written for reading.
+        // SQLite opens a file that cannot be written for reading.
         if connection
             .is_readonly(MAIN_DB)
             .map_err(|error| self.sqlite(error))?
         {
             return Err(self.error(OpenErrorKind::NotWritable));
         }
-        // Looked at before anything is changed: the file may be somebody else's.
+        // Checked before anything is changed: the file may belong to another program.
         schema::version(&connection).map_err(|problem| self.schema(problem))?;
         self.switch_to_log(&connection)?;
         schema::migrate(&mut connection).map_err(|problem| self.schema(problem))?;
@@ -169,7 +169,7 @@ impl File<'_> {
     }
 
     /// Turns the write-ahead log on. SQLite does not always wait for the lock that this takes, so
-    /// waiting is ours.
+    /// this function waits itself.
     fn switch_to_log(&self, connection: &Connection) -> Result<(), OpenError> {
         let attempts = self.options.busy_timeout.as_millis() / RETRY_PAUSE.as_millis();
         for attempt in 0..=attempts {
@@ -210,13 +210,13 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// What all connections have in common. Changes the connection only, not the file.
+/// Applies the settings of all connections. Changes the connection only, not the file.
 fn configure(connection: &Connection, options: &SqliteOptions) -> rusqlite::Result<()> {
     connection.busy_timeout(options.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "memory")?;
-    // `Checkpointer` decides when.
+    // `Checkpointer` decides when to checkpoint.
     checkpoint::set_cap(connection, 0)?;
     connection.pragma_update_and_check(
         None,

@@ -1,4 +1,4 @@
-//! What can be chosen when a database is opened.
+//! Options for opening a database.
 
 use std::path::Path;
 use std::thread::available_parallelism;
@@ -20,11 +20,11 @@ pub struct SqliteOptions {
     pub(crate) busy_timeout: Duration,
     pub(crate) readers: usize,
     pub(crate) synchronous: Synchronous,
-    /// Time between two looks at the files; see `health`.
+    /// Time between two checks of the files; see `health`.
     pub(crate) health_interval: Duration,
 }
 
-/// What a write that was answered survives.
+/// Events that an acknowledged write survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Synchronous {
@@ -33,8 +33,8 @@ pub enum Synchronous {
     #[default]
     Full,
     /// The end of the process, however sudden. After a crash of the operating system or a loss of
-    /// power the last writes may be missing, a revocation among them; the database itself stays
-    /// sound.
+    /// power the last writes may be missing, including a revocation. The database itself is not
+    /// damaged.
     Normal,
 }
 
@@ -54,59 +54,57 @@ impl Default for SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// Keeps the database in this file, which is created if it is missing; the directory must
-    /// exist. Also takes `sqlite:` and `file:` URLs and `:memory:`; the [crate
-    /// documentation](crate#names) has the rule. A name that is refused fails
-    /// [`open`](Self::open).
+    /// Keeps the database in this file, which is created if it is missing. The directory must
+    /// exist. Also accepts `sqlite:` and `file:` URLs and `:memory:`; see the rule in the [crate
+    /// documentation](crate#names). If the name is invalid, [`open`](Self::open) returns an error.
     pub fn path(mut self, path: impl AsRef<Path>) -> Self {
         self.location = Some(Location::of(path.as_ref()));
         self
     }
 
-    /// Keeps the database in memory, for tests. It is gone when the store is. Reads and writes
-    /// share one connection and so one thread, because a database in memory belongs to its
+    /// Keeps the database in memory, for tests. Dropping the store deletes it. Reads and writes
+    /// share one connection and therefore one thread, because a database in memory belongs to its
     /// connection.
     pub fn in_memory(mut self) -> Self {
         self.location = Some(Location::Memory);
         self
     }
 
-    /// How long to wait while another process holds the lock. Defaults to 5 seconds, because
-    /// backups and administration take the lock for moments. At most a day.
+    /// Sets the maximum time to wait while another process holds the lock, at most a day. Defaults
+    /// to 5 seconds, because backups and administration hold the lock only briefly.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// How many connections read in the callers' threads, and how many threads with connections
-    /// beside them; 1 to 1,024 of each. Defaults to the number of cores, but 2 to 8, because a
-    /// read is short and mostly served from memory.
+    /// Sets the number of connections that read in the callers' threads, and also the number of
+    /// reader threads with their own connections; 1 to 1,024 of each. Defaults to the number of
+    /// cores, but 2 to 8, because a read is short and mostly served from memory.
     pub fn readers(mut self, readers: usize) -> Self {
         self.readers = readers;
         self
     }
 
-    /// What a write that was answered survives. Defaults to [`Synchronous::Full`], because a
-    /// session that was revoked must not come back after a loss of power, and because writes that
-    /// wait together share a flush of the disk.
+    /// Sets the durability of acknowledged writes. Defaults to [`Synchronous::Full`], because a
+    /// revoked session must not come back after a loss of power, and because concurrent writes
+    /// share a disk flush.
     pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
         self.synchronous = synchronous;
         self
     }
 
-    /// Opens the database, creating or migrating it as needed. The work is done on a thread of its
-    /// own; any async runtime will do.
+    /// Opens the database, and creates or migrates it as needed. A separate thread does the work,
+    /// so any async runtime can be used.
     ///
     /// # Errors
-    /// When there is no usable database at that place; the text names the file and what to do.
+    /// Returns an error if the database cannot be used. Its text names the file and the fix.
     pub async fn open(self) -> Result<SqliteStore, OpenError> {
         let path = self.file().map(Path::to_path_buf);
         let (sender, receiver) = oneshot::channel();
         let opening = std::thread::Builder::new()
             .name("sqlite-open".to_owned())
             .spawn(move || {
-                // Nobody waits any more: the store that was opened is closed again by dropping it
-                // here.
+                // If the caller no longer waits, the opened store is dropped here, which closes it.
                 let _ = sender.send(self.open_blocking());
             });
         if let Err(error) = opening {
@@ -118,10 +116,10 @@ impl SqliteOptions {
         })
     }
 
-    /// [`open`](Self::open) for callers that may block.
+    /// Blocking variant of [`open`](Self::open).
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// Returns the same errors as [`open`](Self::open).
     pub fn open_blocking(self) -> Result<SqliteStore, OpenError> {
         open::open(&self).inspect_err(|error| {
             tracing::error!(

@@ -1,4 +1,4 @@
-//! The store: hands each verb of the contract to the thread that does it.
+//! The SQLite store. Passes each verb of the contract to the thread that executes it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -25,9 +25,10 @@ use crate::schema;
 use crate::sql::{devices, keys, metadata, sessions, tenants, user_sessions};
 use crate::writer::{Change, Document, Entry};
 
-/// Sessions, metadata and keys in a SQLite database. See the [crate documentation](crate).
+/// Store for sessions, metadata and keys in a SQLite database. See the [crate
+/// documentation](crate).
 ///
-/// Clones share one database; it is closed when the last of them is dropped.
+/// Clones share one database. It is closed when the last clone is dropped.
 #[derive(Clone)]
 pub struct SqliteStore {
     inner: Arc<Inner>,
@@ -35,10 +36,10 @@ pub struct SqliteStore {
 
 pub(crate) struct Inner {
     pub(crate) path: Option<PathBuf>,
-    /// Absent for a database in memory, which belongs to the writer's connection.
+    /// `None` for a database in memory, which belongs to the writer's connection.
     pub(crate) readers: Option<Readers>,
-    // Invariant: dropped after the readers. Its connection has to be the last to close, because one
-    // that cannot write cannot empty the log.
+    // Invariant: dropped after the readers. Its connection must close last, because a read-only
+    // connection cannot empty the log.
     pub(crate) writer: Workers<Entry>,
     pub(crate) health: Arc<Health>,
 }
@@ -51,18 +52,18 @@ impl Inner {
 }
 
 impl SqliteStore {
-    /// Opens the database in this file with the default options, creating or migrating it as
+    /// Opens the database in this file with the default options, and creates or migrates it as
     /// needed.
     ///
     /// # Errors
-    /// When there is no usable database at that path; the text names the file and what to do.
+    /// Returns an error if the database cannot be used. Its text names the file and the fix.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let options = Self::options().path(path);
         options.open().await
     }
 
-    /// Options for opening a database. One of [`SqliteOptions::path`] and
-    /// [`SqliteOptions::in_memory`] is needed.
+    /// Returns the options for opening a database. Either [`SqliteOptions::path`] or
+    /// [`SqliteOptions::in_memory`] is required.
     pub fn options() -> SqliteOptions {
         SqliteOptions::default()
     }
@@ -73,7 +74,7 @@ impl SqliteStore {
         }
     }
 
-    /// Reads a row or two.
+    /// Reads one or two rows.
     pub(crate) async fn read<T, F>(&self, verb: &'static str, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -87,7 +88,7 @@ impl SqliteStore {
         answer.map_err(|fault| self.inner.fault(fault, verb, Access::Read))
     }
 
-    /// Reads whatever there is of a user or an app.
+    /// Reads all rows of a user or an app.
     async fn list<T, F>(&self, verb: &'static str, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -110,7 +111,7 @@ impl SqliteStore {
         answer.map_err(|fault| self.inner.fault(fault, verb, Access::Write))
     }
 
-    /// Changes a document, if need be together with others.
+    /// Changes a document. Concurrent changes may be written together.
     async fn change(
         &self,
         verb: &'static str,
@@ -133,8 +134,8 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-// Cloning what a job needs is cheap: ids and documents are shared, and rotations hold a few short
-// texts.
+// Cloning the arguments of a job is cheap: ids and documents are shared, and rotations contain a
+// few short texts.
 #[async_trait]
 impl Store for SqliteStore {
     async fn check_ready(&self) -> Result<(), StoreError> {
@@ -259,7 +260,7 @@ impl Store for SqliteStore {
         .await
     }
 
-    // SQLite tells nobody of what another process does.
+    // SQLite does not notify a process of another process's changes.
     async fn endings(&self) -> Result<Option<Endings>, StoreError> {
         Ok(None)
     }
@@ -292,7 +293,7 @@ impl Store for SqliteStore {
         write: &DocumentWrite,
     ) -> Result<WriteOutcome, StoreError> {
         let document = Document::Metadata(app.clone(), user.clone());
-        // Metadata do not expire.
+        // Metadata does not expire.
         let now = UnixMillis::default();
         self.change("write_user_metadata", document, write, now)
             .await

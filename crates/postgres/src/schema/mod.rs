@@ -1,4 +1,4 @@
-//! The tables, and how an empty database or one of SuperTokens becomes one of this program.
+//! The tables, and the migration of an empty database or a SuperTokens database.
 
 use std::collections::HashSet;
 
@@ -7,13 +7,13 @@ use tokio_postgres::Client;
 use crate::fault::Fault;
 use crate::names::Names;
 
-/// The version that this program writes. Older ones are brought up to it.
+/// Version of the schema that this crate writes. Older versions are migrated to it.
 pub(crate) const VERSION: i32 = 3;
 
 const TABLES: &str = include_str!("tables.sql");
 
-/// The columns without which a table is not the one of its name. All are in SuperTokens' schema
-/// since its core 6.0 (version 4.0 of its PostgreSQL plugin), the first that knows apps and tenants.
+/// Columns that identify a table as SuperTokens'. All are in SuperTokens' schema since its core 6.0
+/// (version 4.0 of its PostgreSQL plugin), the first with apps and tenants.
 const NEEDED: [(&str, &[&str]); 8] = [
     ("apps", &["app_id", "created_at_time"]),
     ("tenants", &["app_id", "tenant_id", "created_at_time"]),
@@ -65,12 +65,12 @@ const NEEDED: [(&str, &[&str]); 8] = [
 /// | --- | --- | --- | --- |
 /// | `prev_refresh_token_hash_2`, `refresh_token_rotated_at` | core 12.1 | nullable, no default, no backfill | the same |
 /// | `is_first_factors_null` | core 9.1 | nullable, `DEFAULT TRUE` for existing rows, then no default | nullable, `DEFAULT TRUE` |
-/// | `device_*`, `last_seen_at` | ours | unknown to it | nullable, no default |
+/// | `device_*`, `last_seen_at` | ours | none | nullable, no default |
 ///
-/// All are nullable, so that a core that does not know them can go on writing. The default of
-/// `is_first_factors_null` stays: a core before 9.1 inserts tenants without the column, upstream's
-/// migration adds a column only if it is missing, and a core from 9.1 on reads NULL as "no login
-/// method is on".
+/// All are nullable, so that a core that does not know them can keep writing. The default of
+/// `is_first_factors_null` is kept for three reasons: a core before 9.1 inserts tenants without the
+/// column, upstream's migration adds a column only if it is missing, and a core from 9.1 on reads
+/// NULL as "no login method is on".
 const ADDED: [(&str, &str, &str); 7] = [
     ("session_info", "prev_refresh_token_hash_2", "VARCHAR(128)"),
     ("session_info", "refresh_token_rotated_at", "BIGINT"),
@@ -85,7 +85,7 @@ const ADDED: [(&str, &str, &str); 7] = [
     ),
 ];
 
-/// Version 1 and 2 of this schema added `is_first_factors_null` without a value. No other program
+/// Versions 1 and 2 of this schema added `is_first_factors_null` without a value. No other program
 /// writes NULL there, so each NULL is a tenant of a core before 9.1.
 const REPAIR_FIRST_FACTORS: &str = "
     ALTER TABLE @tenant_configs ALTER COLUMN is_first_factors_null SET DEFAULT TRUE;
@@ -124,8 +124,8 @@ const INDEXES: [(&str, &str, &str); 8] = [
     ("user_metadata", "user_metadata_app_id_index", "app_id"),
 ];
 
-/// Before SuperTokens had a table for them, it kept the one rotating key in `key_value`;
-/// its core moves it just so when it starts.
+/// Moves the one rotating key that SuperTokens kept in `key_value` before it had a table for keys.
+/// Its core moves the key in the same way when it starts.
 const MOVE_LEGACY_KEYS: &str = "WITH legacy AS (
         DELETE FROM @key_value WHERE name = 'access_token_signing_key' AND tenant_id = 'public'
             AND value IS NOT NULL AND created_at_time IS NOT NULL
@@ -133,19 +133,19 @@ const MOVE_LEGACY_KEYS: &str = "WITH legacy AS (
     INSERT INTO @session_access_token_signing_keys (app_id, created_at_time, value)
     SELECT app_id, created_at_time, value FROM legacy ON CONFLICT DO NOTHING";
 
-/// Why the tables are not fit for use.
+/// Reason why the tables cannot be used.
 #[derive(Debug)]
 pub(crate) enum SchemaProblem {
-    /// There is a table of that name, and it is another one.
+    /// A table of that name exists, but belongs to another program.
     OtherProgram { table: String, column: &'static str },
-    /// A table, or a column of it, is gone.
+    /// A table, or a column of it, no longer exists.
     Missing {
         table: String,
         column: Option<&'static str>,
     },
-    /// A newer program has migrated the tables.
+    /// A newer version of this crate has migrated the tables.
     Newer,
-    /// PostgreSQL could not tell.
+    /// A query of the schema failed.
     Fault(Fault),
 }
 
@@ -155,15 +155,15 @@ impl From<tokio_postgres::Error> for SchemaProblem {
     }
 }
 
-/// Brings the tables to the newest version, in one transaction. Of several nodes that try at once
-/// the first does it, and the others find it done. Where there is nothing to do, no right to change
-/// tables is needed.
+/// Migrates the tables to the newest version, in one transaction. If several nodes start at once,
+/// the first one migrates and the others find the work done. If nothing is to be migrated, the user
+/// needs no right to change tables.
 pub(crate) async fn migrate(client: &mut Client, names: &Names) -> Result<(), SchemaProblem> {
     if version(client, names).await? == Some(VERSION) {
         return check_columns(client, names).await;
     }
     let transaction = client.transaction().await?;
-    // Another node may be at it, and an index of a large table may take its time.
+    // Another node may be migrating, and an index of a large table may take long.
     let patient = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
     transaction.batch_execute(patient).await?;
     transaction
@@ -172,8 +172,8 @@ pub(crate) async fn migrate(client: &mut Client, names: &Names) -> Result<(), Sc
             &[&names.migration_lock()],
         )
         .await?;
-    // Adding a column waits for everybody who uses the table, and everybody else waits behind it:
-    // rather give up than stall an application that is running.
+    // Adding a column waits for all users of the table, and all later users wait for the addition.
+    // Giving up is better than stalling a running application.
     let considerate = "SET LOCAL lock_timeout = '10s'";
     transaction.batch_execute(considerate).await?;
     let seen = version(transaction.client(), names).await?;
@@ -188,8 +188,9 @@ pub(crate) async fn migrate(client: &mut Client, names: &Names) -> Result<(), Sc
     Ok(())
 }
 
-/// Finds tables and columns that are gone although the schema was migrated, as after a restore of
-/// some of the tables. They are not created again: an empty table would end all sessions.
+/// Finds tables and columns that are missing although the schema was migrated, such as after a
+/// restore of some of the tables. They are not created again: an empty table would revoke all
+/// sessions.
 async fn check_columns(client: &Client, names: &Names) -> Result<(), SchemaProblem> {
     let there = columns(client, names).await?;
     let needed = NEEDED
@@ -211,7 +212,7 @@ async fn check_columns(client: &Client, names: &Names) -> Result<(), SchemaProbl
     Ok(())
 }
 
-/// How far the tables were migrated; `None` if there are none of ours.
+/// Returns the version of the tables, or `None` if none are ours.
 async fn version(client: &Client, names: &Names) -> Result<Option<i32>, SchemaProblem> {
     let marker = names.statement("@supersession_schema");
     let exists = "SELECT to_regclass($1) IS NOT NULL";
@@ -260,7 +261,7 @@ async fn create(client: &Client, names: &Names) -> Result<(), SchemaProblem> {
         .await?;
     let there = indexes(client, names).await?;
     for (table, index, columns) in INDEXES {
-        // SuperTokens does not give its indexes the prefix of their tables.
+        // SuperTokens does not add the tables' prefix to its indexes.
         let names_of_it = [index.to_owned(), names.table(index)];
         if !names_of_it
             .into_iter()
@@ -276,7 +277,7 @@ async fn create(client: &Client, names: &Names) -> Result<(), SchemaProblem> {
     Ok(())
 }
 
-/// Table and column of all that is in the schema.
+/// Returns table and column of every column in the schema.
 async fn columns(
     client: &Client,
     names: &Names,
@@ -288,7 +289,7 @@ async fn columns(
     pairs(client, sql, names).await
 }
 
-/// Table and index of all that is in the schema.
+/// Returns table and index of every index in the schema.
 async fn indexes(
     client: &Client,
     names: &Names,

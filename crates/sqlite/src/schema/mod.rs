@@ -1,13 +1,13 @@
-//! The tables, and how a database of an older program becomes one of this program.
+//! The tables, and the migration of databases of older versions.
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::fault::Fault;
 
-/// Marks the file as ours, in the header field that SQLite reserves for this: "Supe".
+/// Identifies the file as ours, in the header field that SQLite reserves for this: "Supe".
 const APPLICATION_ID: i64 = 0x5375_7065;
 
-/// Each brings the database from the version that is its index to the next one.
+/// Each migrates the database from the version that is its index to the next one.
 pub(crate) const MIGRATIONS: [&str; 3] = [
     include_str!("v1.sql"),
     include_str!("v2.sql"),
@@ -28,14 +28,14 @@ const TABLES: [&str; 10] = [
     "tenant_required_secondary_factors",
 ];
 
-/// Why the tables are not fit for use.
+/// Reason why the tables cannot be used.
 #[derive(Debug)]
 pub(crate) enum SchemaProblem {
-    /// There are tables, and they are not ours.
+    /// The database has tables of another program.
     OtherProgram,
-    /// A newer program has migrated the database.
+    /// A newer version of this crate has migrated the database.
     Newer,
-    /// SQLite could not tell.
+    /// A query of the schema failed.
     Sqlite(rusqlite::Error),
 }
 
@@ -45,8 +45,8 @@ impl From<rusqlite::Error> for SchemaProblem {
     }
 }
 
-/// How many of the migrations the database has seen. Reads only, so that a file of somebody else
-/// stays as it is.
+/// Returns the number of migrations that were applied to the database. Only reads, so that a file
+/// of another program is not changed.
 pub(crate) fn version(connection: &Connection) -> Result<usize, SchemaProblem> {
     let number =
         |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
@@ -62,8 +62,8 @@ pub(crate) fn version(connection: &Connection) -> Result<usize, SchemaProblem> {
         .ok_or(SchemaProblem::Newer)
 }
 
-/// Brings the database to the newest version, in one transaction. Of several processes that try at
-/// once the first one does it, and the others find it done.
+/// Migrates the database to the newest version, in one transaction. If several processes start at
+/// once, the first one migrates and the others find the work done.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), SchemaProblem> {
     if version(connection)? == MIGRATIONS.len() {
         return Ok(());
@@ -79,8 +79,8 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), SchemaProblem> 
     Ok(())
 }
 
-/// Checks, inside a transaction that writes, that the tables are there, and writes the version
-/// again: the smallest write that reaches the disk.
+/// Checks, inside a write transaction, that the tables exist, and writes the version again: the
+/// smallest write that reaches the disk.
 pub(crate) fn check_ready(connection: &Connection) -> Result<(), Fault> {
     if let Some(table) = missing_table(connection)? {
         return Err(Fault::TableMissing(table));
