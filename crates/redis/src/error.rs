@@ -1,11 +1,12 @@
-//! Why a store could not be opened.
+//! Errors when a store is opened.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::fault::Fault;
 
-/// The store could not be opened. The text names the server, without its password, and what to do.
+/// Error when a store cannot be opened. The text names the server, without its password, and the
+/// fix.
 #[derive(Debug)]
 pub struct OpenError {
     server: Option<String>,
@@ -13,28 +14,27 @@ pub struct OpenError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What stands in the way of opening a store.
+/// Reason why a store cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OpenErrorKind {
-    /// The user name or the password is wrong, or the user may not do what the store needs.
+    /// The user name or the password is wrong, or the user lacks a right that the store needs.
     AccessDenied,
-    /// The server throws keys away when its memory is full.
+    /// The server evicts keys when its memory is full.
     Evicts,
-    /// Anything else; the source tells.
+    /// Any other reason; see the source.
     Internal,
-    /// The URL is none, or it asks for a feature that is not compiled in.
+    /// The URL is invalid, or requires a feature that is not compiled in.
     InvalidUrl,
-    /// The prefix of the keys has characters that it must not have.
+    /// The prefix of the keys contains invalid characters.
     InvalidPrefix,
     /// A newer version of this crate has written the keys.
     NewerLayout,
-    /// It was called outside a tokio runtime.
+    /// The caller is not in a tokio runtime.
     NoRuntime,
     /// The options name no server.
     NoServer,
-    /// The server is a node of a cluster, but the options say that it is not, or the other way
-    /// round.
+    /// The server is a node of a cluster and the options name a single server, or the reverse.
     NotAsDescribed,
     /// An option is out of range; the text names it.
     OutOfRange,
@@ -42,9 +42,9 @@ pub enum OpenErrorKind {
     Replica,
     /// The version of the server is too old.
     TooOld,
-    /// Nobody answers there.
+    /// The server is unreachable.
     Unreachable,
-    /// Confirmed revocations were asked of a cluster.
+    /// The options combine confirmed revocations with a cluster.
     Unsupported,
 }
 
@@ -67,13 +67,13 @@ impl OpenError {
         self
     }
 
-    /// What stands in the way.
+    /// Returns the reason.
     #[must_use]
     pub fn kind(&self) -> OpenErrorKind {
         self.kind
     }
 
-    /// The server, or the first of a cluster, without user name and password.
+    /// Returns the server, or the first node of a cluster, without user name and password.
     #[must_use]
     pub fn server(&self) -> Option<&str> {
         self.server.as_deref()

@@ -1,10 +1,10 @@
-//! What can go wrong with one verb, and what the caller is told.
+//! Faults of a single verb, and their conversion to store errors.
 
 use redis::{ErrorKind, RedisError};
 use supersession::JsonObjectError;
 use supersession::store::{StoreError, StoreErrorKind};
 
-/// Why a verb brought no answer. Holds no document, no key and no hash.
+/// Fault of a verb. Contains no document, no key and no hash.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Fault {
     #[error("the server is not reachable: {0}")]
@@ -41,7 +41,7 @@ impl Fault {
         }
     }
 
-    /// What the caller of the verb `operation` is told.
+    /// Converts the fault to the error for the caller of the verb `operation`.
     pub(crate) fn into_store_error(self, operation: &'static str) -> StoreError {
         StoreError::new(operation, self.kind()).with_source(self)
     }
@@ -56,7 +56,8 @@ impl Fault {
             Self::Damaged(_) | Self::Document { .. } => StoreErrorKind::Corrupt,
             Self::Driver(_) | Self::Panicked | Self::NewerLayout { .. } => StoreErrorKind::Internal,
             Self::Refused { code, detail } => match code.as_str() {
-                // Before version 7, errors inside a script come as `ERR` with the code in the text.
+                // Before version 7, errors inside a script arrive as `ERR` with the code in the
+                // text.
                 "ERR"
                     if ["-OOM", "-READONLY", "-MISCONF", "-NOREPLICAS"]
                         .iter()
@@ -64,7 +65,7 @@ impl Fault {
                 {
                     StoreErrorKind::NotWritable
                 }
-                // Rights are checked inside scripts too, and have no code of their own there.
+                // Rights are also checked inside scripts. Such errors have no code of their own.
                 "ERR" if detail.contains("The user executing the script can't") => {
                     StoreErrorKind::Denied
                 }
@@ -78,11 +79,11 @@ impl Fault {
         }
     }
 
-    /// Whether a new connection may help.
+    /// Returns `true` if a new connection may help.
     pub(crate) fn spoils_connection(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::TimedOut | Self::Driver(_) => true,
-            // After a failover, the name may already lead to the new master.
+            // After a failover, the name may already resolve to the new master.
             Self::Refused { code, .. } => {
                 matches!(code.as_str(), "READONLY" | "NOAUTH" | "MASTERDOWN")
             }
@@ -90,7 +91,7 @@ impl Fault {
         }
     }
 
-    /// Whether the server certainly did nothing, and may do it soon.
+    /// Returns `true` if the server certainly did nothing, and may accept the verb soon.
     pub(crate) fn is_redirection(&self) -> bool {
         match self {
             Self::Refused { code, .. } => {
@@ -114,7 +115,7 @@ impl From<RedisError> for Fault {
             },
             ErrorKind::Server(_) | ErrorKind::Extension => {
                 let code = error.code().unwrap_or("ERR");
-                // What follows are arguments, among them documents and keys.
+                // The rest of the text contains arguments, including documents and keys.
                 let detail = error.detail().unwrap_or_default();
                 let detail = detail.split(", with args").next().unwrap_or_default();
                 Self::Refused {

@@ -1,4 +1,4 @@
-//! The names of everything that is kept; the layout is in the documentation of the crate.
+//! Names of all keys, fields and channels. The crate documentation describes the layout.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -11,18 +11,19 @@ use supersession::{AppId, SessionHandle, TenantId, UserId};
 
 use crate::fault::Fault;
 
-/// What separates parts of a name, or makes a hash tag, never stands in a part.
+/// Escapes the characters that separate parts of a name or form a hash tag, so that no part
+/// contains them.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
     .remove(b'.')
     .remove(b'~');
 
-/// Sessions are spread over the buckets from 0 to this one, each with a hash tag of its own. Part of
-/// the layout.
+/// The last bucket. Sessions are distributed over the buckets from 0 to this one, each with its own
+/// hash tag. Part of the layout.
 pub(crate) const LAST_BUCKET: u8 = u8::MAX;
 
-/// Makes names under one prefix.
+/// Creates names under one prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Keyspace {
     prefix: Arc<str>,
@@ -35,15 +36,15 @@ pub(crate) struct SessionKeys {
     pub(crate) expiry: String,
 }
 
-/// What the indexes hold of a session. The mark is another one for each session that was ever
-/// inserted, so an entry never comes to mean a later session of the same handle.
+/// Entry of a session in the indexes. The mark is unique for each session ever inserted, so an
+/// entry never refers to a later session of the same handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) key: SessionKey,
     pub(crate) user: UserId,
 }
 
-/// Makes marks.
+/// Generator of marks.
 pub(crate) struct Marks {
     store: u64,
     next: AtomicU64,
@@ -56,7 +57,7 @@ impl Keyspace {
         }
     }
 
-    /// The version of the layout.
+    /// Returns the key of the layout's version.
     pub(crate) fn layout(&self) -> String {
         format!("{}:layout", self.prefix)
     }
@@ -70,12 +71,12 @@ impl Keyspace {
         }
     }
 
-    /// The sorted set of all sessions of a bucket by their expiry.
+    /// Returns the sorted set of all sessions of a bucket by their expiry.
     pub(crate) fn expiry(&self, bucket: u8) -> String {
         format!("{}:expiry:{{{bucket}}}", self.prefix)
     }
 
-    /// The sorted set of a user's sessions by their time of creation.
+    /// Returns the sorted set of a user's sessions by their time of creation.
     pub(crate) fn user(&self, app: &AppId, user: &UserId) -> String {
         format!("{}:user:{{{}:{}}}", self.prefix, escape(app), escape(user))
     }
@@ -97,20 +98,21 @@ impl Keyspace {
         format!("{}:refresh-token-key:{{{}}}", self.prefix, escape(app))
     }
 
-    /// What a check of readiness writes.
+    /// Returns the key that a readiness check writes.
     pub(crate) fn ready(&self, bucket: u8) -> String {
         format!("{}:ready:{{{bucket}}}", self.prefix)
     }
 
-    /// The hash of all tenants of all apps.
+    /// Returns the hash of all tenants of all apps.
     pub(crate) fn tenants(&self) -> String {
         format!("{}:tenants", self.prefix)
     }
 
-    /// What matches the metadata of all users of an app, as `KEYS` and `SCAN` take it.
+    /// Returns the pattern, for `KEYS` and `SCAN`, of the metadata of all users of an app.
     pub(crate) fn all_metadata(&self, app: &AppId) -> String {
         let mut pattern = String::new();
-        // The prefix is whatever somebody chose; an app's name is escaped.
+        // The prefix may contain any character that the operator chose; the app's name is already
+        // escaped.
         for character in self.prefix.chars() {
             if matches!(character, '*' | '?' | '[' | ']' | '\\' | '^') {
                 pattern.push('\\');
@@ -120,28 +122,28 @@ impl Keyspace {
         format!("{pattern}:metadata:{{{}:*", escape(app))
     }
 
-    /// The channel on which deletes are told.
+    /// Returns the channel of the revocation feed.
     pub(crate) fn endings(&self) -> String {
         format!("{}:endings", self.prefix)
     }
 
-    /// The channel on which a feed hears that it still hears.
+    /// Returns the channel of a feed's heartbeats.
     pub(crate) fn heartbeat(&self, mark: &str) -> String {
         format!("{}:endings:{mark}", self.prefix)
     }
 }
 
-/// The field of a tenant in the hash of all tenants.
+/// Returns the field of a tenant in the hash of all tenants.
 pub(crate) fn tenant_field(app: &AppId, tenant: &TenantId) -> String {
     format!("{}{}", app_fields(app), escape(tenant))
 }
 
-/// What the fields of all tenants of an app begin with.
+/// Returns the prefix of the fields of all tenants of an app.
 pub(crate) fn app_fields(app: &AppId) -> String {
     format!("{}:", escape(app))
 }
 
-/// App and tenant of a field in the hash of all tenants.
+/// Parses the app and the tenant from a field in the hash of all tenants.
 pub(crate) fn parse_tenant_field(field: &str) -> Option<(AppId, TenantId)> {
     let (app, tenant) = field.split_once(':')?;
     Some((
@@ -176,7 +178,7 @@ impl Entry {
 
 impl Marks {
     pub(crate) fn new() -> Self {
-        // Seeded by the operating system; marks are no secrets.
+        // Seeded by the operating system. Marks are not secret.
         Self {
             store: RandomState::new().build_hasher().finish(),
             next: AtomicU64::new(0),

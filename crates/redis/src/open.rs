@@ -1,4 +1,4 @@
-//! Connecting, and looking whether the server is fit to keep sessions.
+//! Connects, and checks that the server is suitable for sessions.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::reply;
 use crate::scripts::Scripts;
 use crate::store::{Inner, RedisStore};
 
-/// The version of the layout that this crate writes.
+/// Version of the layout that this crate writes.
 const LAYOUT: u32 = 1;
 
 pub(crate) async fn open(options: &RedisOptions) -> Result<RedisStore, OpenError> {
@@ -67,18 +67,18 @@ pub(crate) async fn open(options: &RedisOptions) -> Result<RedisStore, OpenError
     Ok(RedisStore::new(inner, runtime))
 }
 
-/// In how many queues the merges of this process wait for each other.
+/// Number of queues in which the merges of this process wait for each other.
 const MERGE_QUEUES: usize = 256;
 
 fn connection_info(url: &str, options: &RedisOptions) -> Result<ConnectionInfo, OpenError> {
-    // The driver's error says nothing of use, and may repeat the URL.
+    // The driver's error is not helpful, and may repeat the URL.
     let info = url
         .into_connection_info()
         .map_err(|_| OpenError::new(OpenErrorKind::InvalidUrl))?;
     if let Some(problem) = unsupported(url) {
         return Err(OpenError::new(OpenErrorKind::InvalidUrl).with_source(problem));
     }
-    // The newer protocol tells when a connection is lost, before the next verb finds out.
+    // The newer protocol reports a lost connection before the next verb uses it.
     let redis = info
         .redis_settings()
         .clone()
@@ -89,7 +89,7 @@ fn connection_info(url: &str, options: &RedisOptions) -> Result<ConnectionInfo, 
         .set_tcp_settings(tcp_settings(options.response_timeout)))
 }
 
-/// Parameters of other clients, which the driver would ignore, and what to use in place of them.
+/// Parameters of other clients, which the driver would ignore, and their replacements.
 const FOREIGN: [(&[&str], &str); 6] = [
     (&["ssl", "tls"], "use the scheme `rediss`"),
     (
@@ -136,9 +136,9 @@ const FOREIGN: [(&[&str], &str); 6] = [
     ),
 ];
 
-/// Names the first parameter of a URL that would have no effect, and the fix. A name that no client
-/// has may be a piece of a password, so it is not repeated. The URL of a socket has its database and
-/// its user there.
+/// Returns a message that names the first parameter of a URL that would have no effect, and the
+/// fix. A name that no client has may be part of a password, so it is not repeated. The URL of a
+/// socket has its database and its user there.
 fn unsupported(url: &str) -> Option<String> {
     let (before, query) = url.split_once('?')?;
     let is_socket = !before.starts_with("redis://") && !before.starts_with("rediss://");
@@ -164,7 +164,7 @@ fn tcp_settings(response_timeout: Duration) -> TcpSettings {
 
 async fn connect(options: &RedisOptions, infos: Vec<ConnectionInfo>) -> Result<Link, OpenError> {
     #[cfg(feature = "tls")]
-    // If the program has chosen a provider already, that one stays.
+    // Has no effect if the program has already chosen a provider.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let clients = infos
         .iter()
@@ -220,7 +220,7 @@ async fn connect(options: &RedisOptions, infos: Vec<ConnectionInfo>) -> Result<L
     })
 }
 
-/// The driver says that it found no connection, and why only in the text.
+/// The driver reports that it found no connection, and gives the reason only in the text.
 fn no_cluster(error: redis::RedisError) -> OpenError {
     let text = error.to_string();
     if text.contains("cluster support disabled") {
@@ -230,7 +230,7 @@ fn no_cluster(error: redis::RedisError) -> OpenError {
     }
 }
 
-/// What `INFO` says of one server.
+/// The parsed `INFO` output of one server.
 struct Info(String);
 
 impl Info {
@@ -285,7 +285,7 @@ fn fitness(
     server: &str,
 ) -> Result<(), OpenError> {
     let refuse = |kind| Err(OpenError::new(kind));
-    // Valkey says 7.2.4 here, for those who look for Redis.
+    // Valkey reports 7.2.4 here, for clients that expect Redis.
     let mut version = info
         .get("redis_version")
         .unwrap_or("0")
@@ -329,7 +329,8 @@ fn fitness(
     Ok(())
 }
 
-/// Checks the version of the layout, and writes it if the server has none, which was emptied then.
+/// Checks the version of the layout, and writes it if the server has none, because it is new or was
+/// emptied.
 pub(crate) async fn check_layout(
     link: &Link,
     scripts: &Scripts,

@@ -1,4 +1,4 @@
-//! What can be chosen when a store is opened.
+//! Options for opening a store.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct RedisOptions {
     pub(crate) confirmations: Option<(u32, Duration)>,
 }
 
-/// URLs, which may hold passwords.
+/// URLs, which may contain passwords.
 #[derive(Clone)]
 pub(crate) enum Servers {
     None,
@@ -45,79 +45,80 @@ impl Default for RedisOptions {
 }
 
 impl RedisOptions {
-    /// Keeps everything on this server: `redis://user:password@host:port/database`, with `rediss`
-    /// for TLS.
+    /// Uses this server: `redis://user:password@host:port/database`, with `rediss` for TLS.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.servers = Servers::One(url.into());
         self
     }
 
-    /// Keeps everything in the cluster that these nodes belong to. The others are found by
-    /// themselves; several are good for the case that one is down.
+    /// Uses the cluster that these nodes belong to. The store discovers the other nodes. Give
+    /// several nodes, in case one is down.
     pub fn cluster<U: Into<String>>(mut self, urls: impl IntoIterator<Item = U>) -> Self {
         self.servers = Servers::Cluster(urls.into_iter().map(Into::into).collect());
         self
     }
 
-    /// What all keys and channels start with. Defaults to `supersession`. Stores of different
+    /// Sets the prefix of all keys and channels. Defaults to `supersession`. Stores with different
     /// prefixes share nothing.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// How long to wait for a connection. Defaults to 2 seconds, because a request waits; a
-    /// millisecond to a day.
+    /// Sets the maximum time to wait for a connection, from a millisecond to a day. Defaults to 2
+    /// seconds, because a request waits.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long to wait for each answer of the server. Defaults to 2 seconds, because a request
-    /// waits; a flush of a slow disk takes tenths of one. A millisecond to a day.
+    /// Sets the maximum time to wait for each answer of the server, from a millisecond to a day.
+    /// Defaults to 2 seconds, because a request waits, and a flush of a slow disk takes tenths of a
+    /// second.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self
     }
 
-    /// How long after its end the server keeps a session that nobody has cleaned up. Defaults to a
-    /// day, because a clock of the server that jumps must not end sessions. At most 36,500 days.
+    /// Sets the time after its expiry at which the server itself deletes a session that no clean-up
+    /// has deleted, at most 36,500 days. Defaults to a day, because a jump of the server's clock
+    /// must not delete live sessions.
     pub fn expiry_margin(mut self, margin: Duration) -> Self {
         self.expiry_margin = margin;
         self
     }
 
-    /// How often a feed of endings makes sure that it still hears. Defaults to 5 seconds: this, and
-    /// the response timeout, is how long the silent loss of a connection stays unnoticed. A millisecond to a day.
+    /// Sets the interval of the heartbeats of a revocation feed, from a millisecond to a day.
+    /// Defaults to 5 seconds. A silently lost connection is detected within this interval and the
+    /// response timeout.
     pub fn feed_heartbeat(mut self, interval: Duration) -> Self {
         self.heartbeat = interval;
         self
     }
 
-    /// Opens a store on a server that throws keys away when its memory is full. By default such a
-    /// server is refused: users would be logged out at random, and if a signing key goes, all of
-    /// them.
+    /// Accepts a server that evicts keys when its memory is full. By default such a server is
+    /// rejected: users would be logged out at random, and all of them if a signing key is evicted.
     pub fn allow_eviction(mut self) -> Self {
         self.allow_eviction = true;
         self
     }
 
-    /// Answers a revocation only after that many replicas have it (`WAIT`), so that a failover to one
-    /// of them does not bring the session back. By default none has to. If they do not confirm it in
-    /// time the verb fails with `Unavailable`, although the session is gone from the master. Costs
-    /// one more connection, and each revocation the way to the replicas and back. Replicas confirm
-    /// what is in their memory, not what is on their disk. Not for clusters. 1 to 1,000 replicas, a
-    /// millisecond to a day.
+    /// Acknowledges a revocation only after that many replicas have it (`WAIT`), so that a failover
+    /// to one of them does not bring the session back. By default no replica has to confirm. If the
+    /// replicas do not confirm in time, the verb fails with `Unavailable`, although the session is
+    /// deleted from the master. This costs one more connection, and a round trip to the replicas
+    /// for each revocation. Replicas confirm the content of their memory, not of their disk. Not
+    /// available for clusters. 1 to 1,000 replicas, and a millisecond to a day.
     pub fn confirm_revocations(mut self, replicas: u32, within: Duration) -> Self {
         self.confirmations = Some((replicas, within));
         self
     }
 
-    /// Connects, and checks that the server fits. Call it in the tokio runtime that is to do the
-    /// work; afterwards the store may be used from anywhere.
+    /// Connects, and checks that the server is suitable. Call this method in the tokio runtime that
+    /// is to run the work. Afterwards the store may be used from anywhere.
     ///
     /// # Errors
-    /// When there is no usable server; the text names it and what to do.
+    /// Returns an error if the server cannot be used. Its text names the server and the fix.
     pub async fn open(self) -> Result<RedisStore, OpenError> {
         open::open(&self).await.inspect_err(|error| {
             tracing::error!(
@@ -164,7 +165,7 @@ impl RedisOptions {
     }
 }
 
-/// Without the URLs, which may hold passwords.
+/// Omits the URLs, which may contain passwords.
 impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisOptions")

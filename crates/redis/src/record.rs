@@ -10,7 +10,7 @@ use supersession::{JsonObject, RefreshHash2, UnixMillis, UserId};
 
 use crate::fault::Fault;
 
-/// What is read of a session, in the order in which [`record`] takes it.
+/// Fields of a session, in the order in which [`record`] reads them.
 pub(crate) const FIELDS: [&str; 14] = [
     ENTRY,
     EXPIRES_AT,
@@ -28,11 +28,11 @@ pub(crate) const FIELDS: [&str; 14] = [
     "last_seen_at",
 ];
 
-/// The first of [`FIELDS`]: enough for a list of handles.
+/// The first of [`FIELDS`], which are enough for a list of handles.
 pub(crate) const HEAD: [&str; 3] = [ENTRY, EXPIRES_AT, CREATED_AT];
 
-/// What a guard asks for, in the order in which [`standing`] takes it; without the session data,
-/// which may be large.
+/// Fields that a guard needs, in the order in which [`standing`] reads them. Excludes the session
+/// data, which may be large.
 pub(crate) const STANDING: [&str; 8] = [
     ENTRY, EXPIRES_AT, CREATED_AT, USER_ID, CURRENT, PREVIOUS, ROTATED_AT, PAYLOAD,
 ];
@@ -47,7 +47,8 @@ const ROTATED_AT: &str = "refresh_token_rotated_at";
 const SESSION_DATA: &str = "session_data";
 const PAYLOAD: &str = "jwt_user_payload";
 
-/// Up to here doubles, in which scripts and sorted sets count, are exact; the year 287396.
+/// Largest integer up to which doubles are exact. Scripts and sorted sets count in doubles. In
+/// milliseconds, this is the year 287396.
 const LAST_MILLISECOND: u64 = (1 << 53) - 1;
 
 pub(crate) fn document_field(document: SessionDocument) -> &'static str {
@@ -57,13 +58,13 @@ pub(crate) fn document_field(document: SessionDocument) -> &'static str {
     }
 }
 
-/// An instant as it is stored.
+/// Returns an instant as it is stored.
 pub(crate) fn millis(instant: UnixMillis) -> u64 {
     instant.get().min(LAST_MILLISECOND)
 }
 
-/// How long the server is to keep what ends at `end`. Counted from `now`, so the server's own clock
-/// says nothing about the end of a session.
+/// Returns the time for which the server keeps a session that expires at `end`. It is counted from
+/// `now`, so the server's own clock has no influence on the expiry of a session.
 pub(crate) fn time_to_live(end: UnixMillis, now: UnixMillis, margin: Duration) -> u64 {
     let left = u64::try_from(end.since(now).saturating_add(margin).as_millis());
     left.unwrap_or(u64::MAX).clamp(1, LAST_MILLISECOND)
@@ -73,7 +74,7 @@ pub(crate) fn static_flag(kind: KeyKind) -> u8 {
     u8::from(kind == KeyKind::Static)
 }
 
-/// Fields and values of a new session; the entry aside, and without what is absent.
+/// Returns the fields and values of a new session, without the entry and without absent values.
 pub(crate) fn fields(session: &SessionRecord) -> Vec<(&'static str, String)> {
     let text = |text: &str| Some(text.to_owned());
     let previous = session.lineage.previous.as_ref();
@@ -117,7 +118,7 @@ pub(crate) struct Head {
     pub(crate) created_at: UnixMillis,
 }
 
-/// Reads [`HEAD`]; nothing if there is no such session.
+/// Reads [`HEAD`]. Returns `None` if the session does not exist.
 pub(crate) fn head(values: &mut Values) -> Result<Option<Head>, Fault> {
     let Some(entry) = values.optional() else {
         return Ok(None);
@@ -150,7 +151,8 @@ pub(crate) fn record(
         },
         device: Device {
             user_agent: values.optional(),
-            // An address that another program wrote in its own way is no reason to lose a session.
+            // An address that another program wrote in another format does not invalidate the
+            // session.
             ip: values.optional().and_then(|ip| ip.parse().ok()),
             label: values.optional(),
             last_seen_at: values
@@ -180,7 +182,7 @@ pub(crate) fn instant(text: &str, what: &'static str) -> Result<UnixMillis, Faul
     Ok(UnixMillis::new(millis))
 }
 
-/// The values of a hash, in the order in which they were asked for.
+/// The values of a hash, in the order of the request.
 pub(crate) struct Values(std::vec::IntoIter<Option<String>>);
 
 impl Values {

@@ -1,11 +1,11 @@
-//! What the server answered. The conversions of the driver put the answer into their errors, and
-//! answers hold keys and documents; these do not.
+//! Conversions of the server's replies. The driver's own conversions put the reply into their
+//! errors, and replies contain keys and documents. These conversions do not.
 
 use redis::Value;
 
 use crate::fault::Fault;
 
-/// A text, or nothing.
+/// Converts a reply to a text, or to `None` if it is nil.
 pub(crate) fn optional_text(value: Value, what: &'static str) -> Result<Option<String>, Fault> {
     match value {
         Value::Nil => Ok(None),
@@ -53,7 +53,7 @@ pub(crate) fn optional_texts(
         .collect()
 }
 
-/// The fields of a hash, as both versions of the protocol give them.
+/// Converts a reply to the fields of a hash, in the form of either version of the protocol.
 pub(crate) fn pairs(value: Value, what: &'static str) -> Result<Vec<(String, String)>, Fault> {
     if let Value::Map(pairs) = value {
         return pairs

@@ -1,4 +1,4 @@
-//! The scripts that make a verb one atomic step on the server.
+//! Scripts that make a verb one atomic step on the server.
 
 use redis::Script;
 

@@ -1,4 +1,4 @@
-//! The store: runs each verb of the contract on the runtime in which it was opened.
+//! The Redis store. Runs each verb of the contract in the runtime in which the store was opened.
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -29,7 +29,7 @@ use crate::verbs::{
     devices, documents, expiry, metadata, ready, sessions, signing_keys, tenants, user_sessions,
 };
 
-/// Sessions, metadata and keys in Redis or Valkey. See the [crate documentation](crate).
+/// Store for sessions, metadata and keys in Redis or Valkey. See the [crate documentation](crate).
 ///
 /// Clones share one connection, or one for each node of a cluster.
 #[derive(Clone)]
@@ -52,17 +52,17 @@ pub(crate) struct Inner {
 }
 
 impl RedisStore {
-    /// Opens a store on this server with the default options. Call it in the tokio runtime that is
-    /// to do the work.
+    /// Opens a store on this server with the default options. Call this function in the tokio
+    /// runtime that is to run the work.
     ///
     /// # Errors
-    /// When there is no usable server; the text names it and what to do.
+    /// Returns an error if the server cannot be used. Its text names the server and the fix.
     pub async fn open(url: impl Into<String>) -> Result<Self, OpenError> {
         Self::options().url(url).open().await
     }
 
-    /// Options for opening a store. One of [`RedisOptions::url`] and [`RedisOptions::cluster`] is
-    /// needed.
+    /// Returns the options for opening a store. Either [`RedisOptions::url`] or
+    /// [`RedisOptions::cluster`] is required.
     pub fn options() -> RedisOptions {
         RedisOptions::default()
     }
@@ -78,8 +78,8 @@ impl RedisStore {
         Arc::clone(&self.inner)
     }
 
-    /// Does the work on the store's own runtime, to its end: whoever waits may do so anywhere, and
-    /// may stop waiting at any time.
+    /// Runs the work in the store's own runtime, to completion. The caller may be anywhere, and may
+    /// stop waiting at any time.
     async fn run<T: Send + 'static>(
         &self,
         verb: &'static str,
@@ -95,14 +95,15 @@ impl RedisStore {
 }
 
 impl Inner {
-    /// Waits until no other merge of this document is under way in this process.
+    /// Waits until this process has no other merge of this document in progress.
     pub(crate) async fn merge_turn(&self, name: &str) -> Option<MutexGuard<'_, ()>> {
         let queues = self.merges.len().max(1) as u64;
         let queue = usize::try_from(hasher().hash_one(name) % queues).unwrap_or(0);
         Some(self.merges.get(queue)?.lock().await)
     }
 
-    /// Lets others go first: a random while, longer with each try.
+    /// Waits for a random time, longer with each attempt, so that competing writers can finish
+    /// first.
     pub(crate) async fn back_off(&self, tried: u32) {
         let longest = 1_u64 << tried.min(5);
         let millis = RandomState::new().hash_one(tried) % longest;
@@ -123,8 +124,8 @@ impl fmt::Debug for RedisStore {
     }
 }
 
-// Cloning what a job needs is cheap: ids and documents are shared, and rotations hold a few short
-// texts.
+// Cloning the arguments of a job is cheap: ids and documents are shared, and rotations contain a
+// few short texts.
 #[async_trait]
 impl Store for RedisStore {
     async fn check_ready(&self) -> Result<(), StoreError> {
