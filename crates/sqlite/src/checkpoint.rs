@@ -34,8 +34,8 @@ const CAP_PAGES: u32 = 16_384;
 pub(crate) const FILE_SIZE_KEPT: u32 = 64 * 1024 * 1024;
 /// Rows between the first two checkpoints, while nothing is known of their size.
 const FIRST_STRIDE: u64 = WAKE_PAGES / 4;
-/// Most rows between two checkpoints: with documents of a kilobyte, the next rows may be of a
-/// megabyte.
+/// Maximum number of rows between two checkpoints: after documents of a kilobyte, the next rows may
+/// be of a megabyte.
 const LONGEST_STRIDE: u64 = 4 * WAKE_PAGES;
 
 pub(crate) struct Checkpointer {
@@ -134,7 +134,7 @@ fn may_checkpoint_beside_writer(version: i32) -> bool {
     matches!(version, 3_044_006..3_045_000 | 3_050_007..3_051_000 | 3_051_003..)
 }
 
-/// Learns how many pages of the log a changed row takes.
+/// Estimates the number of log pages per changed row.
 #[derive(Default)]
 struct Pace {
     /// Length of the log at the last checkpoint; 0 if the next commit could start it over.

@@ -6,8 +6,8 @@ use crate::run::Db;
 /// Every kind of statement that the verbs of sessions need, on no row. PostgreSQL checks that the
 /// tables and columns exist, that the user has each right, and that the transaction may write.
 ///
-/// The message for logical decoding is the smallest write that there is: it changes no table, and
-/// its commit waits for the disk, and for standbys, as every other does.
+/// The message for logical decoding is the smallest possible write: it changes no table, and its
+/// commit waits for the disk, and for standbys, as every other commit does.
 pub(super) const CHECK: &str = "WITH
     i1 AS (INSERT INTO @apps (app_id) SELECT 'public' WHERE false),
     u1 AS (UPDATE @apps SET app_id = app_id WHERE false),

@@ -7,12 +7,12 @@ use crate::keys::LAST_BUCKET;
 use crate::open::check_layout;
 use crate::store::Inner;
 
-/// How long the server keeps what the check writes, in milliseconds.
+/// Time for which the server keeps the key of the check, in milliseconds.
 const TIME_TO_LIVE: &str = "60000";
-/// How many buckets of a cluster are checked at once.
+/// Number of buckets of a cluster that are checked concurrently.
 const AT_ONCE: usize = 32;
 
-/// Writes once for each bucket of sessions that may be on a server of its own. A server refuses the
+/// Writes once for each bucket of sessions that may be on a different server. A server rejects the
 /// write if it is a replica, cannot persist, is full, or has too few replicas.
 pub(crate) async fn check(store: &Inner) -> Result<(), Fault> {
     check_layout(&store.link, &store.scripts, &store.keys).await?;
