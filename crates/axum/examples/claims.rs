@@ -1,5 +1,5 @@
-//! A claim of the application's own: roles, fetched from its own table, and a route that demands
-//! one. `cargo run -p supersession-axum --example claims`
+//! An application-defined claim: roles from the application's table, and a route that requires one.
+//! `cargo run -p supersession-axum --example claims`
 #![expect(
     clippy::print_stdout,
     reason = "a command-line program talks to its user"
@@ -22,7 +22,7 @@ use supersession_axum::core::{Sessions, wire};
 use supersession_axum::{RequestSessions, Session, SessionLayer, SessionRejection, verify_session};
 use tower::ServiceExt as _;
 
-/// Stands for the application's database.
+/// Represents the application's database.
 #[derive(Clone, Default)]
 struct RolesTable(Arc<RwLock<HashMap<String, Vec<String>>>>);
 
@@ -44,7 +44,7 @@ impl RolesTable {
     }
 }
 
-/// The claim knows how to fetch itself, so a guard that finds it too old can look again.
+/// The claim contains its fetch function, so a guard that finds it too old can fetch it again.
 fn role_claim(table: RolesTable) -> PrimitiveArrayClaim<String> {
     PrimitiveArrayClaim::new("role", move |user: ClaimContext| {
         let roles = table.of(&user.user_id);
@@ -57,8 +57,8 @@ async fn login(sessions: RequestSessions) -> Result<(), SessionRejection> {
     Ok(())
 }
 
-/// What an administrator does. The table changes, and so does this session's claim;
-/// other sessions follow when their guards find the claim too old.
+/// Promotes a user, as an administrator would. Changes the table and this session's claim. Other
+/// sessions get the new roles when their guards find the claim too old.
 async fn promote(
     session: Session,
     State((table, role)): State<(RolesTable, PrimitiveArrayClaim<String>)>,
@@ -90,7 +90,7 @@ async fn ask(
         "{method} {path}: {status} {}",
         String::from_utf8_lossy(&body).trim_end()
     );
-    // A change of a claim comes with a new access token.
+    // A change of a claim issues a new access token.
     let renewed = headers
         .get(wire::ACCESS_TOKEN_HEADER)
         .map(|value| value.to_str())

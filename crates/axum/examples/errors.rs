@@ -1,5 +1,5 @@
-//! Error bodies of the application's own: problem details (RFC 9457) for everything that sessions
-//! refuse. `cargo run -p supersession-axum --example errors`
+//! Application-defined error bodies: problem details (RFC 9457) for all session errors.
+//! `cargo run -p supersession-axum --example errors`
 #![expect(
     clippy::print_stdout,
     reason = "a command-line program talks to its user"
@@ -17,8 +17,8 @@ use supersession_axum::core::{SessionError, Sessions};
 use supersession_axum::{Session, SessionLayer};
 use tower::ServiceExt as _;
 
-/// Keeps the status, which the browser SDKs go by, and replaces the body. Tokens are cleared, where
-/// the error demands it, whatever this returns.
+/// Keeps the status, which the browser SDKs depend on, and replaces the body. If the error requires
+/// it, tokens are cleared regardless of the returned reply.
 fn problem(error: &SessionError, mut reply: Reply) -> Reply {
     let title = match error {
         SessionError::Unauthorised(_) => "Please sign in",

@@ -1,4 +1,4 @@
-//! A guard for each route, and what it makes of a guest, a user, an administrator, and an
+//! A guard for each route, and its response to a guest, a user, an administrator, and an
 //! administrator whose session was revoked. `cargo run -p supersession-axum --example guards`
 #![expect(
     clippy::print_stdout,
@@ -23,7 +23,7 @@ async fn answer() -> &'static str {
 }
 
 fn routes(sessions: Sessions, role: &PrimitiveArrayClaim<String>) -> Router {
-    // One guard for all routes of a nested router. A route inside may demand more.
+    // One guard for all routes of a nested router. A route inside may have further requirements.
     let admin = Router::new()
         .route("/users", get(answer))
         .route(
@@ -33,14 +33,14 @@ fn routes(sessions: Sessions, role: &PrimitiveArrayClaim<String>) -> Router {
         .route_layer(verify_session().require(role.includes("admin")));
     Router::new()
         .route("/public", get(answer))
-        // A guest passes, but not whoever comes with a session that must be refreshed.
+        // A guest is accepted. A client with a session that must be refreshed is not.
         .route(
             "/feed",
             get(answer).route_layer(verify_session().optional()),
         )
-        // The token decides, without asking the store: good until it expires.
+        // Checks the token only, without the store. The token is valid until it expires.
         .route("/me", get(answer).route_layer(verify_session()))
-        // The store decides: a revoked session is refused at once.
+        // Checks the store: a revoked session is rejected immediately.
         .route(
             "/account",
             get(answer).route_layer(verify_session().check_database(true)),
@@ -49,7 +49,7 @@ fn routes(sessions: Sessions, role: &PrimitiveArrayClaim<String>) -> Router {
         .layer(SessionLayer::new(sessions))
 }
 
-/// Asks for `path` with this session, if there is one.
+/// Requests `path` with this session, if given.
 async fn ask(
     app: &Router,
     path: &str,
@@ -67,7 +67,7 @@ async fn ask(
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Stands for a look into the application's own table.
+    // Represents a query of the application's table.
     let role = PrimitiveArrayClaim::new("role", |user: ClaimContext| async move {
         let is_admin = user.user_id == "ada";
         Ok::<_, Infallible>(Some(if is_admin {

@@ -1,4 +1,4 @@
-//! An API for a mobile client, which keeps its tokens itself: headers instead of cookies.
+//! An API for a mobile client that stores its tokens itself: headers instead of cookies.
 //! `cargo run -p supersession-axum --example mobile`
 #![expect(
     clippy::print_stdout,
@@ -21,7 +21,7 @@ async fn login(sessions: RequestSessions) -> Result<&'static str, SessionRejecti
     Ok("welcome")
 }
 
-/// What the client keeps, in the system's key store.
+/// The tokens of the client, in the system's key store.
 #[derive(Default)]
 struct Client {
     access: String,
@@ -52,7 +52,7 @@ impl Client {
         Ok(())
     }
 
-    /// Every answer may bring new tokens; an empty one takes the old one away.
+    /// Stores new tokens, which any response may carry. An empty token deletes the old one.
     fn keep_tokens(&mut self, headers: &HeaderMap) -> Result<(), Box<dyn Error>> {
         if let Some(access) = headers.get(wire::ACCESS_TOKEN_HEADER) {
             access.to_str()?.clone_into(&mut self.access);
@@ -69,7 +69,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sessions = Sessions::builder(MemoryStore::new())
         .api_domain("https://api.example.com")
         .website_domain("https://example.com")
-        // Nothing but headers: cookies that somebody sends are not looked at.
+        // Uses headers only and ignores cookies in requests.
         .token_transfer_method(|_request, _creating| TokenTransferMethod::Header)
         .build()
         .await?;
@@ -86,7 +86,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     client
         .send(&app, "GET", "/me", &client.access.clone())
         .await?;
-    // When the answer is 401, and the body says "try refresh token":
+    // After a 401 whose body says "try refresh token":
     client
         .send(
             &app,

@@ -156,8 +156,8 @@
 //! `default_transaction_isolation`. Connections of a [`url`](PostgresOptions::url) get that level
 //! when they are opened. Connections of an application's [`pool`](PostgresOptions::pool) with
 //! another default get it for the duration of a verb, which takes two more round trips. Behind a
-//! pooler in transaction mode, set it for the user instead: `ALTER ROLE app SET
-//! default_transaction_isolation = 'read committed'`.
+//! pooler in transaction mode, set it for the user instead:
+//! `ALTER ROLE app SET default_transaction_isolation = 'read committed'`.
 //!
 //! `default_transaction_read_only` is respected: writes fail with `NotWritable`, and so does
 //! [`check_ready`](supersession::Store::check_ready).
@@ -186,10 +186,10 @@
 //!
 //! # Poolers
 //! No verb depends on the state of a database session, so verbs should work through pgbouncer 1.21
-//! or later in transaction mode, with `max_prepared_statements` set and `ignore_startup_parameters
-//! = options`. The tests run without a pooler. `LISTEN` does not work there: use a
-//! [`pool`](PostgresOptions::pool) over pgbouncer and a [`url`](PostgresOptions::url) that bypasses
-//! it, or turn the feed off with [`endings(false)`](PostgresOptions::endings).
+//! or later in transaction mode, with `max_prepared_statements` set and
+//! `ignore_startup_parameters = options`. The tests run without a pooler. `LISTEN` does not work
+//! there: use a [`pool`](PostgresOptions::pool) over pgbouncer and a [`url`](PostgresOptions::url)
+//! that bypasses it, or turn the feed off with [`endings(false)`](PostgresOptions::endings).
 //!
 //! # Schema
 //! Tables, columns, constraints and indexes have SuperTokens' names. The table `session_info` has

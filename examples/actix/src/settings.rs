@@ -48,7 +48,7 @@ impl Settings {
         })
     }
 
-    /// The sessions that these settings describe. What is not set is left to the builder's defaults.
+    /// Applies these settings to the builder. Unset ones keep the builder's defaults.
     pub(crate) fn apply(&self, mut sessions: SessionsBuilder) -> SessionsBuilder {
         if let Some(mode) = self.anti_csrf {
             sessions = sessions.anti_csrf(mode);
@@ -69,7 +69,7 @@ impl Settings {
     }
 }
 
-/// An environment variable, if it is set.
+/// Reads an environment variable, if it is set.
 fn variable<T>(name: &str) -> anyhow::Result<Option<T>>
 where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static>,

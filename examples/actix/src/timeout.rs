@@ -8,7 +8,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::ErrorRequestTimeout;
 use actix_web::middleware::Next;
 
-/// Passes the request on. Responds with 408 if there is no response within `limit`.
+/// Passes the request on. Responds with 408 if no response is ready within `limit`.
 pub(crate) async fn within<B: MessageBody>(
     limit: Duration,
     request: ServiceRequest,

@@ -1,7 +1,8 @@
-//! A WebSocket that closes when its session ends, or when the server shuts down: `cargo run -p
-//! websocket-axum`. The guard rejects handshakes without a session. After the handshake,
-//! `session.ended()` resolves when the session is revoked or expires. Starts a server, connects as
-//! a guest and with a session, revokes all sessions of the user, shuts the server down, and exits.
+//! A WebSocket that closes when its session ends, or when the server shuts down:
+//! `cargo run -p websocket-axum`. The guard rejects handshakes without a session. After the
+//! handshake, `session.ended()` resolves when the session is revoked or expires. Starts a server,
+//! connects as a guest and with a session, revokes all sessions of the user, shuts the server down,
+//! and exits.
 #![expect(
     clippy::print_stdout,
     reason = "a command-line program talks to its user"
