@@ -29,6 +29,7 @@ mod printed;
 mod promise_table;
 mod promises;
 mod properties;
+mod prose;
 mod ranges;
 mod refreshing;
 mod secrecy;

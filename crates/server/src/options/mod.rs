@@ -53,7 +53,7 @@ pub struct Options {
     )]
     pub port: u16,
 
-    /// What all paths begin with, such as /sessions
+    /// Prefix of all paths, such as /sessions
     #[arg(
         long,
         env = "BASE_PATH",
@@ -63,7 +63,7 @@ pub struct Options {
     )]
     pub base_path: String,
 
-    /// Listen on all addresses although everybody who reaches them may then use every session
+    /// Listen on all addresses without an API key: every client that reaches them can use every session
     #[arg(
         long,
         env = "SUPERSESSION_ALLOW_NO_API_KEY",
@@ -71,15 +71,15 @@ pub struct Options {
     )]
     pub allow_no_api_key: bool,
 
-    /// Ask the server that listens there whether it is ready, and exit with 0 if it is
+    /// Ask the server at this address if it is ready, and exit with 0 if it is
     #[arg(long, help_heading = "Listening")]
     pub probe: bool,
 
-    /// The longest body of a request, in bytes: 1 KiB to 1 GiB
+    /// Maximum size of a request body, in bytes: 1 KiB to 1 GiB
     #[arg(long, env = "SUPERSESSION_MAX_BODY_BYTES", default_value_t = 1 << 20, value_parser = between(1 << 10, 1 << 30), help_heading = "Listening")]
     pub max_body_bytes: usize,
 
-    /// How long requests may take to finish after SIGTERM or SIGINT, in seconds
+    /// Maximum time for requests to finish after SIGTERM or SIGINT, in seconds
     #[arg(
         long,
         env = "SUPERSESSION_DRAIN_SECONDS",
@@ -89,11 +89,11 @@ pub struct Options {
     )]
     pub drain_seconds: u64,
 
-    /// Threads that handle requests, and as many that sign; one for each core if absent
+    /// Number of threads that handle requests, and of threads that sign; one for each core if absent
     #[arg(long, env = "MAX_SERVER_POOL_SIZE", value_parser = between(1, 1_024), help_heading = "Listening")]
     pub max_server_pool_size: Option<usize>,
 
-    /// Where sessions are kept: sqlite:PATH, postgres://..., redis://... or rediss://...
+    /// The store: sqlite:PATH, postgres://..., redis://... or rediss://...
     #[arg(
         long,
         env = "SUPERSESSION_STORE",
@@ -111,7 +111,7 @@ pub struct Options {
     )]
     pub store_file: Option<PathBuf>,
 
-    /// How long to wait for a store that is down at start, in seconds; 0 for not at all
+    /// Maximum wait for a store that is down at start, in seconds; 0 to fail at once
     #[arg(
         long,
         env = "SUPERSESSION_STORE_WAIT_SECONDS",
@@ -201,7 +201,7 @@ pub struct Options {
     #[arg(long, env = "POSTGRESQL_TABLE_SCHEMA", help_heading = "Storage")]
     pub postgresql_table_schema: Option<String>,
 
-    /// What the names of the tables in PostgreSQL begin with, before an underscore
+    /// Prefix of the names of the tables in PostgreSQL, before an underscore
     #[arg(
         long,
         env = "POSTGRESQL_TABLE_NAMES_PREFIX",
@@ -211,7 +211,7 @@ pub struct Options {
     )]
     pub postgresql_table_names_prefix: String,
 
-    /// The most connections to PostgreSQL
+    /// Maximum number of connections to PostgreSQL
     #[arg(
         long,
         env = "POSTGRESQL_CONNECTION_POOL_SIZE",
@@ -220,11 +220,11 @@ pub struct Options {
     )]
     pub postgresql_connection_pool_size: Option<usize>,
 
-    /// What all keys in Redis begin with
+    /// Prefix of all keys in Redis
     #[arg(long, env = "SUPERSESSION_REDIS_PREFIX", help_heading = "Storage")]
     pub redis_prefix: Option<String>,
 
-    /// Keys of which a request must carry one, separated by commas; at least 20 characters each
+    /// API keys, separated by commas, of at least 20 characters each; a request must carry one
     #[arg(
         long,
         env = "API_KEYS",
@@ -250,27 +250,27 @@ pub struct Options {
     )]
     pub refuse_session_jwts: bool,
 
-    /// Addresses that may ask, as an expression that matches the whole address
+    /// Client addresses to accept, as a regular expression that matches the whole address
     #[arg(long, env = "IP_ALLOW_REGEX", help_heading = "Security")]
     pub ip_allow_regex: Option<String>,
 
-    /// Addresses that may not ask
+    /// Client addresses to reject, as a regular expression that matches the whole address
     #[arg(long, env = "IP_DENY_REGEX", help_heading = "Security")]
     pub ip_deny_regex: Option<String>,
 
-    /// How long an access token is valid, in seconds [default: 3600]
+    /// Validity of an access token, in seconds [default: 3600]
     #[arg(long, env = "ACCESS_TOKEN_VALIDITY", help_heading = "Sessions")]
     pub access_token_validity: Option<String>,
 
-    /// The share of its validity by which an access token may be shorter, at random [default: 0.05]
+    /// Maximum share by which the validity of an access token is shortened at random [default: 0.05]
     #[arg(long, env = "ACCESS_TOKEN_VALIDITY_JITTER", help_heading = "Sessions")]
     pub access_token_validity_jitter: Option<String>,
 
-    /// How long a session lives after its last refresh, in minutes [default: 144000]
+    /// Lifetime of a session after its last refresh, in minutes [default: 144000]
     #[arg(long, env = "REFRESH_TOKEN_VALIDITY", help_heading = "Sessions")]
     pub refresh_token_validity: Option<String>,
 
-    /// How long a refresh token that was exchanged is still good, in seconds [default: 30]
+    /// Grace period for reusing a rotated refresh token, in seconds [default: 30]
     #[arg(
         long,
         env = "REFRESH_TOKEN_ROTATION_GRACE_PERIOD",
@@ -278,12 +278,12 @@ pub struct Options {
     )]
     pub refresh_token_rotation_grace_period: Option<String>,
 
-    /// What the late reuse of the last refresh token is reported as: TOKEN_THEFT or UNAUTHORISED
+    /// Report of late reuse of the previous refresh token: TOKEN_THEFT or UNAUTHORISED
     /// [default: TOKEN_THEFT]
     #[arg(long, env = "RECENT_TOKEN_REUSE_BEHAVIOUR", help_heading = "Sessions")]
     pub recent_token_reuse_behaviour: Option<String>,
 
-    /// How often the signing key changes, in hours [default: 168]
+    /// Interval of signing key rotation, in hours [default: 168]
     #[arg(
         long,
         env = "ACCESS_TOKEN_DYNAMIC_SIGNING_KEY_UPDATE_INTERVAL",
@@ -291,11 +291,11 @@ pub struct Options {
     )]
     pub access_token_dynamic_signing_key_update_interval: Option<String>,
 
-    /// For SDKs before CDI 2.21: look sessions up when they are verified
+    /// For SDKs before CDI 2.21: check the database when a session is verified
     #[arg(long, env = "ACCESS_TOKEN_BLACKLISTING", help_heading = "Older SDKs")]
     pub access_token_blacklisting: Option<String>,
 
-    /// For SDKs before CDI 2.21: sign with a key that changes [default: true]
+    /// For SDKs before CDI 2.21: sign with the rotating key [default: true]
     #[arg(
         long,
         env = "ACCESS_TOKEN_SIGNING_KEY_DYNAMIC",
@@ -303,12 +303,11 @@ pub struct Options {
     )]
     pub access_token_signing_key_dynamic: Option<String>,
 
-    /// The version of the interface that a request without a version has, and the newest one that
-    /// is spoken
+    /// The version of the interface for requests without a version, and the newest supported one
     #[arg(long, env = "SUPERTOKENS_MAX_CDI_VERSION", help_heading = "Older SDKs")]
     pub supertokens_max_cdi_version: Option<String>,
 
-    /// The oldest version of the interface that is spoken
+    /// The oldest supported version of the interface
     #[arg(long, env = "SUPERTOKENS_MIN_CDI_VERSION", help_heading = "Older SDKs")]
     pub supertokens_min_cdi_version: Option<String>,
 
@@ -316,7 +315,7 @@ pub struct Options {
     #[arg(long, env = "SUPERSESSION_LIFT_LIMITS", help_heading = "Older SDKs")]
     pub lift_limits: bool,
 
-    /// What is logged: NONE, ERROR, WARN, INFO or DEBUG
+    /// Log level: NONE, ERROR, WARN, INFO or DEBUG
     #[arg(
         long,
         env = "LOG_LEVEL",
@@ -326,7 +325,7 @@ pub struct Options {
     )]
     pub log_level: LogLevel,
 
-    /// How it is logged
+    /// Log format
     #[arg(
         long,
         env = "SUPERSESSION_LOG_FORMAT",
@@ -339,24 +338,24 @@ pub struct Options {
 /// The log level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogLevel {
-    /// Nothing.
+    /// No events.
     None,
-    /// What failed.
+    /// Failures.
     Error,
-    /// And what is suspicious.
+    /// Failures and suspicious events.
     Warn,
-    /// And what happens to the process.
+    /// The above, and events of the process.
     Info,
-    /// And what happens to each request.
+    /// The above, and events of each request.
     Debug,
 }
 
 /// The log format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// Lines to read.
+    /// One line of text per event.
     Text,
-    /// An object in each line.
+    /// One JSON object per line.
     Json,
 }
 
