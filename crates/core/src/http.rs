@@ -62,6 +62,16 @@ pub trait ResponseHead {
     fn append_header(&mut self, name: &str, value: &str, sensitive: bool);
 }
 
+/// Headers that describe a body (RFC 9110, 8), without its type. A layer further in has computed
+/// them, for instance one that compresses.
+const OF_THE_BODY: [&str; 5] = [
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "etag",
+    "last-modified",
+];
+
 /// A complete response of a built-in route or to an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -93,10 +103,12 @@ impl Reply {
     }
 
     /// Writes the headers to a response that becomes this reply. They replace headers of the same
-    /// name, and the length of the previous body is removed. All other headers of the application
-    /// are kept. The adapter writes the status and the body in its framework's types.
+    /// name, and headers that describe the previous body are removed. All other headers of the
+    /// application are kept. The adapter writes the status and the body in its framework's types.
     pub fn write_headers(&self, head: &mut dyn ResponseHead) {
-        head.remove_header("content-length");
+        for name in OF_THE_BODY {
+            head.remove_header(name);
+        }
         for (name, value) in &self.headers {
             head.remove_header(name);
             head.append_header(name, value, false);
@@ -135,6 +147,10 @@ mod tests {
         };
         let mut head = Head(pairs(&[
             ("content-length", "12"),
+            ("content-encoding", "gzip"),
+            ("content-range", "bytes 0-11/12"),
+            ("etag", "\"12\""),
+            ("last-modified", "Thu, 01 Jan 1970 00:00:00 GMT"),
             ("content-type", "text/plain"),
             ("retry-after", "60"),
             ("retry-after", "120"),

@@ -4,6 +4,7 @@ use actix_web::middleware::{Compress, Logger, NormalizePath};
 use actix_web::test::TestRequest;
 use actix_web::{App, web};
 use serde_json::json;
+use supersession_actix::core::SessionError;
 use supersession_actix::{Require, Session, SessionMiddleware, SessionRejection, verify_session};
 use supersession_testkit::adapter::app::Admin;
 
@@ -42,6 +43,25 @@ async fn middleware_that_changes_bodies_composes() {
     answer.is_message(401, "unauthorised");
     let refresh = bearer(TestRequest::post().uri("/auth/session/refresh"), &refresh);
     server.send(refresh).await.is(200, "{}");
+}
+
+/// The body of a rejection is written by the session middleware, after the middleware inside has
+/// encoded the one before.
+#[actix_web::test]
+async fn a_rejection_that_was_compressed_is_readable() {
+    async fn refuse() -> Result<String, SessionRejection> {
+        Err(SessionError::BadInput("x".repeat(1_000).into()).into())
+    }
+    let world = World::new().await;
+    let app = App::new()
+        .route("/", web::get().to(refuse))
+        .wrap(Compress::default())
+        .wrap(SessionMiddleware::new(world.sessions.clone()));
+    let server = serve(app).await;
+    let request = TestRequest::get().insert_header(("accept-encoding", "gzip"));
+    let answer = server.send(request).await;
+    assert_eq!(answer.header("content-encoding"), None);
+    answer.is_message(400, &"x".repeat(1_000));
 }
 
 /// A handler behind `Require` is tested without a guard.

@@ -210,7 +210,7 @@ async fn an_error_that_holds_a_session_error_is_rendered() {
     answer.clears_everything();
 }
 
-/// What actix-web's own server makes of an error is asked for once.
+/// The server of actix-web asks an error for its response once.
 #[actix_web::test]
 async fn a_response_that_can_be_taken_once_is_whole() {
     let world = World::new().await;

@@ -124,8 +124,8 @@ where
         Box::pin(async move {
             let response = match test::try_call_service(&*service, request.to_request()).await {
                 Ok(response) => response.into_parts().1.map_into_boxed_body(),
-                // What the server makes of it. Asked again, an answer with tokens has the same
-                // head.
+                // The server asks for the response once. Asked again, a response with tokens has
+                // the same head.
                 Err(error) => {
                     let response = error.error_response();
                     if response.headers().contains_key("front-token") {

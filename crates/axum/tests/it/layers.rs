@@ -10,6 +10,7 @@ use axum::http::{Request, Response, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::routing::{get, post};
 use serde_json::json;
+use supersession_axum::core::SessionError;
 use supersession_axum::{Session, SessionLayer, SessionRejection, verify_session};
 use tower::timeout::TimeoutLayer as FailingTimeout;
 use tower::{BoxError, Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
@@ -72,6 +73,23 @@ async fn bodies_of_other_types_compose_in_one_builder() {
     server.send(refresh).await.is(StatusCode::OK, "{}");
 }
 
+/// The body of a rejection is written by the session layer, after the layers inside have encoded
+/// the one before.
+#[tokio::test]
+async fn a_rejection_that_was_compressed_is_readable() {
+    async fn refuse() -> SessionRejection {
+        SessionError::BadInput("x".repeat(1_000).into()).into()
+    }
+    let world = World::new().await;
+    let routes = Router::new().route("/", get(refuse).layer(CompressionLayer::new()));
+    let server = world.serve(routes);
+    let answer = server.send(Request::get("/").header("accept-encoding", "gzip"));
+    let answer = answer.await;
+    assert_eq!(answer.header("content-encoding"), None);
+    let text = format!(r#"{{"message":"{}"}}"#, "x".repeat(1_000));
+    answer.is(StatusCode::BAD_REQUEST, &text);
+}
+
 /// Without axum: a service with a body of its own, wrapped by hand.
 #[tokio::test]
 async fn a_service_of_another_body_is_wrapped() {
@@ -93,7 +111,7 @@ async fn a_service_of_another_body_is_wrapped() {
     }
 }
 
-/// What another layer answers in the handler's place carries the request's tokens.
+/// The response of another layer in the handler's place carries the request's tokens.
 #[tokio::test]
 async fn responses_of_layers_that_handle_failures_carry_tokens() {
     let world = World::new().await;

@@ -71,7 +71,7 @@ impl Sightings {
     /// repeatedly and no refresh follows.
     pub(crate) fn note_asked_to_refresh(&self, config: &Config) -> Option<Finding> {
         if self.is_refresh_reachable.load(Ordering::Relaxed)
-            || self.asked_to_refresh.fetch_add(1, Ordering::Relaxed) + 1 != TOLERATED
+            || self.asked_to_refresh.fetch_add(1, Ordering::Relaxed) != TOLERATED - 1
         {
             return None;
         }

@@ -259,7 +259,7 @@ async fn a_database_that_an_earlier_version_adopted_is_repaired() {
     core.batch_execute(configured).await.unwrap();
     for _ in 0..2 {
         drop(place.store().await);
-        // What a tenant chose stays.
+        // A tenant's own factors are kept.
         assert_eq!(tenants_without_login_methods(&core).await, 1);
     }
 }

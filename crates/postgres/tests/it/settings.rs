@@ -237,7 +237,7 @@ async fn a_table_that_is_gone_is_found_when_the_database_is_opened() {
         other.batch_execute(script).await.unwrap();
         let text = refused(place.options()).await;
         assert!(text.contains(named), "{text}");
-        // What the text says helps.
+        // The fix that the text names works.
         let fix = "DELETE FROM supersession_schema";
         assert!(text.contains(fix), "{text}");
         other.batch_execute(fix).await.unwrap();

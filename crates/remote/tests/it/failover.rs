@@ -332,7 +332,7 @@ async fn no_http() -> (String, tokio::task::JoinHandle<()>) {
     (url, task)
 }
 
-/// SuperTokens' core tells its versions to everybody, so the key is tried with the next call.
+/// SuperTokens' core lists its versions without a key, so the next call checks the key.
 #[tokio::test]
 async fn a_wrong_key_is_named_before_a_core_is_taken_for_one_without_atomic_merges() {
     let core = Fake::start_bare(|seen| {
