@@ -70,7 +70,7 @@ async fn a_session_begins_with_its_device() {
         user_agent: Some("long ".repeat(200)[..512].to_owned()),
         ip: Some(HERE),
         label: None,
-        last_seen_at: Some(session.time_created),
+        last_seen_at: Some(session.created_at),
     };
     assert_eq!(session.device, expected);
     // One that is made without a request has none.
@@ -83,7 +83,7 @@ async fn a_session_begins_with_its_device() {
 async fn uses_are_noted_once_in_a_while_and_written_in_one_batch() {
     let app = tracking().await;
     let tokens = login(&app, "browser").await;
-    let created = only_session(&app).await.time_created;
+    let created = only_session(&app).await.created_at;
     for _ in 0..10 {
         assert_eq!(app.send(used(&tokens, "browser")).await.status, 200);
     }
@@ -122,7 +122,7 @@ async fn a_refused_request_is_no_use() {
     assert_eq!(app.send(refresh).await.status, 200);
     app.sessions.write_device_notes().await.unwrap();
     let session = only_session(&app).await;
-    let expected = session.time_created.after(Duration::from_secs(3_601));
+    let expected = session.created_at.after(Duration::from_secs(3_601));
     assert_eq!(session.device.last_seen_at, Some(expected));
 }
 

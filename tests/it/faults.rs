@@ -205,7 +205,7 @@ async fn a_handler_error_after_a_merge_still_delivers_the_token() {
 async fn an_error_that_the_handler_catches_leaves_the_tokens_alone() {
     async fn catch(session: Session, sessions: RequestSessions) -> &'static str {
         sessions.sessions().revoke(session.handle()).await.unwrap();
-        match session.get_session_data::<serde_json::Value>().await {
+        match session.session_data::<serde_json::Value>().await {
             Err(error) if error.clears_tokens() => "caught",
             _ => "unexpected",
         }
@@ -225,7 +225,7 @@ async fn an_error_that_the_handler_catches_leaves_the_tokens_alone() {
 async fn a_session_that_ends_in_the_handler_is_401_and_clears() {
     async fn read(session: Session, sessions: RequestSessions) -> Result<String, SessionRejection> {
         sessions.sessions().revoke(session.handle()).await?;
-        let data: serde_json::Value = session.get_session_data().await?;
+        let data: serde_json::Value = session.session_data().await?;
         Ok(data.to_string())
     }
     let app = App::with_routes(|builder| builder, |router| router.route("/read", get(read))).await;

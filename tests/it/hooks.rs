@@ -119,10 +119,7 @@ async fn a_hook_can_change_what_is_created() {
         .unwrap()
         .unwrap();
     assert_eq!(stored.session_data.as_str(), r#"{"cart":[1,2]}"#);
-    assert_eq!(
-        stored.custom_claims_in_access_token_payload.get("plan"),
-        Some(json!("pro"))
-    );
+    assert_eq!(stored.access_token_payload.get("plan"), Some(json!("pro")));
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ async fn every_entrance_refuses_what_could_not_be_read_back() {
         is_refused(sessions.set_claim_value(handle, &claim, &bad).await);
     }
     assert!(sessions.handles_for_user("bob").await.unwrap().is_empty());
-    let data: JsonObject = session.get_session_data().await.unwrap();
+    let data: JsonObject = session.session_data().await.unwrap();
     assert!(data.is_empty());
     let data: JsonObject = metadata.get("alice").await.unwrap();
     assert!(data.is_empty());
@@ -111,7 +111,7 @@ async fn what_is_accepted_can_be_read_and_wrapped() {
     assert_eq!(payload.get("deep"), Some(deepest["deep"].clone()));
     let wrapped = json!({ "answer": [{ "p": payload }] });
     assert_eq!(wrapped["answer"][0]["p"]["deep"], deepest["deep"]);
-    let read: Value = session.get_session_data().await.unwrap();
+    let read: Value = session.session_data().await.unwrap();
     assert_eq!(read, deepest);
     let merged = session
         .merge_session_data(json!({ "more": 1 }))
@@ -137,7 +137,7 @@ async fn a_document_grows_to_its_limit_only() {
     let metadata = app.sessions.user_metadata();
     metadata.update("alice", half("a")).await.unwrap();
     is_refused(metadata.update("alice", half("b")).await);
-    let data: JsonObject = session.get_session_data().await.unwrap();
+    let data: JsonObject = session.session_data().await.unwrap();
     assert_eq!(data.keys(), ["a"]);
     session
         .merge_session_data(json!({ "a": null }))

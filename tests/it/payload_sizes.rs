@@ -121,9 +121,7 @@ async fn a_merge_that_would_make_the_payload_too_large_changes_nothing() {
         assert_eq!(answer.status, 400, "{answer:?}");
         assert!(answer.has_no_token_headers());
         let stored = app.sessions.sessions_for_user("alice").await.unwrap();
-        let stored = stored[0]
-            .custom_claims_in_access_token_payload
-            .get("groups");
+        let stored = stored[0].access_token_payload.get("groups");
         assert_eq!(stored, Some(text(fits)["groups"].clone()));
     }
 }
@@ -173,7 +171,7 @@ async fn by_handle_too() {
     );
     too_large(session.set_claim_value(&claim, &value).await.unwrap_err());
     let information = session.information().await.unwrap();
-    let stored = information.custom_claims_in_access_token_payload;
+    let stored = information.access_token_payload;
     assert_eq!(stored.get("groups"), Some(text(1_500)["groups"].clone()));
     assert!(!stored.contains_key("more") && !stored.contains_key("roles"));
 

@@ -104,10 +104,7 @@ async fn protected_names_are_refused_null_or_not() {
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(
-            stored.custom_claims_in_access_token_payload.get("sub"),
-            None
-        );
+        assert_eq!(stored.access_token_payload.get("sub"), None);
     }
     let answer = app.send(Req::refresh().refresh_cookie(&tokens)).await;
     assert_eq!(answer.status, 200, "{answer:?}");

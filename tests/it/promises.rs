@@ -168,7 +168,7 @@ async fn sixty_four_tasks_lose_no_increment(sessions: Sessions) {
         });
     }
     tasks.join_all().await;
-    let counter: Counter = session.get_session_data().await.unwrap();
+    let counter: Counter = session.session_data().await.unwrap();
     assert_eq!(counter.count, TASKS * STEPS);
 }
 
@@ -193,10 +193,7 @@ async fn merges_of_different_keys_all_survive(sessions: Sessions) {
     let stored = session.information().await.unwrap();
     assert_eq!(stored.session_data.keys().len(), TASKS);
     // The issuer is there too.
-    assert_eq!(
-        stored.custom_claims_in_access_token_payload.keys().len(),
-        TASKS + 1
-    );
+    assert_eq!(stored.access_token_payload.keys().len(), TASKS + 1);
 }
 
 async fn a_revoke_wins(sessions: Sessions) {

@@ -115,7 +115,7 @@ fn modifying_stores_exactly_what_the_closure_made() {
         let stored: Map<String, Value> = runtime.block_on(async {
             let session = app.sessions.create("alice").data(&before).await.unwrap();
             session.modify_session_data(|data: &mut Map<String, Value>| data.clone_from(&after)).await.unwrap();
-            session.get_session_data().await.unwrap()
+            session.session_data().await.unwrap()
         });
         prop_assert_eq!(stored, after);
     });

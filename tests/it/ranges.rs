@@ -73,8 +73,8 @@ async fn durations_are_refused_by_name_or_usable() {
             [true, true],
         ),
         (
-            "ending_poll_interval",
-            SessionsBuilder::ending_poll_interval,
+            "revocation_poll_interval",
+            SessionsBuilder::revocation_poll_interval,
             [true, true],
         ),
         (
@@ -109,7 +109,7 @@ async fn the_longest_durations_are_usable() {
             .refresh_token_validity(longest)
             .absolute_session_lifetime(longest)
             .signing_key_update_interval(longest)
-            .ending_poll_interval(Duration::from_secs(86_400))
+            .revocation_poll_interval(Duration::from_secs(86_400))
             .cleanup_interval(Some(longest))
     });
     assert!(settings.await.is_empty());

@@ -32,7 +32,7 @@ async fn user(session: Session) -> &'static str {
 }
 
 async fn data(session: Session) -> Result<&'static str, SessionRejection> {
-    let data: Value = session.get_session_data().await?;
+    let data: Value = session.session_data().await?;
     std::hint::black_box(&data);
     Ok("ok")
 }

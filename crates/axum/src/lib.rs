@@ -18,7 +18,7 @@
 //! }
 //!
 //! async fn update_info(session: verify_session) -> Result<Json<Value>, SessionRejection> {
-//!     let mut data: Map<String, Value> = session.get_session_data().await?;
+//!     let mut data: Map<String, Value> = session.session_data().await?;
 //!     data.insert("newKey".into(), "newValue".into());
 //!     session.update_session_data(&data).await?;
 //!     Ok(Json(json!({"message": "successfully updated session data"})))

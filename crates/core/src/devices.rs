@@ -45,7 +45,7 @@ pub(crate) struct Client {
 
 /// One use of a session.
 #[derive(Clone, Debug)]
-pub struct Use {
+pub struct DeviceUse {
     /// The session.
     pub handle: SessionHandle,
     /// The time of the use.
@@ -89,7 +89,7 @@ impl Client {
 /// The pending notes.
 pub(crate) struct Devices {
     noted: Cache<SessionHandle, UnixMillis>,
-    waiting: Mutex<Vec<Use>>,
+    waiting: Mutex<Vec<DeviceUse>>,
 }
 
 impl Devices {
@@ -113,7 +113,7 @@ impl Devices {
         self.noted.insert(handle.clone(), now);
         let mut waiting = self.waiting();
         if waiting.len() < MOST_WAITING {
-            waiting.push(Use {
+            waiting.push(DeviceUse {
                 handle: handle.clone(),
                 at: now,
                 user_agent: client.user_agent.clone(),
@@ -158,7 +158,7 @@ impl Devices {
         })
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<Use>> {
+    fn waiting(&self) -> MutexGuard<'_, Vec<DeviceUse>> {
         // The list is complete at every moment, so a poisoned lock is still sound.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -82,7 +82,7 @@ impl Documents<'_> {
                 .authority
                 .information(handle, self.clock.now())
                 .await?
-                .map(|session| session.custom_claims_in_access_token_payload),
+                .map(|session| session.access_token_payload),
             Target::Metadata(user) => Some(self.authority.user_metadata(user).await?),
         })
     }

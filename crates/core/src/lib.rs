@@ -31,7 +31,7 @@
 //!     .expect("the session is required, so there is one");
 //! assert_eq!(session.user_id(), "alice");
 //! session.merge_session_data(json!({"theme": "dark"})).await?;
-//! let data: Value = session.get_session_data().await?;
+//! let data: Value = session.session_data().await?;
 //! assert_eq!(data, json!({"cart": [], "theme": "dark"}));
 //!
 //! // A refresh, after the access token has expired.

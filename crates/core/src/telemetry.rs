@@ -115,13 +115,13 @@ pub(crate) fn payload_large(handle: &SessionHandle, bytes: usize, limit: usize) 
 
 pub(crate) fn feed_lost() {
     emit!(WARN, "supersession.feed.lost", {
-        "the store's feed of endings is lost; guards ask the store until it is back"
+        "the store's revocation feed is lost; guards ask the store until it is back"
     });
 }
 
 pub(crate) fn feed_restored() {
     emit!(INFO, "supersession.feed.restored", {
-        "the store's feed of endings is back"
+        "the store's revocation feed is back"
     });
 }
 

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use supersession::store::{Endings, EndingsSender, SessionKey};
+use supersession::store::{RevocationFeed, RevocationSender, SessionKey};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use tokio::task::AbortHandle;
@@ -33,19 +33,19 @@ pub(crate) struct Listening {
 }
 
 /// The subscribers, or `None` once the connection is lost.
-struct Listeners(Mutex<Option<Vec<EndingsSender>>>);
+struct Listeners(Mutex<Option<Vec<RevocationSender>>>);
 
 impl Feed {
     /// Subscribes to all revocations from now on.
-    pub(crate) async fn subscribe(&self) -> Result<Endings, Fault> {
+    pub(crate) async fn subscribe(&self) -> Result<RevocationFeed, Fault> {
         let mut current = self.current.lock().await;
-        if let Some(endings) = current.as_ref().and_then(Listening::subscribe) {
-            return Ok(endings);
+        if let Some(revocations) = current.as_ref().and_then(Listening::subscribe) {
+            return Ok(revocations);
         }
         let listening = self.listen().await?;
-        let endings = listening.subscribe().ok_or(Fault::TimedOut)?;
+        let revocations = listening.subscribe().ok_or(Fault::TimedOut)?;
         *current = Some(listening);
-        Ok(endings)
+        Ok(revocations)
     }
 
     /// Connects and returns once the server has confirmed the `LISTEN`.
@@ -111,10 +111,10 @@ async fn stay(
 }
 
 impl Listening {
-    fn subscribe(&self) -> Option<Endings> {
-        let (sender, endings) = Endings::channel();
+    fn subscribe(&self) -> Option<RevocationFeed> {
+        let (sender, revocations) = RevocationFeed::channel();
         self.listeners.lock().as_mut()?.push(sender);
-        Some(endings)
+        Some(revocations)
     }
 }
 
@@ -136,7 +136,7 @@ impl Listeners {
         };
         if let Some(listeners) = self.lock().as_mut() {
             for key in keys {
-                let told = |listener: &EndingsSender| listener.tell(SessionKey::clone(&key));
+                let told = |listener: &RevocationSender| listener.tell(SessionKey::clone(&key));
                 listeners.retain(told);
             }
         }
@@ -154,7 +154,7 @@ impl Listeners {
         *self.lock() = None;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Vec<EndingsSender>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Vec<RevocationSender>>> {
         // Each critical section is a single step, so a poisoned lock is usable.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -56,7 +56,7 @@
 //!
 //! | verb | round trips | statements |
 //! | --- | --- | --- |
-//! | `insert_session`, `session`, `session_standing`, `rotate` | 1 | 1 |
+//! | `insert_session`, `session`, `session_status`, `rotate` | 1 | 1 |
 //! | `write_document`: overwrite, compare-and-swap | 1 | 1 |
 //! | `write_document`: merge | 2 | 2 |
 //! | `delete_sessions`, `delete_user_sessions`, any number, with notification of other nodes | 1 | 1 |
@@ -189,7 +189,7 @@
 //! or later in transaction mode, with `max_prepared_statements` set and
 //! `ignore_startup_parameters = options`. The tests run without a pooler. `LISTEN` does not work
 //! there: use a [`pool`](PostgresOptions::pool) over pgbouncer and a [`url`](PostgresOptions::url)
-//! that bypasses it, or turn the feed off with [`endings(false)`](PostgresOptions::endings).
+//! that bypasses it, or turn the feed off with [`revocation_feed(false)`](PostgresOptions::revocation_feed).
 //!
 //! # Schema
 //! Tables, columns, constraints and indexes have SuperTokens' names. The table `session_info` has

@@ -48,7 +48,7 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, Open
         .await
         .unwrap_or_else(|_| Err(OpenError::from_fault(database.as_deref(), Fault::TimedOut)))?;
     let feed = match server {
-        Some(server) if options.tells_endings => Some(Arc::new(Feed {
+        Some(server) if options.publishes_revocations => Some(Arc::new(Feed {
             config: server.config,
             tls: server.tls,
             channel: names.channel(),
@@ -61,7 +61,7 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, Open
     let runner = Runner {
         pool,
         runtime,
-        sql: Arc::new(Statements::new(&names, options.tells_endings)),
+        sql: Arc::new(Statements::new(&names, options.publishes_revocations)),
         time_limit: options.verb_timeout,
         isolates,
     };

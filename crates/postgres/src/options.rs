@@ -21,7 +21,7 @@ pub struct PostgresOptions {
     pub(crate) pool_size: usize,
     pub(crate) connect_timeout: Duration,
     pub(crate) verb_timeout: Duration,
-    pub(crate) tells_endings: bool,
+    pub(crate) publishes_revocations: bool,
     pub(crate) feed_check_interval: Duration,
     pub(crate) root_certificates: Option<Vec<u8>>,
 }
@@ -40,7 +40,7 @@ impl Default for PostgresOptions {
             pool_size: 16,
             connect_timeout: Duration::from_secs(5),
             verb_timeout: Duration::from_secs(10),
-            tells_endings: true,
+            publishes_revocations: true,
             feed_check_interval: Duration::from_secs(10),
             root_certificates: None,
         }
@@ -62,7 +62,7 @@ impl PostgresOptions {
     /// Takes the connections from the application's own pool. The pool's timeouts and TLS settings
     /// apply instead of those given here; only [`verb_timeout`](Self::verb_timeout) still applies.
     ///
-    /// The [revocation feed](supersession::Store::endings) needs its own connection, outside the
+    /// The [revocation feed](supersession::Store::revocation_feed) needs its own connection, outside the
     /// pool. Set a [`url`](Self::url) in addition to the pool to have the feed.
     pub fn pool(mut self, pool: Pool) -> Self {
         self.pool = Some(pool);
@@ -106,12 +106,13 @@ impl PostgresOptions {
         self
     }
 
-    /// If set, deletions notify other nodes, and [`endings`](supersession::Store::endings) returns
+    /// If set, deletions notify other nodes, and
+    /// [`Store::revocation_feed`](supersession::Store::revocation_feed) returns
     /// a feed. Defaults to true. All nodes that share the tables must use the same value.
     ///
     /// Behind a pooler in transaction mode, the feed cannot work.
-    pub fn endings(mut self, tell: bool) -> Self {
-        self.tells_endings = tell;
+    pub fn revocation_feed(mut self, publish: bool) -> Self {
+        self.publishes_revocations = publish;
         self
     }
 
@@ -190,7 +191,7 @@ impl fmt::Debug for PostgresOptions {
             .field("pool_size", &self.pool_size)
             .field("connect_timeout", &self.connect_timeout)
             .field("verb_timeout", &self.verb_timeout)
-            .field("endings", &self.tells_endings)
+            .field("revocation_feed", &self.publishes_revocations)
             .finish_non_exhaustive()
     }
 }

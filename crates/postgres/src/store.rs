@@ -7,9 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use supersession::store::{
-    DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, SessionStanding, SessionUse, StoreError, StoredKey, TenantRecord,
-    TenantStore, UserSessions, WriteOutcome,
+    DocumentWrite, InsertOutcome, Lineage, RevocationFeed, RotateOutcome, Rotation,
+    SessionDocument, SessionKey, SessionRecord, SessionStatus, SessionUse, StoreError, StoredKey,
+    TenantRecord, TenantStore, UserSessions, WriteOutcome,
 };
 use supersession::{
     AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
@@ -115,15 +115,15 @@ impl Store for PostgresStore {
             .await
     }
 
-    async fn session_standing(
+    async fn session_status(
         &self,
         key: &SessionKey,
         now: UnixMillis,
-    ) -> Result<Option<SessionStanding>, StoreError> {
+    ) -> Result<Option<SessionStatus>, StoreError> {
         let key = key.clone();
         self.inner
             .runner
-            .run("session_standing", Verb::Read, move |db| {
+            .run("session_status", Verb::Read, move |db| {
                 sessions::find_standing(db, key.clone(), now)
             })
             .await
@@ -247,7 +247,7 @@ impl Store for PostgresStore {
             .await
     }
 
-    async fn endings(&self) -> Result<Option<Endings>, StoreError> {
+    async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, StoreError> {
         let Some(feed) = self.inner.feed.clone() else {
             return Ok(None);
         };
@@ -260,7 +260,7 @@ impl Store for PostgresStore {
         let outcome = task.await.unwrap_or(Err(Fault::RuntimeEnded));
         outcome
             .map(Some)
-            .map_err(|fault| fault.into_store_error("endings", Access::Read))
+            .map_err(|fault| fault.into_store_error("revocation_feed", Access::Read))
     }
 
     async fn delete_expired_sessions(

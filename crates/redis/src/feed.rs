@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use redis::aio::PubSub;
 use redis::{Client, Msg, cmd};
-use supersession::store::{Endings, EndingsSender};
+use supersession::store::{RevocationFeed, RevocationSender};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::fault::Fault;
@@ -14,10 +14,10 @@ use crate::keys::Entry;
 use crate::store::Inner;
 
 /// Opens a feed and returns once the server has confirmed the subscription.
-pub(crate) async fn open(store: Arc<Inner>) -> Result<Endings, Fault> {
+pub(crate) async fn open(store: Arc<Inner>) -> Result<RevocationFeed, Fault> {
     let heartbeat = store.keys.heartbeat(&store.marks.next());
     let subscription = subscribe(&store, &heartbeat).await?;
-    let (sender, endings) = Endings::channel();
+    let (sender, revocations) = RevocationFeed::channel();
     tokio::spawn(async move {
         if let Err(end) = listen(&store, subscription, &heartbeat, &sender).await {
             tracing::warn!(
@@ -26,7 +26,7 @@ pub(crate) async fn open(store: Arc<Inner>) -> Result<Endings, Fault> {
             );
         }
     });
-    Ok(endings)
+    Ok(revocations)
 }
 
 async fn subscribe(store: &Inner, heartbeat: &str) -> Result<PubSub, Fault> {
@@ -45,7 +45,7 @@ async fn subscribe_at(store: &Inner, client: &Client, heartbeat: &str) -> Result
     let mut subscription = timeout(store.connect_timeout, connecting)
         .await
         .map_err(|_| Fault::TimedOut)??;
-    let channels = [store.keys.endings(), heartbeat.to_owned()];
+    let channels = [store.keys.revocation_channel(), heartbeat.to_owned()];
     timeout(store.response_timeout, subscription.subscribe(&channels))
         .await
         .map_err(|_| Fault::TimedOut)??;
@@ -63,7 +63,7 @@ async fn listen(
     store: &Inner,
     subscription: PubSub,
     heartbeat: &str,
-    sender: &EndingsSender,
+    sender: &RevocationSender,
 ) -> Result<(), Fault> {
     let mut messages = subscription.into_on_message();
     let mut beats = interval(store.heartbeat);
@@ -119,7 +119,7 @@ impl Outstanding {
 }
 
 /// Forwards a revocation. Returns `false` if the receiver no longer accepts any.
-fn tell(message: &Msg, sender: &EndingsSender) -> Result<bool, Fault> {
+fn tell(message: &Msg, sender: &RevocationSender) -> Result<bool, Fault> {
     let text = std::str::from_utf8(message.get_payload_bytes())
         .map_err(|_| Fault::Damaged("a message of the feed"))?;
     Ok(sender.tell(Entry::parse(text)?.key))

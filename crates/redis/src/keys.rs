@@ -123,7 +123,7 @@ impl Keyspace {
     }
 
     /// Returns the channel of the revocation feed.
-    pub(crate) fn endings(&self) -> String {
+    pub(crate) fn revocation_channel(&self) -> String {
         format!("{}:endings", self.prefix)
     }
 
@@ -252,7 +252,7 @@ mod tests {
             keys.refresh_token_key(&app),
             "supersession:refresh-token-key:{public}"
         );
-        assert_eq!(keys.endings(), "supersession:endings");
+        assert_eq!(keys.revocation_channel(), "supersession:endings");
         assert_eq!(keys.tenants(), "supersession:tenants");
         assert_eq!(keys.ready(7), "supersession:ready:{7}");
         assert_eq!(

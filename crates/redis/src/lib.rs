@@ -77,7 +77,7 @@
 //!
 //! | verb | commands | round trips |
 //! | --- | --- | --- |
-//! | `session`, `session_standing` | `HMGET` | 1 |
+//! | `session`, `session_status` | `HMGET` | 1 |
 //! | `insert_session`, `rotate`, `record_uses`, `set_device_label` | a script | 1 |
 //! | `write_document`: overwrite, compare-and-swap | a script | 1 |
 //! | `write_document`: merge | `HMGET`, a script | 2, and 1 for each lost race |

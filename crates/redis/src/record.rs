@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use supersession::store::{
     Device, KeyKind, Lineage, PreviousRefresh, SessionDocument, SessionKey, SessionRecord,
-    SessionStanding,
+    SessionStatus,
 };
 use supersession::{JsonObject, RefreshHash2, UnixMillis, UserId};
 
@@ -164,8 +164,8 @@ pub(crate) fn record(
 }
 
 /// Reads the rest of [`STANDING`].
-pub(crate) fn standing(head: &Head, values: &mut Values) -> Result<SessionStanding, Fault> {
-    Ok(SessionStanding {
+pub(crate) fn standing(head: &Head, values: &mut Values) -> Result<SessionStatus, Fault> {
+    Ok(SessionStatus {
         user_id: UserId::from(values.required(USER_ID)?),
         lineage: values.lineage()?,
         payload: document(&values.required(PAYLOAD)?, PAYLOAD)?,

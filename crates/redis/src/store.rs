@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use supersession::store::{
-    DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, SessionStanding, SessionUse, StoreError, StoredKey, TenantRecord,
-    TenantStore, UserSessions, WriteOutcome,
+    DocumentWrite, InsertOutcome, Lineage, RevocationFeed, RotateOutcome, Rotation,
+    SessionDocument, SessionKey, SessionRecord, SessionStatus, SessionUse, StoreError, StoredKey,
+    TenantRecord, TenantStore, UserSessions, WriteOutcome,
 };
 use supersession::{
     AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
@@ -157,14 +157,14 @@ impl Store for RedisStore {
         .await
     }
 
-    async fn session_standing(
+    async fn session_status(
         &self,
         key: &SessionKey,
         now: UnixMillis,
-    ) -> Result<Option<SessionStanding>, StoreError> {
+    ) -> Result<Option<SessionStatus>, StoreError> {
         let key = key.clone();
         let store = self.inner();
-        self.run("session_standing", async move {
+        self.run("session_status", async move {
             sessions::find_standing(&store, &key, now).await
         })
         .await
@@ -273,10 +273,12 @@ impl Store for RedisStore {
         .await
     }
 
-    async fn endings(&self) -> Result<Option<Endings>, StoreError> {
+    async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, StoreError> {
         let store = self.inner();
-        self.run("endings", async move { feed::open(store).await.map(Some) })
-            .await
+        self.run("revocation_feed", async move {
+            feed::open(store).await.map(Some)
+        })
+        .await
     }
 
     async fn delete_expired_sessions(

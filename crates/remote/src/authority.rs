@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use supersession::authority::{
-    Authority, CheckOutcome, IssuedSession, JwtRequest, NewSession, PresentedToken, RefreshOutcome,
-    RefreshRequest, ReissueOutcome, Selection, SessionInformation, Use, VerifyingKey,
+    Authority, CheckOutcome, DeviceUse, IssuedSession, JwtRequest, NewSession, PresentedToken,
+    RefreshOutcome, RefreshRequest, ReissueOutcome, Selection, SessionInformation, VerifyingKey,
 };
-use supersession::store::{DocumentWrite, Endings, KeyKind, SessionDocument, WriteOutcome};
+use supersession::store::{DocumentWrite, KeyKind, RevocationFeed, SessionDocument, WriteOutcome};
 use supersession::{Fault, FaultKind, JsonObject, JwkSet, SessionHandle, UnixMillis, UserId};
 
 use crate::RemoteCore;
@@ -130,7 +130,7 @@ impl Authority for RemoteCore {
     }
 
     /// Does nothing, because the interface does not support devices.
-    async fn record_uses(&self, _: &[Use], _: UnixMillis) -> Result<(), Fault> {
+    async fn record_uses(&self, _: &[DeviceUse], _: UnixMillis) -> Result<(), Fault> {
         Ok(())
     }
 
@@ -216,7 +216,7 @@ impl Authority for RemoteCore {
 
     /// Returns `None`, because the interface has no revocation feed. Waiters for the end of a
     /// session poll every few seconds.
-    async fn endings(&self) -> Result<Option<Endings>, Fault> {
+    async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, Fault> {
         Ok(None)
     }
 

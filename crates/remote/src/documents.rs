@@ -151,7 +151,7 @@ impl Core {
         };
         let stored = match document {
             SessionDocument::SessionData => session.session_data,
-            SessionDocument::Payload => session.custom_claims_in_access_token_payload,
+            SessionDocument::Payload => session.access_token_payload,
         };
         match write.apply_to(&stored) {
             Ok(body) => self.overwrite(handle, document, &body).await,

@@ -121,9 +121,9 @@ impl From<Information> for SessionInformation {
             information.tenant_id = TenantId::from_stored(&tenant);
         }
         information.session_data = found.user_data_in_database;
-        information.custom_claims_in_access_token_payload = found.payload;
-        information.expiry = UnixMillis::new(found.expiry);
-        information.time_created = UnixMillis::new(found.time_created);
+        information.access_token_payload = found.payload;
+        information.expires_at = UnixMillis::new(found.expiry);
+        information.created_at = UnixMillis::new(found.time_created);
         information
     }
 }

@@ -305,7 +305,7 @@ impl Core {
         for handle in handles {
             sessions.extend(self.information(&handle).await?);
         }
-        sessions.sort_by(|a, b| (a.time_created, &a.handle).cmp(&(b.time_created, &b.handle)));
+        sessions.sort_by(|a, b| (a.created_at, &a.handle).cmp(&(b.created_at, &b.handle)));
         Ok(sessions)
     }
 

@@ -179,8 +179,8 @@ fn sessions(counter: &mut Counter) {
     counter.count("session", |store, _| {
         assert!(block_on(store.session(&key("h"), NOW)).unwrap().is_some());
     });
-    counter.count("session_standing", |store, _| {
-        let standing = block_on(store.session_standing(&key("h"), NOW));
+    counter.count("session_status", |store, _| {
+        let standing = block_on(store.session_status(&key("h"), NOW));
         assert!(standing.unwrap().is_some());
     });
     counter.count("rotate", rotate);
@@ -293,7 +293,7 @@ fn keys(counter: &mut Counter) {
 const EXPECTED: &str = "\
 insert_session: 1 write
 session: 1 read
-session_standing: 1 read
+session_status: 1 read
 rotate: 2 write
 write_document, swap: 2 write
 write_document, merge: 2 write

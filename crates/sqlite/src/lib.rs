@@ -69,7 +69,7 @@
 //!
 //! | verb | statements |
 //! | --- | --- |
-//! | `session`, `session_standing`, `user_metadata` | 1, a read in the caller's thread |
+//! | `session`, `session_status`, `user_metadata` | 1, a read in the caller's thread |
 //! | `user_sessions`, `user_session_handles`, `signing_keys` | 1, a read on a reader thread |
 //! | `insert_session`, `set_device_label` | 1 |
 //! | `rotate` | 2 |

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::Connection;
 use supersession::store::{
-    DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, SessionStanding, SessionUse, StoreError, StoredKey, TenantRecord,
-    TenantStore, UserSessions, WriteOutcome,
+    DocumentWrite, InsertOutcome, Lineage, RevocationFeed, RotateOutcome, Rotation,
+    SessionDocument, SessionKey, SessionRecord, SessionStatus, SessionUse, StoreError, StoredKey,
+    TenantRecord, TenantStore, UserSessions, WriteOutcome,
 };
 use supersession::{
     AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
@@ -158,13 +158,13 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn session_standing(
+    async fn session_status(
         &self,
         key: &SessionKey,
         now: UnixMillis,
-    ) -> Result<Option<SessionStanding>, StoreError> {
+    ) -> Result<Option<SessionStatus>, StoreError> {
         let key = key.clone();
-        self.read("session_standing", move |db| {
+        self.read("session_status", move |db| {
             sessions::find_standing(db, &key, now)
         })
         .await
@@ -261,7 +261,7 @@ impl Store for SqliteStore {
     }
 
     // SQLite does not notify a process of another process's changes.
-    async fn endings(&self) -> Result<Option<Endings>, StoreError> {
+    async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, StoreError> {
         Ok(None)
     }
 

@@ -44,4 +44,4 @@ pub mod store;
 
 pub use clock::{FileClock, ManualClock};
 pub use entropy::SeededEntropy;
-pub use fault::{FaultStore, Moment, PlannedFault, Verb};
+pub use fault::{FaultStore, FaultTiming, PlannedFault, Verb};

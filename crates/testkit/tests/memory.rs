@@ -15,7 +15,7 @@ mod feed {
     use supersession::store::MemoryStore;
 
     async fn fresh() -> (MemoryStore, ()) {
-        (MemoryStore::with_endings(), ())
+        (MemoryStore::with_revocation_feed(), ())
     }
 
     supersession_testkit::store_endings_conformance!(fresh);
@@ -40,7 +40,7 @@ mod shared {
     use supersession::store::MemoryStore;
 
     async fn fresh() -> (Arc<dyn Store>, MemoryStore) {
-        let store = MemoryStore::with_endings();
+        let store = MemoryStore::with_revocation_feed();
         (Arc::new(store.clone()), store)
     }
 

@@ -86,8 +86,8 @@ async fn me(session: Session) -> Answer {
         "handle": session.handle(),
         "payload": session.access_token_payload(),
         "accessTokenExpiry": session.access_token_expires_at(),
-        "timeCreated": stored.time_created,
-        "expiry": stored.expiry,
+        "timeCreated": stored.created_at,
+        "expiry": stored.expires_at,
     })))
 }
 
@@ -103,7 +103,7 @@ async fn feed(session: OptionalSession) -> Json<Value> {
 }
 
 async fn read_data(session: Session) -> Document {
-    Ok(Json(session.get_session_data().await?))
+    Ok(Json(session.session_data().await?))
 }
 
 async fn overwrite_data(session: Session, body: Body<JsonObject>) -> Document {
@@ -164,8 +164,8 @@ async fn list_sessions(sessions: RequestSessions, session: Session) -> Answer {
         json!({
             "current": other.handle == *session.handle(),
             "handle": other.handle,
-            "timeCreated": other.time_created,
-            "expiry": other.expiry,
+            "timeCreated": other.created_at,
+            "expiry": other.expires_at,
         })
     };
     Ok(Json(all.into_iter().map(describe).collect()))
@@ -209,7 +209,7 @@ async fn admin(session: Session) -> Answer {
 
 /// The handler of the SuperTokens guide, in Rust.
 async fn update_info(session: Session) -> Answer {
-    let mut data: Map<String, Value> = session.get_session_data().await?;
+    let mut data: Map<String, Value> = session.session_data().await?;
     data.insert("newKey".into(), "newValue".into());
     session.update_session_data(&data).await?;
     Ok(Json(

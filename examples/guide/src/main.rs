@@ -13,7 +13,7 @@ async fn login(sessions: RequestSessions) -> Result<Json<Value>, SessionRejectio
 }
 
 async fn update_info(session: verify_session) -> Result<Json<Value>, SessionRejection> {
-    let mut data: Map<String, Value> = session.get_session_data().await?;
+    let mut data: Map<String, Value> = session.session_data().await?;
     data.insert("newKey".into(), "newValue".into());
     session.update_session_data(&data).await?;
     Ok(Json(

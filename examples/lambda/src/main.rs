@@ -20,7 +20,7 @@ async fn login(sessions: RequestSessions) -> Result<&'static str, SessionRejecti
 }
 
 async fn cart(session: Session) -> Result<Json<Value>, SessionRejection> {
-    Ok(Json(session.get_session_data().await?))
+    Ok(Json(session.session_data().await?))
 }
 
 async fn app() -> Result<Router, BuildError> {

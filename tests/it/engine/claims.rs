@@ -221,7 +221,7 @@ async fn a_wrong_value_that_was_fetched_is_stored_but_not_sent() {
         .await
         .unwrap()
         .unwrap();
-    let claims = information.custom_claims_in_access_token_payload;
+    let claims = information.access_token_payload;
     assert_eq!(claims.get(KEY), Some(entry(false)));
 }
 

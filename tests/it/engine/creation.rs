@@ -58,11 +58,7 @@ async fn a_new_session_says_exactly_what_it_was_given() {
     );
     assert_eq!(stored.session_data, object(&json!({"cart": [1]})));
     let custom = json!({"plan": "pro", "iss": "https://api.example.com/auth"});
-    assert!(
-        stored
-            .custom_claims_in_access_token_payload
-            .same_json(&object(&custom))
-    );
+    assert!(stored.access_token_payload.same_json(&object(&custom)));
     assert!(is_uuid_v4(&tokens.handle), "{}", tokens.handle);
 }
 
@@ -227,9 +223,9 @@ async fn the_row_of_a_new_session_knows_its_first_refresh_token_only_as_a_double
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(stored.time_created, START);
+    assert_eq!(stored.created_at, START);
     assert_eq!(
-        stored.expiry.get() - stored.time_created.get(),
+        stored.expires_at.get() - stored.created_at.get(),
         HUNDRED_DAYS
     );
 }

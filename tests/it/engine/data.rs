@@ -34,7 +34,7 @@ async fn updating_session_data_overwrites_all_of_it() {
             .unwrap()
             .unwrap();
         assert_eq!(read, data);
-        assert_eq!(session.get_session_data::<Value>().await.unwrap(), data);
+        assert_eq!(session.session_data::<Value>().await.unwrap(), data);
     }
     let row = record(&app, session.handle()).await.unwrap();
     assert_eq!(
@@ -207,7 +207,7 @@ async fn a_handle_finds_its_session_in_whatever_tenant_it_is() {
                 .await
                 .unwrap()
         );
-        let data: Value = session.get_session_data().await.unwrap();
+        let data: Value = session.session_data().await.unwrap();
         assert_eq!(data, json!({"a": 1}));
     }
 }
@@ -256,18 +256,12 @@ async fn only_objects_are_session_data() {
         1
     );
     assert!(app.sessions.update_session_data(handle, &()).await.unwrap());
-    assert_eq!(
-        session.get_session_data::<Value>().await.unwrap(),
-        json!({})
-    );
+    assert_eq!(session.session_data::<Value>().await.unwrap(), json!({}));
     assert!(
         app.sessions
             .update_session_data(handle, &Value::Null)
             .await
             .unwrap()
     );
-    assert_eq!(
-        session.get_session_data::<Value>().await.unwrap(),
-        json!({})
-    );
+    assert_eq!(session.session_data::<Value>().await.unwrap(), json!({}));
 }

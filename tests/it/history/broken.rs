@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use supersession::store::{
-    DocumentWrite, Endings, InsertOutcome, Lineage, MemoryStore, RotateOutcome, Rotation,
+    DocumentWrite, InsertOutcome, Lineage, MemoryStore, RevocationFeed, RotateOutcome, Rotation,
     SessionDocument, SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, UserSessions,
     WriteOutcome,
 };
@@ -58,7 +58,7 @@ pub(crate) enum Flaw {
     KeepsExpired,
     /// A write is answered, and carried out when the next one comes.
     WritesBehind,
-    /// The feed of endings flows and tells nothing.
+    /// The revocation feed flows and tells nothing.
     DeafFeed,
 }
 
@@ -83,7 +83,7 @@ impl Broken {
             calls: AtomicU64::new(1),
             last_known: Arc::default(),
             behind: Mutex::default(),
-            elsewhere: MemoryStore::with_endings(),
+            elsewhere: MemoryStore::with_revocation_feed(),
         }
     }
 
@@ -308,11 +308,11 @@ impl Store for Broken {
         self.inner.set_device_label(key, label, now).await
     }
 
-    async fn endings(&self) -> Result<Option<Endings>, StoreError> {
+    async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, StoreError> {
         if self.flaw == Flaw::DeafFeed {
-            return self.elsewhere.endings().await;
+            return self.elsewhere.revocation_feed().await;
         }
-        self.inner.endings().await
+        self.inner.revocation_feed().await
     }
 
     async fn delete_expired_sessions(

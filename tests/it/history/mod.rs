@@ -16,7 +16,7 @@ use supersession_redis::RedisStore;
 use supersession_sqlite::SqliteStore;
 use supersession_testkit::history::{Report, Rule, Terms, judge};
 use supersession_testkit::servers::{PostgresServer, RedisServer};
-use supersession_testkit::{ManualClock, Moment, PlannedFault};
+use supersession_testkit::{FaultTiming, ManualClock, PlannedFault};
 
 use crate::support::START;
 use cutter::Cutter;
@@ -42,8 +42,8 @@ fn sound(run: &Run, store: &str, faults: &str, report: &Report) {
 async fn lose_answers(run: &Run) {
     for number in 0..60 {
         let moment = match number % 3 {
-            0 => Moment::Before,
-            _ => Moment::After,
+            0 => FaultTiming::Before,
+            _ => FaultTiming::After,
         };
         let fault = PlannedFault::new(StoreErrorKind::Unavailable).at(moment);
         run.stores[number % run.stores.len()].plan(fault);
@@ -152,8 +152,8 @@ async fn memory_keeps_its_promises_when_sessions_expire() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn memory_keeps_its_promises_when_the_feed_of_endings_is_lost() {
-    let store = Arc::new(MemoryStore::with_endings());
+async fn memory_keeps_its_promises_when_the_revocation_feed_is_lost() {
+    let store = Arc::new(MemoryStore::with_revocation_feed());
     let stores = (0..3)
         .map(|_| Arc::clone(&store) as Arc<dyn Store>)
         .collect();
@@ -161,11 +161,11 @@ async fn memory_keeps_its_promises_when_the_feed_of_endings_is_lost() {
     let faults = async {
         for _ in 0..30 {
             run.more_answers(60).await;
-            store.lose_endings();
+            store.lose_revocation_feed();
         }
     };
     let report = run.until(ANSWERS, 14, faults).await;
-    sound(&run, "memory", "feed of endings lost 30 times", &report);
+    sound(&run, "memory", "revocation feed lost 30 times", &report);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -195,7 +195,7 @@ pub(crate) async fn sessions(
     let mut builder = default_config(Sessions::builder(store))
         .anti_csrf(AntiCsrf::ViaToken)
         .refresh_token_rotation_grace_period(GRACE)
-        .ending_poll_interval(Duration::from_millis(50))
+        .revocation_poll_interval(Duration::from_millis(50))
         .clock(clock);
     if let Some(validity) = validity {
         builder = builder.refresh_token_validity(validity);

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
-use supersession_testkit::{Moment, Verb};
+use supersession_testkit::{FaultTiming, Verb};
 
 pub(super) type Document = Map<String, Value>;
 
@@ -14,7 +14,7 @@ pub(super) const USERS: [&str; 2] = ["alice", "bob"];
 pub(super) struct Step {
     pub(super) operation: Operation,
     /// The store fails at one of the verbs that the operation may use.
-    pub(super) fault: Option<(usize, Moment)>,
+    pub(super) fault: Option<(usize, FaultTiming)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +164,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 pub(super) fn step() -> impl Strategy<Value = Step> {
-    let moment = select(vec![Moment::Before, Moment::After]);
+    let moment = select(vec![FaultTiming::Before, FaultTiming::After]);
     let fault = proptest::option::weighted(0.15, (0..3_usize, moment));
     (operation(), fault).prop_map(|(operation, fault)| Step { operation, fault })
 }

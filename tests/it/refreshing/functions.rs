@@ -229,15 +229,15 @@ async fn information_has_everything_but_the_tokens_own_claims() {
     assert_eq!(information.tenant_id, "t1");
     assert_eq!(information.session_data.as_str(), r#"{"cart":[1,2]}"#);
     assert_eq!(
-        json(information.custom_claims_in_access_token_payload.as_str()),
+        json(information.access_token_payload.as_str()),
         json!({"plan": "pro", "nothing": null, "iss": "https://api.example.com/auth"})
     );
-    assert_eq!(information.time_created, created);
+    assert_eq!(information.created_at, created);
     let expiry: UnixMillis = created.after(Duration::from_secs(100 * 24 * 3_600));
-    assert_eq!(information.expiry, expiry);
+    assert_eq!(information.expires_at, expiry);
     assert_eq!(session.information().await.unwrap(), information);
-    assert_eq!(session.get_time_created().await.unwrap(), created);
-    assert_eq!(session.get_expiry().await.unwrap(), expiry);
+    assert_eq!(session.created_at().await.unwrap(), created);
+    assert_eq!(session.expires_at().await.unwrap(), expiry);
 }
 
 fn json(text: &str) -> Value {
@@ -256,13 +256,13 @@ async fn a_handle_whose_session_is_gone_is_unauthorised() {
     app.advance_secs(100 * 24 * 3_600);
     for session in [revoked, expired] {
         let patch = json!({"a": 1});
-        assert_gone(session.get_session_data::<Value>().await);
+        assert_gone(session.session_data::<Value>().await);
         assert_gone(session.update_session_data(&patch).await);
         assert_gone(session.merge_session_data(&patch).await);
         assert_gone(session.modify_session_data(|_: &mut Value| ()).await);
         assert_gone(session.merge_into_access_token_payload(&patch).await);
-        assert_gone(session.get_expiry().await);
-        assert_gone(session.get_time_created().await);
+        assert_gone(session.expires_at().await);
+        assert_gone(session.created_at().await);
         assert_gone(session.information().await);
         assert!(
             app.sessions
@@ -288,7 +288,7 @@ async fn a_handles_verbs_take_the_same_way_as_the_functions_by_handle() {
     let second: SessionHandle = handle_of(&two);
     app.store.clear_calls();
     one.information().await.unwrap();
-    one.get_session_data::<Value>().await.unwrap();
+    one.session_data::<Value>().await.unwrap();
     one.update_session_data(&json!({"a": 1})).await.unwrap();
     one.revoke().await.unwrap();
     let by_session = app.store.calls();

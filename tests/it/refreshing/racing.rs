@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use serde_json::json;
 use supersession::store::{
-    DocumentWrite, Endings, InsertOutcome, Lineage, MemoryStore, RotateOutcome, Rotation,
+    DocumentWrite, InsertOutcome, Lineage, MemoryStore, RevocationFeed, RotateOutcome, Rotation,
     SessionDocument, SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, UserSessions,
     WriteOutcome,
 };
@@ -160,8 +160,8 @@ impl Store for RacingStore {
         self.inner.set_device_label(key, label, now).await
     }
 
-    async fn endings(&self) -> Result<Option<Endings>, StoreError> {
-        self.inner.endings().await
+    async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, StoreError> {
+        self.inner.revocation_feed().await
     }
 
     async fn delete_expired_sessions(
@@ -284,7 +284,7 @@ async fn a_payload_change_during_a_refresh_is_in_the_new_token() {
         .await
         .unwrap()
         .unwrap();
-    let stored = stored.custom_claims_in_access_token_payload;
+    let stored = stored.access_token_payload;
     assert_eq!(stored.get("role"), None);
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use supersession::store::{SessionKey, SessionRecord, StoreErrorKind};
 use supersession::{AntiCsrf, AppId, Clock as _, RefreshHash2, RefreshToken, Store as _};
-use supersession_testkit::{Moment, PlannedFault, SeededEntropy, Verb};
+use supersession_testkit::{FaultTiming, PlannedFault, SeededEntropy, Verb};
 
 use super::{assert_cookies_only, assert_headers_only, assert_logged_out, assert_theft, is_live};
 use crate::support::{Answer, App, Req, START, Tokens};
@@ -107,7 +107,7 @@ fn assert_fault(answer: &Answer, status: u16, message: &str) {
 #[tokio::test]
 async fn a_refresh_that_the_store_fails_can_be_tried_again() {
     for verb in [Verb::Session, Verb::Rotate] {
-        for moment in [Moment::Before, Moment::After] {
+        for moment in [FaultTiming::Before, FaultTiming::After] {
             for kind in [StoreErrorKind::Unavailable, StoreErrorKind::NotWritable] {
                 let app = App::new().await;
                 let tokens = app.login("alice").await;

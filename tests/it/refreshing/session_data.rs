@@ -12,7 +12,7 @@ async fn create(app: &App, payload: Value) -> Session {
 /// The application's part of the stored payload, without the issuer.
 async fn stored_payload(app: &App, session: &Session) -> Value {
     let information = app.sessions.information(session.handle()).await.unwrap();
-    let payload = information.unwrap().custom_claims_in_access_token_payload;
+    let payload = information.unwrap().access_token_payload;
     let mut payload: Map<String, Value> = payload.deserialize().unwrap();
     assert_eq!(
         payload.remove("iss"),
@@ -28,7 +28,7 @@ async fn stored_payload(app: &App, session: &Session) -> Value {
 async fn session_data_is_overwritten_as_a_whole() {
     let app = App::new().await;
     let session = create(&app, json!({})).await;
-    let read = || session.get_session_data::<Value>();
+    let read = || session.session_data::<Value>();
     assert_eq!(read().await.unwrap(), json!({}));
     let first = json!({"key": "value", "other": [1]});
     session.update_session_data(&first).await.unwrap();

@@ -32,7 +32,7 @@ async fn cookies_have_exactly_these_attributes() {
         .await
         .unwrap()
         .unwrap()
-        .expiry;
+        .expires_at;
     assert_eq!(
         expiry.get(),
         1_775_865_600_000,

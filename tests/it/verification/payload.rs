@@ -240,7 +240,7 @@ async fn a_payload_change_in_a_handler_sends_one_access_token() {
         .unwrap()
         .unwrap();
     assert_eq!(
-        stored.custom_claims_in_access_token_payload.as_str(),
+        stored.access_token_payload.as_str(),
         r#"{"iss":"https://api.example.com/auth","plan":"pro"}"#
     );
 }
@@ -280,5 +280,5 @@ async fn a_patch_that_sets_a_protected_name_is_refused() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(stored.custom_claims_in_access_token_payload.keys(), ["iss"]);
+    assert_eq!(stored.access_token_payload.keys(), ["iss"]);
 }

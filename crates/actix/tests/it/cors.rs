@@ -39,7 +39,7 @@ async fn login(sessions: RequestSessions) -> Result<HttpResponse, SessionRejecti
 }
 
 async fn data(session: Session) -> Result<web::Json<Map<String, Value>>, SessionRejection> {
-    Ok(web::Json(session.get_session_data().await?))
+    Ok(web::Json(session.session_data().await?))
 }
 
 async fn merge(session: Session) -> Result<HttpResponse, SessionRejection> {

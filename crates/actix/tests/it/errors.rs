@@ -120,7 +120,7 @@ async fn an_error_of_a_middleware_keeps_its_effects_whoever_renders_it() {
 async fn a_session_that_ends_in_the_handler_is_401_and_clears() {
     async fn read(session: Session, sessions: RequestSessions) -> Result<String, SessionRejection> {
         sessions.sessions().revoke(session.handle()).await?;
-        let data: Value = session.get_session_data().await?;
+        let data: Value = session.session_data().await?;
         Ok(data.to_string())
     }
     let world = World::new().await;
@@ -139,7 +139,7 @@ async fn a_session_that_ends_in_the_handler_is_401_and_clears() {
 async fn a_rejection_that_the_handler_catches_leaves_the_tokens_alone() {
     async fn catch(session: Session, sessions: RequestSessions) -> &'static str {
         sessions.sessions().revoke(session.handle()).await.unwrap();
-        match session.get_session_data::<Value>().await {
+        match session.session_data::<Value>().await {
             Err(error) if error.clears_tokens() => "caught",
             _ => "unexpected",
         }
@@ -171,7 +171,7 @@ async fn a_rejection_that_the_handler_catches_leaves_the_tokens_alone() {
 #[actix_web::test]
 async fn a_store_in_trouble_is_503_and_clears_nothing() {
     async fn data(session: Session) -> Result<String, SessionRejection> {
-        let data: Value = session.get_session_data().await?;
+        let data: Value = session.session_data().await?;
         Ok(data.to_string())
     }
     let world = World::new().await;

@@ -197,7 +197,7 @@ async fn an_error_that_holds_a_session_error_is_rendered() {
         _: Next<BoxBody>,
     ) -> Result<ServiceResponse, Error> {
         session.revoke().await.unwrap();
-        let gone = session.get_session_data::<Value>().await.unwrap_err();
+        let gone = session.session_data::<Value>().await.unwrap_err();
         Err(Holds(gone.into()).into())
     }
     let world = World::new().await;

@@ -42,7 +42,7 @@ async fn login(sessions: RequestSessions) -> Result<(), SessionRejection> {
 }
 
 async fn data(session: Session) -> Result<Json<Map<String, Value>>, SessionRejection> {
-    Ok(Json(session.get_session_data().await?))
+    Ok(Json(session.session_data().await?))
 }
 
 async fn merge(session: Session) -> Result<(), SessionRejection> {

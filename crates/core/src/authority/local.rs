@@ -9,14 +9,14 @@ use super::{
     RefreshOutcome, RefreshRequest, ReissueOutcome, Selection, SessionInformation,
 };
 use crate::clock::UnixMillis;
-use crate::devices::Use;
+use crate::devices::DeviceUse;
 use crate::engine::{Engine, Mode};
 use crate::error::Fault;
 use crate::ids::{SessionHandle, UserId};
 use crate::json::JsonObject;
 use crate::keys::{JwkSet, VerifyingKey};
 use crate::store::{
-    DocumentWrite, Endings, KeyKind, SessionDocument, SessionKey, SessionRecord, SessionUse,
+    DocumentWrite, KeyKind, RevocationFeed, SessionDocument, SessionKey, SessionRecord, SessionUse,
     UserSessions, WriteOutcome,
 };
 
@@ -53,9 +53,9 @@ impl From<SessionRecord> for SessionInformation {
             user_id: record.user_id,
             tenant_id: record.key.tenant,
             session_data: record.session_data,
-            custom_claims_in_access_token_payload: record.payload,
-            expiry: record.expires_at,
-            time_created: record.created_at,
+            access_token_payload: record.payload,
+            expires_at: record.expires_at,
+            created_at: record.created_at,
             device: record.device,
         }
     }
@@ -129,7 +129,7 @@ impl Authority for Local {
         let Some(standing) = self
             .engine
             .store
-            .session_standing(&self.key(&claims.handle), now)
+            .session_status(&self.key(&claims.handle), now)
             .await?
         else {
             return Ok(CheckOutcome::Gone);
@@ -146,7 +146,7 @@ impl Authority for Local {
         {
             Ok(CheckOutcome::Live(Box::new(Confirmed {
                 stored_payload: Some(standing.payload),
-                time_created: Some(standing.created_at),
+                created_at: Some(standing.created_at),
                 replacement: None,
             })))
         } else {
@@ -197,7 +197,7 @@ impl Authority for Local {
             .await?)
     }
 
-    async fn record_uses(&self, uses: &[Use], now: UnixMillis) -> Result<(), Fault> {
+    async fn record_uses(&self, uses: &[DeviceUse], now: UnixMillis) -> Result<(), Fault> {
         let uses: Vec<_> = uses
             .iter()
             .map(|used| SessionUse {
@@ -295,8 +295,8 @@ impl Authority for Local {
         Ok(())
     }
 
-    async fn endings(&self) -> Result<Option<Endings>, Fault> {
-        Ok(self.engine.store.endings().await?)
+    async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, Fault> {
+        Ok(self.engine.store.revocation_feed().await?)
     }
 
     async fn delete_expired(&self, limit: u32, now: UnixMillis) -> Result<u64, Fault> {

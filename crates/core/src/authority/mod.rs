@@ -25,12 +25,12 @@ use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::keys::JwkSet;
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
-use crate::store::{Device, DocumentWrite, Endings, KeyKind, SessionDocument, WriteOutcome};
+use crate::store::{Device, DocumentWrite, KeyKind, RevocationFeed, SessionDocument, WriteOutcome};
 use crate::token::access;
 
 pub(crate) use local::Local;
 
-pub use crate::devices::Use;
+pub use crate::devices::DeviceUse;
 pub use crate::keys::VerifyingKey;
 pub use crate::token::access::AccessClaims;
 
@@ -105,7 +105,7 @@ pub trait Authority: Send + Sync + 'static {
         now: UnixMillis,
     ) -> Result<WriteOutcome, Fault>;
     /// Records where sessions were used.
-    async fn record_uses(&self, uses: &[Use], now: UnixMillis) -> Result<(), Fault>;
+    async fn record_uses(&self, uses: &[DeviceUse], now: UnixMillis) -> Result<(), Fault>;
     /// Sets or removes the label of a live session's device. Returns `true` if the session exists.
     async fn set_device_label(
         &self,
@@ -146,7 +146,7 @@ pub trait Authority: Send + Sync + 'static {
     async fn clear_user_metadata(&self, user: &UserId) -> Result<(), Fault>;
 
     /// Opens a feed of the sessions that any node deletes from now on, if the authority has one.
-    async fn endings(&self) -> Result<Option<Endings>, Fault>;
+    async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, Fault>;
 
     /// Deletes at most `limit` expired sessions and returns their number.
     async fn delete_expired(&self, limit: u32, now: UnixMillis) -> Result<u64, Fault>;
@@ -288,7 +288,7 @@ pub struct Confirmed {
     /// The stored payload, if it may differ from the token's.
     pub stored_payload: Option<JsonObject>,
     /// The session's time of creation, if it is known without another request.
-    pub time_created: Option<UnixMillis>,
+    pub created_at: Option<UnixMillis>,
     /// A token that replaces the checked one.
     pub replacement: Option<IssuedAccess>,
 }
@@ -345,11 +345,11 @@ pub struct SessionInformation {
     /// The session data.
     pub session_data: JsonObject,
     /// The application's part of the stored access token payload.
-    pub custom_claims_in_access_token_payload: JsonObject,
+    pub access_token_payload: JsonObject,
     /// The time at which the session expires unless it is refreshed: the refresh token's expiry.
-    pub expiry: UnixMillis,
+    pub expires_at: UnixMillis,
     /// The time of the session's creation.
-    pub time_created: UnixMillis,
+    pub created_at: UnixMillis,
     /// The device that uses the session, if devices are tracked
     /// ([`SessionsBuilder::track_devices`](crate::SessionsBuilder::track_devices)).
     pub device: Device,
@@ -360,9 +360,7 @@ impl SessionInformation {
     pub(crate) fn readable(self) -> Self {
         Self {
             session_data: self.session_data.readable(),
-            custom_claims_in_access_token_payload: self
-                .custom_claims_in_access_token_payload
-                .readable(),
+            access_token_payload: self.access_token_payload.readable(),
             ..self
         }
     }
@@ -377,9 +375,9 @@ impl SessionInformation {
             recipe_user_id: user_id.clone(),
             user_id,
             session_data: JsonObject::empty(),
-            custom_claims_in_access_token_payload: JsonObject::empty(),
-            expiry: UnixMillis::default(),
-            time_created: UnixMillis::default(),
+            access_token_payload: JsonObject::empty(),
+            expires_at: UnixMillis::default(),
+            created_at: UnixMillis::default(),
             device: Device::default(),
         }
     }

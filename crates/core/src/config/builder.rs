@@ -19,7 +19,7 @@ use crate::ids::AppId;
 use crate::keys::{KeyPolicy, KeyRing, SigningAlgorithm};
 use crate::request::Strictness;
 use crate::sessions::Sessions;
-use crate::store::{Endings, KeyKind, Store};
+use crate::store::{KeyKind, RevocationFeed, Store};
 use crate::telemetry;
 use crate::transfer::{AntiCsrf, CookiePrefix, SameSite};
 use crate::wire;
@@ -52,7 +52,7 @@ pub struct SessionsBuilder {
     pub(super) expose_access_token: bool,
     pub(super) max_access_token_bytes: Option<usize>,
     pub(super) strictness: Option<Strictness>,
-    pub(super) ending_poll_interval: Duration,
+    pub(super) revocation_poll_interval: Duration,
     pub(super) session_expired_status: u16,
     pub(super) invalid_claim_status: u16,
     pub(super) key_kind: KeyKind,
@@ -171,7 +171,7 @@ pub(crate) struct Built {
     pub(crate) cleanup_interval: Option<Duration>,
     /// Size of the cache of verified tokens, in bytes.
     pub(crate) cached_token_bytes: usize,
-    pub(crate) endings: Option<Endings>,
+    pub(crate) revocations: Option<RevocationFeed>,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -221,7 +221,7 @@ impl SessionsBuilder {
             expose_access_token: false,
             max_access_token_bytes: None,
             strictness: None,
-            ending_poll_interval: Duration::from_secs(5),
+            revocation_poll_interval: Duration::from_secs(5),
             session_expired_status: 401,
             invalid_claim_status: 403,
             key_kind: KeyKind::Dynamic,
@@ -285,8 +285,8 @@ impl SessionsBuilder {
                 authority
             }
         };
-        let endings = authority.endings().await?;
-        if strictness.is_none() && endings.is_some() {
+        let revocations = authority.revocation_feed().await?;
+        if strictness.is_none() && revocations.is_some() {
             config.strictness = Strictness::Feed;
         }
         for finding in config.findings() {
@@ -300,7 +300,7 @@ impl SessionsBuilder {
             entropy,
             cleanup_interval,
             cached_token_bytes,
-            endings,
+            revocations,
         })?)
     }
 

@@ -148,7 +148,7 @@ impl SessionsBuilder {
             max_access_token_bytes: self.max_access_token_bytes,
             // The default depends on the store, which is asked later.
             strictness: self.strictness.unwrap_or(Strictness::TokenOnly),
-            ending_poll_interval: self.ending_poll_interval,
+            revocation_poll_interval: self.revocation_poll_interval,
             anti_csrf: self.anti_csrf,
             key_kind: self.key_kind,
             session_expired_status: self.session_expired_status,

@@ -84,8 +84,8 @@ impl SessionsBuilder {
             "choose one hour to 36,500 days",
         );
         problems.check_range(
-            "ending_poll_interval",
-            &self.ending_poll_interval,
+            "revocation_poll_interval",
+            &self.revocation_poll_interval,
             &(MILLISECOND..=DAY),
             "choose a millisecond to a day, such as 5 seconds",
         );

@@ -59,7 +59,7 @@ pub(crate) struct Config {
     pub(crate) expose_access_token: bool,
     pub(crate) max_access_token_bytes: Option<usize>,
     pub(crate) strictness: Strictness,
-    pub(crate) ending_poll_interval: Duration,
+    pub(crate) revocation_poll_interval: Duration,
     pub(crate) anti_csrf: Option<AntiCsrf>,
     pub(crate) key_kind: KeyKind,
     pub(crate) issuer: String,

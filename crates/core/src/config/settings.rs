@@ -205,8 +205,8 @@ impl SessionsBuilder {
     /// expiry, and revocation on another node if the store has no revocation feed. It costs one
     /// point read for each session that is waited for. Defaults to 5 seconds; a millisecond to a
     /// day.
-    pub fn ending_poll_interval(mut self, interval: Duration) -> Self {
-        self.ending_poll_interval = interval;
+    pub fn revocation_poll_interval(mut self, interval: Duration) -> Self {
+        self.revocation_poll_interval = interval;
         self
     }
 

@@ -170,12 +170,12 @@ impl Engine {
         let confirmed = match self.first_use(claims, None, Format::Application).await {
             Ok(FirstUse::Gone) => return Ok(CheckOutcome::Gone),
             Ok(FirstUse::OlderBranch(stored)) => Confirmed {
-                time_created: Some(stored.created_at),
+                created_at: Some(stored.created_at),
                 stored_payload: check_database.then_some(stored.payload),
                 replacement: None,
             },
             Ok(FirstUse::Renewed(stored, access)) => Confirmed {
-                time_created: Some(stored.created_at),
+                created_at: Some(stored.created_at),
                 stored_payload: None,
                 replacement: Some(*access),
             },

@@ -6,12 +6,12 @@ use crate::keys::VerifyingKey;
 use crate::sessions::Sessions;
 use crate::token::access::{self, ForeignToken, NamedKey, ParsedAccessToken};
 use crate::transfer::Carried;
-use crate::verify::{Verified, verify};
+use crate::verify::{VerifiedToken, verify};
 
 /// A structurally valid access token that is not yet verified.
 pub(crate) enum Candidate<'a> {
     /// The token was verified before, and its verification is still valid.
-    Seen(Verified),
+    Seen(VerifiedToken),
     /// Boxed, because it is large and less common.
     New(Box<NewToken<'a>>),
 }
@@ -24,7 +24,7 @@ pub(crate) struct NewToken<'a> {
 
 /// The result of a verification that does not wait.
 pub(crate) enum AtOnce<'a> {
-    Verified(Verified),
+    Verified(VerifiedToken),
     /// The key of the token must be looked up.
     Waits(Box<NewToken<'a>>),
 }
@@ -49,7 +49,7 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    pub(crate) async fn verify(self, sessions: &Sessions) -> Result<Verified, SessionError> {
+    pub(crate) async fn verify(self, sessions: &Sessions) -> Result<VerifiedToken, SessionError> {
         match self.verify_at_once(sessions)? {
             AtOnce::Verified(verified) => Ok(verified),
             AtOnce::Waits(new) => new.look_for_key_and_verify(sessions).await,
@@ -90,7 +90,7 @@ impl Moment {
         }
     }
 
-    fn trusts(self, verified: &Verified) -> bool {
+    fn trusts(self, verified: &VerifiedToken) -> bool {
         verified.still_holds(self.key_generation, self.now)
     }
 
@@ -130,7 +130,7 @@ impl<'a> NewToken<'a> {
     pub(crate) async fn look_for_key_and_verify(
         self,
         sessions: &Sessions,
-    ) -> Result<Verified, SessionError> {
+    ) -> Result<VerifiedToken, SessionError> {
         let key = match &self.token.named {
             NamedKey::Known(key) => Some(Key::clone(key)),
             NamedKey::Other { kid, .. } => {
@@ -144,7 +144,7 @@ impl<'a> NewToken<'a> {
         self,
         sessions: &Sessions,
         key: Option<&VerifyingKey>,
-    ) -> Result<Verified, SessionError> {
+    ) -> Result<VerifiedToken, SessionError> {
         let kind = sessions.config().key_kind;
         let verified = verify(self.token, key, kind, self.key_generation, self.found_at)
             .map_err(|refusal| SessionError::try_refresh(refusal.to_string()))?;

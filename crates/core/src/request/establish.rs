@@ -130,7 +130,7 @@ async fn check(
         CheckOutcome::Gone => {
             // The revocation feed may not have reported it yet; guards that rely on the feed must
             // reject it too.
-            sessions.tell_gone(session.handle(), now);
+            sessions.notify_gone(session.handle(), now);
             return Err(SessionError::unauthorised(
                 "Either the session has ended or has been blacklisted",
             ));
@@ -145,7 +145,7 @@ async fn check(
         CheckOutcome::TryRefreshToken(why) => return Err(SessionError::try_refresh(why)),
     };
     if check_database {
-        check_age(session, confirmed.time_created, options).await?;
+        check_age(session, confirmed.created_at, options).await?;
     }
     if let Some(replacement) = confirmed.replacement {
         session.adopt(replacement);
@@ -160,17 +160,17 @@ async fn check(
 
 async fn check_age(
     session: &Session,
-    time_created: Option<UnixMillis>,
+    created_at: Option<UnixMillis>,
     options: &VerifyOptions,
 ) -> Result<(), SessionError> {
     let Some(limit) = options.session_age_limit() else {
         return Ok(());
     };
-    let time_created = match time_created {
-        Some(time_created) => time_created,
-        None => session.get_time_created().await?,
+    let created_at = match created_at {
+        Some(created_at) => created_at,
+        None => session.created_at().await?,
     };
-    let age = session.sessions().now().since(time_created);
+    let age = session.sessions().now().since(created_at);
     if age <= limit {
         return Ok(());
     }

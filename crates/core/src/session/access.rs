@@ -9,13 +9,13 @@ use crate::json::JsonObject;
 use crate::secret::{AccessToken, AntiCsrfToken, FrontToken};
 use crate::token::access::{AccessClaims, custom_payload};
 use crate::token::front;
-use crate::verify::Verified;
+use crate::verify::VerifiedToken;
 
 /// The access token of a session, and its contents.
 #[derive(Clone, Debug)]
 pub(crate) enum Access {
     /// A token that the client sent.
-    Verified(Verified),
+    Verified(VerifiedToken),
     /// A token that this process minted.
     Issued(Arc<IssuedAccess>),
 }

@@ -21,7 +21,7 @@ impl Session {
     /// [`Fault`](crate::Fault) if the store fails or the document cannot be deserialized into `T`.
     #[doc(alias = "getSessionDataFromDatabase")]
     #[doc(alias = "get_session_data_from_database")]
-    pub async fn get_session_data<T: DeserializeOwned>(&self) -> Result<T, SessionError> {
+    pub async fn session_data<T: DeserializeOwned>(&self) -> Result<T, SessionError> {
         self.sessions()
             .session_data(self.handle())
             .await?
@@ -33,7 +33,7 @@ impl Session {
     /// [`Self::modify_session_data`].
     ///
     /// # Errors
-    /// Those of [`Self::get_session_data`]; also if `data` is not a JSON object.
+    /// Those of [`Self::session_data`]; also if `data` is not a JSON object.
     #[doc(alias = "updateSessionDataInDatabase")]
     #[doc(alias = "update_session_data_in_database")]
     pub async fn update_session_data<T: Serialize + ?Sized>(
@@ -67,7 +67,7 @@ impl Session {
     /// Members that `T` does not contain are kept.
     ///
     /// # Errors
-    /// Those of [`Self::get_session_data`]; also 503 if other nodes changed the document during a
+    /// Those of [`Self::session_data`]; also 503 if other nodes changed the document during a
     /// thousand attempts.
     ///
     /// # Examples

@@ -154,8 +154,8 @@ impl Session {
     /// # Errors
     /// Those of [`Self::information`].
     #[doc(alias = "getTimeCreated")]
-    pub async fn get_time_created(&self) -> Result<UnixMillis, SessionError> {
-        Ok(self.information().await?.time_created)
+    pub async fn created_at(&self) -> Result<UnixMillis, SessionError> {
+        Ok(self.information().await?.created_at)
     }
 
     /// Returns the time at which the session expires unless it is refreshed.
@@ -163,8 +163,8 @@ impl Session {
     /// # Errors
     /// Those of [`Self::information`].
     #[doc(alias = "getExpiry")]
-    pub async fn get_expiry(&self) -> Result<UnixMillis, SessionError> {
-        Ok(self.information().await?.expiry)
+    pub async fn expires_at(&self) -> Result<UnixMillis, SessionError> {
+        Ok(self.information().await?.expires_at)
     }
 
     /// Resolves when the session is revoked, on any node, or expires. For work that outlives its
@@ -173,7 +173,7 @@ impl Session {
     /// Revocation through the same [`Sessions`](crate::Sessions) is detected immediately.
     /// Revocation elsewhere is detected immediately if the store has a revocation feed. All other
     /// cases are detected within
-    /// [`SessionsBuilder::ending_poll_interval`](crate::SessionsBuilder::ending_poll_interval).
+    /// [`SessionsBuilder::revocation_poll_interval`](crate::SessionsBuilder::revocation_poll_interval).
     ///
     /// While the store fails, the future keeps waiting.
     ///

@@ -22,9 +22,7 @@ impl Sessions {
     ) -> Result<Option<Option<C::Value>>, SessionError> {
         let information = self.information(handle).await?;
         Ok(information.map(|session| {
-            let entry = session
-                .custom_claims_in_access_token_payload
-                .get(claim.key())?;
+            let entry = session.access_token_payload.get(claim.key())?;
             claim.value_of_entry(&entry)
         }))
     }
@@ -101,7 +99,7 @@ impl Sessions {
         };
         let now = self.now();
         let update = refetch(validators, context_of(&session), now).await?;
-        let mut payload = session.custom_claims_in_access_token_payload;
+        let mut payload = session.access_token_payload;
         if !update.is_empty() {
             match self
                 .merge_into_access_token_payload(session.handle, update)
@@ -186,6 +184,6 @@ fn context_of(session: &SessionInformation) -> ClaimContext {
         user_id: session.user_id.clone(),
         recipe_user_id: session.recipe_user_id.clone(),
         tenant_id: session.tenant_id.clone(),
-        payload: session.custom_claims_in_access_token_payload.clone(),
+        payload: session.access_token_payload.clone(),
     }
 }

@@ -27,7 +27,7 @@ use crate::keys::JwkSet;
 use crate::request::{RequestSessions, Route};
 use crate::store::{KeyKind, Store};
 use crate::telemetry;
-use crate::verify::{SeenTokens, Verified};
+use crate::verify::{SeenTokens, VerifiedToken};
 use crate::watch::{FeedReader, Watch};
 
 pub(crate) use claims::removal_of;
@@ -120,7 +120,7 @@ impl Sessions {
             entropy,
             cleanup_interval,
             cached_token_bytes,
-            endings,
+            revocations,
         } = built;
         let devices = config.track_devices.then(|| Arc::new(Devices::new()));
         let housekeeper = cleanup_interval.map(|interval| {
@@ -153,10 +153,10 @@ impl Sessions {
                 feed: OnceLock::new(),
             }),
         };
-        if let Some(endings) = endings {
+        if let Some(revocations) = revocations {
             let reader =
-                FeedReader::start(sessions.downgrade(), app, endings).map_err(|error| {
-                    Fault::internal("the thread that reads the feed of endings cannot be started")
+                FeedReader::start(sessions.downgrade(), app, revocations).map_err(|error| {
+                    Fault::internal("the thread that reads the revocation feed cannot be started")
                         .with_source(error)
                 })?;
             sessions.inner.feed.get_or_init(|| reader);
@@ -186,7 +186,7 @@ impl Sessions {
 
     /// Returns the token if it was verified before. [`Candidate`](crate::request::Candidate) checks
     /// that it is still valid.
-    pub(crate) fn seen(&self, token: &[u8]) -> Option<Verified> {
+    pub(crate) fn seen(&self, token: &[u8]) -> Option<VerifiedToken> {
         self.inner.seen.as_ref()?.get(token)
     }
 
@@ -196,7 +196,7 @@ impl Sessions {
     }
 
     /// Notifies all components of this process that sessions were revoked.
-    pub(crate) fn tell_revoked(&self, handles: &[SessionHandle]) {
+    pub(crate) fn notify_revoked(&self, handles: &[SessionHandle]) {
         if let Some(seen) = self.seen_tokens() {
             handles.iter().for_each(|handle| seen.forget(handle));
         }
@@ -204,7 +204,7 @@ impl Sessions {
     }
 
     /// Records that the store has no such live session any more.
-    pub(crate) fn tell_gone(&self, handle: &SessionHandle, now: UnixMillis) {
+    pub(crate) fn notify_gone(&self, handle: &SessionHandle, now: UnixMillis) {
         if let Some(seen) = self.seen_tokens() {
             seen.forget(handle);
         }
@@ -344,7 +344,7 @@ impl Sessions {
         handles: &[SessionHandle],
     ) -> Result<Vec<SessionHandle>, SessionError> {
         let revoked = self.authority().revoke(handles).await?;
-        self.tell_revoked(&revoked);
+        self.notify_revoked(&revoked);
         telemetry::sessions_revoked(revoked.len());
         Ok(revoked)
     }
@@ -448,7 +448,7 @@ impl Sessions {
         selection: Selection,
     ) -> Result<Vec<SessionHandle>, SessionError> {
         let revoked = self.authority().revoke_user(&selection, self.now()).await?;
-        self.tell_revoked(&revoked);
+        self.notify_revoked(&revoked);
         telemetry::sessions_revoked(revoked.len());
         Ok(revoked)
     }

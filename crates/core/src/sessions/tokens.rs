@@ -137,7 +137,7 @@ impl Sessions {
                     recipe_user_id,
                     class,
                 };
-                self.tell_revoked(std::slice::from_ref(&theft.handle));
+                self.notify_revoked(std::slice::from_ref(&theft.handle));
                 let is_first = self.thefts().is_first(&theft.handle);
                 if is_first {
                     telemetry::session_stolen(&theft);

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    DocumentWrite, Endings, EndingsSender, InsertOutcome, KeyKind, Lineage, RotateOutcome,
-    Rotation, SessionDocument, SessionKey, SessionRecord, SessionUse, Store, StoreError, StoredKey,
-    TenantRecord, TenantStore, UserSessions, WriteOutcome,
+    DocumentWrite, InsertOutcome, KeyKind, Lineage, RevocationFeed, RevocationSender,
+    RotateOutcome, Rotation, SessionDocument, SessionKey, SessionRecord, SessionUse, Store,
+    StoreError, StoredKey, TenantRecord, TenantStore, UserSessions, WriteOutcome,
 };
 use crate::clock::UnixMillis;
 use crate::ids::{AppId, SessionHandle, TenantId, UserId};
@@ -22,7 +22,7 @@ use crate::secret::SecretText;
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     tables: Arc<Mutex<Tables>>,
-    tells_endings: bool,
+    publishes_revocations: bool,
 }
 
 #[derive(Default)]
@@ -38,7 +38,7 @@ struct Tables {
     keys: HashMap<AppId, Vec<StoredKey>>,
     refresh_token_keys: HashMap<AppId, SecretText>,
     tenants: BTreeMap<(AppId, TenantId), TenantRecord>,
-    listeners: Vec<EndingsSender>,
+    listeners: Vec<RevocationSender>,
 }
 
 /// The expiry of a session. Sessions that expire in the same millisecond are distinguished by the
@@ -84,15 +84,15 @@ impl MemoryStore {
 
     /// Creates an empty store with a revocation feed, as stores that several nodes share have.
     #[must_use]
-    pub fn with_endings() -> Self {
+    pub fn with_revocation_feed() -> Self {
         Self {
-            tells_endings: true,
+            publishes_revocations: true,
             ..Self::default()
         }
     }
 
     /// Closes all revocation feeds, as the loss of a connection does.
-    pub fn lose_endings(&self) {
+    pub fn lose_revocation_feed(&self) {
         self.tables().listeners.clear();
     }
 
@@ -403,13 +403,13 @@ impl Store for MemoryStore {
         Ok(found)
     }
 
-    async fn endings(&self) -> Result<Option<Endings>, StoreError> {
-        if !self.tells_endings {
+    async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, StoreError> {
+        if !self.publishes_revocations {
             return Ok(None);
         }
-        let (sender, endings) = Endings::channel();
+        let (sender, revocations) = RevocationFeed::channel();
         self.tables().listeners.push(sender);
-        Ok(Some(endings))
+        Ok(Some(revocations))
     }
 
     async fn delete_expired_sessions(

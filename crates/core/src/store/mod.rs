@@ -4,7 +4,7 @@
 //! current time.
 //!
 //! # Contract
-//! * **No default methods**, except [`Store::session_standing`] and [`Store::check_ready`], whose
+//! * **No default methods**, except [`Store::session_status`] and [`Store::check_ready`], whose
 //!   defaults are correct for every store. A store that compiles implements every other operation.
 //! * **`now` is an argument.** A session is live while `now < expires_at`. A session that is not
 //!   live does not exist, even if its row has not been deleted yet. Stores never read a clock,
@@ -22,10 +22,10 @@
 //!
 //! `supersession-testkit` contains the test suite that every store must pass.
 
-mod endings;
 mod error;
 mod memory;
 mod record;
+mod revocations;
 mod shared;
 mod tenants;
 
@@ -36,14 +36,14 @@ use crate::ids::{AppId, SessionHandle, UserId};
 use crate::json::JsonObject;
 use crate::secret::SecretText;
 
-pub use endings::{Endings, EndingsSender};
 pub use error::{StoreError, StoreErrorKind};
 pub use memory::MemoryStore;
 pub use record::{
     Device, DocumentWrite, InsertOutcome, KeyKind, Lineage, PreviousRefresh, RotateOutcome,
-    Rotation, SessionDocument, SessionKey, SessionRecord, SessionStanding, SessionUse, StoredKey,
+    Rotation, SessionDocument, SessionKey, SessionRecord, SessionStatus, SessionUse, StoredKey,
     UserSessions, WriteConflict, WriteOutcome,
 };
+pub use revocations::{RevocationFeed, RevocationSender};
 pub use tenants::{LoginMethods, TenantRecord, TenantStore};
 
 /// Storage of sessions, metadata and keys. See the [module documentation](self) for the contract.
@@ -79,12 +79,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Returns the part of a live session that a guard needs at each request. A store should not
     /// read the session data, which may be large, if it can avoid it.
-    async fn session_standing(
+    async fn session_status(
         &self,
         key: &SessionKey,
         now: UnixMillis,
-    ) -> Result<Option<SessionStanding>, StoreError> {
-        Ok(self.session(key, now).await?.map(SessionStanding::from))
+    ) -> Result<Option<SessionStatus>, StoreError> {
+        Ok(self.session(key, now).await?.map(SessionStatus::from))
     }
 
     /// Moves a live session to the next refresh token, if its lineage and its payload are still the
@@ -155,7 +155,7 @@ pub trait Store: Send + Sync + 'static {
     /// The feed reports every session that is deleted after this call returns and had not expired
     /// yet. If it may have missed one, it closes. It need not report an expired session, and may
     /// report a session more than once.
-    async fn endings(&self) -> Result<Option<Endings>, StoreError>;
+    async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, StoreError>;
 
     /// Deletes at most `limit` expired sessions, of any app, and returns their number.
     async fn delete_expired_sessions(&self, now: UnixMillis, limit: u32)

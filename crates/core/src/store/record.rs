@@ -96,7 +96,7 @@ impl Device {
 
 /// The state that determines whether a session's tokens are valid, and their payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionStanding {
+pub struct SessionStatus {
     /// See [`SessionRecord::user_id`].
     pub user_id: UserId,
     /// See [`SessionRecord::lineage`].
@@ -107,7 +107,7 @@ pub struct SessionStanding {
     pub created_at: UnixMillis,
 }
 
-impl From<SessionRecord> for SessionStanding {
+impl From<SessionRecord> for SessionStatus {
     fn from(record: SessionRecord) -> Self {
         Self {
             user_id: record.user_id,

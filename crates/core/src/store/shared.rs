@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, SessionStanding, SessionUse, Store, StoreError, StoredKey,
-    TenantRecord, TenantStore, UserSessions, WriteOutcome,
+    DocumentWrite, InsertOutcome, Lineage, RevocationFeed, RotateOutcome, Rotation,
+    SessionDocument, SessionKey, SessionRecord, SessionStatus, SessionUse, Store, StoreError,
+    StoredKey, TenantRecord, TenantStore, UserSessions, WriteOutcome,
 };
 use crate::clock::UnixMillis;
 use crate::ids::{AppId, SessionHandle, TenantId, UserId};
@@ -31,7 +31,7 @@ forward!(Store {
     fn check_ready() -> ();
     fn insert_session(session: &SessionRecord) -> InsertOutcome;
     fn session(key: &SessionKey, now: UnixMillis) -> Option<SessionRecord>;
-    fn session_standing(key: &SessionKey, now: UnixMillis) -> Option<SessionStanding>;
+    fn session_status(key: &SessionKey, now: UnixMillis) -> Option<SessionStatus>;
     fn rotate(key: &SessionKey, expected: &Lineage, expected_payload: &JsonObject, next: &Rotation, now: UnixMillis) -> RotateOutcome;
     fn write_document(key: &SessionKey, document: SessionDocument, write: &DocumentWrite, now: UnixMillis) -> WriteOutcome;
     fn delete_sessions(keys: &[SessionKey]) -> Vec<SessionKey>;
@@ -40,7 +40,7 @@ forward!(Store {
     fn user_session_handles(selection: &UserSessions, now: UnixMillis) -> Vec<SessionHandle>;
     fn record_uses(uses: &[SessionUse], now: UnixMillis) -> ();
     fn set_device_label(key: &SessionKey, label: Option<&str>, now: UnixMillis) -> bool;
-    fn endings() -> Option<Endings>;
+    fn revocation_feed() -> Option<RevocationFeed>;
     fn delete_expired_sessions(now: UnixMillis, limit: u32) -> u64;
     fn user_metadata(app: &AppId, user: &UserId) -> Option<JsonObject>;
     fn write_user_metadata(app: &AppId, user: &UserId, write: &DocumentWrite) -> WriteOutcome;

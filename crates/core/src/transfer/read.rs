@@ -7,7 +7,7 @@ use crate::devices::Client;
 use crate::error::Fault;
 use crate::http::{RequestView, text};
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
-use crate::verify::Verified;
+use crate::verify::VerifiedToken;
 use crate::wire;
 
 /// The request methods that sessions distinguish.
@@ -48,7 +48,7 @@ pub(crate) struct Presented {
 /// A value that may be an access token. A token that was verified before need not be copied.
 #[derive(Debug)]
 pub(crate) enum Carried {
-    Seen(Verified),
+    Seen(VerifiedToken),
     Unknown(AccessToken),
 }
 
@@ -56,7 +56,7 @@ impl Carried {
     /// `decode` converts a raw value that is not a known token.
     fn of(
         token: &[u8],
-        seen: &impl Fn(&[u8]) -> Option<Verified>,
+        seen: &impl Fn(&[u8]) -> Option<VerifiedToken>,
         decode: fn(&[u8]) -> String,
     ) -> Self {
         match seen(token) {
@@ -117,7 +117,7 @@ impl Presented {
     pub(crate) fn read(
         view: &dyn RequestView,
         config: &Config,
-        seen: impl Fn(&[u8]) -> Option<Verified>,
+        seen: impl Fn(&[u8]) -> Option<VerifiedToken>,
     ) -> Self {
         let mut cookies = CookieReader::new(&config.cookies);
         let (mut authorization, mut anti_csrf, mut auth_mode) = (None, None, None);
@@ -282,7 +282,7 @@ impl Presented {
 }
 
 /// Returns the text after the scheme, which is matched case-insensitively (RFC 9110, 11.1).
-fn bearer(value: &[u8], seen: &impl Fn(&[u8]) -> Option<Verified>) -> Option<Carried> {
+fn bearer(value: &[u8], seen: &impl Fn(&[u8]) -> Option<VerifiedToken>) -> Option<Carried> {
     const SCHEME: &[u8] = b"Bearer ";
     let (scheme, token) = value.split_at_checked(SCHEME.len())?;
     scheme.eq_ignore_ascii_case(SCHEME).then(|| {

@@ -25,7 +25,7 @@ const LONGEST_NOTED_PAYLOAD: usize = 1_024;
 /// Proof that a token was signed by a live key of this system and had not expired. Only [`verify`]
 /// creates one. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Verified(Arc<Proof>);
+pub(crate) struct VerifiedToken(Arc<Proof>);
 
 #[derive(Debug)]
 struct Proof {
@@ -40,7 +40,7 @@ struct Proof {
     agrees_with: OnceLock<JsonObject>,
 }
 
-impl Verified {
+impl VerifiedToken {
     /// Returns `true` if verification with the keys of this generation would succeed again.
     pub(crate) fn still_holds(&self, key_generation: u64, now: UnixMillis) -> bool {
         let proof = &*self.0;
@@ -154,7 +154,7 @@ pub(crate) fn verify(
     expected_kind: KeyKind,
     key_generation: u64,
     now: UnixMillis,
-) -> Result<Verified, Refusal> {
+) -> Result<VerifiedToken, Refusal> {
     let key = key.ok_or(Refusal::UnknownKey)?;
     if !token.named.agrees_with(key.algorithm()) {
         return Err(Refusal::Algorithm);
@@ -179,7 +179,7 @@ pub(crate) fn verify(
     if key.kind != expected_kind {
         return Err(Refusal::KeyKind);
     }
-    Ok(Verified(Arc::new(Proof {
+    Ok(VerifiedToken(Arc::new(Proof {
         claims: token.claims,
         key_verifies_until: key.verifies_until,
         key_generation,

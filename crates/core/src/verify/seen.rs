@@ -24,7 +24,7 @@ use foldhash::quality::SeedableRandomState;
 use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, Weighter};
 
-use super::Verified;
+use super::VerifiedToken;
 use super::sync::{Mutex, MutexGuard, PoisonError};
 use crate::ids::SessionHandle;
 
@@ -39,7 +39,7 @@ const COMMON_SIZE: usize = 2_300;
 
 /// The cache of verified tokens.
 pub(crate) struct SeenTokens {
-    tokens: Cache<Tag, Verified, BySize, PassedOn, TellEvicted>,
+    tokens: Cache<Tag, VerifiedToken, BySize, PassedOn, TellEvicted>,
     /// The cached token of each session. This lock is held during every change of `tokens`, so that
     /// the two stay consistent.
     by_session: Mutex<HashMap<Tag, Tag, PassedOn>>,
@@ -67,14 +67,14 @@ impl SeenTokens {
     }
 
     /// Returns the token if it is cached. The caller must check that it is still valid with
-    /// [`Verified::still_holds`]. Does not allocate.
-    pub(crate) fn get(&self, token: &[u8]) -> Option<Verified> {
+    /// [`VerifiedToken::still_holds`]. Does not allocate.
+    pub(crate) fn get(&self, token: &[u8]) -> Option<VerifiedToken> {
         let verified = self.tokens.get(&self.tag_of(token))?;
         verified.is_of(token).then_some(verified)
     }
 
     /// Inserts a token and removes the previous token of the same session.
-    pub(crate) fn keep(&self, verified: &Verified) {
+    pub(crate) fn keep(&self, verified: &VerifiedToken) {
         let token = verified.token();
         if token.len() > LONGEST_TOKEN {
             return;
@@ -154,8 +154,8 @@ impl fmt::Debug for SeenTokens {
 #[derive(Clone)]
 struct BySize;
 
-impl Weighter<Tag, Verified> for BySize {
-    fn weight(&self, _: &Tag, verified: &Verified) -> u64 {
+impl Weighter<Tag, VerifiedToken> for BySize {
+    fn weight(&self, _: &Tag, verified: &VerifiedToken) -> u64 {
         (verified.size() + OVERHEAD) as u64
     }
 }
@@ -163,10 +163,10 @@ impl Weighter<Tag, Verified> for BySize {
 #[derive(Clone)]
 struct TellEvicted;
 
-impl Lifecycle<Tag, Verified> for TellEvicted {
-    type RequestState = Vec<(Tag, Verified)>;
+impl Lifecycle<Tag, VerifiedToken> for TellEvicted {
+    type RequestState = Vec<(Tag, VerifiedToken)>;
 
-    fn on_evict(&self, evicted: &mut Self::RequestState, tag: Tag, verified: Verified) {
+    fn on_evict(&self, evicted: &mut Self::RequestState, tag: Tag, verified: VerifiedToken) {
         evicted.push((tag, verified));
     }
 }

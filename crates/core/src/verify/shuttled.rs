@@ -15,13 +15,13 @@ use shuttle::sync::Arc;
 use shuttle::{Config, Runner, thread};
 
 use self::seen::SeenTokens;
-use super::Verified;
+use super::VerifiedToken;
 use super::tests::{token, verified};
 
 /// Runs all steps concurrently, in every order. `judge` checks the final state.
 fn in_every_order(
-    steps: &[fn(&SeenTokens, &[Verified; 2])],
-    judge: impl Fn(&SeenTokens, &[Verified; 2]) + Send + Sync + 'static,
+    steps: &[fn(&SeenTokens, &[VerifiedToken; 2])],
+    judge: impl Fn(&SeenTokens, &[VerifiedToken; 2]) + Send + Sync + 'static,
 ) -> usize {
     let tokens = [token(100, ""), token(101, "")].map(|token| verified(&token, 0));
     let steps = steps.to_vec();
@@ -52,7 +52,7 @@ fn in_no_schedule_has_a_session_two_tokens_or_one_that_its_end_does_not_find() {
         ],
         |seen, tokens| {
             assert_eq!(seen.lengths(), (1, 1));
-            let is_seen = |token: &&Verified| seen.get(token.token().as_bytes()).is_some();
+            let is_seen = |token: &&VerifiedToken| seen.get(token.token().as_bytes()).is_some();
             assert_eq!(tokens.iter().filter(is_seen).count(), 1);
             seen.forget(&"h".into());
             assert_eq!(seen.lengths(), (0, 0));

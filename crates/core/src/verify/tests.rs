@@ -116,7 +116,7 @@ fn an_altered_byte_anywhere_is_refused() {
     }
 }
 
-pub(super) fn verified(token: &str, key_generation: u64) -> Verified {
+pub(super) fn verified(token: &str, key_generation: u64) -> VerifiedToken {
     let parsed = parse(token).unwrap();
     let now = UnixMillis::new(1_000);
     verify(
@@ -152,7 +152,7 @@ fn the_algorithm_is_the_keys_not_the_tokens() {
     assert_eq!(check(&token, 1, KeyKind::Dynamic), Err(Refusal::Algorithm));
 }
 
-fn find(seen: &SeenTokens, token: &str, key_generation: u64, now: u64) -> Option<Verified> {
+fn find(seen: &SeenTokens, token: &str, key_generation: u64, now: u64) -> Option<VerifiedToken> {
     let found = seen.get(token.as_bytes())?;
     found
         .still_holds(key_generation, UnixMillis::new(now))

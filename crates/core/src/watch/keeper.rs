@@ -37,8 +37,8 @@ impl Sessions {
     async fn look_after(&self, handle: &SessionHandle) {
         let now = self.now();
         match self.authority().information(handle, now).await {
-            Ok(Some(session)) => self.watch().lives_until(handle, session.expiry),
-            Ok(None) => self.tell_gone(handle, now),
+            Ok(Some(session)) => self.watch().lives_until(handle, session.expires_at),
+            Ok(None) => self.notify_gone(handle, now),
             Err(fault) => telemetry::fault_met(&fault),
         }
     }
@@ -60,7 +60,7 @@ impl Sessions {
         if waiting.kept || waiting.sessions.is_empty() {
             return;
         }
-        let (sessions, interval) = (self.downgrade(), self.config().ending_poll_interval);
+        let (sessions, interval) = (self.downgrade(), self.config().revocation_poll_interval);
         let started = thread::Builder::new()
             .name("supersession-watch".to_owned())
             .spawn(move || keep_watch(&sessions, interval));

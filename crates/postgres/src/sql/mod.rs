@@ -41,7 +41,7 @@ macro_rules! statements {
         }
 
         impl Statements {
-            pub(crate) fn new(names: &Names, tells_endings: bool) -> Self {
+            pub(crate) fn new(names: &Names, publishes_revocations: bool) -> Self {
                 let document = |which| documents::DocumentStatements::new(names, which);
                 let batch = |kind| batches::BatchStatements::new(names, kind);
                 Self {
@@ -51,7 +51,7 @@ macro_rules! statements {
                     session_data_batch: batch(Kind::OfSession(SessionDocument::SessionData)),
                     payload_batch: batch(Kind::OfSession(SessionDocument::Payload)),
                     metadata_batch: batch(Kind::Metadata),
-                    channel: tells_endings.then(|| names.channel()),
+                    channel: publishes_revocations.then(|| names.channel()),
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use supersession::store::{
-    InsertOutcome, Lineage, RotateOutcome, Rotation, SessionKey, SessionRecord, SessionStanding,
+    InsertOutcome, Lineage, RotateOutcome, Rotation, SessionKey, SessionRecord, SessionStatus,
 };
 use supersession::{AppId, JsonObject, SessionHandle, TenantId, UnixMillis, UserId};
 use tokio_postgres::Row;
@@ -133,10 +133,10 @@ pub(crate) async fn find_standing(
     db: Db,
     key: SessionKey,
     now: UnixMillis,
-) -> Result<Option<SessionStanding>, Fault> {
+) -> Result<Option<SessionStatus>, Fault> {
     let row = find_live(&db, &db.sql.find_standing, &key, now).await?;
     let read = |row: Row| {
-        Ok(SessionStanding {
+        Ok(SessionStatus {
             user_id: UserId::from(column::<&str>(&row, 0)?),
             lineage: lineage(&row, 1)?,
             payload: document(&row, 4)?,

@@ -20,7 +20,7 @@ async fn verbs_need_no_runtime_where_they_are_called() {
     let on_a_plain_thread = std::thread::spawn(move || {
         pollster::block_on(async {
             assert!(there.session(&key("h"), NOW).await.unwrap().is_some());
-            assert!(there.endings().await.unwrap().is_some());
+            assert!(there.revocation_feed().await.unwrap().is_some());
             there.delete_sessions(&[key("h")]).await.unwrap().len()
         })
     });

@@ -12,7 +12,7 @@ async fn in_a_schema() -> Option<(PostgresStore, ())> {
 supersession_testkit::store_conformance!(in_a_schema);
 supersession_testkit::tenant_conformance!(in_a_schema);
 
-mod endings {
+mod revocations {
     supersession_testkit::store_endings_conformance!(super::in_a_schema);
 }
 

@@ -126,12 +126,8 @@ async fn every_verb_costs_what_the_documentation_says() {
     count!("session", async |_| {
         store.session(&key("h"), NOW).await.unwrap().unwrap();
     });
-    count!("session_standing", async |_| {
-        store
-            .session_standing(&key("h"), NOW)
-            .await
-            .unwrap()
-            .unwrap();
+    count!("session_status", async |_| {
+        store.session_status(&key("h"), NOW).await.unwrap().unwrap();
     });
     count!("rotate", async |n| rotate(&store, n).await);
     count!("write_document, swap", async |n| write(
@@ -257,7 +253,7 @@ async fn every_verb_costs_what_the_documentation_says() {
 const EXPECTED: &str = "\
 insert_session: 1 1
 session: 1 1
-session_standing: 1 1
+session_status: 1 1
 rotate: 1 1
 write_document, swap: 1 1
 write_document, merge: 2 2

@@ -146,7 +146,7 @@ async fn a_frozen_server_is_unavailable_in_bounded_time() {
         assert_eq!(kind_of(outcome), StoreErrorKind::Unavailable);
     }
     assert_eq!(
-        kind_of(store.endings().await.map(|_| ())),
+        kind_of(store.revocation_feed().await.map(|_| ())),
         StoreErrorKind::Unavailable
     );
     assert!(start.elapsed() < Duration::from_secs(20));

@@ -1,4 +1,4 @@
-//! The feed of endings over LISTEN and NOTIFY.
+//! The revocation feed over LISTEN and NOTIFY.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ async fn every_node_hears_of_what_any_of_them_deletes() {
     let Some(server) = server() else { return };
     let place = Place::new(server);
     let (one, two) = (place.store().await, place.store().await);
-    let mut hearing = two.endings().await.unwrap().unwrap();
+    let mut hearing = two.revocation_feed().await.unwrap().unwrap();
     insert(&one, "h").await;
     one.delete_sessions(&[key("h")]).await.unwrap();
     assert_eq!(hearing.next().await, Some(key("h")));
@@ -27,7 +27,7 @@ async fn a_delete_that_is_rolled_back_is_not_told() {
     let store = place.store().await;
     insert(&store, "h").await;
     insert(&store, "marker").await;
-    let mut feed = store.endings().await.unwrap().unwrap();
+    let mut feed = store.revocation_feed().await.unwrap().unwrap();
     // Whoever makes the delete fail after it has told: a trigger at the end of the transaction.
     let other = place.connection().await;
     other
@@ -51,7 +51,7 @@ async fn tables_of_other_schemas_are_not_heard() {
     let Some(server) = server() else { return };
     let (place, elsewhere) = (Place::new(server), Place::new(server));
     let (store, other) = (place.store().await, elsewhere.store().await);
-    let mut feed = store.endings().await.unwrap().unwrap();
+    let mut feed = store.revocation_feed().await.unwrap().unwrap();
     insert(&other, "theirs").await;
     insert(&store, "ours").await;
     other.delete_sessions(&[key("theirs")]).await.unwrap();
@@ -67,9 +67,9 @@ async fn all_feeds_of_a_store_share_one_connection() {
     let store = options.open().await.unwrap();
     let before = proxy.connections();
     let feeds = [
-        store.endings().await.unwrap(),
-        store.endings().await.unwrap(),
-        store.clone().endings().await.unwrap(),
+        store.revocation_feed().await.unwrap(),
+        store.revocation_feed().await.unwrap(),
+        store.clone().revocation_feed().await.unwrap(),
     ];
     assert!(feeds.iter().all(Option::is_some));
     assert_eq!(proxy.connections() - before, 1);
@@ -82,10 +82,10 @@ async fn a_feed_ends_with_its_connection_and_a_new_one_begins() {
     let options = Place::new(server).options().url(proxy.url(server));
     let store = options.open().await.unwrap();
     insert(&store, "h").await;
-    let mut feed = store.endings().await.unwrap().unwrap();
+    let mut feed = store.revocation_feed().await.unwrap().unwrap();
     proxy.cut();
     assert_eq!(feed.next().await, None);
-    let mut feed = store.endings().await.unwrap().unwrap();
+    let mut feed = store.revocation_feed().await.unwrap().unwrap();
     store.delete_sessions(&[key("h")]).await.unwrap();
     assert_eq!(feed.next().await, Some(key("h")));
 }
@@ -101,7 +101,7 @@ async fn a_feed_ends_if_the_server_is_silent() {
         .open()
         .await
         .unwrap();
-    let mut feed = store.endings().await.unwrap().unwrap();
+    let mut feed = store.revocation_feed().await.unwrap().unwrap();
     proxy.freeze();
     assert_eq!(feed.next().await, None);
 }
@@ -117,7 +117,7 @@ async fn a_notice_that_makes_no_sense_counts_as_a_gap() {
         .unwrap();
     let url = server.url().replace("/postgres", "/nonsense");
     let store = PostgresStore::open(&url).await.unwrap();
-    let mut feed = store.endings().await.unwrap().unwrap();
+    let mut feed = store.revocation_feed().await.unwrap().unwrap();
     let listening = "SELECT query FROM pg_stat_activity
         WHERE datname = 'nonsense' AND query LIKE 'LISTEN%'";
     let row = other.query_one(listening, &[]).await.unwrap();
@@ -134,10 +134,10 @@ async fn a_notice_that_makes_no_sense_counts_as_a_gap() {
 async fn without_a_connection_of_its_own_there_is_no_feed() {
     let Some(server) = server() else { return };
     let place = Place::new(server);
-    let silent = place.options().endings(false).open().await.unwrap();
-    assert!(silent.endings().await.unwrap().is_none());
+    let silent = place.options().revocation_feed(false).open().await.unwrap();
+    assert!(silent.revocation_feed().await.unwrap().is_none());
     let store = place.store().await;
-    let mut feed = store.endings().await.unwrap().unwrap();
+    let mut feed = store.revocation_feed().await.unwrap().unwrap();
     insert(&silent, "quiet").await;
     insert(&silent, "marker").await;
     silent.delete_sessions(&[key("quiet")]).await.unwrap();

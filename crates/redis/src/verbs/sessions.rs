@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use redis::{Value, cmd};
 use supersession::store::{
-    InsertOutcome, Lineage, RotateOutcome, Rotation, SessionKey, SessionRecord, SessionStanding,
+    InsertOutcome, Lineage, RotateOutcome, Rotation, SessionKey, SessionRecord, SessionStatus,
 };
 use supersession::{JsonObject, UnixMillis};
 
@@ -71,7 +71,7 @@ pub(crate) async fn find_standing(
     store: &Inner,
     key: &SessionKey,
     now: UnixMillis,
-) -> Result<Option<SessionStanding>, Fault> {
+) -> Result<Option<SessionStatus>, Fault> {
     let live = find_live(store, key, &STANDING, now).await?;
     live.map(|(head, mut values)| standing(&head, &mut values))
         .transpose()
@@ -138,7 +138,7 @@ pub(crate) async fn delete(store: &Inner, keys: &[SessionKey]) -> Result<Vec<Ses
             let keys = store.keys.session(key);
             names.extend([keys.session, keys.expiry]);
         }
-        let mut arguments = vec![store.keys.endings(), String::new()];
+        let mut arguments = vec![store.keys.revocation_channel(), String::new()];
         arguments.resize(keys.len() + 2, String::new());
         let answer = store
             .link

@@ -49,7 +49,7 @@ pub(crate) async fn delete(
     let size = store.link.sessions_per_script(2);
     let scripts = selected.chunks(size).map(|chunk| async move {
         let mut names = Vec::with_capacity(chunk.len() * 2 + 1);
-        let mut arguments = vec![store.keys.endings(), millis(now).to_string()];
+        let mut arguments = vec![store.keys.revocation_channel(), millis(now).to_string()];
         for (text, entry) in chunk {
             let keys = store.keys.session(&entry.key);
             names.extend([keys.session, keys.expiry]);

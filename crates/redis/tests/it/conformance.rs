@@ -19,7 +19,7 @@ async fn on_a_cluster() -> Option<(RedisStore, ())> {
 supersession_testkit::store_conformance!(on_one_server);
 supersession_testkit::tenant_conformance!(on_one_server);
 
-mod endings {
+mod revocations {
     supersession_testkit::store_endings_conformance!(super::on_one_server);
 }
 
@@ -27,7 +27,7 @@ mod cluster {
     supersession_testkit::store_conformance!(super::on_a_cluster);
     supersession_testkit::tenant_conformance!(super::on_a_cluster);
 
-    mod endings {
+    mod revocations {
         supersession_testkit::store_endings_conformance!(super::super::on_a_cluster);
     }
 }

@@ -59,7 +59,7 @@ async fn each_verb_costs_what_the_documentation_says() {
 
     costs!(proxy, store.insert_session(&old), 1: "EVALSHA");
     costs!(proxy, store.session(&old.key, NOW), 1: "HMGET");
-    costs!(proxy, store.session_standing(&old.key, NOW), 1: "HMGET");
+    costs!(proxy, store.session_status(&old.key, NOW), 1: "HMGET");
     let rotate = store.rotate(&old.key, &old.lineage, &old.payload, &next, NOW);
     costs!(proxy, rotate, 1: "EVALSHA");
     costs!(proxy, store.write_document(&old.key, data, &overwrite, NOW), 1: "EVALSHA");

@@ -1,4 +1,4 @@
-//! The feed of endings, and how it ends.
+//! The revocation feed, and how it ends.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ async fn what_one_node_deletes_another_hears() {
         options.clone().open().await.unwrap(),
         options.open().await.unwrap(),
     );
-    let mut endings = here.endings().await.unwrap().unwrap();
+    let mut revocations = here.revocation_feed().await.unwrap().unwrap();
     insert(&there, "h").await;
     there.delete_sessions(&[key("h")]).await.unwrap();
-    assert_eq!(endings.next().await, Some(key("h")));
+    assert_eq!(revocations.next().await, Some(key("h")));
 }
 
 #[tokio::test]
@@ -28,27 +28,27 @@ async fn other_prefixes_are_not_heard() {
     let server = on_server!();
     let here = options(server).open().await.unwrap();
     let there = options(server).open().await.unwrap();
-    let mut endings = here.endings().await.unwrap().unwrap();
+    let mut revocations = here.revocation_feed().await.unwrap().unwrap();
     insert(&there, "theirs").await;
     there.delete_sessions(&[key("theirs")]).await.unwrap();
     insert(&here, "ours").await;
     here.delete_sessions(&[key("ours")]).await.unwrap();
-    assert_eq!(endings.next().await, Some(key("ours")));
+    assert_eq!(revocations.next().await, Some(key("ours")));
 }
 
 #[tokio::test]
 async fn a_feed_ends_with_its_server() {
     let mut server = on_server!("--save", "");
     let store = options(&server).open().await.unwrap();
-    let mut endings = store.endings().await.unwrap().unwrap();
+    let mut revocations = store.revocation_feed().await.unwrap().unwrap();
     server.kill();
-    assert_eq!(endings.next().await, None);
-    assert!(store.endings().await.is_err());
+    assert_eq!(revocations.next().await, None);
+    assert!(store.revocation_feed().await.is_err());
     server.restart();
-    let mut endings = store.endings().await.unwrap().unwrap();
+    let mut revocations = store.revocation_feed().await.unwrap().unwrap();
     insert(&store, "h").await;
     store.delete_sessions(&[key("h")]).await.unwrap();
-    assert_eq!(endings.next().await, Some(key("h")));
+    assert_eq!(revocations.next().await, Some(key("h")));
 }
 
 /// A connection that says nothing may have nothing to say, or be lost.
@@ -62,7 +62,7 @@ async fn a_feed_ends_when_its_connection_is_silently_lost() {
         .connect_timeout(Duration::from_millis(300))
         .feed_heartbeat(Duration::from_millis(50));
     let store = store.open().await.unwrap();
-    let mut endings = store.endings().await.unwrap().unwrap();
+    let mut revocations = store.revocation_feed().await.unwrap().unwrap();
     // It lives through many heartbeats.
     while proxy
         .take()
@@ -76,9 +76,9 @@ async fn a_feed_ends_when_its_connection_is_silently_lost() {
     }
     insert(&store, "h").await;
     store.delete_sessions(&[key("h")]).await.unwrap();
-    assert_eq!(endings.next().await, Some(key("h")));
+    assert_eq!(revocations.next().await, Some(key("h")));
     proxy.set(Mode::Freeze);
-    assert_eq!(endings.next().await, None);
+    assert_eq!(revocations.next().await, None);
 }
 
 /// The message has to come from the server that deleted, whichever that is.
@@ -92,12 +92,12 @@ async fn a_feed_of_a_cluster_hears_every_server() {
         .prefix(prefix());
     let store = options.feed_heartbeat(Duration::from_millis(50));
     let store = store.open().await.unwrap();
-    let mut endings = store.endings().await.unwrap().unwrap();
+    let mut revocations = store.revocation_feed().await.unwrap().unwrap();
     // Their keys are spread over all servers.
     for number in 0..60 {
         let handle = format!("h{number}");
         insert(&store, &handle).await;
         store.delete_sessions(&[key(&handle)]).await.unwrap();
-        assert_eq!(endings.next().await, Some(key(&handle)));
+        assert_eq!(revocations.next().await, Some(key(&handle)));
     }
 }

@@ -262,7 +262,7 @@ async fn the_permissions_of_the_documentation_are_enough() {
     let store = RedisStore::open(url).await.unwrap();
 
     let (app, user) = (AppId::default(), UserId::from("user"));
-    let mut endings = store.endings().await.unwrap().unwrap();
+    let mut revocations = store.revocation_feed().await.unwrap().unwrap();
     let old = crate::session("h");
     crate::insert(&store, "h").await;
     let next = Rotation {
@@ -293,7 +293,7 @@ async fn the_permissions_of_the_documentation_are_enough() {
         .delete_user_sessions(&crate::of_user(), NOW)
         .await
         .unwrap();
-    assert_eq!(endings.next().await, Some(old.key));
+    assert_eq!(revocations.next().await, Some(old.key));
     crate::insert(&store, "over").await;
     let later = UnixMillis::new(NOW.get() + 1_000);
     assert_eq!(store.delete_expired_sessions(later, 10).await.unwrap(), 1);

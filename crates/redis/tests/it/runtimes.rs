@@ -25,9 +25,9 @@ async fn a_plain_thread_can_wait_for_verbs() {
                 WriteOutcome::Written(object(r#"{"a":1}"#))
             );
             assert_eq!(store.delete_expired_sessions(NOW, 10).await.unwrap(), 0);
-            let mut endings = store.endings().await.unwrap().unwrap();
+            let mut revocations = store.revocation_feed().await.unwrap().unwrap();
             store.delete_user_sessions(&of_user(), NOW).await.unwrap();
-            assert_eq!(endings.next().await, Some(key("h")));
+            assert_eq!(revocations.next().await, Some(key("h")));
         });
     });
     tokio::task::spawn_blocking(move || thread.join())

@@ -55,7 +55,7 @@ async fn settings_of_the_core_are_refused_and_name_the_cores_own() {
     // What says nothing, and what is the application's own, is none.
     configured(Sessions::over(core))
         .track_devices(false)
-        .ending_poll_interval(Duration::from_secs(1))
+        .revocation_poll_interval(Duration::from_secs(1))
         .build()
         .await
         .unwrap();

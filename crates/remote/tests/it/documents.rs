@@ -58,10 +58,7 @@ async fn no_update_is_lost_between_processes() {
     assert_eq!(metadata.count, 60);
     let stored = nodes[1].information(&handle).await.unwrap().unwrap();
     // The issuer and what was merged.
-    assert_eq!(
-        stored.custom_claims_in_access_token_payload.keys().len(),
-        21
-    );
+    assert_eq!(stored.access_token_payload.keys().len(), 21);
     core.stop().await;
 }
 
@@ -203,11 +200,7 @@ async fn a_payload_that_could_not_be_delivered_is_not_stored_at_our_core() {
         .await;
     let error = merged.unwrap_err();
     assert!(matches!(error, SessionError::PayloadTooLarge(_)), "{error}");
-    let stored = session
-        .information()
-        .await
-        .unwrap()
-        .custom_claims_in_access_token_payload;
+    let stored = session.information().await.unwrap().access_token_payload;
     assert_eq!(stored.get("groups"), Some(text(1_500)["groups"].clone()));
     let error = sessions
         .create("bob")

@@ -21,7 +21,7 @@ use crate::real::Real;
 
 fn axum_app(sessions: Sessions) -> Router {
     async fn data(session: Session) -> Result<Json<Value>, SessionRejection> {
-        Ok(Json(session.get_session_data().await?))
+        Ok(Json(session.session_data().await?))
     }
     async fn merge(
         session: Session,
@@ -61,7 +61,7 @@ async fn axum(
 async fn actix_data(
     session: supersession_actix::Session,
 ) -> Result<web::Json<Value>, supersession_actix::SessionRejection> {
-    Ok(web::Json(session.get_session_data().await?))
+    Ok(web::Json(session.session_data().await?))
 }
 
 async fn actix_merge(
@@ -216,10 +216,7 @@ async fn a_session_of_an_embedded_application_is_everybodys() {
     let (status, data) = actix_call!(on_actix, request, access);
     let everybodys = json!({ "by": "embedded", "axum": 1, "actix": 2 });
     assert_eq!((status, data), (200, everybodys.clone()));
-    assert_eq!(
-        session.get_session_data::<Value>().await.unwrap(),
-        everybodys
-    );
+    assert_eq!(session.session_data::<Value>().await.unwrap(), everybodys);
 
     let refreshed = remote
         .refresh_session(&tokens.refresh_token.unwrap(), AntiCsrfInput::Disabled)

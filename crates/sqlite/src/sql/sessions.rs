@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Row, params};
 use supersession::store::{
-    InsertOutcome, Lineage, RotateOutcome, Rotation, SessionKey, SessionRecord, SessionStanding,
+    InsertOutcome, Lineage, RotateOutcome, Rotation, SessionKey, SessionRecord, SessionStatus,
 };
 use supersession::{JsonObject, UnixMillis, UserId};
 
@@ -101,9 +101,9 @@ pub(crate) fn find_standing(
     connection: &Connection,
     key: &SessionKey,
     now: UnixMillis,
-) -> Result<Option<SessionStanding>, Fault> {
+) -> Result<Option<SessionStatus>, Fault> {
     find_live(connection, FIND_STANDING, key, now, |row| {
-        Ok(SessionStanding {
+        Ok(SessionStatus {
             user_id: UserId::from(text(row, 0)?),
             lineage: lineage(row, 1)?,
             payload: document(row, 4)?,

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use supersession::store::{
-    DocumentWrite, Endings, InsertOutcome, Lineage, RotateOutcome, Rotation, SessionDocument,
-    SessionKey, SessionRecord, SessionStanding, SessionUse, StoreError, StoreErrorKind, StoredKey,
-    TenantRecord, TenantStore, UserSessions, WriteOutcome,
+    DocumentWrite, InsertOutcome, Lineage, RevocationFeed, RotateOutcome, Rotation,
+    SessionDocument, SessionKey, SessionRecord, SessionStatus, SessionUse, StoreError,
+    StoreErrorKind, StoredKey, TenantRecord, TenantStore, UserSessions, WriteOutcome,
 };
 use supersession::{
     AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
@@ -24,12 +24,12 @@ pub use verb::Verb;
 /// # Examples
 /// ```
 /// use supersession::store::{MemoryStore, StoreErrorKind};
-/// use supersession_testkit::{FaultStore, Moment, PlannedFault, Verb};
+/// use supersession_testkit::{FaultStore, FaultTiming, PlannedFault, Verb};
 ///
 /// let store = FaultStore::new(MemoryStore::new());
 /// // The next two rotations are executed, but their callers receive an error.
 /// store.plan(
-///     PlannedFault::new(StoreErrorKind::Unavailable).on(Verb::Rotate).times(2).at(Moment::After),
+///     PlannedFault::new(StoreErrorKind::Unavailable).on(Verb::Rotate).times(2).at(FaultTiming::After),
 /// );
 /// // After that, the next call of any method fails before it is executed.
 /// store.plan(PlannedFault::new(StoreErrorKind::Internal));
@@ -53,12 +53,12 @@ pub struct PlannedFault {
     kind: StoreErrorKind,
     verb: Option<Verb>,
     remaining: u32,
-    moment: Moment,
+    moment: FaultTiming,
 }
 
 /// The time at which a planned fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+pub enum FaultTiming {
     /// Instead of the call: the wrapped store is not called.
     Before,
     /// After the call: the wrapped store has executed it, and the answer is lost.
@@ -72,7 +72,7 @@ impl PlannedFault {
             kind,
             verb: None,
             remaining: 1,
-            moment: Moment::Before,
+            moment: FaultTiming::Before,
         }
     }
 
@@ -89,7 +89,7 @@ impl PlannedFault {
     }
 
     /// Sets if the fault strikes before or after the call.
-    pub fn at(mut self, moment: Moment) -> Self {
+    pub fn at(mut self, moment: FaultTiming) -> Self {
         self.moment = moment;
         self
     }
@@ -182,7 +182,7 @@ impl<S: ?Sized> FaultStore<S> {
         let Some(PlannedFault { kind, moment, .. }) = self.strike(verb) else {
             return inner.await;
         };
-        if moment == Moment::After {
+        if moment == FaultTiming::After {
             let _ = inner.await;
         }
         Err(StoreError::new(verb.name(), kind).with_source("planned by the test"))
@@ -255,12 +255,12 @@ impl<S: Store + ?Sized> Store for FaultStore<S> {
         self.call(Verb::Session, self.inner.session(key, now)).await
     }
 
-    async fn session_standing(
+    async fn session_status(
         &self,
         key: &SessionKey,
         now: UnixMillis,
-    ) -> Result<Option<SessionStanding>, StoreError> {
-        self.call(Verb::Session, self.inner.session_standing(key, now))
+    ) -> Result<Option<SessionStatus>, StoreError> {
+        self.call(Verb::Session, self.inner.session_status(key, now))
             .await
     }
 
@@ -336,8 +336,9 @@ impl<S: Store + ?Sized> Store for FaultStore<S> {
         self.call(Verb::SetDeviceLabel, inner).await
     }
 
-    async fn endings(&self) -> Result<Option<Endings>, StoreError> {
-        self.call(Verb::Endings, self.inner.endings()).await
+    async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, StoreError> {
+        self.call(Verb::RevocationFeed, self.inner.revocation_feed())
+            .await
     }
 
     async fn delete_expired_sessions(

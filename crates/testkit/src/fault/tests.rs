@@ -7,7 +7,7 @@ const UNAVAILABLE: PlannedFault = PlannedFault {
     kind: StoreErrorKind::Unavailable,
     verb: None,
     remaining: 1,
-    moment: Moment::Before,
+    moment: FaultTiming::Before,
 };
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn a_fault_before_the_call_keeps_it_from_the_store() {
 #[tokio::test]
 async fn a_fault_after_the_call_loses_the_answer_only() {
     let store = FaultStore::new(MemoryStore::new());
-    store.plan(UNAVAILABLE.at(Moment::After));
+    store.plan(UNAVAILABLE.at(FaultTiming::After));
     store.insert_session(&session("h")).await.unwrap_err();
     assert!(store.session(&key("h"), NOW).await.unwrap().is_some());
 }

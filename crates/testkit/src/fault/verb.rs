@@ -35,7 +35,7 @@ verbs! {
     UserSessionHandles = "user_session_handles",
     RecordUses = "record_uses",
     SetDeviceLabel = "set_device_label",
-    Endings = "endings",
+    RevocationFeed = "revocation_feed",
     DeleteExpiredSessions = "delete_expired_sessions",
     UserMetadata = "user_metadata",
     WriteUserMetadata = "write_user_metadata",

@@ -201,9 +201,10 @@ impl Local {
             Place::SessionData(session) => document(self.sessions.session_data(session).await),
             Place::Payload(session) => {
                 let information = self.sessions.information(session.as_str()).await;
-                whole(information.map(|information| {
-                    information.map(|found| found.custom_claims_in_access_token_payload)
-                }))
+                whole(
+                    information
+                        .map(|information| information.map(|found| found.access_token_payload)),
+                )
             }
             Place::Metadata(user) => {
                 let metadata = self.sessions.user_metadata().get(user.as_str()).await;

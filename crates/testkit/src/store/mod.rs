@@ -166,10 +166,10 @@ macro_rules! store_conformance {
 macro_rules! store_endings_conformance {
     ($fresh:expr) => {
         $crate::store_conformance! { @tests $fresh;
-            endings::a_feed_tells_what_is_deleted
-            endings::every_feed_tells_everything
-            endings::a_feed_tells_the_scope
-            endings::a_feed_keeps_up_with_many_endings
+            revocations::a_feed_tells_what_is_deleted
+            revocations::every_feed_tells_everything
+            revocations::a_feed_tells_the_scope
+            revocations::a_feed_keeps_up_with_many_revocations
         }
     };
 }

@@ -24,10 +24,10 @@ impl System {
             for (seen, session) in all.iter().zip(listed) {
                 let row = &world.rows[session];
                 prop_assert_eq!(&seen.handle, &row.handle);
-                prop_assert_eq!(seen.expiry.get(), row.expires_at);
-                prop_assert_eq!(seen.time_created.get(), row.created_at);
+                prop_assert_eq!(seen.expires_at.get(), row.expires_at);
+                prop_assert_eq!(seen.created_at.get(), row.created_at);
                 prop_assert_eq!(value_of(&seen.session_data), row.data.clone());
-                let payload = value_of(&seen.custom_claims_in_access_token_payload);
+                let payload = value_of(&seen.access_token_payload);
                 prop_assert_eq!(payload, row.payload.clone());
                 self.audit_lineage(session).await?;
             }

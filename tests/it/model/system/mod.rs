@@ -13,7 +13,7 @@ use supersession::{
     AccessToken, AppId, JsonObject, RefreshHash2, RefreshToken, Session, SessionHandle, Sessions,
     Store, UnixMillis, UserId, wire,
 };
-use supersession_testkit::{FaultStore, ManualClock, Moment, PlannedFault};
+use supersession_testkit::{FaultStore, FaultTiming, ManualClock, PlannedFault};
 
 use super::operation::{Change, Document, Operation, Place, Step, USERS, Until, writes};
 use super::world::{
@@ -88,7 +88,7 @@ impl System {
         let struck = planned.filter(|(verb, _)| self.store.count(*verb) > 0);
         if let Some((verb, moment)) = struck {
             prop_assert_eq!(&answer, &Answer::Fault, "a fault of {:?}", verb);
-            if moment == Moment::Before || !writes(verb) {
+            if moment == FaultTiming::Before || !writes(verb) {
                 after = self.world.clone();
             }
         } else {

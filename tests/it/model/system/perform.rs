@@ -51,7 +51,7 @@ impl System {
                 let tokens = session.all_session_tokens_dangerously();
                 assert!(tokens.refresh_token.is_some(), "a refresh gives one");
                 let (payload, access_end) = shown(&session);
-                let end = session.get_expiry().await?.get();
+                let end = session.expires_at().await?.get();
                 return Ok((Answer::Refreshed(payload, access_end, end), Some(session)));
             }
             (_, Asked::Verify(_, token, database)) => {

@@ -19,7 +19,7 @@ pub(crate) use confirmed::Confirmed;
 
 use crate::ids::AppId;
 use crate::sessions::WeakSessions;
-use crate::store::Endings;
+use crate::store::RevocationFeed;
 use crate::telemetry;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -32,7 +32,11 @@ pub(crate) struct FeedReader {
 }
 
 impl FeedReader {
-    pub(crate) fn start(sessions: WeakSessions, app: AppId, feed: Endings) -> io::Result<Self> {
+    pub(crate) fn start(
+        sessions: WeakSessions,
+        app: AppId,
+        feed: RevocationFeed,
+    ) -> io::Result<Self> {
         let (stop, stopped) = oneshot::channel();
         thread::Builder::new()
             .name("supersession-feed".to_owned())
@@ -44,7 +48,7 @@ impl FeedReader {
 fn read(
     sessions: &WeakSessions,
     app: &AppId,
-    mut feed: Endings,
+    mut feed: RevocationFeed,
     mut stopped: oneshot::Receiver<()>,
 ) {
     loop {
@@ -61,7 +65,7 @@ fn read(
                 return;
             };
             if key.app == *app {
-                sessions.tell_revoked(&[key.handle]);
+                sessions.notify_revoked(&[key.handle]);
             }
         }
         if let Some(sessions) = sessions.upgrade() {
@@ -77,7 +81,7 @@ fn read(
 
 /// Returns the next revoked session, or `None` if the feed is lost or the reader must stop.
 async fn next(
-    feed: &mut Endings,
+    feed: &mut RevocationFeed,
     stopped: &mut oneshot::Receiver<()>,
 ) -> Option<crate::store::SessionKey> {
     let mut key = pin!(feed.next());
@@ -91,12 +95,15 @@ async fn next(
 }
 
 /// Reconnects with exponential backoff and returns the new feed, or `None` if the reader must stop.
-fn reconnect(sessions: &WeakSessions, stopped: &mut oneshot::Receiver<()>) -> Option<Endings> {
+fn reconnect(
+    sessions: &WeakSessions,
+    stopped: &mut oneshot::Receiver<()>,
+) -> Option<RevocationFeed> {
     let mut pause = FIRST_PAUSE;
     loop {
         {
             let sessions = sessions.upgrade()?;
-            match pollster::block_on(sessions.authority().endings()) {
+            match pollster::block_on(sessions.authority().revocation_feed()) {
                 Ok(Some(feed)) => {
                     telemetry::feed_restored();
                     return Some(feed);

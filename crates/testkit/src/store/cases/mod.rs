@@ -20,12 +20,12 @@ pub mod deletes;
 pub mod devices;
 pub mod documents;
 pub mod empty;
-pub mod endings;
 pub mod expiry;
 pub mod keys;
 pub mod lists;
 pub mod metadata;
 pub mod races;
+pub mod revocations;
 pub mod rotation;
 pub mod sessions;
 
@@ -35,7 +35,7 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("devices", include_str!("devices.rs")),
     ("documents", include_str!("documents.rs")),
     ("empty", include_str!("empty.rs")),
-    ("endings", include_str!("endings.rs")),
+    ("revocations", include_str!("revocations.rs")),
     ("expiry", include_str!("expiry.rs")),
     ("keys", include_str!("keys.rs")),
     ("lists", include_str!("lists.rs")),

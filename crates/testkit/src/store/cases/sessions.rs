@@ -38,10 +38,10 @@ pub async fn the_standing_of_a_session_is_a_part_of_it(store: SharedStore) {
     };
     for session in [first, rotated] {
         insert(&store, &session).await;
-        let found = store.session_standing(&session.key, at(7)).await.unwrap();
+        let found = store.session_status(&session.key, at(7)).await.unwrap();
         assert_eq!(found, Some(session.clone().into()));
         let end = session.expires_at;
-        let over = store.session_standing(&session.key, end).await.unwrap();
+        let over = store.session_status(&session.key, end).await.unwrap();
         assert_eq!(over, None, "over");
     }
     let others = [
@@ -57,7 +57,7 @@ pub async fn the_standing_of_a_session_is_a_part_of_it(store: SharedStore) {
         key("first\0"),
     ];
     for other in others {
-        let found = store.session_standing(&other, NOW).await.unwrap();
+        let found = store.session_status(&other, NOW).await.unwrap();
         assert_eq!(found, None, "{other:?}");
     }
 }

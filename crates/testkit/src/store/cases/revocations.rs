@@ -10,10 +10,10 @@ use crate::store::fixtures::*;
 ///
 /// # Panics
 /// If the feed reports anything else, or closes early.
-async fn hear(endings: &mut supersession::store::Endings, expected: &[SessionKey]) {
+async fn hear(revocations: &mut supersession::store::RevocationFeed, expected: &[SessionKey]) {
     let mut missing: BTreeSet<_> = expected.iter().collect();
     while !missing.is_empty() {
-        let told = endings.next().await.unwrap();
+        let told = revocations.next().await.unwrap();
         let ended = expected.contains(&told) || told == key("before");
         assert!(ended, "{told:?} did not end");
         missing.remove(&told);
@@ -34,7 +34,7 @@ pub async fn a_feed_tells_what_is_deleted(store: SharedStore) {
         insert(&store, &session(handle)).await;
     }
     store.delete_sessions(&[key("before")]).await.unwrap();
-    let mut endings = store.endings().await.unwrap().unwrap();
+    let mut revocations = store.revocation_feed().await.unwrap().unwrap();
     let keys = [key("h1"), key("absent"), key("h2_t1")];
     store.delete_sessions(&keys).await.unwrap();
     let selection = UserSessions {
@@ -43,14 +43,18 @@ pub async fn a_feed_tells_what_is_deleted(store: SharedStore) {
     };
     store.delete_user_sessions(&selection, NOW).await.unwrap();
     let marker = mark(&store).await;
-    hear(&mut endings, &[key("h1"), key("h2_t1"), key("h3"), marker]).await;
+    hear(
+        &mut revocations,
+        &[key("h1"), key("h2_t1"), key("h3"), marker],
+    )
+    .await;
 }
 
 pub async fn every_feed_tells_everything(store: SharedStore) {
     insert(&store, &session("h")).await;
-    let mut first = store.endings().await.unwrap().unwrap();
-    let mut second = store.endings().await.unwrap().unwrap();
-    drop(store.endings().await.unwrap().unwrap());
+    let mut first = store.revocation_feed().await.unwrap().unwrap();
+    let mut second = store.revocation_feed().await.unwrap().unwrap();
+    drop(store.revocation_feed().await.unwrap().unwrap());
     store.delete_sessions(&[key("h")]).await.unwrap();
     let marker = mark(&store).await;
     let expected = [key("h"), marker];
@@ -69,15 +73,15 @@ pub async fn a_feed_tells_the_scope(store: SharedStore) {
         ..session("h")
     };
     insert(&store, &there).await;
-    let mut endings = store.endings().await.unwrap().unwrap();
+    let mut revocations = store.revocation_feed().await.unwrap().unwrap();
     store
         .delete_sessions(std::slice::from_ref(&elsewhere))
         .await
         .unwrap();
-    assert_eq!(endings.next().await, Some(elsewhere));
+    assert_eq!(revocations.next().await, Some(elsewhere));
 }
 
-pub async fn a_feed_keeps_up_with_many_endings(store: SharedStore) {
+pub async fn a_feed_keeps_up_with_many_revocations(store: SharedStore) {
     let keys: Vec<_> = (0..2_000).map(|n| key(&format!("h{n:04}"))).collect();
     for key in &keys {
         let session = supersession::store::SessionRecord {
@@ -86,7 +90,7 @@ pub async fn a_feed_keeps_up_with_many_endings(store: SharedStore) {
         };
         insert(&store, &session).await;
     }
-    let mut endings = store.endings().await.unwrap().unwrap();
+    let mut revocations = store.revocation_feed().await.unwrap().unwrap();
     store
         .delete_user_sessions(&sessions_of("user"), NOW)
         .await
@@ -94,5 +98,5 @@ pub async fn a_feed_keeps_up_with_many_endings(store: SharedStore) {
     let marker = mark(&store).await;
     let mut expected = keys;
     expected.push(marker);
-    hear(&mut endings, &expected).await;
+    hear(&mut revocations, &expected).await;
 }

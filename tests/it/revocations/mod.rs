@@ -1,5 +1,5 @@
 //! Sessions that end, over several nodes: code that waits for it, and guards that rely on the store's
-//! feed of endings.
+//! feed of revocations.
 
 mod feed;
 mod waiting;
@@ -32,9 +32,9 @@ impl Nodes {
         }
     }
 
-    /// A store whose nodes hear of each other's endings.
+    /// A store whose nodes hear of each other's revocations.
     async fn with_feed() -> Self {
-        Self::over(MemoryStore::with_endings()).await
+        Self::over(MemoryStore::with_revocation_feed()).await
     }
 
     async fn without_feed() -> Self {

@@ -15,7 +15,7 @@ const POLL: Duration = Duration::from_millis(1);
 async fn every_way_to_revoke_is_told_at_once() {
     let nodes = Nodes::without_feed().await;
     let sessions = nodes
-        .start(|builder| builder.ending_poll_interval(NEVER))
+        .start(|builder| builder.revocation_poll_interval(NEVER))
         .await;
     let [own, by_handle, by_user, kept] = [
         sessions.create("alice").await.unwrap(),
@@ -40,7 +40,7 @@ async fn every_way_to_revoke_is_told_at_once() {
 async fn a_stolen_session_and_a_sign_out_are_told_at_once() {
     let app = App::with(|builder| {
         builder
-            .ending_poll_interval(NEVER)
+            .revocation_poll_interval(NEVER)
             .refresh_token_rotation_grace_period(Duration::ZERO)
     })
     .await;
@@ -87,7 +87,7 @@ async fn a_stolen_session_and_a_sign_out_are_told_at_once() {
 async fn a_session_that_has_ended_before_anybody_listened_is_told() {
     let nodes = Nodes::without_feed().await;
     let here = nodes
-        .start(|builder| builder.ending_poll_interval(NEVER))
+        .start(|builder| builder.revocation_poll_interval(NEVER))
         .await;
     let there = nodes.start(|builder| builder).await;
     let session = here.create("alice").await.unwrap();
@@ -103,7 +103,7 @@ async fn a_session_that_has_ended_before_anybody_listened_is_told() {
 async fn without_a_feed_an_ending_elsewhere_is_found_by_asking() {
     let nodes = Nodes::without_feed().await;
     let here = nodes
-        .start(|builder| builder.ending_poll_interval(POLL))
+        .start(|builder| builder.revocation_poll_interval(POLL))
         .await;
     let there = nodes.start(|builder| builder).await;
     let session = here.create("alice").await.unwrap();
@@ -120,7 +120,7 @@ async fn without_a_feed_an_ending_elsewhere_is_found_by_asking() {
 async fn a_session_expires_at_its_newest_expiry() {
     let nodes = Nodes::without_feed().await;
     let here = nodes
-        .start(|builder| builder.ending_poll_interval(POLL))
+        .start(|builder| builder.revocation_poll_interval(POLL))
         .await;
     let session = here.create("alice").await.unwrap();
     let refresh_token = session.all_session_tokens_dangerously().refresh_token;
@@ -145,7 +145,7 @@ async fn a_session_expires_at_its_newest_expiry() {
 async fn trouble_with_the_store_ends_nothing() {
     let nodes = Nodes::without_feed().await;
     let here = nodes
-        .start(|builder| builder.ending_poll_interval(POLL))
+        .start(|builder| builder.revocation_poll_interval(POLL))
         .await;
     let session = here.create("alice").await.unwrap();
     let outage = PlannedFault::new(StoreErrorKind::Unavailable).on(Verb::Session);
@@ -164,7 +164,7 @@ async fn trouble_with_the_store_ends_nothing() {
 async fn nobody_is_asked_about_once_nobody_waits() {
     let nodes = Nodes::without_feed().await;
     let here = nodes
-        .start(|builder| builder.ending_poll_interval(POLL))
+        .start(|builder| builder.revocation_poll_interval(POLL))
         .await;
     let first = here.create("alice").await.unwrap();
     let waiting = tokio::spawn(first.ended());

@@ -1,4 +1,4 @@
-//! Guards that rely on the store's feed of endings instead of asking the store.
+//! Guards that rely on the store's feed of revocations instead of asking the store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,17 +100,17 @@ async fn a_node_that_lost_its_feed_asks_until_it_is_back() {
     let nodes = Nodes::with_feed().await;
     let here = nodes.start(|builder| builder).await;
     let there = nodes
-        .start(|builder| builder.ending_poll_interval(NEVER))
+        .start(|builder| builder.revocation_poll_interval(NEVER))
         .await;
     let session = there.create("alice").await.unwrap();
     let token = session.access_token();
     until_asks(false, &nodes.store, &here, &token).await;
-    let outage = PlannedFault::new(StoreErrorKind::Unavailable).on(Verb::Endings);
+    let outage = PlannedFault::new(StoreErrorKind::Unavailable).on(Verb::RevocationFeed);
     nodes.store.plan(outage.times(u32::MAX));
-    let tried = nodes.store.count(Verb::Endings);
-    nodes.store.inner().lose_endings();
+    let tried = nodes.store.count(Verb::RevocationFeed);
+    nodes.store.inner().lose_revocation_feed();
     until("both nodes tried to listen again", || {
-        nodes.store.count(Verb::Endings) >= tried + 2
+        nodes.store.count(Verb::RevocationFeed) >= tried + 2
     })
     .await;
     // The node may be the second of the two.
@@ -124,7 +124,7 @@ async fn a_node_that_lost_its_feed_asks_until_it_is_back() {
     // What ended while the feed was lost is known, too.
     let another = there.create("alice").await.unwrap();
     nodes.store.plan(outage.times(u32::MAX));
-    nodes.store.inner().lose_endings();
+    nodes.store.inner().lose_revocation_feed();
     let ended = another.ended();
     here.revoke(another.handle()).await.unwrap();
     nodes.store.heal();
@@ -182,7 +182,7 @@ async fn endings_of_another_app_are_none_of_ours() {
     let app = AppId::from_stored("another");
     let key = SessionKey::new(&app, session.handle().clone());
     let store: &dyn Store = nodes.store.inner();
-    let mut listener = store.endings().await.unwrap().unwrap();
+    let mut listener = store.revocation_feed().await.unwrap().unwrap();
     let record = store
         .session(
             &SessionKey::new(&AppId::default(), session.handle().clone()),
@@ -219,7 +219,7 @@ async fn a_revocation_reaches_the_other_node<S: Store>(first: S, second: S) {
     let asked = FaultStore::new(second);
     let there = default_config(Sessions::builder(first)).build().await;
     let here = default_config(Sessions::builder(asked.clone()))
-        .ending_poll_interval(NEVER)
+        .revocation_poll_interval(NEVER)
         .build()
         .await;
     let (there, here) = (there.unwrap(), here.unwrap());
@@ -244,7 +244,7 @@ async fn on_postgres_a_revocation_reaches_the_other_node() {
     let open = || {
         PostgresStore::options()
             .url(server.url())
-            .schema("endings")
+            .schema("revocations")
             .open()
     };
     let (first, second) = (open().await.unwrap(), open().await.unwrap());
@@ -259,7 +259,7 @@ async fn on_redis_a_revocation_reaches_the_other_node() {
     let open = || {
         RedisStore::options()
             .url(server.url())
-            .prefix("endings")
+            .prefix("revocations")
             .open()
     };
     let (first, second) = (open().await.unwrap(), open().await.unwrap());

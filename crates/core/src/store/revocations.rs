@@ -8,40 +8,40 @@ use super::SessionKey;
 const CAPACITY: usize = 16_384;
 
 /// The revocation feed: notifications of sessions that any node deletes. Returned by a store's
-/// [`endings`](super::Store::endings).
+/// [`revocation_feed`](super::Store::revocation_feed).
 ///
 /// # Examples
 /// ```
 /// use supersession::AppId;
-/// use supersession::store::{Endings, SessionKey};
+/// use supersession::store::{RevocationFeed, SessionKey};
 ///
 /// # pollster::block_on(async {
-/// let (sender, mut endings) = Endings::channel();
+/// let (sender, mut revocations) = RevocationFeed::channel();
 /// let key = SessionKey::new(&AppId::default(), "handle".into());
 /// assert!(sender.tell(key.clone()));
-/// assert_eq!(endings.next().await, Some(key));
+/// assert_eq!(revocations.next().await, Some(key));
 /// // The store has lost its connection:
 /// drop(sender);
-/// assert_eq!(endings.next().await, None);
+/// assert_eq!(revocations.next().await, None);
 /// # });
 /// ```
 #[derive(Debug)]
-pub struct Endings {
+pub struct RevocationFeed {
     keys: mpsc::Receiver<SessionKey>,
 }
 
-/// The store's side of [`Endings`].
+/// The store's side of [`RevocationFeed`].
 #[derive(Debug)]
-pub struct EndingsSender {
+pub struct RevocationSender {
     keys: mpsc::Sender<SessionKey>,
 }
 
-impl Endings {
+impl RevocationFeed {
     /// Creates a feed and its sender.
     #[must_use]
-    pub fn channel() -> (EndingsSender, Self) {
+    pub fn channel() -> (RevocationSender, Self) {
         let (sender, receiver) = mpsc::channel(CAPACITY);
-        (EndingsSender { keys: sender }, Self { keys: receiver })
+        (RevocationSender { keys: sender }, Self { keys: receiver })
     }
 
     /// Returns the next revoked session, or `None` if the feed is lost and revocations may have
@@ -51,7 +51,7 @@ impl Endings {
     }
 }
 
-impl EndingsSender {
+impl RevocationSender {
     /// Notifies the receiver of a revoked session. Returns `false` if the receiver is gone, or so
     /// far behind that this notification is lost. The store must then drop the sender, so that the
     /// receiver detects the gap.
