@@ -5,11 +5,10 @@ use std::future::{self, Future, Ready};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
-use supersession::{Establishing, Guard, SessionError};
+use supersession::{Guard, SessionError};
 
 use crate::convert::View;
 use crate::reject::SessionRejection;
@@ -149,71 +148,36 @@ impl FromRequest for RequestSessions {
 
 impl FromRequest for Session {
     type Error = SessionRejection;
-    type Future = Extracting<supersession::Session, Self>;
+    type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        Extracting::of(request, |sessions| sessions.session(), Self)
+        let sessions = sessions_of(request);
+        Box::pin(async { Ok(Self(sessions?.session().await?)) })
     }
 }
 
 impl FromRequest for OptionalSession {
     type Error = SessionRejection;
-    type Future = Extracting<Option<supersession::Session>, Self>;
+    type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let make = |session: Option<_>| Self(session.map(Session));
-        Extracting::of(request, |sessions| sessions.optional_session(), make)
+        let sessions = sessions_of(request);
+        Box::pin(async { Ok(Self(sessions?.optional_session().await?.map(Session))) })
     }
 }
 
 impl<G: Guard> FromRequest for Require<G> {
     type Error = SessionRejection;
-    type Future = Extracting<supersession::Session, Self>;
+    type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let require = |sessions: supersession::RequestSessions| sessions.require(&G::options());
-        Extracting::of(request, require, Self::unchecked)
+        let sessions = sessions_of(request);
+        Box::pin(async { Ok(Self::unchecked(sessions?.require(&G::options()).await?)) })
     }
 }
 
-/// The future of the session extractors: converts core's result to the extractor's type. Allocates
-/// only if it has to wait.
-#[derive(Debug)]
-pub struct Extracting<S, T> {
-    /// The error, if there was one before core was called. `None` once it has been returned.
-    outcome: Result<Establishing<S>, Option<SessionError>>,
-    make: fn(S) -> T,
-}
-
-impl<S, T> Extracting<S, T> {
-    fn of(
-        request: &HttpRequest,
-        establish: impl FnOnce(supersession::RequestSessions) -> Establishing<S>,
-        make: fn(S) -> T,
-    ) -> Self {
-        Self {
-            outcome: sessions_of(request).map(establish).map_err(Some),
-            make,
-        }
-    }
-}
-
-impl<S, T> Future for Extracting<S, T> {
-    type Output = Result<T, SessionRejection>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { outcome, make } = self.get_mut();
-        let session = match outcome {
-            Ok(establishing) => ready!(Pin::new(establishing).poll(cx)),
-            Err(error) => match error.take() {
-                Some(error) => Err(error),
-                // The future was polled after completion.
-                None => return Poll::Pending,
-            },
-        };
-        Poll::Ready(session.map(&*make).map_err(Into::into))
-    }
-}
+/// The future of the extractors that can wait.
+type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, SessionRejection>>>>;
 
 /// Returns the sessions that the middleware has inserted into the request, after they have read the
 /// request.

@@ -3,15 +3,14 @@
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::{Error, HttpMessage as _};
-use pin_project_lite::pin_project;
 use supersession::claims::ClaimValidator;
-use supersession::{Session, SessionError, Strictness, Verification, VerifyOptions};
+use supersession::{Session, Strictness, VerifyOptions};
 
 use crate::extract::sessions_of;
 use crate::reject::SessionRejection;
@@ -110,120 +109,31 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Future = GuardFuture<S>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
 
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let verification = match sessions_of(request.request()) {
-            Ok(sessions) => sessions.begin_verification(&self.options),
-            Err(error) => Verification::Done(Err(error)),
-        };
-        let state = match verification {
-            Verification::Done(verdict) => decided(&*self.inner, request, verdict),
-            Verification::Pending(pending) => {
-                let options = Rc::clone(&self.options);
-                State::Verifying {
-                    verdict: Box::pin(async move { pending.finish(&options).await }),
-                    then: Some((Rc::clone(&self.inner), request)),
-                }
-            }
-        };
-        GuardFuture { state }
-    }
-}
-
-fn decided<S>(
-    inner: &S,
-    request: ServiceRequest,
-    verdict: Result<Option<Session>, SessionError>,
-) -> State<S>
-where
-    S: Service<ServiceRequest>,
-{
-    match verdict {
-        Ok(session) => {
-            if let Some(session) = session {
-                request.extensions_mut().insert(session);
-            }
-            State::Inner {
-                response: inner.call(request),
-            }
-        }
-        Err(error) => State::Rejected {
-            response: Some(request.error_response(SessionRejection::from(error))),
-        },
-    }
-}
-
-type Verdict = Pin<Box<dyn Future<Output = Result<Option<Session>, SessionError>>>>;
-
-pin_project! {
-    /// The future of [`VerifySessionService`]. Allocates only if the guard has to wait.
-    pub struct GuardFuture<S>
-    where
-        S: Service<ServiceRequest>,
-    {
-        #[pin]
-        state: State<S>,
-    }
-}
-
-pin_project! {
-    #[project = StateProjection]
-    enum State<S>
-    where
-        S: Service<ServiceRequest>,
-    {
-        Verifying {
-            verdict: Verdict,
-            then: Option<(Rc<S>, ServiceRequest)>,
-        },
-        Inner { #[pin] response: S::Future },
-        Rejected { response: Option<ServiceResponse> },
-    }
-}
-
-impl<S, B> Future for GuardFuture<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-    B: MessageBody,
-{
-    type Output = Result<ServiceResponse<EitherBody<B>>, Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            let next = match state.as_mut().project() {
-                StateProjection::Inner { response } => {
-                    let response = ready!(response.poll(cx))?;
-                    return Poll::Ready(Ok(response.map_into_left_body()));
-                }
-                StateProjection::Rejected { response } => match response.take() {
-                    Some(response) => return Poll::Ready(Ok(response.map_into_right_body())),
-                    // The future was polled after completion.
-                    None => return Poll::Pending,
-                },
-                StateProjection::Verifying { verdict, then } => {
-                    let verdict = ready!(verdict.as_mut().poll(cx));
-                    match then.take() {
-                        Some((inner, request)) => decided(&*inner, request, verdict),
-                        None => return Poll::Pending,
-                    }
-                }
+        let (inner, options) = (Rc::clone(&self.inner), Rc::clone(&self.options));
+        Box::pin(async move {
+            let verified = match sessions_of(request.request()) {
+                Ok(sessions) => sessions.verify(&options).await,
+                Err(error) => Err(error),
             };
-            state.set(next);
-        }
-    }
-}
-
-impl<S> std::fmt::Debug for GuardFuture<S>
-where
-    S: Service<ServiceRequest>,
-{
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GuardFuture").finish_non_exhaustive()
+            match verified {
+                Ok(session) => {
+                    if let Some(session) = session {
+                        request.extensions_mut().insert(session);
+                    }
+                    Ok(inner.call(request).await?.map_into_left_body())
+                }
+                Err(error) => {
+                    let response = request.error_response(SessionRejection::from(error));
+                    Ok(response.map_into_right_body())
+                }
+            }
+        })
     }
 }

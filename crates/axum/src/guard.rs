@@ -3,18 +3,17 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum_core::BoxError;
 use axum_core::body::Body;
 use axum_core::response::IntoResponse as _;
 use bytes::Bytes;
-use http::{Extensions, Request, Response};
+use http::{Request, Response};
 use http_body::Body as HttpBody;
-use pin_project_lite::pin_project;
 use supersession::claims::ClaimValidator;
-use supersession::{Session, SessionError, Strictness, Verification, VerifyOptions};
+use supersession::{Session, Strictness, VerifyOptions};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -102,127 +101,41 @@ pub struct VerifySessionService<S> {
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for VerifySessionService<S>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone + Send + 'static,
+    S::Future: Send,
+    ReqBody: Send + 'static,
     ResBody: HttpBody<Data = Bytes> + Send + 'static,
     ResBody::Error: Into<BoxError>,
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = GuardFuture<S, ReqBody>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let verification = match sessions_of(&request) {
-            Ok(sessions) => sessions.begin_verification(&self.options),
-            Err(error) => Verification::Done(Err(error)),
-        };
-        let state = match verification {
-            Verification::Done(Ok(session)) => {
-                insert(request.extensions_mut(), session);
-                State::Inner {
-                    response: self.inner.call(request),
-                }
-            }
-            Verification::Done(Err(error)) => State::Rejected { error: Some(error) },
-            Verification::Pending(pending) => {
-                // The instance that was polled ready must be the one that is called. A new clone
-                // may not be ready.
-                let next = self.inner.clone();
-                let inner = std::mem::replace(&mut self.inner, next);
-                let options = Arc::clone(&self.options);
-                State::Verifying {
-                    verdict: Box::pin(async move { pending.finish(&options).await }),
-                    then: Some((inner, request)),
-                }
-            }
-        };
-        GuardFuture { state }
-    }
-}
-
-fn insert(extensions: &mut Extensions, session: Option<Session>) {
-    if let Some(session) = session {
-        extensions.insert(session);
-    }
-}
-
-type Verdict = Pin<Box<dyn Future<Output = Result<Option<Session>, SessionError>> + Send>>;
-
-pin_project! {
-    /// The future of [`VerifySessionService`]. Allocates only if the guard has to wait.
-    pub struct GuardFuture<S, ReqBody>
-    where
-        S: Service<Request<ReqBody>>,
-    {
-        #[pin]
-        state: State<S, ReqBody>,
-    }
-}
-
-pin_project! {
-    #[project = StateProjection]
-    enum State<S, ReqBody>
-    where
-        S: Service<Request<ReqBody>>,
-    {
-        Verifying {
-            verdict: Verdict,
-            then: Option<(S, Request<ReqBody>)>,
-        },
-        Inner { #[pin] response: S::Future },
-        Rejected { error: Option<SessionError> },
-    }
-}
-
-impl<S, ReqBody, ResBody> Future for GuardFuture<S, ReqBody>
-where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    ResBody: HttpBody<Data = Bytes> + Send + 'static,
-    ResBody::Error: Into<BoxError>,
-{
-    type Output = Result<Response<Body>, S::Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            let next = match state.as_mut().project() {
-                StateProjection::Inner { response } => {
-                    return response.poll(cx).map_ok(|response| response.map(Body::new));
-                }
-                StateProjection::Rejected { error } => match error.take() {
-                    Some(error) => {
-                        let rejection = SessionRejection::from(error);
-                        return Poll::Ready(Ok(rejection.into_response()));
-                    }
-                    // The future was polled after completion.
-                    None => return Poll::Pending,
-                },
-                StateProjection::Verifying { verdict, then } => {
-                    match (ready!(verdict.as_mut().poll(cx)), then.take()) {
-                        (Ok(session), Some((mut inner, mut request))) => {
-                            insert(request.extensions_mut(), session);
-                            State::Inner {
-                                response: inner.call(request),
-                            }
-                        }
-                        (Ok(_), None) => return Poll::Pending,
-                        (Err(error), _) => State::Rejected { error: Some(error) },
-                    }
-                }
+        // The instance that was polled ready must be the one that is called. A new clone may not be
+        // ready.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        let options = Arc::clone(&self.options);
+        let sessions = sessions_of(&request).cloned();
+        Box::pin(async move {
+            let verified = match sessions {
+                Ok(sessions) => sessions.verify(&options).await,
+                Err(error) => Err(error),
             };
-            state.set(next);
-        }
-    }
-}
-
-impl<S, ReqBody> std::fmt::Debug for GuardFuture<S, ReqBody>
-where
-    S: Service<Request<ReqBody>>,
-{
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GuardFuture").finish_non_exhaustive()
+            match verified {
+                Ok(session) => {
+                    if let Some(session) = session {
+                        request.extensions_mut().insert(session);
+                    }
+                    Ok(inner.call(request).await?.map(Body::new))
+                }
+                Err(error) => Ok(SessionRejection::from(error).into_response()),
+            }
+        })
     }
 }

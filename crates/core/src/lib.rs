@@ -106,7 +106,7 @@ mod workers;
 
 pub use authority::SessionInformation;
 pub use clock::{Clock, SystemClock, UnixMillis, UnixSeconds};
-pub use config::{BuildError, ConfigProblem, RefreshRules, SessionsBuilder};
+pub use config::{BuildError, ConfigProblem, RefreshRules, SessionsBuilder, Strictness};
 pub use entropy::{Entropy, EntropyError, SystemEntropy};
 pub use error::{
     Fault, FaultKind, PayloadTooLarge, ReuseClass, SessionError, TokenTheft, Unauthorised,
@@ -116,15 +116,12 @@ pub use ids::{AppId, InvalidScopeId, MAX_USER_ID_LENGTH, SessionHandle, TenantId
 pub use json::{JsonObject, JsonObjectError};
 pub use keys::{Jwk, JwkSet, SigningAlgorithm};
 pub use limits::{MAX_DOCUMENT_BYTES, MAX_JSON_DEPTH};
-pub use request::{
-    Establishing, Guard, PendingVerification, RequestSessions, Route, Strictness, Verification,
-    VerifyOptions,
-};
+pub use request::{AntiCsrfInput, CreateSession, Guard, RequestSessions, Route, VerifyOptions};
 pub use secret::{
     AccessToken, AntiCsrfToken, FrontToken, RefreshHash1, RefreshHash2, RefreshToken, SecretText,
 };
 pub use session::{Delivery, Session, SessionTokens};
-pub use sessions::{AntiCsrfInput, CreateSession, Sessions, UserMetadata};
+pub use sessions::{Sessions, UserMetadata};
 pub use store::Store;
 pub use transfer::{
     AntiCsrf, CookiePrefix, InvalidAntiCsrf, InvalidCookiePrefix, InvalidSameSite, SameSite,

@@ -15,9 +15,9 @@ use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Fault;
 use crate::hooks::Hooks;
 
+use super::Strictness;
 use crate::ids::AppId;
 use crate::keys::{KeyPolicy, KeyRing, SigningAlgorithm};
-use crate::request::Strictness;
 use crate::sessions::Sessions;
 use crate::store::{KeyKind, RevocationFeed, Store};
 use crate::telemetry;

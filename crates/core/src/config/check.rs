@@ -1,10 +1,10 @@
 //! Checks a configuration and reports all problems together, each with its fix.
 
+use super::Strictness;
 use super::builder::{BuildError, ConfigProblem, SessionsBuilder};
 use super::domain::{self, Domain};
 use super::{Api, Config, PathTenants, Source, Website};
 use crate::keys::SigningAlgorithm;
-use crate::request::Strictness;
 use crate::store::KeyKind;
 use crate::transfer::{CookieNames, CookiePrefix, CookieSettings};
 use crate::wire;

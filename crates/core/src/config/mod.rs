@@ -6,6 +6,7 @@ pub(crate) mod domain;
 pub(crate) mod limits;
 mod rules;
 mod settings;
+mod strictness;
 mod unusable;
 
 use std::fmt;
@@ -19,7 +20,6 @@ use crate::devices::Client;
 use crate::error::SessionError;
 use crate::hooks::Hooks;
 use crate::http::{Reply, RequestView};
-use crate::request::Strictness;
 use crate::store::KeyKind;
 use crate::transfer::{
     AntiCsrf, AuthMode, CookieSettings, SameSite, SiteOfRequest, TokenTransferMethod, Transport,
@@ -31,6 +31,7 @@ use builder::Source;
 pub use builder::{BuildError, ConfigProblem, SessionsBuilder};
 use domain::Domain;
 pub use rules::RefreshRules;
+pub use strictness::Strictness;
 
 type TransferMethodFn = dyn Fn(&dyn RequestView, bool) -> TokenTransferMethod + Send + Sync;
 type ClientIpFn = dyn Fn(&dyn RequestView) -> Option<IpAddr> + Send + Sync;

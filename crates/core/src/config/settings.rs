@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Strictness;
 use super::{PathTenants, RefreshRules, SessionsBuilder};
 use crate::claims::{AnyClaim, Claim, ClaimValidator};
 use crate::clock::Clock;
@@ -14,7 +15,6 @@ use crate::hooks::Hooks;
 use crate::http::{Reply, RequestView};
 use crate::ids::AppId;
 use crate::keys::SigningAlgorithm;
-use crate::request::Strictness;
 use crate::store::KeyKind;
 use crate::transfer::{AntiCsrf, CookiePrefix, SameSite, TokenTransferMethod};
 

@@ -2,8 +2,8 @@
 
 use super::Finding;
 use crate::config::Config;
+use crate::config::Strictness;
 use crate::config::domain::Domain;
-use crate::request::Strictness;
 use crate::transfer::{AntiCsrf, SameSite};
 use crate::wire;
 

@@ -1,155 +1,83 @@
-//! An access token of a request that is about to be verified.
+//! An access token that is selected for verification but not yet verified.
+
+use std::sync::Arc;
 
 use crate::clock::UnixMillis;
 use crate::error::SessionError;
-use crate::keys::VerifyingKey;
 use crate::sessions::Sessions;
 use crate::token::access::{self, ForeignToken, NamedKey, ParsedAccessToken};
 use crate::transfer::Carried;
 use crate::verify::{VerifiedToken, verify};
 
-/// A structurally valid access token that is not yet verified.
+/// A structurally valid access token of this system.
 pub(crate) enum Candidate<'a> {
-    /// The token was verified before, and its verification is still valid.
-    Seen(VerifiedToken),
+    /// The token was verified before, and verification would succeed again.
+    Cached(VerifiedToken),
     /// Boxed, because it is large and less common.
-    New(Box<NewToken<'a>>),
+    Parsed(Box<Parsed<'a>>),
 }
 
-pub(crate) struct NewToken<'a> {
+pub(crate) struct Parsed<'a> {
     token: ParsedAccessToken<'a>,
+    /// The generation of the keys before the token's key was looked up.
     key_generation: u64,
-    found_at: UnixMillis,
-}
-
-/// The result of a verification that does not wait.
-pub(crate) enum AtOnce<'a> {
-    Verified(VerifiedToken),
-    /// The key of the token must be looked up.
-    Waits(Box<NewToken<'a>>),
+    now: UnixMillis,
 }
 
 impl<'a> Candidate<'a> {
+    /// Parses a token that a request carries. Fails if it was not issued by this system.
     pub(crate) fn of(sessions: &Sessions, carried: &'a Carried) -> Result<Self, ForeignToken> {
-        let moment = Moment::now(sessions);
         match carried {
-            Carried::Seen(verified) if moment.trusts(verified) => Ok(Self::Seen(verified.clone())),
-            carried => {
-                let new = moment.parse(sessions, carried.expose())?;
-                Ok(Self::New(Box::new(new)))
-            }
+            Carried::Cached(token) => Self::parse(sessions, Some(token), token.token()),
+            Carried::Unknown(token) => Self::parse(sessions, None, token.expose()),
         }
     }
 
-    /// Verifies the token without waiting, if its key is known.
-    pub(crate) fn verify_at_once(self, sessions: &Sessions) -> Result<AtOnce<'a>, SessionError> {
-        match self {
-            Self::Seen(verified) => Ok(AtOnce::Verified(verified)),
-            Self::New(new) => new.verify_at_once(sessions),
-        }
+    /// Parses a token that the caller received outside of a request.
+    pub(crate) fn of_text(sessions: &Sessions, token: &'a str) -> Result<Self, ForeignToken> {
+        let cached = sessions.cached_token(token.as_bytes());
+        Self::parse(sessions, cached.as_ref(), token)
     }
 
-    pub(crate) async fn verify(self, sessions: &Sessions) -> Result<VerifiedToken, SessionError> {
-        match self.verify_at_once(sessions)? {
-            AtOnce::Verified(verified) => Ok(verified),
-            AtOnce::Waits(new) => new.look_for_key_and_verify(sessions).await,
-        }
-    }
-}
-
-impl<'a> AtOnce<'a> {
-    /// Returns the candidate of a token to which there is no alternative.
-    pub(crate) fn of(
+    fn parse(
         sessions: &Sessions,
+        cached: Option<&VerifiedToken>,
         token: &'a str,
-    ) -> Result<Result<Self, SessionError>, ForeignToken> {
-        let moment = Moment::now(sessions);
-        if let Some(verified) = sessions.seen(token.as_bytes())
-            && moment.trusts(&verified)
-        {
-            return Ok(Ok(Self::Verified(verified)));
-        }
-        Ok(moment.parse(sessions, token)?.verify_at_once(sessions))
-    }
-}
-
-/// The time of the verification, and the key generation at that time.
-#[derive(Clone, Copy)]
-struct Moment {
-    now: UnixMillis,
-    key_generation: u64,
-}
-
-impl Moment {
-    fn now(sessions: &Sessions) -> Self {
+    ) -> Result<Self, ForeignToken> {
         let now = sessions.now();
-        let key_generation = sessions.authority().key_generation(now);
-        Self {
-            now,
-            key_generation,
-        }
-    }
-
-    fn trusts(self, verified: &VerifiedToken) -> bool {
-        verified.still_holds(self.key_generation, self.now)
-    }
-
-    fn parse<'a>(self, sessions: &Sessions, token: &'a str) -> Result<NewToken<'a>, ForeignToken> {
-        let Self {
-            now,
-            key_generation,
-        } = self;
         let authority = sessions.authority();
+        let key_generation = authority.key_generation(now);
+        if let Some(cached) = cached.filter(|cached| cached.still_holds(key_generation, now)) {
+            return Ok(Self::Cached(cached.clone()));
+        }
         let token = access::parse(token, |header| authority.known_by_header(header, now))?;
-        Ok(NewToken {
+        Ok(Self::Parsed(Box::new(Parsed {
             token,
             key_generation,
-            found_at: now,
-        })
-    }
-}
-
-type Key = std::sync::Arc<VerifyingKey>;
-
-impl<'a> NewToken<'a> {
-    fn verify_at_once(self, sessions: &Sessions) -> Result<AtOnce<'a>, SessionError> {
-        match self.known_key(sessions) {
-            Some(key) => self.verify(sessions, Some(&key)).map(AtOnce::Verified),
-            None => Ok(AtOnce::Waits(Box::new(self))),
-        }
+            now,
+        })))
     }
 
-    fn known_key(&self, sessions: &Sessions) -> Option<Key> {
-        match &self.token.named {
-            NamedKey::Known(key) => Some(Key::clone(key)),
-            NamedKey::Other { kid, .. } => sessions.authority().known_key(kid, self.found_at),
-        }
-    }
-
-    /// Looks up the key and verifies the token, if the key was not known.
-    pub(crate) async fn look_for_key_and_verify(
-        self,
-        sessions: &Sessions,
-    ) -> Result<VerifiedToken, SessionError> {
-        let key = match &self.token.named {
-            NamedKey::Known(key) => Some(Key::clone(key)),
-            NamedKey::Other { kid, .. } => {
-                sessions.authority().find_key(kid, self.found_at).await?
-            }
+    /// Verifies the signature, the validity period and the kind of key (session specification, 5.3
+    /// steps 6 and 7). Asks the authority for the key if its header is not a known one.
+    pub(crate) async fn verify(self, sessions: &Sessions) -> Result<VerifiedToken, SessionError> {
+        let Parsed {
+            token,
+            key_generation,
+            now,
+        } = match self {
+            Self::Cached(token) => return Ok(token),
+            Self::Parsed(parsed) => *parsed,
         };
-        self.verify(sessions, key.as_deref())
-    }
-
-    fn verify(
-        self,
-        sessions: &Sessions,
-        key: Option<&VerifyingKey>,
-    ) -> Result<VerifiedToken, SessionError> {
+        let key = match &token.named {
+            NamedKey::Known(key) => Some(Arc::clone(key)),
+            NamedKey::Other { kid, .. } => sessions.authority().find_key(kid, now).await?,
+        };
         let kind = sessions.config().key_kind;
-        let verified = verify(self.token, key, kind, self.key_generation, self.found_at)
+        let verified = verify(token, key.as_deref(), kind, key_generation, now)
             .map_err(|refusal| SessionError::try_refresh(refusal.to_string()))?;
-        if let Some(seen) = sessions.seen_tokens() {
-            seen.keep(&verified);
+        if let Some(cache) = sessions.token_cache() {
+            cache.insert(&verified);
         }
         Ok(verified)
     }

@@ -1,40 +1,36 @@
 //! Sessions of one request: the tokens it carries, the verified session, and the token effects of
 //! its response.
 
+mod bare;
 mod candidate;
-mod effects;
-pub(crate) mod establish;
-mod established;
-mod establishing;
+mod checks;
+mod create;
 mod options;
 mod refresh;
 mod reply;
 mod routes;
 mod verify;
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-pub(crate) use candidate::{AtOnce, Candidate};
-pub(crate) use establish::AntiCsrfCheck;
-pub use establishing::Establishing;
-pub use options::{Guard, Strictness, VerifyOptions};
+pub use bare::AntiCsrfInput;
+pub use create::CreateSession;
+pub use options::{Guard, VerifyOptions};
 pub use routes::Route;
-pub use verify::{PendingVerification, Verification};
 
-use effects::Effects;
-use established::Established;
+use candidate::Candidate;
 
 use crate::clock::UnixMillis;
-use crate::config::Config;
+use crate::config::{Config, Strictness};
 use crate::doctor::{self, Finding};
 use crate::error::{Fault, SessionError};
 use crate::http::{RequestView, ResponseHead};
 use crate::ids::UserId;
-use crate::session::{Attachment, Session, SharedTokens, Way};
-use crate::sessions::{CreateSession, Sessions};
+use crate::session::{ResponseLink, Session};
+use crate::sessions::Sessions;
 use crate::store::Device;
 use crate::telemetry;
-use crate::transfer::{AntiCsrf, Presented, Transport};
+use crate::transfer::{AntiCsrf, Effects, Presented, Transport};
 
 /// The session state of a request. An adapter's layer creates it; its guards and extractors use it.
 ///
@@ -51,26 +47,43 @@ struct Inner {
     presented: OnceLock<Presented>,
     /// The doctor's findings about the request, if it is a request to the doctor's route.
     findings: OnceLock<Vec<Finding>>,
-    /// The session established for this request.
-    established: OnceLock<Established>,
-    /// The tokens of the session that was established first.
-    tokens: SharedTokens,
-    effects: Effects,
+    established: Mutex<Option<Established>>,
+    effects: Arc<Effects>,
 }
 
-/// A weak reference to [`RequestSessions`], for a session that the request may keep. It avoids a
-/// reference cycle.
+/// The session of a request that has passed the checks of a guard, or was refreshed.
 #[derive(Clone, Debug)]
-pub(crate) struct WeakRequest(Weak<Inner>);
+struct Established {
+    session: Session,
+    /// The strictness to which revocation was checked.
+    strictness: Strictness,
+}
 
-impl WeakRequest {
-    pub(crate) fn upgrade(&self) -> Option<RequestSessions> {
-        self.0.upgrade().map(|inner| RequestSessions { inner })
+impl Sessions {
+    /// Creates the session state of a request. An adapter calls this for each request that passes
+    /// its layer. The cost is negligible until the state is used.
+    ///
+    /// `path` is the path that the client sent. Behind nested routers, an adapter later sees a
+    /// shorter one.
+    #[must_use]
+    pub fn for_request(&self, method: &str, path: &str) -> RequestSessions {
+        let route = Route::of(self.config(), method, path);
+        RequestSessions::new(self.clone(), method, path, route)
+    }
+
+    /// Equivalent to [`Self::for_request`], for a service that has only the built-in routes. The
+    /// path may lack the base path, as behind a router that strips the path at which it is mounted.
+    #[must_use]
+    pub fn for_built_in_request(&self, method: &str, path: &str) -> RequestSessions {
+        let config = self.config();
+        let route = Route::of(config, method, path)
+            .or_else(|| Route::below_base(config, method, path.strip_suffix('/').unwrap_or(path)));
+        RequestSessions::new(self.clone(), method, path, route)
     }
 }
 
 impl RequestSessions {
-    pub(crate) fn new(sessions: Sessions, method: &str, path: &str, route: Option<Route>) -> Self {
+    fn new(sessions: Sessions, method: &str, path: &str, route: Option<Route>) -> Self {
         sessions.sightings().note(method, path);
         if route == Some(Route::Refresh) {
             sessions.sightings().note_refresh();
@@ -81,9 +94,8 @@ impl RequestSessions {
                 route,
                 presented: OnceLock::new(),
                 findings: OnceLock::new(),
-                established: OnceLock::new(),
-                tokens: SharedTokens::default(),
-                effects: Effects::default(),
+                established: Mutex::default(),
+                effects: Arc::default(),
             }),
         }
     }
@@ -97,7 +109,9 @@ impl RequestSessions {
     /// Reads the request. Later calls do nothing.
     pub fn read(&self, view: &dyn RequestView) {
         self.inner.presented.get_or_init(|| {
-            Presented::read(view, self.config(), |token| self.sessions().seen(token))
+            Presented::read(view, self.config(), |token| {
+                self.sessions().cached_token(token)
+            })
         });
         if self.route() == Some(Route::Doctor) {
             self.inner
@@ -149,10 +163,10 @@ impl RequestSessions {
     /// access token is too long for the transport that the client requests.
     #[doc(alias = "attachToRequestResponse")]
     pub fn attach(&self, session: &Session) -> Result<Session, SessionError> {
-        let attachment = self.attachment_for_creation()?;
-        let session = session.attached(self.inner.sessions.clone(), attachment);
+        let response = self.response_link_for_creation()?;
+        let session = session.attached(self.inner.sessions.clone(), response);
         session.check_deliverable(&session.tokens_out())?;
-        session.give_to_client();
+        session.send_tokens();
         Ok(session)
     }
 
@@ -163,17 +177,8 @@ impl RequestSessions {
         self.effects().finish(self.config(), head);
     }
 
-    pub(crate) fn effects(&self) -> &Effects {
+    fn effects(&self) -> &Effects {
         &self.inner.effects
-    }
-
-    /// Returns the tokens of the session that was established first.
-    pub(crate) fn tokens(&self) -> &SharedTokens {
-        &self.inner.tokens
-    }
-
-    pub(crate) fn downgrade(&self) -> WeakRequest {
-        WeakRequest(Arc::downgrade(&self.inner))
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -186,59 +191,68 @@ impl RequestSessions {
         })
     }
 
-    fn way_by(&self, transport: Transport) -> Result<Way, Fault> {
-        let site = self.presented()?.site()?;
-        Ok(Way { transport, site })
+    /// Returns the session established for this request, if any.
+    fn established(&self) -> Option<Established> {
+        self.lock_established().clone()
     }
 
-    fn attachment(&self, way: Way) -> Attachment {
-        let request = self.downgrade();
-        Attachment { request, way }
+    /// Makes a session the session of the rest of the request.
+    fn establish(&self, session: &Session, strictness: Strictness) {
+        *self.lock_established() = Some(Established {
+            session: session.clone(),
+            strictness,
+        });
     }
 
-    /// Returns the transport of a session that is created here. Fails if no browser would keep its
+    fn lock_established(&self) -> std::sync::MutexGuard<'_, Option<Established>> {
+        // Every critical section only reads or assigns a whole value, so a poisoned lock is sound.
+        let established = self.inner.established.lock();
+        established.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the link from a session to this request's response.
+    fn response_link(&self, transport: Transport) -> Result<ResponseLink, Fault> {
+        Ok(ResponseLink {
+            effects: Arc::downgrade(&self.inner.effects),
+            transport,
+            site: self.presented()?.site()?,
+        })
+    }
+
+    /// Returns the link of a session that is created here. Fails if no browser would keep its
     /// cookies (session specification, 3.10).
-    pub(crate) fn attachment_for_creation(&self) -> Result<Attachment, Fault> {
-        let way = self.way_by(self.presented()?.for_creation)?;
-        let site = way.site;
-        let insecure = site.same_site == crate::SameSite::None
+    fn response_link_for_creation(&self) -> Result<ResponseLink, Fault> {
+        let response = self.response_link(self.presented()?.for_creation)?;
+        let insecure = response.site.same_site == crate::SameSite::None
             && !self.config().cookies.secure
-            && !site.is_local;
-        if way.transport == Transport::Cookie && insecure {
+            && !response.site.is_local;
+        if response.transport == Transport::Cookie && insecure {
             return Err(Fault::misuse(
                 "cookies with SameSite=None need Secure. Fix: serve the API over https, set `api_domain` accordingly, and do not set `cookie_secure(false)`; or use header-based sessions",
             ));
         }
-        Ok(self.attachment(way))
+        Ok(response)
     }
 
-    /// Returns `true` if a session that is created or refreshed here gets an anti-CSRF token.
-    pub(crate) fn uses_anti_csrf_tokens(
-        &self,
-        attachment: Option<&Attachment>,
-    ) -> Result<bool, Fault> {
-        let by_cookie =
-            attachment.is_some_and(|attachment| attachment.way.transport == Transport::Cookie);
+    /// Returns `true` if a session that is created here gets an anti-CSRF token.
+    fn uses_anti_csrf_tokens(&self, transport: Transport) -> Result<bool, Fault> {
+        let by_cookie = transport == Transport::Cookie;
         Ok(by_cookie && self.presented()?.anti_csrf_mode(self.config())? == AntiCsrf::ViaToken)
     }
 
     /// Clears tokens that the request carries in the transport that the new session does not use
     /// (session specification, 3.6).
-    pub(crate) fn clear_other_transport_at_creation(
-        &self,
-        attachment: &Attachment,
-    ) -> Result<(), Fault> {
-        let Way { transport, site } = attachment.way;
-        let other = transport.other();
+    fn clear_other_transport(&self, response: &ResponseLink) -> Result<(), Fault> {
+        let other = response.transport.other();
         if self.presented()?.carries_access_token(other) {
             self.effects()
-                .plan(|plan| plan.clear(other, site.same_site));
+                .plan(|plan| plan.clear(other, response.site.same_site));
         }
         Ok(())
     }
 
     /// Returns the device of a session that is created here, if device tracking is enabled.
-    pub(crate) fn device(&self, now: UnixMillis) -> Option<Device> {
+    fn device(&self, now: UnixMillis) -> Option<Device> {
         let client = self.inner.presented.get()?.client.as_ref()?;
         Some(client.device(now))
     }

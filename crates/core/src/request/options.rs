@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::claims::ClaimValidator;
-use crate::config::Config;
+use crate::config::{Config, Strictness};
 use crate::session::Session;
 
 type Override = dyn Fn(&[ClaimValidator], &Session) -> Vec<ClaimValidator> + Send + Sync;
@@ -23,32 +23,6 @@ pub struct VerifyOptions {
     max_session_age: Option<Duration>,
     override_validators: Option<Arc<Override>>,
     required: Vec<ClaimValidator>,
-}
-
-/// How strictly a guard checks for revocation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Strictness {
-    /// No check: an access token stays valid until it expires, even if its session was revoked. Has
-    /// no cost.
-    TokenOnly,
-    /// The node reads each session from the store once and then relies on the store's revocation
-    /// feed. A session that was revoked on another node is rejected a moment later. While the feed
-    /// is missing or lost, this is equivalent to [`Self::Database`].
-    Feed,
-    /// The store is read at each request, at the cost of one point read. A revoked session is
-    /// rejected at once.
-    Database,
-}
-
-impl Strictness {
-    pub(crate) fn of_check_database(check: bool) -> Self {
-        if check {
-            Self::Database
-        } else {
-            Self::TokenOnly
-        }
-    }
 }
 
 /// A guard as a type, for extractors: `Require<Admin>` in a handler's signature.
@@ -151,12 +125,6 @@ impl VerifyOptions {
 
     pub(crate) fn session_age_limit(&self) -> Option<Duration> {
         self.max_session_age
-    }
-
-    /// Returns `true` if there may be claims to check.
-    pub(crate) fn demands_claims(&self, config: &Config) -> bool {
-        let by_default = !config.validators.is_empty();
-        by_default || !self.required.is_empty() || self.override_validators.is_some()
     }
 
     pub(crate) fn validators(&self, config: &Config, session: &Session) -> Vec<ClaimValidator> {

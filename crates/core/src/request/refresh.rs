@@ -2,11 +2,10 @@
 
 use tracing::Instrument as _;
 
-use super::RequestSessions;
+use super::{RequestSessions, Strictness, VerifyOptions};
 use crate::authority::RefreshRequest;
 use crate::error::SessionError;
 use crate::hooks::SessionEvent;
-use crate::request::{Strictness, VerifyOptions};
 use crate::session::Session;
 use crate::telemetry;
 use crate::transfer::{AntiCsrf, Transport};
@@ -47,10 +46,9 @@ impl RequestSessions {
             key_kind: self.config().key_kind,
             longest_access_token: Some(self.config().longest_access_token(selected.transport)),
         };
-        let way = self.way_by(selected.transport)?;
-        let same_site = way.site.same_site;
-        let attachment = Some(self.attachment(way));
-        let session = self.sessions().exchange(request, attachment).await?;
+        let response = self.response_link(selected.transport)?;
+        let same_site = response.site.same_site;
+        let session = self.sessions().exchange(request, Some(response)).await?;
         let tokens = session.tokens_out();
         if let Err(fault) = session.check_deliverable(&tokens) {
             // The remote core has already rotated. Its refresh token is delivered: without it, the
@@ -65,14 +63,14 @@ impl RequestSessions {
         if presented.carries_refresh_token(other) {
             self.effects().plan(|plan| plan.clear(other, same_site));
         }
-        session.give_to_client();
+        session.send_tokens();
         if presented.has_legacy_cookie {
             self.effects()
                 .plan(|plan| plan.clear_legacy_cookie(same_site));
         }
         self.note_use(&session);
-        let (access, tokens) = session.into_tokens();
-        Ok(self.establish(access, tokens, way, Strictness::Database))
+        self.establish(&session, Strictness::Database);
+        Ok(session)
     }
 
     /// Signs out: verifies the session like a guard without claim validators, revokes it, and

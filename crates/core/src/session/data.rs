@@ -237,9 +237,9 @@ impl Session {
             )
             .await?;
         match reissued {
-            ReissueOutcome::Issued(access) => self.adopt(*access),
+            ReissueOutcome::Issued(access) => self.replace_access(*access),
             ReissueOutcome::Expired => {
-                self.adopt_payload(access::payload(claims, &custom).unwrap_or_default());
+                self.replace_payload(access::payload(claims, &custom).unwrap_or_default());
             }
             ReissueOutcome::Gone => return Err(SessionError::gone()),
         }
@@ -248,7 +248,7 @@ impl Session {
 
     pub(crate) fn deliver(&self) -> Delivery {
         let expired = self.read_access(Access::expires_at) <= self.sessions().now().floor_seconds();
-        if !expired && self.give_to_client() {
+        if !expired && self.send_tokens() {
             Delivery::InThisResponse
         } else {
             Delivery::AtNextRefresh

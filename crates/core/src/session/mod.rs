@@ -5,6 +5,8 @@ mod claims;
 mod data;
 mod state;
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 
 use crate::authority::SessionInformation;
@@ -17,21 +19,19 @@ use crate::secret::{AccessToken, AntiCsrfToken, FrontToken, RefreshToken};
 use crate::watch::SessionEnd;
 
 pub(crate) use access::Access;
-use state::Home;
-pub(crate) use state::{Attachment, SharedTokens, Way};
+pub(crate) use state::ResponseLink;
 
 /// A verified session. Cheap to clone, and can be moved into tasks and streams.
 ///
 /// Only [`Sessions`](crate::Sessions) creates values of this type, and only after verification.
 /// Getters read memory; async methods can ask the store. An operation on a session that was revoked
 /// or has expired fails with [`SessionError::Unauthorised`]. No operation re-creates a session.
+///
+/// All clones share the session's tokens. A change of the access token payload through one of them
+/// is visible through all.
+#[derive(Clone)]
 #[doc(alias = "SessionContainer")]
-pub struct Session {
-    /// The access token that the handle was created with. The identity of the session never
-    /// changes.
-    first: Access,
-    home: Home,
-}
+pub struct Session(Arc<state::Inner>);
 
 /// When a new access token reaches the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Session {
     #[doc(alias = "getUserId")]
     #[doc(alias = "get_user_id")]
     pub fn user_id(&self) -> &UserId {
-        self.first.user_id()
+        self.0.first.user_id()
     }
 
     /// Returns the login method of the user. It equals the user unless the session was created by a
@@ -78,21 +78,21 @@ impl Session {
     #[must_use]
     #[doc(alias = "getRecipeUserId")]
     pub fn recipe_user_id(&self) -> &UserId {
-        self.first.recipe_user_id()
+        self.0.first.recipe_user_id()
     }
 
     /// Returns the tenant.
     #[must_use]
     #[doc(alias = "getTenantId")]
     pub fn tenant_id(&self) -> &TenantId {
-        self.first.tenant_id()
+        self.0.first.tenant_id()
     }
 
     /// Returns the handle of the session, which stays the same across refreshes.
     #[must_use]
     #[doc(alias = "getHandle")]
     pub fn handle(&self) -> &SessionHandle {
-        self.first.handle()
+        self.0.first.handle()
     }
 
     /// Returns the expiry of the access token.

@@ -1,15 +1,11 @@
-//! All handles of a session share its tokens, wherever these are kept, and no request keeps itself
-//! alive.
-
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+//! All handles of a session share its tokens, and no request keeps itself alive.
 
 use serde_json::json;
 
 use super::*;
 use crate::http::{RequestView, ResponseHead};
 use crate::keys::SigningAlgorithm;
-use crate::request::{RequestSessions, Strictness, VerifyOptions};
+use crate::request::{RequestSessions, VerifyOptions};
 use crate::sessions::Sessions;
 use crate::store::MemoryStore;
 use crate::wire;
@@ -30,6 +26,29 @@ impl RequestView for View {
 
     fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
         let bearer = format!("Bearer {}", self.token);
+        each(wire::AUTHORIZATION_HEADER, bearer.as_bytes());
+    }
+}
+
+/// A request with an access token cookie and a bearer refresh token.
+struct Both {
+    access: String,
+    refresh: String,
+}
+
+impl RequestView for Both {
+    fn method(&self) -> &'static str {
+        "GET"
+    }
+
+    fn path(&self) -> &'static str {
+        "/"
+    }
+
+    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
+        let cookie = format!("{}={}", wire::ACCESS_COOKIE, self.access);
+        each(wire::COOKIE_HEADER, cookie.as_bytes());
+        let bearer = format!("Bearer {}", self.refresh);
         each(wire::AUTHORIZATION_HEADER, bearer.as_bytes());
     }
 }
@@ -76,7 +95,7 @@ fn plan(session: &Session) -> Option<serde_json::Value> {
 }
 
 #[test]
-fn what_one_handle_changes_all_handles_see() {
+fn a_change_through_one_handle_is_visible_through_all() {
     pollster::block_on(async {
         let sessions = sessions().await;
         let token = sessions.create("alice").await.unwrap().access_token();
@@ -111,15 +130,15 @@ fn what_one_handle_changes_all_handles_see() {
     });
 }
 
-/// A guard that must wait creates the handle before the request keeps it, and the function that
-/// chooses the validators may keep a clone of it.
+/// The function that chooses the validators receives the session before it is established, and may
+/// keep a clone.
 #[test]
-fn a_handle_from_before_the_request_kept_the_session_is_one_of_its_handles() {
+fn a_handle_cloned_during_verification_shares_the_tokens_of_the_request() {
     pollster::block_on(async {
         let sessions = sessions().await;
         let token = sessions.create("alice").await.unwrap().access_token();
         let request = request(&sessions, "/", token.expose());
-        let kept: std::sync::Arc<std::sync::Mutex<Option<Session>>> = std::sync::Arc::default();
+        let kept: Arc<std::sync::Mutex<Option<Session>>> = Arc::default();
         let options = VerifyOptions::new().override_global_validators({
             let kept = kept.clone();
             move |_, session| {
@@ -144,7 +163,7 @@ fn a_handle_from_before_the_request_kept_the_session_is_one_of_its_handles() {
 }
 
 #[test]
-fn a_handle_outlives_its_request_but_gives_it_nothing_any_more() {
+fn a_handle_outlives_its_request_and_no_longer_changes_its_response() {
     pollster::block_on(async {
         let sessions = sessions().await;
         let created = sessions.create("alice").await.unwrap();
@@ -167,21 +186,7 @@ fn a_handle_outlives_its_request_but_gives_it_nothing_any_more() {
 }
 
 #[test]
-fn a_session_is_ready_at_once_if_nobody_must_be_asked() {
-    pollster::block_on(async {
-        let sessions = sessions().await;
-        let token = sessions.create("alice").await.unwrap().access_token();
-        let request = request(&sessions, "/", token.expose());
-        let mut context = Context::from_waker(Waker::noop());
-        for _ in ["the one that verifies", "one that finds it verified"] {
-            let polled = Pin::new(&mut request.session()).poll(&mut context);
-            assert!(matches!(polled, Poll::Ready(Ok(_))), "{polled:?}");
-        }
-    });
-}
-
-#[test]
-fn what_a_second_guard_has_asked_a_third_does_not_ask_again() {
+fn a_revocation_check_of_one_guard_is_not_repeated_by_the_next() {
     pollster::block_on(async {
         let sessions = sessions().await;
         let created = sessions.create("alice").await.unwrap();
@@ -202,20 +207,20 @@ fn what_a_second_guard_has_asked_a_third_does_not_ask_again() {
 }
 
 #[test]
-fn a_request_that_is_refreshed_after_it_was_verified_counts_for_the_new_session() {
+fn a_refresh_replaces_the_session_of_a_verified_request() {
     pollster::block_on(async {
         let sessions = sessions().await;
         let alice = sessions.create("alice").await.unwrap();
         let bob = sessions.create("bob").await.unwrap();
         let refresh_token = bob.all_session_tokens_dangerously().refresh_token.unwrap();
-        let request = request(&sessions, "/", refresh_token.expose());
-        let verified = verified(&sessions, &alice.access_token()).await;
-        // As if the request had carried it in a cookie.
-        let way = request.attachment_for_creation().unwrap().way;
-        let (access, tokens) = verified.into_tokens();
-        let first = request.establish(access, tokens, way, Strictness::TokenOnly);
+        // The access token travels in the cookie, the refresh token in the header.
+        let request = sessions.for_request("GET", "/");
+        request.read(&Both {
+            access: alice.access_token().expose().to_owned(),
+            refresh: refresh_token.expose().to_owned(),
+        });
+        let first = request.session().await.unwrap();
         assert_eq!(first.user_id(), "alice");
-        assert_eq!(request.session().await.unwrap().user_id(), "alice");
 
         let refreshed = request.refresh().await.unwrap();
         assert_eq!(refreshed.user_id(), "bob");
@@ -228,9 +233,21 @@ fn a_request_that_is_refreshed_after_it_was_verified_counts_for_the_new_session(
             .unwrap();
         assert_eq!(plan(&later), Some(json!("paid")));
         assert_eq!(plan(&first), None);
+    });
+}
 
-        let weak = request.downgrade();
-        drop((request, first, refreshed, later));
-        assert!(weak.upgrade().is_none(), "the request keeps itself alive");
+/// The weak link from a session to its request's response breaks the cycle between the two.
+#[test]
+fn a_request_does_not_keep_itself_alive() {
+    pollster::block_on(async {
+        let sessions = sessions().await;
+        let created = sessions.create("alice").await.unwrap();
+        let request = request(&sessions, "/", created.access_token().expose());
+        let session = request.session().await.unwrap();
+        let response = session.0.response().unwrap().effects.clone();
+        assert!(response.upgrade().is_some());
+        drop(request);
+        assert!(response.upgrade().is_none());
+        assert_eq!(session.user_id(), "alice");
     });
 }

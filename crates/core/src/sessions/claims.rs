@@ -144,7 +144,7 @@ impl Sessions {
     }
 
     /// Returns a payload with the registered claims of a new session (session specification, 1.9).
-    pub(super) async fn with_registered_claims(
+    pub(crate) async fn with_registered_claims(
         &self,
         mut context: ClaimContext,
     ) -> Result<JsonObject, SessionError> {

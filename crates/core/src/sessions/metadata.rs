@@ -101,7 +101,7 @@ impl<'a> UserMetadata<'a> {
 }
 
 /// Returns the user id if every store can hold it.
-pub(super) fn checked(user_id: impl Into<UserId>) -> Result<UserId, SessionError> {
+pub(crate) fn checked(user_id: impl Into<UserId>) -> Result<UserId, SessionError> {
     let user_id = user_id.into();
     if user_id.chars().count() > MAX_USER_ID_LENGTH {
         return Err(SessionError::bad_input(format!(

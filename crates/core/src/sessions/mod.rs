@@ -1,11 +1,9 @@
 //! The entry point: [`Sessions`], which an application uses with or without a request.
 
 mod claims;
-mod create;
 mod data;
 mod metadata;
 mod thefts;
-mod tokens;
 
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -24,16 +22,14 @@ use crate::error::{Fault, SessionError};
 use crate::housekeeping;
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::keys::JwkSet;
-use crate::request::{RequestSessions, Route};
 use crate::store::{KeyKind, Store};
 use crate::telemetry;
-use crate::verify::{SeenTokens, VerifiedToken};
+use crate::verify::{TokenCache, VerifiedToken};
 use crate::watch::{FeedReader, Watch};
 
 pub(crate) use claims::removal_of;
-pub use create::CreateSession;
 pub use metadata::UserMetadata;
-pub use tokens::AntiCsrfInput;
+pub(crate) use metadata::checked;
 
 use thefts::Thefts;
 
@@ -78,7 +74,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     queues: ModifyQueues,
     watch: Watch,
-    seen: Option<SeenTokens>,
+    token_cache: Option<TokenCache>,
     thefts: Thefts,
     sightings: Sightings,
     /// Present if device tracking is enabled.
@@ -145,7 +141,7 @@ impl Sessions {
                 clock,
                 queues,
                 watch: Watch::default(),
-                seen: (cached_token_bytes > 0).then(|| SeenTokens::new(cached_token_bytes)),
+                token_cache: (cached_token_bytes > 0).then(|| TokenCache::new(cached_token_bytes)),
                 thefts: Thefts::default(),
                 sightings: Sightings::default(),
                 devices,
@@ -184,29 +180,28 @@ impl Sessions {
         &self.inner.watch
     }
 
-    /// Returns the token if it was verified before. [`Candidate`](crate::request::Candidate) checks
-    /// that it is still valid.
-    pub(crate) fn seen(&self, token: &[u8]) -> Option<VerifiedToken> {
-        self.inner.seen.as_ref()?.get(token)
+    /// Returns the token if it was verified before. The caller checks that it is still valid.
+    pub(crate) fn cached_token(&self, token: &[u8]) -> Option<VerifiedToken> {
+        self.inner.token_cache.as_ref()?.get(token)
     }
 
     /// Returns the cache of verified tokens, unless it is disabled.
-    pub(crate) fn seen_tokens(&self) -> Option<&SeenTokens> {
-        self.inner.seen.as_ref()
+    pub(crate) fn token_cache(&self) -> Option<&TokenCache> {
+        self.inner.token_cache.as_ref()
     }
 
     /// Notifies all components of this process that sessions were revoked.
     pub(crate) fn notify_revoked(&self, handles: &[SessionHandle]) {
-        if let Some(seen) = self.seen_tokens() {
-            handles.iter().for_each(|handle| seen.forget(handle));
+        if let Some(cache) = self.token_cache() {
+            handles.iter().for_each(|handle| cache.remove(handle));
         }
         self.watch().revoked(handles);
     }
 
     /// Records that the store has no such live session any more.
     pub(crate) fn notify_gone(&self, handle: &SessionHandle, now: UnixMillis) {
-        if let Some(seen) = self.seen_tokens() {
-            seen.forget(handle);
+        if let Some(cache) = self.token_cache() {
+            cache.remove(handle);
         }
         self.watch().gone(handle, now);
     }
@@ -233,27 +228,6 @@ impl Sessions {
             clock: &*self.inner.clock,
             queues: &self.inner.queues,
         }
-    }
-
-    /// Creates the session state of a request. An adapter calls this for each request that passes
-    /// its layer. The cost is negligible until the state is used.
-    ///
-    /// `path` is the path that the client sent. Behind nested routers, an adapter later sees a
-    /// shorter one.
-    #[must_use]
-    pub fn for_request(&self, method: &str, path: &str) -> RequestSessions {
-        let route = Route::of(self.config(), method, path);
-        RequestSessions::new(self.clone(), method, path, route)
-    }
-
-    /// Equivalent to [`Self::for_request`], for a service that has only the built-in routes. The
-    /// path may lack the base path, as behind a router that strips the path at which it is mounted.
-    #[must_use]
-    pub fn for_built_in_request(&self, method: &str, path: &str) -> RequestSessions {
-        let config = self.config();
-        let route = Route::of(config, method, path)
-            .or_else(|| Route::below_base(config, method, path.strip_suffix('/').unwrap_or(path)));
-        RequestSessions::new(self.clone(), method, path, route)
     }
 
     /// Returns the stored information about a session.

@@ -16,7 +16,7 @@ pub(crate) struct Thefts(Mutex<VecDeque<SessionHandle>>);
 
 impl Thefts {
     /// Returns `true` if the theft of this session has not been reported yet, and remembers it.
-    pub(super) fn is_first(&self, handle: &SessionHandle) -> bool {
+    pub(crate) fn is_first(&self, handle: &SessionHandle) -> bool {
         // Every critical section leaves the queue consistent, so a poisoned lock is still sound.
         let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if reported.contains(handle) {

@@ -6,6 +6,7 @@
 
 mod caching;
 mod cookie;
+mod effects;
 mod plan;
 mod read;
 pub(crate) mod size;
@@ -13,6 +14,7 @@ pub(crate) mod size;
 use std::str::FromStr;
 
 pub(crate) use cookie::{CookieNames, CookieSettings};
+pub(crate) use effects::Effects;
 pub(crate) use plan::ResponsePlan;
 pub(crate) use plan::TokensOut;
 pub(crate) use read::{

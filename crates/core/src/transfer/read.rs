@@ -48,7 +48,7 @@ pub(crate) struct Presented {
 /// A value that may be an access token. A token that was verified before need not be copied.
 #[derive(Debug)]
 pub(crate) enum Carried {
-    Seen(VerifiedToken),
+    Cached(VerifiedToken),
     Unknown(AccessToken),
 }
 
@@ -56,18 +56,18 @@ impl Carried {
     /// `decode` converts a raw value that is not a known token.
     fn of(
         token: &[u8],
-        seen: &impl Fn(&[u8]) -> Option<VerifiedToken>,
+        cached: &impl Fn(&[u8]) -> Option<VerifiedToken>,
         decode: fn(&[u8]) -> String,
     ) -> Self {
-        match seen(token) {
-            Some(verified) => Self::Seen(verified),
+        match cached(token) {
+            Some(verified) => Self::Cached(verified),
             None => Self::Unknown(AccessToken::new(decode(token))),
         }
     }
 
     pub(crate) fn expose(&self) -> &str {
         match self {
-            Self::Seen(verified) => verified.token(),
+            Self::Cached(verified) => verified.token(),
             Self::Unknown(token) => token.expose(),
         }
     }
@@ -112,22 +112,22 @@ pub(crate) struct SelectedToken<T> {
 pub(crate) struct DuplicateCookies;
 
 impl Presented {
-    /// `seen` returns access tokens that were verified before. If a header that must occur once is
+    /// `cached` returns access tokens that were verified before. If a header that must occur once is
     /// repeated, the first value is used.
     pub(crate) fn read(
         view: &dyn RequestView,
         config: &Config,
-        seen: impl Fn(&[u8]) -> Option<VerifiedToken>,
+        cached: impl Fn(&[u8]) -> Option<VerifiedToken>,
     ) -> Self {
         let mut cookies = CookieReader::new(&config.cookies);
         let (mut authorization, mut anti_csrf, mut auth_mode) = (None, None, None);
         let mut has_rid = false;
         view.headers(&mut |name, value| match name {
             wire::COOKIE_HEADER => {
-                cookies.read(value, |token| Carried::of(token, &seen, decoded));
+                cookies.read(value, |token| Carried::of(token, &cached, decoded));
             }
             wire::AUTHORIZATION_HEADER => {
-                authorization.get_or_insert_with(|| bearer(value, &seen));
+                authorization.get_or_insert_with(|| bearer(value, &cached));
             }
             wire::ANTI_CSRF_HEADER => {
                 anti_csrf.get_or_insert_with(|| AntiCsrfToken::new(text(value)));
@@ -282,11 +282,11 @@ impl Presented {
 }
 
 /// Returns the text after the scheme, which is matched case-insensitively (RFC 9110, 11.1).
-fn bearer(value: &[u8], seen: &impl Fn(&[u8]) -> Option<VerifiedToken>) -> Option<Carried> {
+fn bearer(value: &[u8], cached: &impl Fn(&[u8]) -> Option<VerifiedToken>) -> Option<Carried> {
     const SCHEME: &[u8] = b"Bearer ";
     let (scheme, token) = value.split_at_checked(SCHEME.len())?;
     scheme.eq_ignore_ascii_case(SCHEME).then(|| {
         let token = token.trim_ascii();
-        Carried::of(token, seen, |token| text(token).into_owned())
+        Carried::of(token, cached, |token| text(token).into_owned())
     })
 }

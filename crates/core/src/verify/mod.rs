@@ -1,15 +1,15 @@
 //! Verification of access tokens: signature, validity period and kind of key.
 //!
-//! [`verify`] is a pure function of the token, a key and the time. [`SeenTokens`] caches the tokens
+//! [`verify`] is a pure function of the token, a key and the time. [`TokenCache`] caches the tokens
 //! that it has verified.
 
-mod seen;
+mod cache;
 
-// For `seen`, which a test compiles a second time against `shuttle`'s primitives.
+// For `cache`, which a test compiles a second time against `shuttle`'s primitives.
 use std::sync;
 use std::sync::{Arc, OnceLock};
 
-pub(crate) use seen::SeenTokens;
+pub(crate) use cache::TokenCache;
 
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::ids::{SessionHandle, TenantId, UserId};

@@ -152,20 +152,20 @@ fn the_algorithm_is_the_keys_not_the_tokens() {
     assert_eq!(check(&token, 1, KeyKind::Dynamic), Err(Refusal::Algorithm));
 }
 
-fn find(seen: &SeenTokens, token: &str, key_generation: u64, now: u64) -> Option<VerifiedToken> {
-    let found = seen.get(token.as_bytes())?;
+fn find(cache: &TokenCache, token: &str, key_generation: u64, now: u64) -> Option<VerifiedToken> {
+    let found = cache.get(token.as_bytes())?;
     found
         .still_holds(key_generation, UnixMillis::new(now))
         .then_some(found)
 }
 
 #[test]
-fn a_seen_token_is_found_while_it_and_its_key_are_good() {
-    let seen = SeenTokens::new(1_000_000);
+fn a_cached_token_is_found_while_it_and_its_key_are_good() {
+    let cache = TokenCache::new(1_000_000);
     let token = token(100, "");
-    let get = |generation, now| find(&seen, &token, generation, now);
+    let get = |generation, now| find(&cache, &token, generation, now);
     assert!(get(3, 1_000).is_none());
-    seen.keep(&verified(&token, 3));
+    cache.insert(&verified(&token, 3));
     let found = get(3, 99_999).unwrap();
     assert_eq!(
         (found.token(), &*found.claims().user_id),
@@ -177,19 +177,19 @@ fn a_seen_token_is_found_while_it_and_its_key_are_good() {
 }
 
 #[test]
-fn a_seen_token_does_not_outlive_its_key() {
-    let seen = SeenTokens::new(1_000_000);
+fn a_cached_token_does_not_outlive_its_key() {
+    let cache = TokenCache::new(1_000_000);
     let token = token(1_000, "");
-    seen.keep(&verified(&token, 0));
-    assert!(find(&seen, &token, 0, 200_000).is_some());
-    assert!(find(&seen, &token, 0, 200_001).is_none());
+    cache.insert(&verified(&token, 0));
+    assert!(find(&cache, &token, 0, 200_000).is_some());
+    assert!(find(&cache, &token, 0, 200_001).is_none());
 }
 
 #[test]
-fn every_byte_of_a_seen_token_counts() {
-    let seen = SeenTokens::new(1_000_000);
+fn every_byte_of_a_cached_token_counts() {
+    let cache = TokenCache::new(1_000_000);
     let token = token(100, "");
-    seen.keep(&verified(&token, 0));
+    cache.insert(&verified(&token, 0));
     for at in (0..token.len()).step_by(7) {
         let other = if token.as_bytes()[at] == b'A' {
             "B"
@@ -197,44 +197,44 @@ fn every_byte_of_a_seen_token_counts() {
             "A"
         };
         let altered = format!("{}{other}{}", &token[..at], &token[at + 1..]);
-        assert!(find(&seen, &altered, 0, 1).is_none(), "byte {at}");
-        assert!(find(&seen, &token[..at], 0, 1).is_none());
+        assert!(find(&cache, &altered, 0, 1).is_none(), "byte {at}");
+        assert!(find(&cache, &token[..at], 0, 1).is_none());
     }
 }
 
 #[test]
 fn a_session_has_one_seen_token_which_goes_with_it() {
-    let seen = SeenTokens::new(1_000_000);
+    let cache = TokenCache::new(1_000_000);
     let (first, second) = (token(100, ""), token(101, ""));
-    let is_seen = |token: &str| find(&seen, token, 0, 1).is_some();
-    seen.keep(&verified(&first, 0));
-    seen.keep(&verified(&first, 0));
-    assert!(is_seen(&first));
-    seen.keep(&verified(&second, 0));
-    assert_eq!((is_seen(&first), is_seen(&second)), (false, true));
-    seen.forget(&"other".into());
-    assert!(is_seen(&second));
-    seen.forget(&"h".into());
-    assert!(!is_seen(&second));
+    let is_cached = |token: &str| find(&cache, token, 0, 1).is_some();
+    cache.insert(&verified(&first, 0));
+    cache.insert(&verified(&first, 0));
+    assert!(is_cached(&first));
+    cache.insert(&verified(&second, 0));
+    assert_eq!((is_cached(&first), is_cached(&second)), (false, true));
+    cache.remove(&"other".into());
+    assert!(is_cached(&second));
+    cache.remove(&"h".into());
+    assert!(!is_cached(&second));
 }
 
 #[test]
 fn seen_tokens_are_bounded_in_bytes_and_show_no_secret() {
-    let seen = SeenTokens::new(100_000);
+    let cache = TokenCache::new(100_000);
     for number in 0..200 {
         let token = token_of_session(&format!("h{number}"));
-        seen.keep(&verified(&token, 0));
-        assert!(!format!("{seen:?} {:?}", verified(&token, 0)).contains(&token[..60]));
+        cache.insert(&verified(&token, 0));
+        assert!(!format!("{cache:?} {:?}", verified(&token, 0)).contains(&token[..60]));
     }
-    let (tokens, sessions) = seen.lengths();
+    let (tokens, sessions) = cache.lengths();
     assert!((10..120).contains(&tokens), "{tokens}");
     assert_eq!(
         tokens, sessions,
         "what is pushed out is forgotten everywhere"
     );
     let long = token(100, &format!(r#","x":"{}""#, "x".repeat(4_000)));
-    seen.keep(&verified(&long, 0));
-    assert!(find(&seen, &long, 0, 1).is_none(), "too long to keep");
+    cache.insert(&verified(&long, 0));
+    assert!(find(&cache, &long, 0, 1).is_none(), "too long to keep");
 }
 
 fn token_of_session(handle: &str) -> String {

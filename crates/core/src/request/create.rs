@@ -6,8 +6,7 @@ use std::pin::Pin;
 use serde::Serialize;
 use tracing::Instrument as _;
 
-use super::Sessions;
-use super::metadata::checked;
+use super::RequestSessions;
 use crate::authority::NewSession;
 use crate::claims::ClaimContext;
 use crate::documents::{object, refuse_nul};
@@ -15,8 +14,8 @@ use crate::error::SessionError;
 use crate::hooks::{SessionDraft, SessionEvent};
 use crate::ids::{TenantId, UserId};
 use crate::json::JsonObject;
-use crate::request::RequestSessions;
 use crate::session::Session;
+use crate::sessions::{Sessions, checked};
 use crate::token::access;
 use crate::transfer::size::{self, Identifiers};
 use crate::transfer::{AntiCsrf, Transport};
@@ -92,10 +91,10 @@ impl CreateSession {
 
     async fn run(self) -> Result<Session, SessionError> {
         let config = self.sessions.config();
-        let attachment = self
+        let response = self
             .request
             .as_ref()
-            .map(RequestSessions::attachment_for_creation)
+            .map(RequestSessions::response_link_for_creation)
             .transpose()?;
         let draft = SessionDraft {
             access_token_payload: self.payload?,
@@ -108,15 +107,13 @@ impl CreateSession {
         draft.user_id = checked(draft.user_id)?;
         refuse_nul(&draft.access_token_payload)?;
         refuse_nul(&draft.session_data)?;
-        let anti_csrf = match &self.request {
-            Some(request) => request.uses_anti_csrf_tokens(attachment.as_ref())?,
-            None => config.anti_csrf == Some(AntiCsrf::ViaToken),
+        let transport = response.as_ref().map(|response| response.transport);
+        let anti_csrf = match (&self.request, transport) {
+            (Some(request), Some(transport)) => request.uses_anti_csrf_tokens(transport)?,
+            _ => config.anti_csrf == Some(AntiCsrf::ViaToken),
         };
-        let longest_token = match &attachment {
-            Some(attachment) => config.longest_access_token(attachment.way.transport),
-            // The caller sends the tokens, most likely in a header.
-            None => config.longest_access_token(Transport::Header),
-        };
+        // Without a request, the caller sends the tokens, most likely in a header.
+        let longest_token = config.longest_access_token(transport.unwrap_or(Transport::Header));
         let identifiers = Identifiers::of_new(&draft.user_id, &draft.tenant_id);
         let limit = size::longest_payload(longest_token, identifiers);
         size::check_payload(&draft.access_token_payload, limit)?;
@@ -141,18 +138,17 @@ impl CreateSession {
         if let Some(devices) = self.sessions.devices() {
             devices.begun(&issued.access.claims.handle, now);
         }
-        let other = attachment.clone();
-        let session = Session::issued(self.sessions.clone(), issued, attachment);
+        let session = Session::issued(self.sessions.clone(), issued, response.clone());
         let outcome = config.hooks.created(SessionEvent::of(&session)).await;
         self.sessions.judged(&session, outcome).await?;
         if let Err(error) = self.sessions.make_room_for(&user_id).await {
             // The session exists. The next creation revokes the surplus of both.
             crate::telemetry::request_failed(&error);
         }
-        if let (Some(request), Some(attachment)) = (&self.request, &other) {
-            request.clear_other_transport_at_creation(attachment)?;
+        if let (Some(request), Some(response)) = (&self.request, &response) {
+            request.clear_other_transport(response)?;
         }
-        session.give_to_client();
+        session.send_tokens();
         Ok(session)
     }
 }

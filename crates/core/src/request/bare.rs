@@ -1,12 +1,13 @@
 //! Verification and refresh of bare tokens, for callers that transport them themselves.
 
-use super::Sessions;
+use super::checks::{self, AntiCsrfCheck};
+use super::{Candidate, VerifyOptions};
 use crate::authority::{RefreshOutcome, RefreshRequest};
 use crate::error::{Fault, SessionError, TokenTheft};
 use crate::hooks::SessionEvent;
-use crate::request::{AntiCsrfCheck, AtOnce, VerifyOptions, establish};
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
-use crate::session::{Access, Attachment, Session};
+use crate::session::{ResponseLink, Session};
+use crate::sessions::Sessions;
 use crate::telemetry;
 use crate::transfer::{AntiCsrf, Transport};
 
@@ -28,8 +29,8 @@ impl Sessions {
         options: &VerifyOptions,
     ) -> Result<Option<Session>, SessionError> {
         let anti_csrf = self.anti_csrf_check(anti_csrf, options)?;
-        let at_once = match AtOnce::of(self, access_token.expose()) {
-            Ok(verdict) => verdict?,
+        let candidate = match Candidate::of_text(self, access_token.expose()) {
+            Ok(candidate) => candidate,
             Err(_) if options.is_optional() => return Ok(None),
             Err(foreign) => {
                 return Err(SessionError::unauthorised_keeping_tokens(
@@ -37,18 +38,11 @@ impl Sessions {
                 ));
             }
         };
-        // The waiting part is on the heap, so that the futures of callers stay small.
-        let verified = match at_once {
-            AtOnce::Verified(verified) => verified,
-            AtOnce::Waits(new) => Box::pin(new.look_for_key_and_verify(self)).await?,
-        };
-        establish::check_anti_csrf(verified.anti_csrf(), anti_csrf)?;
-        let access = Access::Verified(verified);
-        let settled = establish::settled(self, &access, options);
-        let session = Session::verified(self.clone(), access, None);
-        if settled.is_none() {
-            Box::pin(establish::complete(&session, options)).await?;
-        }
+        let token = candidate.verify(self).await?;
+        let session = Session::verified(self.clone(), token, None);
+        checks::anti_csrf(&session, anti_csrf)?;
+        checks::revocation(&session, None, options).await?;
+        checks::claims(&session, options).await?;
         Ok(Some(session))
     }
 
@@ -110,12 +104,12 @@ impl Sessions {
     pub(crate) async fn exchange(
         &self,
         request: RefreshRequest,
-        attachment: Option<Attachment>,
+        response: Option<ResponseLink>,
     ) -> Result<Session, SessionError> {
         match self.authority().refresh(request).await? {
             RefreshOutcome::Refreshed(issued) => {
                 telemetry::session_refreshed(&issued);
-                let session = Session::issued(self.clone(), *issued, attachment);
+                let session = Session::issued(self.clone(), *issued, response);
                 let event = SessionEvent::of(&session);
                 let outcome = self.config().hooks.refreshed(event).await;
                 let judged = self.judged(&session, outcome).await;

@@ -38,8 +38,8 @@ const OVERHEAD: usize = 900;
 const COMMON_SIZE: usize = 2_300;
 
 /// The cache of verified tokens.
-pub(crate) struct SeenTokens {
-    tokens: Cache<Tag, VerifiedToken, BySize, PassedOn, TellEvicted>,
+pub(crate) struct TokenCache {
+    tokens: Cache<Tag, VerifiedToken, BySize, PassedOn, CollectEvicted>,
     /// The cached token of each session. This lock is held during every change of `tokens`, so that
     /// the two stay consistent.
     by_session: Mutex<HashMap<Tag, Tag, PassedOn>>,
@@ -50,7 +50,7 @@ pub(crate) struct SeenTokens {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Tag(u64);
 
-impl SeenTokens {
+impl TokenCache {
     /// Creates a cache of approximately `bytes` bytes.
     pub(crate) fn new(bytes: usize) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl SeenTokens {
                 bytes as u64,
                 BySize,
                 PassedOn::default(),
-                TellEvicted,
+                CollectEvicted,
             ),
             by_session: Mutex::default(),
             hasher: keyed(),
@@ -74,7 +74,7 @@ impl SeenTokens {
     }
 
     /// Inserts a token and removes the previous token of the same session.
-    pub(crate) fn keep(&self, verified: &VerifiedToken) {
+    pub(crate) fn insert(&self, verified: &VerifiedToken) {
         let token = verified.token();
         if token.len() > LONGEST_TOKEN {
             return;
@@ -103,7 +103,7 @@ impl SeenTokens {
     }
 
     /// Removes the token of a session.
-    pub(crate) fn forget(&self, handle: &SessionHandle) {
+    pub(crate) fn remove(&self, handle: &SessionHandle) {
         let mut by_session = self.by_session();
         if let Some(tag) = by_session.remove(&self.tag_of_session(handle)) {
             self.tokens.remove(&tag);
@@ -142,9 +142,9 @@ fn keyed() -> SeedableRandomState {
 }
 
 /// Shows sizes only, because tokens are secrets.
-impl fmt::Debug for SeenTokens {
+impl fmt::Debug for TokenCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SeenTokens")
+        f.debug_struct("TokenCache")
             .field("tokens", &self.tokens.len())
             .field("bytes", &self.tokens.weight())
             .finish_non_exhaustive()
@@ -161,9 +161,9 @@ impl Weighter<Tag, VerifiedToken> for BySize {
 }
 
 #[derive(Clone)]
-struct TellEvicted;
+struct CollectEvicted;
 
-impl Lifecycle<Tag, VerifiedToken> for TellEvicted {
+impl Lifecycle<Tag, VerifiedToken> for CollectEvicted {
     type RequestState = Vec<(Tag, VerifiedToken)>;
 
     fn on_evict(&self, evicted: &mut Self::RequestState, tag: Tag, verified: VerifiedToken) {

@@ -1,16 +1,15 @@
-//! Creates a session from an access token: the part of verification that is the same with and
-//! without a request (session specification, 5.3, steps 5 to 12).
+//! The checks between a verified token and an established session, with and without a request
+//! (session specification, 5.3 steps 8 to 12).
 
 use serde_json::json;
 
+use super::{Strictness, VerifyOptions};
 use crate::authority::{CheckOutcome, PresentedToken};
 use crate::claims::ClaimFailure;
 use crate::clock::UnixMillis;
 use crate::error::SessionError;
-use crate::request::{Strictness, VerifyOptions};
 use crate::secret::AntiCsrfToken;
-use crate::session::{Access, Session};
-use crate::sessions::Sessions;
+use crate::session::Session;
 
 /// The part of the anti-CSRF check that needs the token.
 #[derive(Clone, Copy, Debug)]
@@ -24,91 +23,68 @@ pub(crate) enum AntiCsrfCheck<'a> {
 /// The id that reports a session that is too old.
 const SESSION_AGE: &str = "session-age";
 
-/// Returns the strictness of the revocation check that is already satisfied, if the options require
-/// nothing else and no other component must be asked.
-pub(crate) fn settled(
-    sessions: &Sessions,
-    access: &Access,
-    options: &VerifyOptions,
-) -> Option<Strictness> {
-    let demanded = options.demanded_strictness(sessions.config());
-    known_live(sessions, access, demanded).filter(|_| !options.demands_claims(sessions.config()))
-}
-
-/// Checks the remaining requirements. A new access token stays in the handle. The caller delivers
-/// it after all other steps succeeded.
-pub(crate) async fn complete(
-    session: &Session,
-    options: &VerifyOptions,
-) -> Result<Strictness, SessionError> {
-    let config = session.sessions().config();
-    let demanded = options.demanded_strictness(config);
-    let strictness = check_live(session, demanded, options).await?;
-    session
-        .check_claims(&options.validators(config, session))
-        .await?;
-    Ok(strictness)
-}
-
-pub(crate) fn check_anti_csrf(
-    own: Option<&str>,
-    check: AntiCsrfCheck<'_>,
-) -> Result<(), SessionError> {
+pub(crate) fn anti_csrf(session: &Session, check: AntiCsrfCheck<'_>) -> Result<(), SessionError> {
     let AntiCsrfCheck::Token(sent) = check else {
         return Ok(());
     };
-    match (own, sent) {
+    session.read_access(|access| match (access.anti_csrf(), sent) {
         (Some(own), Some(sent)) if sent.ct_eq(own) => Ok(()),
         (None, _) => Err(SessionError::try_refresh(
             "the access token has no anti-CSRF token; a refresh makes one",
         )),
         (Some(_), _) => Err(SessionError::try_refresh("anti-csrf check failed")),
-    }
+    })
 }
 
-/// Returns the strictness to which the session is known to be live, if it meets the required one
-/// without asking the store.
-fn known_live(sessions: &Sessions, access: &Access, demanded: Strictness) -> Option<Strictness> {
-    // A refresh minted the token, and the authority must be notified of its first use.
-    if access.has_parent() && sessions.authority().confirms_refreshes() {
-        return None;
-    }
-    match demanded {
-        Strictness::TokenOnly => Some(Strictness::TokenOnly),
-        Strictness::Feed => {
-            let confirmed = &sessions.watch().confirmed;
-            confirmed.holds(access.handle()).then_some(Strictness::Feed)
-        }
-        Strictness::Database => None,
-    }
+/// Checks the claims that the options require. A refetched claim is stored, and the new access
+/// token stays in the session.
+pub(crate) async fn claims(session: &Session, options: &VerifyOptions) -> Result<(), SessionError> {
+    let validators = options.validators(session.sessions().config(), session);
+    session.check_claims(&validators).await
 }
 
 /// Checks that the session is live, at least with the required strictness, and returns the
-/// strictness that was reached.
-pub(crate) async fn check_live(
+/// strictness that was reached. `checked` is what an earlier guard of this request has reached.
+pub(crate) async fn revocation(
     session: &Session,
-    demanded: Strictness,
+    checked: Option<Strictness>,
     options: &VerifyOptions,
 ) -> Result<Strictness, SessionError> {
-    let known = session.read_access(|access| known_live(session.sessions(), access, demanded));
-    if let Some(strictness) = known {
-        return Ok(strictness);
+    let sessions = session.sessions();
+    let demanded = options.demanded_strictness(sessions.config());
+    if let Some(checked) = checked
+        && checked >= demanded
+        && options.session_age_limit().is_none()
+    {
+        return Ok(checked);
     }
-    if demanded == Strictness::TokenOnly {
-        check(session, false, options).await?;
-        return Ok(demanded);
+    // A refresh minted the token, and the authority must be notified of its first use.
+    let confirms_refresh = sessions.authority().confirms_refreshes()
+        && session.read_access(crate::session::Access::has_parent);
+    let confirmed = &sessions.watch().confirmed;
+    match demanded {
+        Strictness::TokenOnly if confirms_refresh => {
+            ask_authority(session, false, options).await?;
+            Ok(Strictness::TokenOnly)
+        }
+        Strictness::TokenOnly => Ok(Strictness::TokenOnly),
+        Strictness::Feed if !confirms_refresh && confirmed.holds(session.handle()) => {
+            Ok(Strictness::Feed)
+        }
+        Strictness::Feed | Strictness::Database => {
+            // Drawn before the question: a revocation in between makes the confirmation void.
+            let ticket = confirmed.ticket();
+            ask_authority(session, true, options).await?;
+            confirmed.confirm(session.handle(), ticket);
+            Ok(Strictness::Database)
+        }
     }
-    let confirmed = &session.sessions().watch().confirmed;
-    let ticket = confirmed.ticket();
-    check(session, true, options).await?;
-    confirmed.confirm(session.handle(), ticket);
-    Ok(Strictness::Database)
 }
 
 /// Asks the authority about the token. With `check_database`, the session must be live and the
 /// token on its current or previous branch. If the stored payload has changed since the token was
 /// minted, the session gets a new token with the stored one.
-async fn check(
+async fn ask_authority(
     session: &Session,
     check_database: bool,
     options: &VerifyOptions,
@@ -148,7 +124,7 @@ async fn check(
         check_age(session, confirmed.created_at, options).await?;
     }
     if let Some(replacement) = confirmed.replacement {
-        session.adopt(replacement);
+        session.replace_access(replacement);
     }
     if let Some(stored) = confirmed.stored_payload
         && !session.read_access(|access| access.agrees_with(&stored))
@@ -187,6 +163,7 @@ async fn check_age(
 mod tests {
     use super::*;
     use crate::keys::SigningAlgorithm;
+    use crate::sessions::Sessions;
     use crate::store::MemoryStore;
 
     #[test]
@@ -201,7 +178,7 @@ mod tests {
                 .unwrap();
             let session = sessions.create("alice").await.unwrap();
             let token = session.access_token();
-            let is_kept = || sessions.seen(token.expose().as_bytes()).is_some();
+            let is_kept = || sessions.cached_token(token.expose().as_bytes()).is_some();
             let options = VerifyOptions::new().check_database(true);
             let check = || sessions.verify_access_token(&token, None, &options);
             check().await.unwrap();

@@ -2,9 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::ResponsePlan;
 use crate::config::Config;
 use crate::http::ResponseHead;
-use crate::transfer::ResponsePlan;
 
 /// The token changes of one response, shared by the request and its sessions.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl Effects {
         !state.finished
     }
 
-    pub(super) fn finish(&self, config: &Config, head: &mut dyn ResponseHead) {
+    pub(crate) fn finish(&self, config: &Config, head: &mut dyn ResponseHead) {
         let mut state = self.lock();
         state.finished = true;
         if let Some(plan) = state.plan.take() {
