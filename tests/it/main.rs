@@ -21,6 +21,7 @@ mod hooks;
 mod json_limits;
 mod ledger;
 mod model;
+mod modules;
 mod null_characters;
 mod payload_sizes;
 mod payloads;

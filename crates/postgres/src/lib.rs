@@ -208,9 +208,11 @@
 //! The tables and every backup contain the private keys that sign access tokens.
 
 mod batch;
+mod document;
 mod error;
 mod fault;
 mod feed;
+mod fold;
 mod names;
 mod open;
 mod options;

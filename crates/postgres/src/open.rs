@@ -1,4 +1,5 @@
-//! Opens a store from its options.
+//! Opens a store from its options. The constructors of both types are here, above everything that
+//! they use.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -30,7 +31,51 @@ const OPENING: Duration = Duration::from_secs(600);
 /// Idle time after which a connection is probed. A lost peer is detected within half a minute.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, OpenError> {
+impl PostgresStore {
+    /// Opens the database at this URL with the default options, and creates or migrates the tables
+    /// as needed.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be used. Its text names the database and the fix.
+    pub async fn open(url: impl Into<String>) -> Result<Self, OpenError> {
+        Self::options().url(url).open().await
+    }
+
+    /// Opens the database of the application's own pool, with the default options. The store has no
+    /// revocation feed; see [`PostgresOptions::pool`].
+    ///
+    /// # Errors
+    /// Returns the same errors as [`open`](Self::open).
+    pub async fn from_pool(pool: Pool) -> Result<Self, OpenError> {
+        Self::options().pool(pool).open().await
+    }
+
+    /// Returns the options for opening a database. Either [`PostgresOptions::url`] or
+    /// [`PostgresOptions::pool`] is required.
+    pub fn options() -> PostgresOptions {
+        PostgresOptions::default()
+    }
+}
+
+impl PostgresOptions {
+    /// Opens the database, and creates or migrates the tables as needed.
+    ///
+    /// The verbs run in the tokio runtime in which this method is called. They may be called from
+    /// anywhere. The runtime needs I/O and time, and must last as long as the store is used.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be used. Its text names the database and the fix.
+    pub async fn open(self) -> Result<PostgresStore, OpenError> {
+        open(self).await.inspect_err(|error| {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "the session database could not be opened"
+            );
+        })
+    }
+}
+
+async fn open(options: PostgresOptions) -> Result<PostgresStore, OpenError> {
     options.check_names()?;
     options.check_ranges()?;
     let runtime =

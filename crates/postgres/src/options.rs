@@ -7,8 +7,6 @@ use deadpool_postgres::Pool;
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::names::{is_prefix, is_schema};
-use crate::open;
-use crate::store::PostgresStore;
 
 /// Options for opening a database; see [`PostgresStore::options`].
 #[derive(Clone)]
@@ -129,22 +127,6 @@ impl PostgresOptions {
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates = Some(pem.into());
         self
-    }
-
-    /// Opens the database, and creates or migrates the tables as needed.
-    ///
-    /// The verbs run in the tokio runtime in which this method is called. They may be called from
-    /// anywhere. The runtime needs I/O and time, and must last as long as the store is used.
-    ///
-    /// # Errors
-    /// Returns an error if the database cannot be used. Its text names the database and the fix.
-    pub async fn open(self) -> Result<PostgresStore, OpenError> {
-        open::open(self).await.inspect_err(|error| {
-            tracing::error!(
-                error = error as &dyn std::error::Error,
-                "the session database could not be opened"
-            );
-        })
     }
 
     pub(crate) fn check_ranges(&self) -> Result<(), OpenError> {

@@ -6,7 +6,8 @@ use std::fmt;
 use bytes::BytesMut;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 
-use crate::run::Params;
+/// The parameters of a statement.
+pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// A parameter whose `Debug` output omits its value. The driver logs parameters at debug level, and
 /// they include keys, hashes and session data of the application.

@@ -9,12 +9,9 @@ use deadpool_postgres::{Object, Pool};
 use supersession::store::StoreError;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout_at};
-use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 
 use crate::fault::{Access, Fault};
-use crate::quiet::Quiet;
-use crate::sql::Statements;
+use crate::sql::{Db, Statements};
 
 /// Maximum number of attempts for a verb.
 const MAX_TRIES: u32 = 5;
@@ -24,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Retry class of a verb with its own statements. Decides if the verb may be retried after its
 /// connection was lost. A statement that PostgreSQL has rolled back is always retried.
 ///
-/// Changes of documents may share a statement instead: see [`batch`](crate::batch).
+/// Changes of documents may share a statement instead: see the batcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     /// Changes nothing.
@@ -50,15 +47,6 @@ pub(crate) struct Runner {
 
 const ISOLATE: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
 const RESTORE: &str = "RESET default_transaction_isolation";
-
-/// One connection, for the duration of a verb.
-#[derive(Clone)]
-pub(crate) struct Db {
-    client: Arc<Object>,
-    pub(crate) sql: Arc<Statements>,
-}
-
-pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Runner {
     /// Runs a verb to completion, even if the caller stops waiting. The verb is therefore done or
@@ -124,18 +112,15 @@ impl Runner {
     {
         let client = timeout_at(deadline, self.pool.get());
         let client = Arc::new(client.await.map_err(|_| Fault::PoolTimedOut)??);
-        let db = Db {
-            client: Arc::clone(&client),
-            sql: Arc::clone(&self.sql),
-        };
+        let db = Db::new(Arc::clone(&client), Arc::clone(&self.sql));
         let work = async {
             if !self.isolates {
                 return job(db).await;
             }
-            db.client.batch_execute(ISOLATE).await?;
-            let outcome = job(db.clone()).await;
+            client.batch_execute(ISOLATE).await?;
+            let outcome = job(db).await;
             // If this fails, the connection is lost, but the outcome is still valid.
-            let _ = db.client.batch_execute(RESTORE).await;
+            let _ = client.batch_execute(RESTORE).await;
             outcome
         };
         let outcome = timeout_at(deadline, work).await;
@@ -147,45 +132,6 @@ impl Runner {
         {
             drop(Object::take(client));
         }
-        outcome
-    }
-}
-
-impl Db {
-    pub(crate) async fn rows(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {
-        let statement = self.client.prepare_cached(sql).await?;
-        let quiet = Quiet::all(params);
-        let params = Quiet::params(&quiet);
-        Ok(self.client.query(&statement, &params).await?)
-    }
-
-    pub(crate) async fn row(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>, Fault> {
-        let statement = self.client.prepare_cached(sql).await?;
-        let quiet = Quiet::all(params);
-        let params = Quiet::params(&quiet);
-        Ok(self.client.query_opt(&statement, &params).await?)
-    }
-
-    pub(crate) async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, Fault> {
-        let statement = self.client.prepare_cached(sql).await?;
-        let quiet = Quiet::all(params);
-        let params = Quiet::params(&quiet);
-        Ok(self.client.execute(&statement, &params).await?)
-    }
-
-    /// Runs `work` in one transaction.
-    pub(crate) async fn in_transaction<T>(
-        &self,
-        work: impl Future<Output = Result<T, Fault>>,
-    ) -> Result<T, Fault> {
-        self.client.batch_execute("BEGIN").await?;
-        let outcome = work.await;
-        let end = if outcome.is_ok() {
-            "COMMIT"
-        } else {
-            "ROLLBACK"
-        };
-        self.client.batch_execute(end).await?;
         outcome
     }
 }

@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use deadpool_postgres::Pool;
 use supersession::store::{
     DocumentWrite, InsertOutcome, Lineage, RevocationFeed, RotateOutcome, Rotation,
     SessionDocument, SessionKey, SessionRecord, SessionStatus, SessionUse, StoreError, StoredKey,
@@ -15,11 +14,10 @@ use supersession::{
     AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
 };
 
-use crate::batch::{Batcher, Document};
-use crate::error::OpenError;
+use crate::batch::Batcher;
+use crate::document::Document;
 use crate::fault::{Access, Fault};
 use crate::feed::Feed;
-use crate::options::PostgresOptions;
 use crate::run::{Runner, Verb};
 use crate::sql::{devices, keys, metadata, ready, sessions, tenants, user_sessions};
 
@@ -41,30 +39,6 @@ pub(crate) struct Inner {
 }
 
 impl PostgresStore {
-    /// Opens the database at this URL with the default options, and creates or migrates the tables
-    /// as needed.
-    ///
-    /// # Errors
-    /// Returns an error if the database cannot be used. Its text names the database and the fix.
-    pub async fn open(url: impl Into<String>) -> Result<Self, OpenError> {
-        Self::options().url(url).open().await
-    }
-
-    /// Opens the database of the application's own pool, with the default options. The store has no
-    /// revocation feed; see [`PostgresOptions::pool`].
-    ///
-    /// # Errors
-    /// Returns the same errors as [`open`](Self::open).
-    pub async fn from_pool(pool: Pool) -> Result<Self, OpenError> {
-        Self::options().pool(pool).open().await
-    }
-
-    /// Returns the options for opening a database. Either [`PostgresOptions::url`] or
-    /// [`PostgresOptions::pool`] is required.
-    pub fn options() -> PostgresOptions {
-        PostgresOptions::default()
-    }
-
     pub(crate) fn new(inner: Inner) -> Self {
         Self {
             inner: Arc::new(inner),

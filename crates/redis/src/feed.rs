@@ -9,12 +9,12 @@ use redis::{Client, Msg, cmd};
 use supersession::store::{RevocationFeed, RevocationSender};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
+use crate::context::Context;
 use crate::fault::Fault;
 use crate::keys::Entry;
-use crate::store::Inner;
 
 /// Opens a feed and returns once the server has confirmed the subscription.
-pub(crate) async fn open(store: Arc<Inner>) -> Result<RevocationFeed, Fault> {
+pub(crate) async fn open(store: Arc<Context>) -> Result<RevocationFeed, Fault> {
     let heartbeat = store.keys.heartbeat(&store.marks.next());
     let subscription = subscribe(&store, &heartbeat).await?;
     let (sender, revocations) = RevocationFeed::channel();
@@ -29,7 +29,7 @@ pub(crate) async fn open(store: Arc<Inner>) -> Result<RevocationFeed, Fault> {
     Ok(revocations)
 }
 
-async fn subscribe(store: &Inner, heartbeat: &str) -> Result<PubSub, Fault> {
+async fn subscribe(store: &Context, heartbeat: &str) -> Result<PubSub, Fault> {
     let mut last = Fault::Unreachable("no server is known".to_owned());
     for client in store.link.clients() {
         match subscribe_at(store, &client, heartbeat).await {
@@ -40,7 +40,7 @@ async fn subscribe(store: &Inner, heartbeat: &str) -> Result<PubSub, Fault> {
     Err(last)
 }
 
-async fn subscribe_at(store: &Inner, client: &Client, heartbeat: &str) -> Result<PubSub, Fault> {
+async fn subscribe_at(store: &Context, client: &Client, heartbeat: &str) -> Result<PubSub, Fault> {
     let connecting = client.get_async_pubsub();
     let mut subscription = timeout(store.connect_timeout, connecting)
         .await
@@ -60,7 +60,7 @@ async fn subscribe_at(store: &Inner, client: &Client, heartbeat: &str) -> Result
 /// therefore published on the same path as deletions, by every server that accepts writes, and must
 /// return from each of them in time.
 async fn listen(
-    store: &Inner,
+    store: &Context,
     subscription: PubSub,
     heartbeat: &str,
     sender: &RevocationSender,

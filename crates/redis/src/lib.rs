@@ -178,10 +178,12 @@
 //! While slots of a cluster move from one node to another, verbs on keys that have already moved
 //! wait. They fail with `Unavailable` if that takes more than a second.
 
+mod context;
 mod error;
 mod fault;
 mod feed;
 mod keys;
+mod layout;
 mod link;
 mod open;
 mod options;

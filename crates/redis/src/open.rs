@@ -8,19 +8,51 @@ use redis::{Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, Value, 
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use crate::context::Context;
 use crate::error::{OpenError, OpenErrorKind};
 use crate::fault::Fault;
 use crate::keys::{Keyspace, Marks};
+use crate::layout::check_layout;
 use crate::link::{Confirming, Link, Node};
 use crate::options::{RedisOptions, Servers};
 use crate::reply;
 use crate::scripts::Scripts;
-use crate::store::{Inner, RedisStore};
+use crate::store::RedisStore;
 
-/// Version of the layout that this crate writes.
-const LAYOUT: u32 = 1;
+impl RedisStore {
+    /// Opens a store on this server with the default options. Call this function in the tokio
+    /// runtime that is to run the work.
+    ///
+    /// # Errors
+    /// Returns an error if the server cannot be used. Its text names the server and the fix.
+    pub async fn open(url: impl Into<String>) -> Result<Self, OpenError> {
+        Self::options().url(url).open().await
+    }
 
-pub(crate) async fn open(options: &RedisOptions) -> Result<RedisStore, OpenError> {
+    /// Returns the options for opening a store. Either [`RedisOptions::url`] or
+    /// [`RedisOptions::cluster`] is required.
+    pub fn options() -> RedisOptions {
+        RedisOptions::default()
+    }
+}
+
+impl RedisOptions {
+    /// Connects, and checks that the server is suitable. Call this method in the tokio runtime that
+    /// is to run the work. Afterwards the store may be used from anywhere.
+    ///
+    /// # Errors
+    /// Returns an error if the server cannot be used. Its text names the server and the fix.
+    pub async fn open(self) -> Result<RedisStore, OpenError> {
+        open(&self).await.inspect_err(|error| {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "the session store could not be opened"
+            );
+        })
+    }
+}
+
+async fn open(options: &RedisOptions) -> Result<RedisStore, OpenError> {
     let runtime = Handle::try_current()
         .map_err(|error| OpenError::new(OpenErrorKind::NoRuntime).with_source(error))?;
     options.check_ranges()?;
@@ -48,7 +80,7 @@ pub(crate) async fn open(options: &RedisOptions) -> Result<RedisStore, OpenError
         inspect(&link, options, &server).await?;
         link.load(&scripts.all()).await?;
         check_layout(&link, &scripts, &keys).await?;
-        Ok::<_, OpenError>(Inner {
+        Ok::<_, OpenError>(Context {
             link,
             keys,
             scripts,
@@ -327,24 +359,4 @@ fn fitness(
         );
     }
     Ok(())
-}
-
-/// Checks the version of the layout, and writes it if the server has none, because it is new or was
-/// emptied.
-pub(crate) async fn check_layout(
-    link: &Link,
-    scripts: &Scripts,
-    keys: &Keyspace,
-) -> Result<(), Fault> {
-    let answer = link
-        .call(&scripts.first, &[keys.layout()], &[LAYOUT.to_string()])
-        .await?;
-    let found = reply::text(answer, "the version of the layout")?;
-    match found.parse::<u32>() {
-        Ok(LAYOUT) => Ok(()),
-        _ => Err(Fault::NewerLayout {
-            found,
-            known: LAYOUT,
-        }),
-    }
 }

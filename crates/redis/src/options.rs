@@ -4,8 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::{OpenError, OpenErrorKind};
-use crate::open;
-use crate::store::RedisStore;
 
 /// Options for opening a store; see [`RedisStore::options`].
 #[derive(Clone)]
@@ -114,22 +112,6 @@ impl RedisOptions {
         self
     }
 
-    /// Connects, and checks that the server is suitable. Call this method in the tokio runtime that
-    /// is to run the work. Afterwards the store may be used from anywhere.
-    ///
-    /// # Errors
-    /// Returns an error if the server cannot be used. Its text names the server and the fix.
-    pub async fn open(self) -> Result<RedisStore, OpenError> {
-        open::open(&self).await.inspect_err(|error| {
-            tracing::error!(
-                error = error as &dyn std::error::Error,
-                "the session store could not be opened"
-            );
-        })
-    }
-}
-
-impl RedisOptions {
     pub(crate) fn check_ranges(&self) -> Result<(), OpenError> {
         const SHORTEST: Duration = Duration::from_millis(1);
         const DAY: Duration = Duration::from_secs(86_400);

@@ -1,10 +1,7 @@
 //! The Redis store. Runs each verb of the contract in the runtime in which the store was opened.
 
-use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::BuildHasher;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use supersession::store::{
@@ -16,15 +13,10 @@ use supersession::{
     AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
 };
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, MutexGuard};
 
-use crate::error::OpenError;
+use crate::context::Context;
 use crate::fault::Fault;
 use crate::feed;
-use crate::keys::{Keyspace, Marks};
-use crate::link::Link;
-use crate::options::RedisOptions;
-use crate::scripts::Scripts;
 use crate::verbs::{
     devices, documents, expiry, metadata, ready, sessions, signing_keys, tenants, user_sessions,
 };
@@ -34,48 +26,20 @@ use crate::verbs::{
 /// Clones share one connection, or one for each node of a cluster.
 #[derive(Clone)]
 pub struct RedisStore {
-    inner: Arc<Inner>,
+    context: Arc<Context>,
     runtime: Handle,
 }
 
-pub(crate) struct Inner {
-    pub(crate) link: Link,
-    pub(crate) keys: Keyspace,
-    pub(crate) scripts: Scripts,
-    pub(crate) marks: Marks,
-    pub(crate) merges: Box<[Mutex<()>]>,
-    pub(crate) server: String,
-    pub(crate) expiry_margin: Duration,
-    pub(crate) heartbeat: Duration,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) response_timeout: Duration,
-}
-
 impl RedisStore {
-    /// Opens a store on this server with the default options. Call this function in the tokio
-    /// runtime that is to run the work.
-    ///
-    /// # Errors
-    /// Returns an error if the server cannot be used. Its text names the server and the fix.
-    pub async fn open(url: impl Into<String>) -> Result<Self, OpenError> {
-        Self::options().url(url).open().await
-    }
-
-    /// Returns the options for opening a store. Either [`RedisOptions::url`] or
-    /// [`RedisOptions::cluster`] is required.
-    pub fn options() -> RedisOptions {
-        RedisOptions::default()
-    }
-
-    pub(crate) fn new(inner: Inner, runtime: Handle) -> Self {
+    pub(crate) fn new(context: Context, runtime: Handle) -> Self {
         Self {
-            inner: Arc::new(inner),
+            context: Arc::new(context),
             runtime,
         }
     }
 
-    fn inner(&self) -> Arc<Inner> {
-        Arc::clone(&self.inner)
+    fn context(&self) -> Arc<Context> {
+        Arc::clone(&self.context)
     }
 
     /// Runs the work in the store's own runtime, to completion. The caller may be anywhere, and may
@@ -94,32 +58,10 @@ impl RedisStore {
     }
 }
 
-impl Inner {
-    /// Waits until this process has no other merge of this document in progress.
-    pub(crate) async fn merge_turn(&self, name: &str) -> Option<MutexGuard<'_, ()>> {
-        let queues = self.merges.len().max(1) as u64;
-        let queue = usize::try_from(hasher().hash_one(name) % queues).unwrap_or(0);
-        Some(self.merges.get(queue)?.lock().await)
-    }
-
-    /// Waits for a random time, longer with each attempt, so that competing writers can finish
-    /// first.
-    pub(crate) async fn back_off(&self, tried: u32) {
-        let longest = 1_u64 << tried.min(5);
-        let millis = RandomState::new().hash_one(tried) % longest;
-        tokio::time::sleep(Duration::from_millis(millis)).await;
-    }
-}
-
-fn hasher() -> &'static RandomState {
-    static HASHER: OnceLock<RandomState> = OnceLock::new();
-    HASHER.get_or_init(RandomState::new)
-}
-
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("server", &self.inner.server)
+            .field("server", &self.context.server)
             .finish_non_exhaustive()
     }
 }
@@ -129,14 +71,14 @@ impl fmt::Debug for RedisStore {
 #[async_trait]
 impl Store for RedisStore {
     async fn check_ready(&self) -> Result<(), StoreError> {
-        let store = self.inner();
+        let store = self.context();
         self.run("check_ready", async move { ready::check(&store).await })
             .await
     }
 
     async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
         let session = session.clone();
-        let store = self.inner();
+        let store = self.context();
         self.run("insert_session", async move {
             sessions::insert(&store, &session).await
         })
@@ -149,7 +91,7 @@ impl Store for RedisStore {
         now: UnixMillis,
     ) -> Result<Option<SessionRecord>, StoreError> {
         let key = key.clone();
-        let store = self.inner();
+        let store = self.context();
         self.run(
             "session",
             async move { sessions::find(&store, &key, now).await },
@@ -163,7 +105,7 @@ impl Store for RedisStore {
         now: UnixMillis,
     ) -> Result<Option<SessionStatus>, StoreError> {
         let key = key.clone();
-        let store = self.inner();
+        let store = self.context();
         self.run("session_status", async move {
             sessions::find_standing(&store, &key, now).await
         })
@@ -180,7 +122,7 @@ impl Store for RedisStore {
     ) -> Result<RotateOutcome, StoreError> {
         let (key, expected) = (key.clone(), expected.clone());
         let (expected_payload, next) = (expected_payload.clone(), next.clone());
-        let store = self.inner();
+        let store = self.context();
         self.run("rotate", async move {
             sessions::rotate(&store, &key, &expected, &expected_payload, &next, now).await
         })
@@ -195,7 +137,7 @@ impl Store for RedisStore {
         now: UnixMillis,
     ) -> Result<WriteOutcome, StoreError> {
         let (key, write) = (key.clone(), write.clone());
-        let store = self.inner();
+        let store = self.context();
         self.run("write_document", async move {
             documents::write(&store, &key, document, &write, now).await
         })
@@ -204,7 +146,7 @@ impl Store for RedisStore {
 
     async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
         let keys = keys.to_vec();
-        let store = self.inner();
+        let store = self.context();
         self.run("delete_sessions", async move {
             sessions::delete(&store, &keys).await
         })
@@ -217,7 +159,7 @@ impl Store for RedisStore {
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StoreError> {
         let selection = selection.clone();
-        let store = self.inner();
+        let store = self.context();
         self.run("delete_user_sessions", async move {
             user_sessions::delete(&store, &selection, now).await
         })
@@ -230,7 +172,7 @@ impl Store for RedisStore {
         now: UnixMillis,
     ) -> Result<Vec<SessionRecord>, StoreError> {
         let selection = selection.clone();
-        let store = self.inner();
+        let store = self.context();
         self.run("user_sessions", async move {
             user_sessions::records(&store, &selection, now).await
         })
@@ -243,7 +185,7 @@ impl Store for RedisStore {
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StoreError> {
         let selection = selection.clone();
-        let store = self.inner();
+        let store = self.context();
         self.run("user_session_handles", async move {
             user_sessions::handles(&store, &selection, now).await
         })
@@ -252,7 +194,7 @@ impl Store for RedisStore {
 
     async fn record_uses(&self, uses: &[SessionUse], now: UnixMillis) -> Result<(), StoreError> {
         let uses = uses.to_vec();
-        let store = self.inner();
+        let store = self.context();
         self.run("record_uses", async move {
             devices::record_uses(&store, &uses, now).await
         })
@@ -266,7 +208,7 @@ impl Store for RedisStore {
         now: UnixMillis,
     ) -> Result<bool, StoreError> {
         let (key, label) = (key.clone(), label.map(str::to_owned));
-        let store = self.inner();
+        let store = self.context();
         self.run("set_device_label", async move {
             devices::set_label(&store, &key, label.as_deref(), now).await
         })
@@ -274,7 +216,7 @@ impl Store for RedisStore {
     }
 
     async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, StoreError> {
-        let store = self.inner();
+        let store = self.context();
         self.run("revocation_feed", async move {
             feed::open(store).await.map(Some)
         })
@@ -286,7 +228,7 @@ impl Store for RedisStore {
         now: UnixMillis,
         limit: u32,
     ) -> Result<u64, StoreError> {
-        let store = self.inner();
+        let store = self.context();
         self.run("delete_expired_sessions", async move {
             expiry::delete_expired(&store, now, limit).await
         })
@@ -299,7 +241,7 @@ impl Store for RedisStore {
         user: &UserId,
     ) -> Result<Option<JsonObject>, StoreError> {
         let (app, user) = (app.clone(), user.clone());
-        let store = self.inner();
+        let store = self.context();
         self.run("user_metadata", async move {
             metadata::find(&store, &app, &user).await
         })
@@ -313,7 +255,7 @@ impl Store for RedisStore {
         write: &DocumentWrite,
     ) -> Result<WriteOutcome, StoreError> {
         let (app, user, write) = (app.clone(), user.clone(), write.clone());
-        let store = self.inner();
+        let store = self.context();
         self.run("write_user_metadata", async move {
             metadata::write(&store, &app, &user, &write).await
         })
@@ -322,7 +264,7 @@ impl Store for RedisStore {
 
     async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError> {
         let (app, user) = (app.clone(), user.clone());
-        let store = self.inner();
+        let store = self.context();
         self.run("delete_user_metadata", async move {
             metadata::delete(&store, &app, &user).await
         })
@@ -331,7 +273,7 @@ impl Store for RedisStore {
 
     async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError> {
         let app = app.clone();
-        let store = self.inner();
+        let store = self.context();
         self.run("signing_keys", async move {
             signing_keys::all(&store, &app).await
         })
@@ -345,7 +287,7 @@ impl Store for RedisStore {
         not_if_since: UnixMillis,
     ) -> Result<bool, StoreError> {
         let (app, candidate) = (app.clone(), candidate.clone());
-        let store = self.inner();
+        let store = self.context();
         self.run("add_dynamic_key", async move {
             signing_keys::add_dynamic(&store, &app, &candidate, not_if_since).await
         })
@@ -354,7 +296,7 @@ impl Store for RedisStore {
 
     async fn add_static_key(&self, app: &AppId, candidate: &StoredKey) -> Result<bool, StoreError> {
         let (app, candidate) = (app.clone(), candidate.clone());
-        let store = self.inner();
+        let store = self.context();
         self.run("add_static_key", async move {
             signing_keys::add_static(&store, &app, &candidate).await
         })
@@ -367,7 +309,7 @@ impl Store for RedisStore {
         created_before: UnixMillis,
     ) -> Result<u64, StoreError> {
         let app = app.clone();
-        let store = self.inner();
+        let store = self.context();
         self.run("delete_dynamic_keys", async move {
             signing_keys::delete_dynamic(&store, &app, created_before).await
         })
@@ -381,7 +323,7 @@ impl Store for RedisStore {
         _now: UnixMillis,
     ) -> Result<SecretText, StoreError> {
         let (app, candidate) = (app.clone(), candidate.clone());
-        let store = self.inner();
+        let store = self.context();
         self.run("refresh_token_key", async move {
             signing_keys::refresh_token_key(&store, &app, &candidate).await
         })
@@ -392,14 +334,14 @@ impl Store for RedisStore {
 #[async_trait]
 impl TenantStore for RedisStore {
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
-        let store = self.inner();
+        let store = self.context();
         self.run("tenants", async move { tenants::all(&store).await })
             .await
     }
 
     async fn put_tenant(&self, tenant: &TenantRecord, _: UnixMillis) -> Result<bool, StoreError> {
         let tenant = tenant.clone();
-        let store = self.inner();
+        let store = self.context();
         self.run(
             "put_tenant",
             async move { tenants::put(&store, &tenant).await },
@@ -409,7 +351,7 @@ impl TenantStore for RedisStore {
 
     async fn delete_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StoreError> {
         let (app, tenant) = (app.clone(), tenant.clone());
-        let store = self.inner();
+        let store = self.context();
         self.run("delete_tenant", async move {
             tenants::delete(&store, &app, &tenant).await
         })
@@ -423,7 +365,7 @@ impl TenantStore for RedisStore {
         now: UnixMillis,
     ) -> Result<u64, StoreError> {
         let app = app.clone();
-        let store = self.inner();
+        let store = self.context();
         self.run("count_active_users", async move {
             tenants::count_active_users(&store, &app, since, now).await
         })
@@ -432,7 +374,7 @@ impl TenantStore for RedisStore {
 
     async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {
         let app = app.clone();
-        let store = self.inner();
+        let store = self.context();
         self.run("delete_app", async move {
             tenants::delete_app(&store, &app).await
         })

@@ -7,8 +7,6 @@ use rusqlite::types::FromSqlError;
 use supersession::JsonObjectError;
 use supersession::store::{StoreError, StoreErrorKind};
 
-use crate::health::Trouble;
-
 /// Fault of a job. Contains no document, no key and no hash.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
@@ -41,6 +39,23 @@ pub(crate) enum Fault {
     Trouble(#[from] Trouble),
     #[error("the threads of the store are gone")]
     Stopped,
+}
+
+/// State of the files in which reads or writes are rejected.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    #[error(
+        "damage was found in the database, so nothing is written: restore it from a backup and restart"
+    )]
+    Damaged,
+    #[error(
+        "the database file was deleted or replaced while it was open: restart to open the one at its path"
+    )]
+    DatabaseReplaced,
+    #[error(
+        "the write-ahead log or its index was deleted or replaced while the database was open: restart"
+    )]
+    LogReplaced,
 }
 
 /// Kind of access of a verb. Decides the error kind of a disk fault.

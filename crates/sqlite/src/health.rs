@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Trouble};
 
 /// Maximum time for which an outcome is reused.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
@@ -34,23 +34,6 @@ const EXAMINE: &str = "-- examination
         EXISTS (SELECT value FROM session_access_token_signing_keys),
         EXISTS (SELECT key_string FROM jwt_signing_keys),
         EXISTS (SELECT user_metadata FROM user_metadata)";
-
-/// Reason why reads or writes are rejected.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum Trouble {
-    #[error(
-        "damage was found in the database, so nothing is written: restore it from a backup and restart"
-    )]
-    Damaged,
-    #[error(
-        "the database file was deleted or replaced while it was open: restart to open the one at its path"
-    )]
-    DatabaseReplaced,
-    #[error(
-        "the write-ahead log or its index was deleted or replaced while the database was open: restart"
-    )]
-    LogReplaced,
-}
 
 #[derive(Default)]
 pub(crate) struct Health {

@@ -179,6 +179,7 @@
 //! the writer checks the first pages of each table for damage once a second. It does not check the
 //! whole file.
 
+mod change;
 mod checkpoint;
 #[cfg(not(other_rusqlite))]
 #[cfg(test)]

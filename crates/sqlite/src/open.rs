@@ -1,4 +1,5 @@
-//! Opens connections from options, and starts the threads that use them.
+//! Opens a store from its options: connections, and the threads that use them. The constructors of
+//! both types are here, above everything that they use.
 
 use std::fs;
 use std::io;
@@ -8,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
+use tokio::sync::oneshot;
 
 use crate::checkpoint::{self, Checkpointer};
 use crate::error::{OpenError, OpenErrorKind};
@@ -27,7 +29,63 @@ const WRITER_CACHE_KIB: i64 = 16 * 1024;
 /// Pause between two attempts at a lock for which SQLite itself does not wait.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
-pub(crate) fn open(options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
+impl SqliteStore {
+    /// Opens the database in this file with the default options, and creates or migrates it as
+    /// needed.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be used. Its text names the file and the fix.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let options = Self::options().path(path);
+        options.open().await
+    }
+
+    /// Returns the options for opening a database. Either [`SqliteOptions::path`] or
+    /// [`SqliteOptions::in_memory`] is required.
+    pub fn options() -> SqliteOptions {
+        SqliteOptions::default()
+    }
+}
+
+impl SqliteOptions {
+    /// Opens the database, and creates or migrates it as needed. A separate thread does the work,
+    /// so any async runtime can be used.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be used. Its text names the file and the fix.
+    pub async fn open(self) -> Result<SqliteStore, OpenError> {
+        let path = self.file().map(Path::to_path_buf);
+        let (sender, receiver) = oneshot::channel();
+        let opening = thread::Builder::new()
+            .name("sqlite-open".to_owned())
+            .spawn(move || {
+                // If the caller no longer waits, the opened store is dropped here, which closes it.
+                let _ = sender.send(self.open_blocking());
+            });
+        if let Err(error) = opening {
+            return Err(OpenError::from_io(path.as_deref(), error));
+        }
+        receiver.await.unwrap_or_else(|_| {
+            Err(OpenError::new(path.as_deref(), OpenErrorKind::Internal)
+                .with_source("the thread that was to open it panicked"))
+        })
+    }
+
+    /// Blocking variant of [`open`](Self::open).
+    ///
+    /// # Errors
+    /// Returns the same errors as [`open`](Self::open).
+    pub fn open_blocking(self) -> Result<SqliteStore, OpenError> {
+        open(&self).inspect_err(|error| {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "the session database could not be opened"
+            );
+        })
+    }
+}
+
+fn open(options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
     options.check_ranges()?;
     match &options.location {
         None => Err(OpenError::new(None, OpenErrorKind::NoLocation)),

@@ -4,13 +4,9 @@ use std::path::Path;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 use crate::error::{OpenError, OpenErrorKind};
 use crate::health;
 use crate::location::Location;
-use crate::open;
-use crate::store::SqliteStore;
 
 /// Options for opening a database; see [`SqliteStore::options`].
 #[derive(Clone, Debug)]
@@ -91,42 +87,6 @@ impl SqliteOptions {
     pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
         self.synchronous = synchronous;
         self
-    }
-
-    /// Opens the database, and creates or migrates it as needed. A separate thread does the work,
-    /// so any async runtime can be used.
-    ///
-    /// # Errors
-    /// Returns an error if the database cannot be used. Its text names the file and the fix.
-    pub async fn open(self) -> Result<SqliteStore, OpenError> {
-        let path = self.file().map(Path::to_path_buf);
-        let (sender, receiver) = oneshot::channel();
-        let opening = std::thread::Builder::new()
-            .name("sqlite-open".to_owned())
-            .spawn(move || {
-                // If the caller no longer waits, the opened store is dropped here, which closes it.
-                let _ = sender.send(self.open_blocking());
-            });
-        if let Err(error) = opening {
-            return Err(OpenError::from_io(path.as_deref(), error));
-        }
-        receiver.await.unwrap_or_else(|_| {
-            Err(OpenError::new(path.as_deref(), OpenErrorKind::Internal)
-                .with_source("the thread that was to open it panicked"))
-        })
-    }
-
-    /// Blocking variant of [`open`](Self::open).
-    ///
-    /// # Errors
-    /// Returns the same errors as [`open`](Self::open).
-    pub fn open_blocking(self) -> Result<SqliteStore, OpenError> {
-        open::open(&self).inspect_err(|error| {
-            tracing::error!(
-                error = error as &dyn std::error::Error,
-                "the session database could not be opened"
-            );
-        })
     }
 
     pub(crate) fn check_ranges(&self) -> Result<(), OpenError> {

@@ -1,7 +1,7 @@
 //! The SQLite store. Passes each verb of the contract to the thread that executes it.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,15 +15,14 @@ use supersession::{
     AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
 };
 
-use crate::error::OpenError;
+use crate::change::{Change, Document};
 use crate::fault::{Access, Fault};
 use crate::health::Health;
 use crate::job::Workers;
-use crate::options::SqliteOptions;
 use crate::readers::Readers;
 use crate::schema;
 use crate::sql::{devices, keys, metadata, sessions, tenants, user_sessions};
-use crate::writer::{Change, Document, Entry};
+use crate::writer::Entry;
 
 /// Store for sessions, metadata and keys in a SQLite database. See the [crate
 /// documentation](crate).
@@ -52,22 +51,6 @@ impl Inner {
 }
 
 impl SqliteStore {
-    /// Opens the database in this file with the default options, and creates or migrates it as
-    /// needed.
-    ///
-    /// # Errors
-    /// Returns an error if the database cannot be used. Its text names the file and the fix.
-    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let options = Self::options().path(path);
-        options.open().await
-    }
-
-    /// Returns the options for opening a database. Either [`SqliteOptions::path`] or
-    /// [`SqliteOptions::in_memory`] is required.
-    pub fn options() -> SqliteOptions {
-        SqliteOptions::default()
-    }
-
     pub(crate) fn new(inner: Inner) -> Self {
         Self {
             inner: Arc::new(inner),

@@ -13,7 +13,6 @@
 //! An idle batcher keeps no task and no connection.
 
 mod change;
-mod fold;
 mod queue;
 
 use std::mem::take;
@@ -24,12 +23,11 @@ use supersession::UnixMillis;
 use supersession::store::{DocumentWrite, StoreError, WriteOutcome};
 use tokio::time::{Instant, timeout, timeout_at};
 
-pub(crate) use change::{Document, Kind};
-pub(crate) use fold::{Folded, Start, fold};
-
+use crate::document::Document;
 use crate::fault::{Access, Fault};
+use crate::fold::Folded;
 use crate::run::{Runner, Verb};
-use crate::sql::batches;
+use crate::sql::{batches, write_document};
 use change::{Answer, Change};
 use queue::Queue;
 
@@ -254,7 +252,7 @@ impl Held {
             }
             let job = |db| {
                 let document = self.document.clone();
-                document.write(db, change.write.clone(), change.now)
+                write_document(db, document, change.write.clone(), change.now)
             };
             let operation = self.document.operation();
             let outcome = runner.tries(operation, Verb::Once, change.deadline, job);

@@ -7,7 +7,8 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
-use super::change::{Change, Document};
+use super::change::Change;
+use crate::document::Document;
 
 /// Maximum number of documents in one batch. Beyond a few hundred, the shared flush is a small part
 /// of the cost.

@@ -9,11 +9,12 @@ use supersession::{JsonObject, UnixMillis};
 use tokio_postgres::Row;
 
 use super::can_be_stored;
+use super::db::{Db, Params};
 use super::row::{column, document};
-use crate::batch::{Document, Folded, Kind, Start, fold};
+use crate::document::{Document, Kind};
 use crate::fault::Fault;
+use crate::fold::{Folded, Start, fold};
 use crate::names::Names;
-use crate::run::{Db, Params};
 
 /// Size in bytes above which a document is written alone. For large documents the commit is not the
 /// main cost, and a batch of them would need much memory.

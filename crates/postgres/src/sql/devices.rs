@@ -7,9 +7,9 @@ use supersession::store::{Device, SessionKey, SessionUse};
 use tokio_postgres::Row;
 
 use super::can_be_stored;
+use super::db::Db;
 use super::row::{column, optional_instant};
 use crate::fault::Fault;
-use crate::run::Db;
 
 /// Contains at most one record per session, because a statement can change a row only once.
 ///

@@ -9,10 +9,10 @@ use supersession::store::{DocumentWrite, SessionDocument, SessionKey, WriteOutco
 use supersession::{JsonObject, UnixMillis};
 
 use super::can_be_stored;
+use super::db::Db;
 use super::row::{column, document};
 use crate::fault::Fault;
 use crate::names::Names;
-use crate::run::Db;
 
 /// The statements on one of the two documents.
 pub(crate) struct DocumentStatements {

@@ -4,10 +4,10 @@ use supersession::store::{KeyKind, StoredKey};
 use supersession::{AppId, SecretText, TenantId, UnixMillis};
 use tokio_postgres::Row;
 
+use super::db::Db;
 use super::row::{column, dynamic_kid, instant, key_kind};
 use super::scope::Scope;
 use crate::fault::Fault;
-use crate::run::Db;
 
 /// The algorithm of all keys in these tables. Rows with another algorithm belong to other programs
 /// and are ignored.

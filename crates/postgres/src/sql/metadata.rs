@@ -4,10 +4,10 @@ use supersession::store::{DocumentWrite, WriteOutcome};
 use supersession::{AppId, JsonObject, TenantId, UserId};
 
 use super::can_be_stored;
+use super::db::Db;
 use super::row::document;
 use super::scope::Scope;
 use crate::fault::Fault;
-use crate::run::Db;
 
 pub(super) const FIND: &str =
     "SELECT user_metadata FROM @user_metadata WHERE app_id = $1 AND user_id = $2";

@@ -6,6 +6,7 @@
 //! explains it.
 
 pub(crate) mod batches;
+mod db;
 pub(crate) mod devices;
 pub(crate) mod documents;
 pub(crate) mod keys;
@@ -18,12 +19,16 @@ mod telling;
 pub(crate) mod tenants;
 #[cfg(test)]
 mod tests;
-pub(crate) use telling::heard;
 pub(crate) mod user_sessions;
 
-use supersession::store::SessionDocument;
+use supersession::UnixMillis;
+use supersession::store::{DocumentWrite, SessionDocument, WriteOutcome};
 
-use crate::batch::Kind;
+pub(crate) use db::Db;
+pub(crate) use telling::heard;
+
+use crate::document::{Document, Kind};
+use crate::fault::Fault;
 use crate::names::Names;
 
 macro_rules! statements {
@@ -105,6 +110,19 @@ impl Statements {
             Kind::OfSession(SessionDocument::Payload) => &self.payload_batch,
             Kind::Metadata => &self.metadata_batch,
         }
+    }
+}
+
+/// Changes a document in a statement of its own.
+pub(crate) async fn write_document(
+    db: Db,
+    document: Document,
+    write: DocumentWrite,
+    now: UnixMillis,
+) -> Result<WriteOutcome, Fault> {
+    match document {
+        Document::OfSession(which, key) => documents::write(db, key, which, write, now).await,
+        Document::Metadata(app, user) => metadata::write(db, app, user, write).await,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The check that reads and writes can succeed.
 
+use super::db::Db;
 use crate::fault::Fault;
-use crate::run::Db;
 
 /// Every kind of statement that the verbs of sessions need, on no row. PostgreSQL checks that the
 /// tables and columns exist, that the user has each right, and that the transaction may write.

@@ -2,8 +2,8 @@
 
 use supersession::{AppId, TenantId, UnixMillis};
 
+use super::db::{Db, Params};
 use crate::fault::Fault;
-use crate::run::{Db, Params};
 
 // Foreign keys are checked at the end of the statement, so the tenants find their app. Every app
 // has the public tenant, which holds the app's keys.

@@ -9,12 +9,12 @@ use supersession::{AppId, JsonObject, SessionHandle, TenantId, UnixMillis, UserI
 use tokio_postgres::Row;
 
 use super::can_be_stored;
+use super::db::Db;
 use super::devices::device;
 use super::row::{column, document, instant, key_kind, lineage, use_static_key};
 use super::scope::Scope;
 use super::telling::delete_doomed_and_tell;
 use crate::fault::Fault;
-use crate::run::Db;
 
 pub(super) const INSERT: &str = "INSERT INTO @session_info
     (app_id, tenant_id, session_handle, user_id, refresh_token_hash_2, prev_refresh_token_hash_2,

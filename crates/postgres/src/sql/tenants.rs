@@ -4,11 +4,11 @@ use supersession::store::{LoginMethods, TenantRecord};
 use supersession::{AppId, TenantId, UnixMillis};
 use tokio_postgres::Row;
 
+use super::db::Db;
 use super::row::{column, document};
 use super::scope::Scope;
 use super::telling::delete_doomed_and_tell;
 use crate::fault::Fault;
-use crate::run::Db;
 
 pub(super) const ALL: &str = "SELECT t.app_id, t.tenant_id, c.core_config,
     COALESCE(c.is_first_factors_null, TRUE),

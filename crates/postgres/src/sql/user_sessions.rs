@@ -5,11 +5,11 @@ use supersession::{SessionHandle, TenantId, UnixMillis};
 use tokio_postgres::Row;
 
 use super::can_be_stored;
+use super::db::Db;
 use super::row::column;
 use super::sessions::record;
 use super::telling::delete_doomed_and_tell;
 use crate::fault::Fault;
-use crate::run::Db;
 
 macro_rules! selected {
     () => {

@@ -6,13 +6,13 @@ use futures_util::future::try_join_all;
 use supersession::UnixMillis;
 use supersession::store::{SessionKey, SessionUse};
 
+use crate::context::Context;
 use crate::fault::Fault;
 use crate::record::millis;
 use crate::reply;
-use crate::store::Inner;
 
 pub(crate) async fn record_uses(
-    store: &Inner,
+    store: &Context,
     uses: &[SessionUse],
     now: UnixMillis,
 ) -> Result<(), Fault> {
@@ -31,7 +31,7 @@ pub(crate) async fn record_uses(
     Ok(())
 }
 
-async fn note(store: &Inner, uses: &[SessionUse], now: UnixMillis) -> Result<(), Fault> {
+async fn note(store: &Context, uses: &[SessionUse], now: UnixMillis) -> Result<(), Fault> {
     let mut names = Vec::with_capacity(uses.len());
     let mut arguments = vec![millis(now).to_string()];
     for used in uses {
@@ -53,7 +53,7 @@ async fn note(store: &Inner, uses: &[SessionUse], now: UnixMillis) -> Result<(),
 const MOST: usize = 1_000;
 
 pub(crate) async fn set_label(
-    store: &Inner,
+    store: &Context,
     key: &SessionKey,
     label: Option<&str>,
     now: UnixMillis,

@@ -4,17 +4,17 @@ use redis::{Value, cmd};
 use supersession::store::{DocumentWrite, SessionDocument, SessionKey, WriteOutcome};
 use supersession::{JsonObject, UnixMillis};
 
+use crate::context::Context;
 use crate::fault::Fault;
 use crate::record::{EXPIRES_AT, document, document_field, instant, millis};
 use crate::reply;
-use crate::store::Inner;
 
 /// Maximum number of attempts of a merge when other processes change the document concurrently. In
 /// each failed attempt, one of the other processes has succeeded.
 pub(crate) const TRIES: u32 = 256;
 
 pub(crate) async fn write(
-    store: &Inner,
+    store: &Context,
     key: &SessionKey,
     which: SessionDocument,
     write: &DocumentWrite,
@@ -51,7 +51,7 @@ pub(crate) async fn write(
 }
 
 async fn send(
-    store: &Inner,
+    store: &Context,
     name: &str,
     field: &'static str,
     replacement: &JsonObject,
@@ -76,7 +76,7 @@ async fn send(
 }
 
 async fn read(
-    store: &Inner,
+    store: &Context,
     name: &str,
     field: &'static str,
     now: UnixMillis,

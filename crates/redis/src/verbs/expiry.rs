@@ -5,17 +5,17 @@ use redis::cmd;
 use supersession::UnixMillis;
 
 use super::user_index;
+use crate::context::Context;
 use crate::fault::Fault;
 use crate::keys::{Entry, LAST_BUCKET};
 use crate::record::millis;
 use crate::reply;
-use crate::store::Inner;
 
 /// Number of buckets that are read concurrently.
 const AT_ONCE: usize = 32;
 
 pub(crate) async fn delete_expired(
-    store: &Inner,
+    store: &Context,
     now: UnixMillis,
     limit: u32,
 ) -> Result<u64, Fault> {
@@ -46,7 +46,7 @@ const MOST: usize = 500;
 
 /// Returns the expired entries of a bucket, earliest expiry first.
 async fn over(
-    store: &Inner,
+    store: &Context,
     bucket: u8,
     now: UnixMillis,
     limit: u64,
@@ -63,7 +63,7 @@ async fn over(
 }
 
 async fn clear(
-    store: &Inner,
+    store: &Context,
     bucket: u8,
     entries: &[String],
     now: UnixMillis,

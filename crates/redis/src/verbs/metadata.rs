@@ -5,15 +5,15 @@ use supersession::store::{DocumentWrite, WriteOutcome};
 use supersession::{AppId, JsonObject, UserId};
 
 use super::documents::TRIES;
+use crate::context::Context;
 use crate::fault::Fault;
 use crate::record::document;
 use crate::reply;
-use crate::store::Inner;
 
 const WHAT: &str = "user metadata";
 
 pub(crate) async fn find(
-    store: &Inner,
+    store: &Context,
     app: &AppId,
     user: &UserId,
 ) -> Result<Option<JsonObject>, Fault> {
@@ -21,7 +21,7 @@ pub(crate) async fn find(
 }
 
 pub(crate) async fn write(
-    store: &Inner,
+    store: &Context,
     app: &AppId,
     user: &UserId,
     write: &DocumentWrite,
@@ -56,14 +56,14 @@ pub(crate) async fn write(
     }
 }
 
-pub(crate) async fn delete(store: &Inner, app: &AppId, user: &UserId) -> Result<bool, Fault> {
+pub(crate) async fn delete(store: &Context, app: &AppId, user: &UserId) -> Result<bool, Fault> {
     let mut delete = cmd("DEL");
     delete.arg(store.keys.metadata(app, user));
     let deleted = store.link.send(&delete).await?;
     Ok(reply::number(&deleted, "the answer to a delete")? > 0)
 }
 
-async fn read(store: &Inner, name: &str) -> Result<Option<JsonObject>, Fault> {
+async fn read(store: &Context, name: &str) -> Result<Option<JsonObject>, Fault> {
     let mut read = cmd("GET");
     read.arg(name);
     reply::optional_text(store.link.send(&read).await?, WHAT)?
@@ -72,7 +72,7 @@ async fn read(store: &Inner, name: &str) -> Result<Option<JsonObject>, Fault> {
 }
 
 async fn swap(
-    store: &Inner,
+    store: &Context,
     name: &str,
     expected: &JsonObject,
     replacement: &JsonObject,

@@ -2,10 +2,10 @@
 
 use futures_util::future::try_join_all;
 
+use crate::context::Context;
 use crate::fault::Fault;
 use crate::keys::LAST_BUCKET;
-use crate::open::check_layout;
-use crate::store::Inner;
+use crate::layout::check_layout;
 
 /// Time for which the server keeps the key of the check, in milliseconds.
 const TIME_TO_LIVE: &str = "60000";
@@ -14,7 +14,7 @@ const AT_ONCE: usize = 32;
 
 /// Writes once for each bucket of sessions that may be on a different server. A server rejects the
 /// write if it is a replica, cannot persist, is full, or has too few replicas.
-pub(crate) async fn check(store: &Inner) -> Result<(), Fault> {
+pub(crate) async fn check(store: &Context) -> Result<(), Fault> {
     check_layout(&store.link, &store.scripts, &store.keys).await?;
     let last = if store.link.shares_slots() {
         0

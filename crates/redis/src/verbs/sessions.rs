@@ -8,6 +8,7 @@ use supersession::store::{
 use supersession::{JsonObject, UnixMillis};
 
 use super::user_index;
+use crate::context::Context;
 use crate::fault::Fault;
 use crate::keys::Entry;
 use crate::record::{
@@ -15,9 +16,11 @@ use crate::record::{
     time_to_live,
 };
 use crate::reply;
-use crate::store::Inner;
 
-pub(crate) async fn insert(store: &Inner, session: &SessionRecord) -> Result<InsertOutcome, Fault> {
+pub(crate) async fn insert(
+    store: &Context,
+    session: &SessionRecord,
+) -> Result<InsertOutcome, Fault> {
     let entry = Entry::text(&session.key, &session.user_id, &store.marks.next());
     let keys = store.keys.session(&session.key);
     let index = store.keys.user(&session.key.app, &session.user_id);
@@ -58,7 +61,7 @@ pub(crate) async fn insert(store: &Inner, session: &SessionRecord) -> Result<Ins
 }
 
 pub(crate) async fn find(
-    store: &Inner,
+    store: &Context,
     key: &SessionKey,
     now: UnixMillis,
 ) -> Result<Option<SessionRecord>, Fault> {
@@ -68,7 +71,7 @@ pub(crate) async fn find(
 }
 
 pub(crate) async fn find_standing(
-    store: &Inner,
+    store: &Context,
     key: &SessionKey,
     now: UnixMillis,
 ) -> Result<Option<SessionStatus>, Fault> {
@@ -79,7 +82,7 @@ pub(crate) async fn find_standing(
 
 /// Returns the head of a live session and the values of the remaining fields.
 async fn find_live(
-    store: &Inner,
+    store: &Context,
     key: &SessionKey,
     fields: &[&str],
     now: UnixMillis,
@@ -95,7 +98,7 @@ async fn find_live(
 }
 
 pub(crate) async fn rotate(
-    store: &Inner,
+    store: &Context,
     key: &SessionKey,
     expected: &Lineage,
     expected_payload: &JsonObject,
@@ -130,7 +133,7 @@ pub(crate) async fn rotate(
     }
 }
 
-pub(crate) async fn delete(store: &Inner, keys: &[SessionKey]) -> Result<Vec<SessionKey>, Fault> {
+pub(crate) async fn delete(store: &Context, keys: &[SessionKey]) -> Result<Vec<SessionKey>, Fault> {
     let size = store.link.sessions_per_script(2);
     let scripts = keys.chunks(size).map(|keys| async move {
         let mut names = Vec::with_capacity(keys.len() * 2);

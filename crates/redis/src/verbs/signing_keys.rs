@@ -5,16 +5,16 @@ use redis::{Value, cmd};
 use supersession::store::{KeyKind, StoredKey};
 use supersession::{AppId, SecretText, UnixMillis};
 
+use crate::context::Context;
 use crate::fault::Fault;
 use crate::record::{instant, millis};
 use crate::reply;
-use crate::store::Inner;
 
 const WHAT: &str = "a signing key";
 const DYNAMIC: &str = "dynamic";
 const STATIC: &str = "static";
 
-pub(crate) async fn all(store: &Inner, app: &AppId) -> Result<Vec<StoredKey>, Fault> {
+pub(crate) async fn all(store: &Context, app: &AppId) -> Result<Vec<StoredKey>, Fault> {
     let mut read = cmd("HGETALL");
     read.arg(store.keys.signing_keys(app));
     let mut keys = reply::pairs(store.link.send(&read).await?, WHAT)?
@@ -26,7 +26,7 @@ pub(crate) async fn all(store: &Inner, app: &AppId) -> Result<Vec<StoredKey>, Fa
 }
 
 pub(crate) async fn add_dynamic(
-    store: &Inner,
+    store: &Context,
     app: &AppId,
     candidate: &StoredKey,
     not_if_since: UnixMillis,
@@ -46,7 +46,7 @@ pub(crate) async fn add_dynamic(
 }
 
 pub(crate) async fn add_static(
-    store: &Inner,
+    store: &Context,
     app: &AppId,
     candidate: &StoredKey,
 ) -> Result<bool, Fault> {
@@ -60,7 +60,7 @@ pub(crate) async fn add_static(
 }
 
 pub(crate) async fn delete_dynamic(
-    store: &Inner,
+    store: &Context,
     app: &AppId,
     created_before: UnixMillis,
 ) -> Result<u64, Fault> {
@@ -74,7 +74,7 @@ pub(crate) async fn delete_dynamic(
 }
 
 pub(crate) async fn refresh_token_key(
-    store: &Inner,
+    store: &Context,
     app: &AppId,
     candidate: &SecretText,
 ) -> Result<SecretText, Fault> {

@@ -9,11 +9,11 @@ use supersession::store::{LoginMethods, SessionKey, TenantRecord};
 use supersession::{AppId, JsonObject, TenantId, UnixMillis};
 
 use super::sessions;
+use crate::context::Context;
 use crate::fault::Fault;
 use crate::keys::{Entry, LAST_BUCKET, app_fields, parse_tenant_field, tenant_field};
 use crate::record::{FIELDS, Values, head, record};
 use crate::reply;
-use crate::store::Inner;
 
 const WHAT: &str = "a tenant";
 
@@ -38,7 +38,7 @@ fn on() -> bool {
     true
 }
 
-pub(crate) async fn all(store: &Inner) -> Result<Vec<TenantRecord>, Fault> {
+pub(crate) async fn all(store: &Context) -> Result<Vec<TenantRecord>, Fault> {
     let mut read = cmd("HGETALL");
     read.arg(store.keys.tenants());
     let mut tenants = reply::pairs(store.link.send(&read).await?, WHAT)?
@@ -64,7 +64,7 @@ pub(crate) async fn all(store: &Inner) -> Result<Vec<TenantRecord>, Fault> {
     Ok(tenants)
 }
 
-pub(crate) async fn put(store: &Inner, tenant: &TenantRecord) -> Result<bool, Fault> {
+pub(crate) async fn put(store: &Context, tenant: &TenantRecord) -> Result<bool, Fault> {
     let root = TenantRecord::new(tenant.app.clone(), TenantId::default());
     let arguments = [
         tenant_field(&tenant.app, &tenant.tenant),
@@ -106,7 +106,7 @@ fn set(factors: &[String]) -> Vec<String> {
     set
 }
 
-pub(crate) async fn delete(store: &Inner, app: &AppId, tenant: &TenantId) -> Result<bool, Fault> {
+pub(crate) async fn delete(store: &Context, app: &AppId, tenant: &TenantId) -> Result<bool, Fault> {
     if *tenant == TenantId::default() {
         return Ok(false);
     }
@@ -119,7 +119,7 @@ pub(crate) async fn delete(store: &Inner, app: &AppId, tenant: &TenantId) -> Res
     Ok(reply::number(&deleted, "the answer to a delete")? == 1)
 }
 
-pub(crate) async fn delete_app(store: &Inner, app: &AppId) -> Result<bool, Fault> {
+pub(crate) async fn delete_app(store: &Context, app: &AppId) -> Result<bool, Fault> {
     let names = [store.keys.tenants()];
     let script = &store.scripts.delete_app_names;
     let deleted = store.link.call(script, &names, &[app_fields(app)]).await?;
@@ -143,7 +143,7 @@ pub(crate) async fn delete_app(store: &Inner, app: &AppId) -> Result<bool, Fault
 
 /// Deletes the sessions bucket by bucket, including expired ones.
 async fn delete_sessions(
-    store: &Inner,
+    store: &Context,
     app: &AppId,
     tenant: Option<&TenantId>,
 ) -> Result<(), Fault> {
@@ -168,7 +168,7 @@ async fn delete_sessions(
 /// Reads all sessions of the app, bucket by bucket. There is no index of apps, since only
 /// administration needs one.
 pub(crate) async fn count_active_users(
-    store: &Inner,
+    store: &Context,
     app: &AppId,
     since: UnixMillis,
     now: UnixMillis,

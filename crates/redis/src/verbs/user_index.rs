@@ -7,14 +7,14 @@ use futures_util::future::join_all;
 use redis::cmd;
 use supersession::{AppId, UnixMillis, UserId};
 
+use crate::context::Context;
 use crate::fault::Fault;
 use crate::keys::Entry;
 use crate::record::millis;
 use crate::reply;
-use crate::store::Inner;
 
 pub(crate) async fn add(
-    store: &Inner,
+    store: &Context,
     app: &AppId,
     user: &UserId,
     created_at: UnixMillis,
@@ -30,7 +30,7 @@ pub(crate) async fn add(
 
 /// Returns the entries of a user, including those of sessions that have ended.
 pub(crate) async fn entries(
-    store: &Inner,
+    store: &Context,
     app: &AppId,
     user: &UserId,
 ) -> Result<Vec<(String, Entry)>, Fault> {
@@ -46,7 +46,7 @@ pub(crate) async fn entries(
 /// Removes the entries of ended sessions from the indexes of their users. A remaining entry is
 /// harmless, because the next reader removes it, so a failure here does not change the result of
 /// the caller.
-pub(crate) async fn tidy(store: &Inner, ended: &[String]) {
+pub(crate) async fn tidy(store: &Context, ended: &[String]) {
     let mut of_user: HashMap<String, Vec<&String>> = HashMap::new();
     for text in ended {
         if let Ok(entry) = Entry::parse(text) {

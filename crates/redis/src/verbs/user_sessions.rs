@@ -5,16 +5,16 @@ use supersession::store::{SessionRecord, UserSessions};
 use supersession::{SessionHandle, TenantId, UnixMillis};
 
 use super::user_index;
+use crate::context::Context;
 use crate::fault::Fault;
 use crate::keys::Entry;
 use crate::record::{FIELDS, HEAD, Head, Values, head, millis, record};
 use crate::reply;
-use crate::store::Inner;
 
 type Selected = Vec<(String, Entry)>;
 
 pub(crate) async fn records(
-    store: &Inner,
+    store: &Context,
     selection: &UserSessions,
     now: UnixMillis,
 ) -> Result<Vec<SessionRecord>, Fault> {
@@ -27,7 +27,7 @@ pub(crate) async fn records(
 }
 
 pub(crate) async fn handles(
-    store: &Inner,
+    store: &Context,
     selection: &UserSessions,
     now: UnixMillis,
 ) -> Result<Vec<SessionHandle>, Fault> {
@@ -41,7 +41,7 @@ pub(crate) async fn handles(
 }
 
 pub(crate) async fn delete(
-    store: &Inner,
+    store: &Context,
     selection: &UserSessions,
     now: UnixMillis,
 ) -> Result<Vec<SessionHandle>, Fault> {
@@ -85,7 +85,7 @@ pub(crate) async fn delete(
 }
 
 /// Returns the selected entries, including those of sessions that have ended.
-async fn selected(store: &Inner, selection: &UserSessions) -> Result<Selected, Fault> {
+async fn selected(store: &Context, selection: &UserSessions) -> Result<Selected, Fault> {
     let mut entries = user_index::entries(store, &selection.app, &selection.user_id).await?;
     entries.retain(|(_, entry)| {
         let in_tenant = |tenant: &TenantId| *tenant == entry.key.tenant;
@@ -99,7 +99,7 @@ async fn selected(store: &Inner, selection: &UserSessions) -> Result<Selected, F
 /// Returns the selected live sessions and the values that were read. Removes the index entries of
 /// ended sessions.
 async fn live(
-    store: &Inner,
+    store: &Context,
     selection: &UserSessions,
     now: UnixMillis,
     fields: &[&str],

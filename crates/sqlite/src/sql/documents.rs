@@ -1,13 +1,13 @@
 //! Statements on documents. Several changes of one row need no more statements than one change.
 
 use rusqlite::{Connection, params};
-use supersession::JsonObject;
-use supersession::store::{DocumentWrite, SessionDocument, SessionKey, WriteOutcome};
+use supersession::store::{SessionDocument, SessionKey, WriteOutcome};
 
+use super::folding::Folding;
 use super::metadata;
 use super::row::{document, instant};
+use crate::change::{Change, Document};
 use crate::fault::Fault;
-use crate::writer::{Change, Document};
 
 /// A document that is not requested is NULL. Each change decides with its own timestamp if the
 /// session is live.
@@ -88,34 +88,4 @@ fn is_of_data(change: &Change) -> bool {
         change.document,
         Document::OfSession(SessionDocument::SessionData, _)
     )
-}
-
-/// A document to which writes are applied one after the other.
-pub(super) struct Folding {
-    stored: Option<JsonObject>,
-    document: Option<JsonObject>,
-}
-
-impl Folding {
-    /// Starts with the stored document.
-    pub(super) fn of(stored: Option<JsonObject>) -> Self {
-        Self {
-            document: stored.clone(),
-            stored,
-        }
-    }
-
-    pub(super) fn write(&mut self, write: &DocumentWrite) -> WriteOutcome {
-        let document = self.document.clone().unwrap_or_default();
-        match write.apply_to(&document) {
-            Ok(document) => WriteOutcome::Written(self.document.insert(document).clone()),
-            Err(_) => WriteOutcome::Conflict(document),
-        }
-    }
-
-    /// Returns the document to store, or `None` if it is unchanged.
-    pub(super) fn changed(&self) -> Option<&str> {
-        let document = self.document.as_ref()?;
-        (self.stored.as_ref() != Some(document)).then_some(document.as_str())
-    }
 }

@@ -4,11 +4,11 @@ use rusqlite::{Connection, params};
 use supersession::store::WriteOutcome;
 use supersession::{AppId, JsonObject, TenantId, UserId};
 
-use super::documents::Folding;
+use super::folding::Folding;
 use super::row::document;
 use super::scope::registering;
+use crate::change::Change;
 use crate::fault::Fault;
-use crate::writer::Change;
 
 const FIND: &str = "SELECT user_metadata FROM user_metadata WHERE app_id = ?1 AND user_id = ?2";
 
@@ -27,7 +27,7 @@ pub(crate) fn find(
     rows.next()?.map(|row| document(row, 0)).transpose()
 }
 
-/// Like [`documents::write`](super::documents::write).
+/// Applies changes of one user's metadata in order and returns the result of each.
 pub(super) fn write(
     connection: &Connection,
     app: &AppId,

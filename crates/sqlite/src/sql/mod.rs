@@ -6,6 +6,7 @@
 
 pub(crate) mod devices;
 pub(crate) mod documents;
+mod folding;
 pub(crate) mod keys;
 pub(crate) mod metadata;
 mod row;

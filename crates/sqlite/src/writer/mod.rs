@@ -8,7 +8,6 @@
 //! are still applied one after the other, each by the rule that it would follow alone, and each
 //! caller receives its own result.
 
-mod change;
 mod step;
 
 use std::sync::Arc;
@@ -16,12 +15,12 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
+use crate::change::Change;
 use crate::checkpoint::Checkpointer;
-use crate::fault::Fault;
-use crate::health::{Health, Trouble};
+use crate::fault::{Fault, Trouble};
+use crate::health::Health;
 use crate::sql::documents;
 
-pub(crate) use change::{Change, Document};
 pub(crate) use step::Entry;
 use step::{Step, steps};
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use supersession::store::WriteOutcome;
 
-use super::change::Change;
+use crate::change::Change;
 use crate::fault::Fault;
 use crate::job::{Job, guarded};
 

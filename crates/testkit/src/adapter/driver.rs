@@ -5,7 +5,8 @@ use std::sync::Arc;
 use supersession::store::MemoryStore;
 use supersession::{Sessions, SessionsBuilder, SigningAlgorithm, Store};
 
-use super::{WireRequest, WireResponse, World};
+use super::wire::{WireRequest, WireResponse};
+use super::world::World;
 
 /// An application that uses the adapter's framework, called in memory.
 ///

@@ -66,11 +66,12 @@ mod signed;
 mod stage;
 mod transcript;
 mod wire;
+mod world;
 
 pub use driver::Driver;
 pub use signed::SignedBy;
-pub use stage::{Terms, World};
 pub use wire::{WireRequest, WireResponse};
+pub use world::{Terms, World};
 
 use stage::Stage;
 use supersession::SigningAlgorithm;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use supersession::{Sessions, SessionsBuilder, SigningAlgorithm, Store};
 
-use super::{Driver, WireRequest, WireResponse, World};
+use super::driver::Driver;
+use super::wire::{WireRequest, WireResponse};
+use super::world::World;
 
 /// A driver in whose worlds this algorithm signs access tokens. Tokens of the static key are still
 /// signed with RSA.

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Answer, Call, Document, Operation, Place, Rule, Violation};
+use super::record::{Answer, Call, Document, Operation, Place};
+use super::report::{Rule, Violation};
 
 /// The operations that concern one document.
 struct Story<'a> {

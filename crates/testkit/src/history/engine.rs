@@ -10,7 +10,7 @@ use supersession::{
     Sessions, Strictness, VerifyOptions,
 };
 
-use super::{Answer, Call, Document, Place, TokenId};
+use super::record::{Answer, Call, Document, Place, TokenId};
 
 /// Name of the counter in documents.
 const COUNTER: &str = "counter";

@@ -5,9 +5,9 @@
 
 use supersession::UnixMillis;
 
-use super::judge::{Story, Terms};
-use super::life::names;
-use super::{Answer, Call, Operation, Rule, Violation};
+use super::record::{Answer, Call, Operation};
+use super::report::{Rule, Terms, Violation};
+use super::story::Story;
 
 /// Finds uses of a session after its expiry.
 pub(super) fn check(story: &Story<'_>, terms: Terms) -> Vec<Violation> {
@@ -16,7 +16,7 @@ pub(super) fn check(story: &Story<'_>, terms: Terms) -> Vec<Violation> {
         !matches!(operation.call, Call::Guard(_))
             && match &operation.answer {
                 Answer::Alive | Answer::Document(_) | Answer::Refreshed(..) => true,
-                answer @ Answer::Listed(_) => names(answer, story.handle),
+                answer @ Answer::Listed(_) => answer.names(story.handle),
                 _ => false,
             }
     });

@@ -3,9 +3,9 @@
 //! has revoked or has been notified of.
 
 use super::expiry::may_be_prolonged;
-use super::judge::{Story, Terms};
-use super::life::names;
-use super::{Answer, Call, Operation, Rule, Violation};
+use super::record::{Answer, Call, Operation};
+use super::report::{Rule, Terms, Violation};
+use super::story::Story;
 
 pub(super) fn check(story: &Story<'_>, terms: Terms) -> Vec<Violation> {
     let operations = || story.own.iter().chain(story.of_user).copied();
@@ -35,7 +35,7 @@ fn knows_the_end(story: &Story<'_>, operation: &Operation) -> bool {
         (Call::Await(_) | Call::Guard(_) | Call::Verify(_), Answer::Gone) | (_, Answer::Theft) => {
             true
         }
-        (Call::Revoke(_) | Call::RevokeAll(_), answer) => names(answer, story.handle),
+        (Call::Revoke(_) | Call::RevokeAll(_), answer) => answer.names(story.handle),
         _ => false,
     }
 }

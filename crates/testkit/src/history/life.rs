@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::expiry::{may_be_prolonged, may_be_too_late, may_have_expired};
-use super::judge::{Story, Terms};
-use super::{Answer, Call, Operation, Rule, Violation};
+use super::record::{Answer, Call, Operation};
+use super::report::{Rule, Terms, Violation};
+use super::story::Story;
 
 /// The information that an operation gives about a session.
 enum Sign {
@@ -33,7 +34,7 @@ pub(super) fn check(story: &Story<'_>, terms: Terms) -> Vec<Violation> {
     let claims: Vec<_> = gone
         .iter()
         .copied()
-        .filter(|operation| names(&operation.answer, story.handle))
+        .filter(|operation| operation.answer.names(story.handle))
         .collect();
     if let [first, second, ..] = claims[..] {
         found(Rule::EndedTwice, &[first, second]);
@@ -98,9 +99,9 @@ fn sign(story: &Story<'_>, operation: &Operation) -> Option<Sign> {
             Some(Sign::Gone)
         }
         (_, Answer::Revoked(_)) => {
-            (was_created() || names(&operation.answer, story.handle)).then_some(Sign::Gone)
+            (was_created() || operation.answer.names(story.handle)).then_some(Sign::Gone)
         }
-        (_, Answer::Listed(_)) if names(&operation.answer, story.handle) => Some(Sign::Alive),
+        (_, Answer::Listed(_)) if operation.answer.names(story.handle) => Some(Sign::Alive),
         (_, Answer::Listed(_)) => was_created().then_some(Sign::Unlisted),
         // The guard's node may not have been notified yet. The module `feed` checks these.
         (_, Answer::Unknown | Answer::Created(..) | Answer::RotatedOut) | (_, Answer::Alive) => {
@@ -131,15 +132,6 @@ fn has_cause(story: &Story<'_>, gone: &Operation, terms: Terms) -> bool {
             _ => false,
         });
     asked_for || may_have_expired(story, gone, terms)
-}
-
-pub(super) fn names(answer: &Answer, handle: &str) -> bool {
-    match answer {
-        Answer::Revoked(handles) | Answer::Listed(handles) => {
-            handles.iter().any(|listed| listed == handle)
-        }
-        _ => false,
-    }
 }
 
 /// Finds handles in lists that no creation returned and that no creation with an unknown outcome

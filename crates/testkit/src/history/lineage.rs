@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::expiry::may_be_too_late;
-use super::judge::{Story, Terms};
-use super::{Answer, Call, Operation, Rule, TokenId, Violation};
+use super::record::{Answer, Call, Operation, TokenId};
+use super::report::{Rule, Terms, Violation};
+use super::story::Story;
 
 pub(super) fn check(story: &Story<'_>, terms: Terms) -> Vec<Violation> {
     let mut violations = Vec::new();

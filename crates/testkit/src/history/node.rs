@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use supersession::Sessions;
 
-use super::{Answer, Ask, Engine, Held, History, Local, Place};
+use super::engine::{Ask, Engine, Held, Local};
+use super::record::{Answer, History, Place};
 
 /// One of several nodes on the same store.
 #[derive(Clone, Debug)]

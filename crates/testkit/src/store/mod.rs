@@ -26,6 +26,7 @@
 pub mod cases;
 #[doc(hidden)]
 pub mod fixtures;
+mod fresh;
 pub mod load;
 #[doc(hidden)]
 pub mod model;
@@ -34,10 +35,11 @@ pub mod tenants;
 
 use std::sync::Arc;
 
-use supersession::Store;
+use supersession::store::TenantStore;
 
 use fixtures::SharedStore;
-use supersession::store::TenantStore;
+#[doc(hidden)]
+pub use fresh::Fresh;
 
 /// Runs the suite on the stores that the given async function or closure creates; see
 /// [`store`](mod@crate::store).
@@ -214,32 +216,6 @@ macro_rules! store_model {
             $crate::store::model::run($fresh, $histories);
         }
     };
-}
-
-/// The result of creating a fresh store: a pair of the store and its guard, or an `Option` of the
-/// pair. `None` means that the service behind the store is not installed, and that this was
-/// reported.
-#[doc(hidden)]
-pub trait Fresh {
-    type Store: Store;
-    type Guard;
-    fn into_parts(self) -> Option<(Self::Store, Self::Guard)>;
-}
-
-impl<S: Store, G> Fresh for (S, G) {
-    type Store = S;
-    type Guard = G;
-    fn into_parts(self) -> Option<(S, G)> {
-        Some(self)
-    }
-}
-
-impl<S: Store, G> Fresh for Option<(S, G)> {
-    type Store = S;
-    type Guard = G;
-    fn into_parts(self) -> Self {
-        self
-    }
 }
 
 /// Runs one case on a fresh store, on a multi-threaded tokio runtime.

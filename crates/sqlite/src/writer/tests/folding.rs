@@ -495,7 +495,8 @@ fn a_damaged_document_is_the_trouble_of_those_who_change_it_and_are_in_time() {
 
 #[test]
 fn a_panic_is_its_callers_alone() {
-    use super::super::{Change, Document, step};
+    use super::super::step;
+    use crate::change::{Change, Document};
     use crate::fault::Fault;
 
     let change = || {

@@ -14,9 +14,9 @@ use rusqlite::Connection;
 use supersession::store::{StoreError, StoreErrorKind};
 use tempfile::TempDir;
 
+use crate::SqliteStore;
 use crate::fault::Fault;
 use crate::job::Queue;
-use crate::store::SqliteStore;
 use crate::writer::Entry;
 
 struct Scene {

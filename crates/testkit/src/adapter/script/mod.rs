@@ -35,9 +35,10 @@ pub use routes::{paths, routes};
 pub use signing_out::signing_out;
 pub use verifying::verifying;
 
-use super::Driver;
-use super::stage::{Stage, Terms};
+use super::driver::Driver;
+use super::stage::Stage;
 use super::wire::{Tokens, WireRequest as Req};
+use super::world::Terms;
 
 use supersession::SessionsBuilder;
 

@@ -13,7 +13,7 @@ mod play;
 use proptest::test_runner::{Config, TestRunner};
 use supersession::store::MemoryStore;
 
-use super::Fresh;
+use super::fresh::Fresh;
 
 /// Maximum number of operations in a history.
 const LONGEST: usize = 30;

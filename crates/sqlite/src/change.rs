@@ -17,13 +17,13 @@ pub(crate) enum Document {
 
 /// The row of a document. Both documents of a session are in one row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Row {
+pub(crate) enum Row {
     Session(SessionKey),
     User(AppId, UserId),
 }
 
 impl Document {
-    pub(super) fn row(&self) -> Row {
+    pub(crate) fn row(&self) -> Row {
         match self {
             Self::OfSession(_, key) => Row::Session(key.clone()),
             Self::Metadata(app, user) => Row::User(app.clone(), user.clone()),
@@ -36,7 +36,7 @@ pub(crate) struct Change {
     pub(crate) document: Document,
     pub(crate) write: DocumentWrite,
     pub(crate) now: UnixMillis,
-    pub(super) caller: Caller<WriteOutcome>,
+    pub(crate) caller: Caller<WriteOutcome>,
 }
 
 impl Change {
