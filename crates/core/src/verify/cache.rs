@@ -15,14 +15,11 @@
 //! * The cache holds at most one token per session, so that a revocation can find and remove it.
 
 use std::collections::HashMap;
-use std::collections::hash_map;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 
-use foldhash::SharedSeed;
-use foldhash::quality::SeedableRandomState;
 use quick_cache::sync::Cache;
-use quick_cache::{Lifecycle, Weighter};
+use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter};
 
 use super::VerifiedToken;
 use super::sync::{Mutex, MutexGuard, PoisonError};
@@ -39,11 +36,11 @@ const COMMON_SIZE: usize = 2_300;
 
 /// The cache of verified tokens.
 pub(crate) struct TokenCache {
-    tokens: Cache<Tag, VerifiedToken, BySize, PassedOn, CollectEvicted>,
+    tokens: Cache<Tag, VerifiedToken, BySize, DefaultHashBuilder, CollectEvicted>,
     /// The cached token of each session. This lock is held during every change of `tokens`, so that
     /// the two stay consistent.
-    by_session: Mutex<HashMap<Tag, Tag, PassedOn>>,
-    hasher: SeedableRandomState,
+    by_session: Mutex<HashMap<Tag, Tag>>,
+    hasher: DefaultHashBuilder,
 }
 
 /// A hash under a random key of this process.
@@ -58,11 +55,11 @@ impl TokenCache {
                 bytes / COMMON_SIZE,
                 bytes as u64,
                 BySize,
-                PassedOn::default(),
+                DefaultHashBuilder::default(),
                 CollectEvicted,
             ),
             by_session: Mutex::default(),
-            hasher: keyed(),
+            hasher: DefaultHashBuilder::default(),
         }
     }
 
@@ -127,18 +124,12 @@ impl TokenCache {
         Tag(self.hasher.hash_one(handle))
     }
 
-    fn by_session(&self) -> MutexGuard<'_, HashMap<Tag, Tag, PassedOn>> {
+    fn by_session(&self) -> MutexGuard<'_, HashMap<Tag, Tag>> {
         // A missing entry does not make the map inconsistent, so a poisoned lock is usable.
         self.by_session
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Creates a hasher whose key has 64 bits of the operating system's randomness.
-fn keyed() -> SeedableRandomState {
-    let random = || hash_map::RandomState::new().hash_one(());
-    SeedableRandomState::with_seed(random(), SharedSeed::global_random())
 }
 
 /// Shows sizes only, because tokens are secrets.
@@ -168,33 +159,5 @@ impl Lifecycle<Tag, VerifiedToken> for CollectEvicted {
 
     fn on_evict(&self, evicted: &mut Self::RequestState, tag: Tag, verified: VerifiedToken) {
         evicted.push((tag, verified));
-    }
-}
-
-/// A pass-through hasher: a tag is already a hash.
-#[derive(Clone, Copy, Debug, Default)]
-struct PassedOn(u64);
-
-impl BuildHasher for PassedOn {
-    type Hasher = Self;
-
-    fn build_hasher(&self) -> Self {
-        *self
-    }
-}
-
-impl Hasher for PassedOn {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write_u64(&mut self, tag: u64) {
-        self.0 = tag;
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
     }
 }
