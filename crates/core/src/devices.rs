@@ -10,11 +10,10 @@ use quick_cache::sync::Cache;
 
 use crate::authority::Authority;
 use crate::background::Background;
+use crate::client::Client;
 use crate::clock::{Clock, UnixMillis};
 use crate::error::Fault;
-use crate::http::RequestView;
 use crate::ids::SessionHandle;
-use crate::store::Device;
 use crate::telemetry;
 
 /// Minimum interval between two notes of one session.
@@ -33,16 +32,6 @@ const CAPACITY: usize = 100_000;
 /// next use is noted again.
 const MOST_WAITING: usize = 100_000;
 
-/// Maximum number of characters of a user agent that are stored. Real ones are shorter.
-const LONGEST_USER_AGENT: usize = 512;
-
-/// The client of a request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Client {
-    user_agent: Option<String>,
-    ip: Option<IpAddr>,
-}
-
 /// One use of a session.
 #[derive(Clone, Debug)]
 pub struct DeviceUse {
@@ -54,36 +43,6 @@ pub struct DeviceUse {
     pub user_agent: Option<String>,
     /// The address of the client.
     pub ip: Option<IpAddr>,
-}
-
-/// Returns the stored part of a user agent, in a form that every store accepts.
-fn kept(user_agent: &str) -> String {
-    let characters = user_agent.chars().take(LONGEST_USER_AGENT);
-    characters
-        .map(|character| match character {
-            '\0' => char::REPLACEMENT_CHARACTER,
-            other => other,
-        })
-        .collect()
-}
-
-impl Client {
-    pub(crate) fn of(view: &dyn RequestView, ip: Option<IpAddr>) -> Self {
-        let user_agent = view.header("user-agent");
-        Self {
-            user_agent: user_agent.as_deref().map(kept),
-            ip,
-        }
-    }
-
-    pub(crate) fn device(&self, now: UnixMillis) -> Device {
-        Device {
-            user_agent: self.user_agent.clone(),
-            ip: self.ip,
-            label: None,
-            last_seen_at: Some(now),
-        }
-    }
 }
 
 /// The pending notes.

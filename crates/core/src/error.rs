@@ -8,7 +8,9 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
-use crate::claims::ClaimFailure;
+use serde::Serialize;
+use serde_json::Value;
+
 use crate::ids::{SessionHandle, UserId};
 use crate::keys::KeyFault;
 use crate::refusal::Refusal;
@@ -323,5 +325,34 @@ impl From<KeyFault> for Fault {
 impl From<StoreError> for SessionError {
     fn from(error: StoreError) -> Self {
         Self::Fault(error.into())
+    }
+}
+
+/// A failed validation, as the client receives it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ClaimFailure {
+    /// The validator's id.
+    pub id: String,
+    /// The reason, if the validator gives one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Value>,
+}
+
+impl ClaimFailure {
+    /// Creates a failure that the engine reports itself, without a validator.
+    pub(crate) fn new(id: &str, reason: Value) -> Self {
+        Self {
+            id: id.to_owned(),
+            reason: Some(reason),
+        }
+    }
+
+    pub(crate) fn ids(failures: &[Self]) -> String {
+        failures
+            .iter()
+            .map(|failure| failure.id.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }

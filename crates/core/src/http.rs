@@ -116,6 +116,14 @@ impl Reply {
     }
 }
 
+pub(crate) fn values_of(head: &dyn ResponseHead, name: &str) -> Vec<String> {
+    let mut values = Vec::new();
+    head.header_values(name, &mut |value| {
+        values.push(String::from_utf8_lossy(value).into_owned());
+    });
+    values
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Reply, ResponseHead};

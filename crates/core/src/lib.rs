@@ -72,15 +72,19 @@
 
 pub mod authority;
 mod background;
+mod builder;
 pub mod claims;
+mod client;
 mod clock;
 mod config;
+mod cookies;
 mod devices;
 pub mod doctor;
 mod documents;
 pub mod engine;
 mod entropy;
 mod error;
+mod findings;
 pub mod hooks;
 mod housekeeping;
 pub mod http;
@@ -95,18 +99,21 @@ mod request;
 mod secret;
 mod session;
 mod sessions;
+mod sightings;
 pub mod store;
 pub mod telemetry;
 mod token;
 mod transfer;
+mod transport;
 mod verify;
 mod watch;
 pub mod wire;
 mod workers;
 
 pub use authority::SessionInformation;
+pub use builder::{BuildError, ConfigProblem, SessionsBuilder};
 pub use clock::{Clock, SystemClock, UnixMillis, UnixSeconds};
-pub use config::{BuildError, ConfigProblem, RefreshRules, SessionsBuilder, Strictness};
+pub use config::{RefreshRules, Strictness};
 pub use entropy::{Entropy, EntropyError, SystemEntropy};
 pub use error::{
     Fault, FaultKind, PayloadTooLarge, ReuseClass, SessionError, TokenTheft, Unauthorised,
@@ -123,7 +130,7 @@ pub use secret::{
 pub use session::{Delivery, Session, SessionTokens};
 pub use sessions::{Sessions, UserMetadata};
 pub use store::Store;
-pub use transfer::{
+pub use transport::{
     AntiCsrf, CookiePrefix, InvalidAntiCsrf, InvalidCookiePrefix, InvalidSameSite, SameSite,
     TokenTransferMethod,
 };

@@ -22,11 +22,11 @@
 //! Spans, target `supersession`, level DEBUG: `verify_session`, `refresh_session`,
 //! `create_session`.
 
-use crate::authority::IssuedSession;
-use crate::doctor::Finding;
 use crate::error::{Fault, SessionError, TokenTheft};
+use crate::findings::Finding;
 use crate::hooks::SessionEvent;
 use crate::ids::SessionHandle;
+use crate::token::access::AccessClaims;
 
 macro_rules! emit {
     ($level:ident, $name:literal, by $count:expr, { $($field:tt)* }) => {{
@@ -39,15 +39,13 @@ macro_rules! emit {
     };
 }
 
-pub(crate) fn session_created(session: &IssuedSession) {
-    let claims = &session.access.claims;
+pub(crate) fn session_created(claims: &AccessClaims) {
     emit!(INFO, "supersession.session.created", {
         handle = %claims.handle, user_id = %claims.user_id, tenant_id = %claims.tenant_id, "session created"
     });
 }
 
-pub(crate) fn session_refreshed(session: &IssuedSession) {
-    let claims = &session.access.claims;
+pub(crate) fn session_refreshed(claims: &AccessClaims) {
     emit!(INFO, "supersession.session.refreshed", {
         handle = %claims.handle, user_id = %claims.user_id, "session refreshed"
     });

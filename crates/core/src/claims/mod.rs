@@ -29,7 +29,9 @@ pub(crate) use claim::{AnyClaim, fetch_fault};
 pub use claim::{Claim, ClaimContext, ClaimFetchError};
 pub(crate) use evaluate::{failures, refetch};
 pub use primitive::{BooleanClaim, PrimitiveClaim};
-pub use validator::{ClaimCheck, ClaimFailure, ClaimValidator, Validate, Verdict};
+pub use validator::{ClaimCheck, ClaimValidator, Validate, Verdict};
+
+pub use crate::error::ClaimFailure;
 
 #[cfg(test)]
 mod tests;

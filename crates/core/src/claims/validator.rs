@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::AnyClaim;
 use super::claim::Claim;
 use crate::clock::UnixMillis;
+use crate::error::ClaimFailure;
 use crate::json::JsonObject;
 
 /// Checks the access token payload.
@@ -126,35 +126,6 @@ impl<F: Fn(&JsonObject) -> Verdict + Send + Sync + 'static> Validate for FnValid
 
     fn validate(&self, payload: &JsonObject, _now: UnixMillis) -> Verdict {
         (self.validate)(payload)
-    }
-}
-
-/// A failed validation, as the client receives it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct ClaimFailure {
-    /// The validator's id.
-    pub id: String,
-    /// The reason, if the validator gives one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Value>,
-}
-
-impl ClaimFailure {
-    /// Creates a failure that the engine reports itself, without a validator.
-    pub(crate) fn new(id: &str, reason: Value) -> Self {
-        Self {
-            id: id.to_owned(),
-            reason: Some(reason),
-        }
-    }
-
-    pub(crate) fn ids(failures: &[Self]) -> String {
-        failures
-            .iter()
-            .map(|failure| failure.id.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
     }
 }
 

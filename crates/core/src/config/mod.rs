@@ -1,13 +1,8 @@
 //! The validated, immutable configuration (session specification, section 11).
 
-mod builder;
-mod check;
 pub(crate) mod domain;
-pub(crate) mod limits;
 mod rules;
-mod settings;
 mod strictness;
-mod unusable;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,44 +11,43 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::claims::{AnyClaim, ClaimValidator};
-use crate::devices::Client;
+use crate::client::Client;
+use crate::cookies::CookieSettings;
 use crate::error::SessionError;
 use crate::hooks::Hooks;
 use crate::http::{Reply, RequestView};
 use crate::store::KeyKind;
-use crate::transfer::{
-    AntiCsrf, AuthMode, CookieSettings, SameSite, SiteOfRequest, TokenTransferMethod, Transport,
+use crate::transport::{
+    AntiCsrf, AuthMode, SameSite, SiteOfRequest, TokenTransferMethod, Transport,
 };
 use crate::wire;
 
-pub(crate) use builder::Built;
-use builder::Source;
-pub use builder::{BuildError, ConfigProblem, SessionsBuilder};
 use domain::Domain;
 pub use rules::RefreshRules;
 pub use strictness::Strictness;
 
-type TransferMethodFn = dyn Fn(&dyn RequestView, bool) -> TokenTransferMethod + Send + Sync;
-type ClientIpFn = dyn Fn(&dyn RequestView) -> Option<IpAddr> + Send + Sync;
-type OriginFn = dyn Fn(&dyn RequestView) -> String + Send + Sync;
-type RenderFn = dyn Fn(&SessionError, Reply) -> Reply + Send + Sync;
+pub(crate) type TransferMethodFn =
+    dyn Fn(&dyn RequestView, bool) -> TokenTransferMethod + Send + Sync;
+pub(crate) type ClientIpFn = dyn Fn(&dyn RequestView) -> Option<IpAddr> + Send + Sync;
+pub(crate) type OriginFn = dyn Fn(&dyn RequestView) -> String + Send + Sync;
+pub(crate) type RenderFn = dyn Fn(&SessionError, Reply) -> Reply + Send + Sync;
 
 /// The settings that determine how requests are read and answered.
 pub(crate) struct Config {
-    api: Api,
+    pub(crate) api: Api,
     /// Gateway path and base path: the path as clients see it.
-    public_base_path: String,
+    pub(crate) public_base_path: String,
     /// The path that reaches this server: the public path without the gateway's prefix.
-    gateway_path: String,
-    website: Website,
+    pub(crate) gateway_path: String,
+    pub(crate) website: Website,
     pub(crate) access_token_validity: Duration,
     pub(crate) doctor_route: bool,
     pub(crate) track_devices: bool,
     pub(crate) max_sessions_per_user: Option<NonZero<usize>>,
-    client_ip: Option<Arc<ClientIpFn>>,
-    same_site: Option<SameSite>,
-    transfer_method: Option<Arc<TransferMethodFn>>,
-    render: Option<Arc<RenderFn>>,
+    pub(crate) client_ip: Option<Arc<ClientIpFn>>,
+    pub(crate) same_site: Option<SameSite>,
+    pub(crate) transfer_method: Option<Arc<TransferMethodFn>>,
+    pub(crate) render: Option<Arc<RenderFn>>,
     pub(crate) cookies: CookieSettings,
     pub(crate) access_token_header: String,
     pub(crate) refresh_token_header: String,
@@ -66,7 +60,7 @@ pub(crate) struct Config {
     pub(crate) issuer: String,
     pub(crate) session_expired_status: u16,
     pub(crate) invalid_claim_status: u16,
-    path_tenants: PathTenants,
+    pub(crate) path_tenants: PathTenants,
     pub(crate) refresh_route: bool,
     pub(crate) signout_route: bool,
     pub(crate) claims: Vec<AnyClaim>,
@@ -76,7 +70,7 @@ pub(crate) struct Config {
 
 /// The path segments that are accepted as a tenant before a built-in route.
 #[derive(Clone, Debug)]
-enum PathTenants {
+pub(crate) enum PathTenants {
     /// Those listed, and the default tenant.
     Listed(Vec<String>),
     /// Every segment of letters, digits and hyphens.
@@ -84,22 +78,22 @@ enum PathTenants {
 }
 
 impl PathTenants {
-    fn is_well_formed(segment: &str) -> bool {
+    pub(crate) fn is_well_formed(segment: &str) -> bool {
         let mut bytes = segment.bytes();
         !segment.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-')
     }
 }
 
 /// The location of this API.
-struct Api {
-    domain: Domain,
+pub(crate) struct Api {
+    pub(crate) domain: Domain,
     /// The top-level site of the domain.
-    site: String,
+    pub(crate) site: String,
 }
 
 impl Api {
     /// Returns the properties of cookies for a website (session specification, 3.9).
-    fn site_with(
+    pub(crate) fn site_with(
         &self,
         website: &Domain,
         site: &str,
@@ -119,7 +113,7 @@ impl Api {
 }
 
 /// The location of the website.
-enum Website {
+pub(crate) enum Website {
     Fixed {
         domain: Domain,
         crosses_sites: bool,

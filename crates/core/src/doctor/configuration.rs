@@ -4,7 +4,7 @@ use super::Finding;
 use crate::config::Config;
 use crate::config::Strictness;
 use crate::config::domain::Domain;
-use crate::transfer::{AntiCsrf, SameSite};
+use crate::transport::{AntiCsrf, SameSite};
 use crate::wire;
 
 /// Validity beyond which an access token should not be the only proof that its session is live.

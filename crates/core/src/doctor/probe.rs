@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::Finding;
-use super::sightings::{ProbeRun, Reach};
 use crate::config::Config;
 use crate::http::ResponseHead;
 use crate::sessions::Sessions;
+use crate::sightings::{ProbeRun, Reach};
 use crate::telemetry;
 use crate::wire;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Engine, Lifetimes, PublicKey};
+use crate::builder::limits::{LONGEST, MAX_SIGNING_THREADS};
 use crate::clock::Clock;
-use crate::config::limits::{LONGEST, MAX_SIGNING_THREADS};
 use crate::entropy::{Entropy, random_uuid};
 use crate::error::Fault;
 use crate::ids::AppId;

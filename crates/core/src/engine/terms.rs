@@ -280,7 +280,7 @@ pub enum RegenerateOutcome {
 }
 
 /// Maximum validity of a JWT: 36,500 days.
-pub const MAX_JWT_VALIDITY: Duration = crate::config::limits::LONGEST;
+pub const MAX_JWT_VALIDITY: Duration = crate::builder::limits::LONGEST;
 
 /// A JWT to sign for the application's own purposes.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
 use crate::session::{ResponseLink, Session};
 use crate::sessions::Sessions;
 use crate::telemetry;
-use crate::transfer::{AntiCsrf, Transport};
+use crate::transport::{AntiCsrf, Transport};
 
 impl Sessions {
     /// Verifies an access token that the caller received outside of an adapter's request. Returns
@@ -108,7 +108,7 @@ impl Sessions {
     ) -> Result<Session, SessionError> {
         match self.authority().refresh(request).await? {
             RefreshOutcome::Refreshed(issued) => {
-                telemetry::session_refreshed(&issued);
+                telemetry::session_refreshed(&issued.access.claims);
                 let session = Session::issued(self.clone(), *issued, response);
                 let event = SessionEvent::of(&session);
                 let outcome = self.config().hooks.refreshed(event).await;

@@ -18,7 +18,7 @@ use crate::session::Session;
 use crate::sessions::{Sessions, checked};
 use crate::token::access;
 use crate::transfer::size::{self, Identifiers};
-use crate::transfer::{AntiCsrf, Transport};
+use crate::transport::{AntiCsrf, Transport};
 use crate::wire;
 
 /// A session that is about to be created. Awaiting it creates the session.
@@ -134,7 +134,7 @@ impl CreateSession {
         let (user_id, payload) = (new.user_id.clone(), new.payload.clone());
         let issued = self.sessions.authority().create(new, now).await?;
         size::warn_if_large(&issued.access.claims.handle, &payload, limit);
-        crate::telemetry::session_created(&issued);
+        crate::telemetry::session_created(&issued.access.claims);
         if let Some(devices) = self.sessions.devices() {
             devices.begun(&issued.access.claims.handle, now);
         }

@@ -30,7 +30,8 @@ use crate::session::{ResponseLink, Session};
 use crate::sessions::Sessions;
 use crate::store::Device;
 use crate::telemetry;
-use crate::transfer::{AntiCsrf, Effects, Presented, Transport};
+use crate::transfer::{Effects, Presented};
+use crate::transport::{AntiCsrf, Transport};
 
 /// The session state of a request. An adapter's layer creates it; its guards and extractors use it.
 ///

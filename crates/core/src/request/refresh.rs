@@ -8,7 +8,7 @@ use crate::error::SessionError;
 use crate::hooks::SessionEvent;
 use crate::session::Session;
 use crate::telemetry;
-use crate::transfer::{AntiCsrf, Transport};
+use crate::transport::{AntiCsrf, Transport};
 
 impl RequestSessions {
     /// Exchanges the refresh token of this request. The new tokens are sent with this response, by

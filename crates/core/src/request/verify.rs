@@ -9,9 +9,8 @@ use super::checks::{self, AntiCsrfCheck};
 use super::{Candidate, Established, RequestSessions, Route, VerifyOptions};
 use crate::error::SessionError;
 use crate::session::Session;
-use crate::transfer::{
-    AntiCsrf, DuplicateCookies, Presented, RequestMethod, SelectedToken, Transport,
-};
+use crate::transfer::{DuplicateCookies, Presented, RequestMethod, SelectedToken};
+use crate::transport::{AntiCsrf, Transport};
 
 impl RequestSessions {
     /// Returns the session of this request, if it meets the options. Returns `None` if the session

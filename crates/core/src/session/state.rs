@@ -11,7 +11,8 @@ use crate::json::JsonObject;
 use crate::secret::{AntiCsrfToken, RefreshToken};
 use crate::sessions::Sessions;
 use crate::telemetry;
-use crate::transfer::{Effects, ResponsePlan, SiteOfRequest, TokensOut, Transport, size};
+use crate::transfer::{Effects, ResponsePlan, TokensOut, size};
+use crate::transport::{SiteOfRequest, Transport};
 use crate::verify::VerifiedToken;
 
 /// The response that carries token changes of a session to the client.

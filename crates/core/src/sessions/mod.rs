@@ -2,6 +2,8 @@
 
 mod claims;
 mod data;
+mod feed;
+mod keeper;
 mod metadata;
 mod thefts;
 
@@ -13,24 +15,26 @@ use serde::Serialize;
 use crate::authority::{Authority, JwtRequest, Selection, SessionInformation};
 use crate::background::Background;
 use crate::clock::{Clock, UnixMillis};
-use crate::config::{Built, Config, SessionsBuilder};
+use crate::config::Config;
 use crate::devices::Devices;
-use crate::doctor::Sightings;
 use crate::documents::{Documents, ModifyQueues, object};
 use crate::engine::MAX_JWT_VALIDITY;
+use crate::entropy::Entropy;
 use crate::error::{Fault, SessionError};
 use crate::housekeeping;
-use crate::ids::{SessionHandle, TenantId, UserId};
+use crate::ids::{AppId, SessionHandle, TenantId, UserId};
 use crate::keys::JwkSet;
-use crate::store::{KeyKind, Store};
+use crate::sightings::Sightings;
+use crate::store::{KeyKind, RevocationFeed};
 use crate::telemetry;
 use crate::verify::{TokenCache, VerifiedToken};
-use crate::watch::{FeedReader, Watch};
+use crate::watch::Watch;
 
 pub(crate) use claims::removal_of;
 pub use metadata::UserMetadata;
 pub(crate) use metadata::checked;
 
+use feed::FeedReader;
 use thefts::Thefts;
 
 /// Creates, verifies, refreshes and revokes sessions, and gives access to their data, user metadata
@@ -84,6 +88,19 @@ struct Inner {
     feed: OnceLock<FeedReader>,
 }
 
+/// The parts of a system that is about to start.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) app: AppId,
+    pub(crate) authority: Arc<dyn Authority>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) cleanup_interval: Option<Duration>,
+    /// Size of the cache of verified tokens, in bytes.
+    pub(crate) cached_token_bytes: usize,
+    pub(crate) revocations: Option<RevocationFeed>,
+}
+
 /// A weak reference to [`Sessions`] for a background thread, which must not keep them alive.
 #[derive(Clone)]
 pub(crate) struct WeakSessions(Weak<Inner>);
@@ -95,20 +112,8 @@ impl WeakSessions {
 }
 
 impl Sessions {
-    /// Creates a builder over a store.
-    pub fn builder(store: impl Store) -> SessionsBuilder {
-        SessionsBuilder::over_store(Arc::new(store))
-    }
-
-    /// Creates a builder over another owner of sessions, such as a core across the network
-    /// (`RemoteCore` of `supersession-remote`). The lifetimes of sessions and keys, and the signing
-    /// keys, are configured there. Setting them here too is a configuration error.
-    pub fn over(authority: impl Authority) -> SessionsBuilder {
-        SessionsBuilder::over_authority(Arc::new(authority))
-    }
-
-    pub(crate) fn start(built: Built) -> Result<Self, Fault> {
-        let Built {
+    pub(crate) fn start(built: Parts) -> Result<Self, Fault> {
+        let Parts {
             config,
             app,
             authority,

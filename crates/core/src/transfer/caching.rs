@@ -14,8 +14,7 @@
 //! unless they forbid storing too. `Expires` is removed where `Cache-Control` is replaced. `Vary`
 //! and `Pragma` are kept: they neither allow nor forbid shared caches to store.
 
-use super::plan::values_of;
-use crate::http::ResponseHead;
+use crate::http::{ResponseHead, values_of};
 use crate::wire;
 
 const NO_STORE: &str = "no-store";

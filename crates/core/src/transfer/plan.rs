@@ -1,12 +1,13 @@
 //! The token changes of a response. Each token has one slot per transport, so the last change takes
 //! effect and nothing is sent twice.
 
-use super::cookie::{CookieId, CookieNames, CookieSettings, CookieValue, id_of_line};
-use super::{SameSite, Transport, caching};
+use super::caching;
 use crate::clock::UnixMillis;
 use crate::config::Config;
-use crate::http::ResponseHead;
+use crate::cookies::{CookieId, CookieNames, CookieSettings, CookieValue, id_of_line};
+use crate::http::{ResponseHead, values_of};
 use crate::secret::{AccessToken, AntiCsrfToken, FrontToken, RefreshToken};
+use crate::transport::{SameSite, Transport};
 use crate::wire;
 
 /// The token changes of a response (session specification, 3.5 and 3.6).
@@ -302,14 +303,6 @@ impl<T> Slot<(T, UnixMillis)> {
             Self::Clear => CookieValue::Clear,
         }
     }
-}
-
-pub(super) fn values_of(head: &dyn ResponseHead, name: &str) -> Vec<String> {
-    let mut values = Vec::new();
-    head.header_values(name, &mut |value| {
-        values.push(String::from_utf8_lossy(value).into_owned());
-    });
-    values
 }
 
 /// Adds names to the list of exposed headers. Names that the application added are kept, and none

@@ -1,12 +1,14 @@
 //! The tokens and headers of a request: read once, synchronously, into owned values.
 
-use super::cookie::{CookieReader, decoded};
-use super::{AntiCsrf, SameSite, TokenTransferMethod, Transport};
+use crate::client::Client;
 use crate::config::Config;
-use crate::devices::Client;
+use crate::cookies::{CookieReader, decoded};
 use crate::error::Fault;
 use crate::http::{RequestView, text};
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
+use crate::transport::{
+    AntiCsrf, AuthMode, SameSite, SiteOfRequest, TokenTransferMethod, Transport,
+};
 use crate::verify::VerifiedToken;
 use crate::wire;
 
@@ -71,33 +73,6 @@ impl Carried {
             Self::Unknown(token) => token.expose(),
         }
     }
-}
-
-/// The transport that a client requests (session specification, 3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AuthMode {
-    Cookie,
-    /// `cookie` in another case, which is not accepted everywhere.
-    CookieInOtherCase,
-    Other,
-}
-
-impl AuthMode {
-    fn of(value: &[u8]) -> Self {
-        match value {
-            b"cookie" => Self::Cookie,
-            _ if value.eq_ignore_ascii_case(b"cookie") => Self::CookieInOtherCase,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// The properties of cookies for the website's origin.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SiteOfRequest {
-    pub(crate) same_site: SameSite,
-    /// `true` if the API and the website are both on localhost or an IP address.
-    pub(crate) is_local: bool,
 }
 
 /// A token and its transport.

@@ -1,15 +1,15 @@
 //! Maximum lengths of access tokens, so that browsers, servers and proxies accept the cookie or
 //! header.
 
-use super::cookie::CookieValue;
-use super::{SameSite, Transport};
 use crate::clock::UnixMillis;
 use crate::config::Config;
+use crate::cookies::CookieValue;
 use crate::error::PayloadTooLarge;
 use crate::ids::{MAX_USER_ID_LENGTH, SessionHandle};
 use crate::json::JsonObject;
 use crate::telemetry;
 use crate::token::access::AccessClaims;
+use crate::transport::{SameSite, Transport};
 use crate::wire;
 
 /// Longest cookie that every browser keeps: name, value and attributes (RFC 6265, 6.1). Most count
@@ -56,7 +56,7 @@ impl Config {
                     SameSite::Strict,
                 );
                 let attributes = if cookies.partitioned {
-                    super::CookieSettings::partitioned(&line).len()
+                    crate::cookies::CookieSettings::partitioned(&line).len()
                 } else {
                     line.len()
                 };

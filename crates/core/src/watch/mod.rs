@@ -8,15 +8,17 @@
 //! connection is lost, a thread queries the store every few seconds for the sessions that are
 //! waited for.
 
-mod feed;
-mod keeper;
+mod confirmed;
 
 use std::collections::HashMap;
+// For `confirmed`, which a test compiles a second time against `shuttle`'s primitives.
+use std::sync;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use quick_cache::sync::Cache;
 use tokio::sync::watch;
 
-pub(crate) use feed::{Confirmed, FeedReader};
+pub(crate) use confirmed::Confirmed;
 
 use crate::clock::UnixMillis;
 use crate::ids::SessionHandle;
@@ -55,7 +57,7 @@ struct Watched {
 
 impl Watch {
     /// Subscribes to the end of a session that lives until `expires_at` at least.
-    fn subscribe(
+    pub(crate) fn subscribe(
         &self,
         handle: &SessionHandle,
         expires_at: UnixMillis,
@@ -73,7 +75,7 @@ impl Watch {
     }
 
     /// Records that a session was found live.
-    fn lives_until(&self, handle: &SessionHandle, expires_at: UnixMillis) {
+    pub(crate) fn lives_until(&self, handle: &SessionHandle, expires_at: UnixMillis) {
         if let Some(watched) = self.waiting().sessions.get_mut(handle) {
             watched.expires_at = expires_at;
         }
@@ -103,7 +105,7 @@ impl Watch {
     }
 
     /// Returns the sessions that still have a subscriber and removes the others.
-    fn awaited(&self) -> Vec<(SessionHandle, UnixMillis)> {
+    pub(crate) fn awaited(&self) -> Vec<(SessionHandle, UnixMillis)> {
         let mut waiting = self.waiting();
         waiting
             .sessions
@@ -114,8 +116,35 @@ impl Watch {
             .collect()
     }
 
+    /// Returns `true` if a caller waits and no polling thread runs. A thread is then recorded as
+    /// running, and the caller must start it.
+    pub(crate) fn needs_keeper(&self) -> bool {
+        let mut waiting = self.waiting();
+        let needed = !waiting.kept && !waiting.sessions.is_empty();
+        waiting.kept |= needed;
+        needed
+    }
+
+    /// Records that the polling thread does not run.
+    pub(crate) fn keeper_failed(&self) {
+        self.waiting().kept = false;
+    }
+
+    /// Returns `true` if no caller waits. The thread is then recorded as stopped, under the same
+    /// lock, so that a new subscriber starts another one.
+    pub(crate) fn is_done(&self) -> bool {
+        let mut waiting = self.waiting();
+        waiting.kept = !waiting.sessions.is_empty();
+        !waiting.kept
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // Every critical section leaves the map consistent, so a poisoned lock is usable.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod shuttled;
+#[cfg(test)]
+mod tests;

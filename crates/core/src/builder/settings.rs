@@ -5,10 +5,10 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Strictness;
-use super::{PathTenants, RefreshRules, SessionsBuilder};
+use super::SessionsBuilder;
 use crate::claims::{AnyClaim, Claim, ClaimValidator};
 use crate::clock::Clock;
+use crate::config::{PathTenants, RefreshRules, Strictness};
 use crate::entropy::Entropy;
 use crate::error::SessionError;
 use crate::hooks::Hooks;
@@ -16,7 +16,7 @@ use crate::http::{Reply, RequestView};
 use crate::ids::AppId;
 use crate::keys::SigningAlgorithm;
 use crate::store::KeyKind;
-use crate::transfer::{AntiCsrf, CookiePrefix, SameSite, TokenTransferMethod};
+use crate::transport::{AntiCsrf, CookiePrefix, SameSite, TokenTransferMethod};
 
 impl SessionsBuilder {
     /// Sets the domain of this API as browsers see it, such as `https://api.example.com`. Required.

@@ -3,12 +3,12 @@
 use std::thread;
 use std::time::Duration;
 
-use super::{SessionEnd, Watch};
+use super::{Sessions, WeakSessions};
 use crate::clock::UnixMillis;
 use crate::error::Fault;
 use crate::ids::SessionHandle;
-use crate::sessions::{Sessions, WeakSessions};
 use crate::telemetry;
+use crate::watch::SessionEnd;
 
 impl Sessions {
     /// Resolves when the session has ended. The caller must have seen the session live, with an
@@ -56,20 +56,19 @@ impl Sessions {
 
     /// Starts the polling thread unless it already runs.
     fn keep_watch(&self) {
-        let mut waiting = self.watch().waiting();
-        if waiting.kept || waiting.sessions.is_empty() {
+        if !self.watch().needs_keeper() {
             return;
         }
         let (sessions, interval) = (self.downgrade(), self.config().revocation_poll_interval);
         let started = thread::Builder::new()
             .name("supersession-watch".to_owned())
             .spawn(move || keep_watch(&sessions, interval));
-        match started {
-            Ok(_) => waiting.kept = true,
-            Err(error) => telemetry::fault_met(
+        if let Err(error) = started {
+            self.watch().keeper_failed();
+            telemetry::fault_met(
                 &Fault::internal("the thread that watches for sessions to end cannot be started")
                     .with_source(error),
-            ),
+            );
         }
     }
 }
@@ -86,15 +85,5 @@ fn keep_watch(sessions: &WeakSessions, interval: Duration) {
         if watch.is_done() {
             return;
         }
-    }
-}
-
-impl Watch {
-    /// Returns `true` if no caller waits. The thread is then recorded as stopped, under the same
-    /// lock, so that a new subscriber starts another one.
-    fn is_done(&self) -> bool {
-        let mut waiting = self.waiting();
-        waiting.kept = !waiting.sessions.is_empty();
-        !waiting.kept
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::Finding;
 use crate::config::Config;
+use crate::findings::Finding;
 use crate::wire;
 
 /// Number of `try refresh token` responses without any refresh beyond which a problem is reported.
@@ -24,11 +24,11 @@ pub(crate) struct Sightings {
 
 /// Requests for built-in routes that have reached the session layer since a run of probes began.
 #[derive(Debug, Default)]
-pub(super) struct ProbeRun(Mutex<Vec<(String, String)>>);
+pub(crate) struct ProbeRun(Mutex<Vec<(String, String)>>);
 
 /// The way in which a probe reached the session layer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(crate) enum Reach {
     /// The probe did not reach it.
     Never,
     /// With this shorter path, as behind a router that strips a prefix.
@@ -39,7 +39,7 @@ pub(super) enum Reach {
 
 impl Sightings {
     /// Starts a run of probes. It ends when the last probe is dropped.
-    pub(super) fn begin(&self) -> Arc<ProbeRun> {
+    pub(crate) fn begin(&self) -> Arc<ProbeRun> {
         let run = Arc::new(ProbeRun::default());
         *lock(&self.run) = Arc::downgrade(&run);
         self.is_probed.store(true, Ordering::Release);
@@ -129,7 +129,7 @@ impl ProbeRun {
         }
     }
 
-    pub(super) fn reach(&self, method: &str, path: &str) -> Reach {
+    pub(crate) fn reach(&self, method: &str, path: &str) -> Reach {
         let seen = lock(&self.0);
         let mut paths = seen
             .iter()

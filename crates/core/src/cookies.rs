@@ -9,10 +9,10 @@ use percent_encoding::{
     AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_decode_str, utf8_percent_encode,
 };
 
-use super::{CookiePrefix, SameSite};
 use crate::clock::UnixMillis;
 use crate::http::text;
 use crate::secret::RefreshToken;
+use crate::transport::{CookiePrefix, SameSite};
 use crate::wire;
 
 /// The common settings of all cookies (session specification, 3.7).

@@ -1,12 +1,12 @@
 //! Checks a configuration and reports all problems together, each with its fix.
 
-use super::Strictness;
-use super::builder::{BuildError, ConfigProblem, SessionsBuilder};
-use super::domain::{self, Domain};
-use super::{Api, Config, PathTenants, Source, Website};
+use super::{BuildError, ConfigProblem, SessionsBuilder, Source};
+use crate::config::domain::{self, Domain};
+use crate::config::{Api, Config, PathTenants, Strictness, Website};
+use crate::cookies::{CookieNames, CookieSettings};
 use crate::keys::SigningAlgorithm;
 use crate::store::KeyKind;
-use crate::transfer::{CookieNames, CookiePrefix, CookieSettings};
+use crate::transport::CookiePrefix;
 use crate::wire;
 use std::sync::Arc;
 

@@ -3,11 +3,11 @@
 //! An error here is certain for the configured domains. A problem that depends on the client or on
 //! the transport is a finding of the [doctor](crate::doctor) instead.
 
-use super::builder::SessionsBuilder;
+use super::SessionsBuilder;
 use super::check::Problems;
-use super::domain::Domain;
-use super::{Api, Website};
-use crate::transfer::SameSite;
+use crate::config::domain::Domain;
+use crate::config::{Api, Website};
+use crate::transport::SameSite;
 use crate::wire;
 
 const USE_HTTPS: &str = "serve the API over https, and set `api_domain` accordingly";

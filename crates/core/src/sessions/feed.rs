@@ -1,24 +1,16 @@
-//! The reader of the store's revocation feed, and the sessions that a guard may treat as live while
-//! the feed is connected.
-
-mod confirmed;
+//! The reader of the store's revocation feed.
 
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-// For `confirmed`, which a test compiles a second time against `shuttle`'s primitives.
-use std::sync;
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
 
-pub(crate) use confirmed::Confirmed;
-
+use super::WeakSessions;
 use crate::ids::AppId;
-use crate::sessions::WeakSessions;
 use crate::store::RevocationFeed;
 use crate::telemetry;
 
@@ -120,8 +112,3 @@ fn reconnect(
         }
     }
 }
-
-#[cfg(test)]
-mod shuttled;
-#[cfg(test)]
-mod tests;

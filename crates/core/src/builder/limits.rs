@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::builder::SessionsBuilder;
+use super::SessionsBuilder;
 use super::check::Problems;
 use crate::engine::Lifetimes;
 

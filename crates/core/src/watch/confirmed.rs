@@ -55,20 +55,20 @@ impl Confirmed {
         }
     }
 
-    pub(in crate::watch) fn forget(&self, handle: &SessionHandle) {
+    pub(crate) fn forget(&self, handle: &SessionHandle) {
         *self.changes() += 1;
         self.live.remove(handle);
     }
 
     /// Records that the feed is connected. Answers to earlier queries become stale, because a
     /// session may have been revoked while no feed could report it.
-    pub(super) fn flows(&self) {
+    pub(crate) fn flows(&self) {
         let mut changes = self.changes();
         *changes += 1;
         self.fed.store(true, Ordering::Release);
     }
 
-    pub(super) fn lost(&self) {
+    pub(crate) fn lost(&self) {
         // The lock keeps a concurrent `confirm` from inserting between the two steps.
         let _changes = self.changes();
         self.fed.store(false, Ordering::Release);
@@ -82,7 +82,7 @@ impl Confirmed {
 }
 
 impl Confirmed {
-    pub(super) fn with_capacity(sessions: usize) -> Self {
+    pub(crate) fn with_capacity(sessions: usize) -> Self {
         Self {
             fed: AtomicBool::new(false),
             changes: Mutex::default(),

@@ -1,27 +1,33 @@
 //! Builds [`Sessions`] from settings with defaults. Reports all configuration problems together,
 //! each with its fix.
 
+mod check;
+pub(crate) mod limits;
+mod settings;
+mod unusable;
+
 use std::fmt;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ClientIpFn, Config, OriginFn, PathTenants, RefreshRules, RenderFn, TransferMethodFn};
 use crate::authority::{Authority, Local};
 use crate::claims::{AnyClaim, ClaimValidator};
 use crate::clock::{Clock, SystemClock};
+use crate::config::{
+    ClientIpFn, Config, OriginFn, PathTenants, RefreshRules, RenderFn, Strictness, TransferMethodFn,
+};
 use crate::engine::{Engine, Lifetimes};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Fault;
 use crate::hooks::Hooks;
 
-use super::Strictness;
 use crate::ids::AppId;
 use crate::keys::{KeyPolicy, KeyRing, SigningAlgorithm};
-use crate::sessions::Sessions;
-use crate::store::{KeyKind, RevocationFeed, Store};
+use crate::sessions::{Parts, Sessions};
+use crate::store::{KeyKind, Store};
 use crate::telemetry;
-use crate::transfer::{AntiCsrf, CookiePrefix, SameSite};
+use crate::transport::{AntiCsrf, CookiePrefix, SameSite};
 use crate::wire;
 use crate::workers::Workers;
 
@@ -161,25 +167,26 @@ impl<F: Into<Fault>> From<F> for BuildError {
     }
 }
 
-/// The parts that `build` assembles.
-pub(crate) struct Built {
-    pub(crate) config: Config,
-    pub(crate) app: AppId,
-    pub(crate) authority: Arc<dyn Authority>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) cleanup_interval: Option<Duration>,
-    /// Size of the cache of verified tokens, in bytes.
-    pub(crate) cached_token_bytes: usize,
-    pub(crate) revocations: Option<RevocationFeed>,
-}
-
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 /// Enough for about 16,000 tokens of common length.
 const DEFAULT_CACHED_TOKEN_BYTES: usize = 32 * 1024 * 1024;
 const KEY_OVERLAP: Duration = MINUTE;
+
+impl Sessions {
+    /// Creates a builder over a store.
+    pub fn builder(store: impl Store) -> SessionsBuilder {
+        SessionsBuilder::over_store(Arc::new(store))
+    }
+
+    /// Creates a builder over another owner of sessions, such as a core across the network
+    /// (`RemoteCore` of `supersession-remote`). The lifetimes of sessions and keys, and the signing
+    /// keys, are configured there. Setting them here too is a configuration error.
+    pub fn over(authority: impl Authority) -> SessionsBuilder {
+        SessionsBuilder::over_authority(Arc::new(authority))
+    }
+}
 
 impl SessionsBuilder {
     pub(crate) fn over_store(store: Arc<dyn Store>) -> Self {
@@ -292,7 +299,7 @@ impl SessionsBuilder {
         for finding in config.findings() {
             telemetry::found(&finding);
         }
-        Ok(Sessions::start(Built {
+        Ok(Sessions::start(Parts {
             config,
             app,
             authority,
