@@ -118,11 +118,8 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let (inner, options) = (Rc::clone(&self.inner), Rc::clone(&self.options));
         Box::pin(async move {
-            let verified = match sessions_of(request.request()) {
-                Ok(sessions) => sessions.verify(&options).await,
-                Err(error) => Err(error),
-            };
-            match verified {
+            let verified = async { sessions_of(request.request())?.verify(&options).await };
+            match verified.await {
                 Ok(session) => {
                     if let Some(session) = session {
                         request.extensions_mut().insert(session);

@@ -11,7 +11,8 @@ use pin_project_lite::pin_project;
 use supersession::{RequestSessions, Sessions};
 
 use crate::answer::{answer, answer_error};
-use crate::convert::{Head, View, for_request, response_of};
+use crate::convert::{View, for_request};
+use crate::routes::serve;
 
 /// Adds sessions to an application. Apply it once, with `App::wrap`, around all routes.
 ///
@@ -89,8 +90,8 @@ where
                 let sessions = sessions.clone();
                 Answer::BuiltIn {
                     response: Box::pin(async move {
-                        let reply = sessions.serve(route).await;
-                        request.into_response(response_of(reply))
+                        let response = serve(&sessions, route).await;
+                        request.into_response(response)
                     }),
                 }
             }
@@ -136,15 +137,13 @@ where
         let this = self.project();
         match this.answer.project() {
             AnswerProjection::BuiltIn { response } => {
-                let mut response = await_ready!(response.as_mut().poll(cx));
-                this.sessions.finish(&mut Head(response.headers_mut()));
+                let response = await_ready!(response.as_mut().poll(cx));
                 Poll::Ready(Ok(response.map_into_right_body()))
             }
             AnswerProjection::Application { response } => {
-                Poll::Ready(match await_ready!(response.poll(cx)) {
-                    Ok(response) => Ok(answer(this.sessions, response)),
-                    Err(error) => Err(answer_error(this.sessions, error)),
-                })
+                let outcome = await_ready!(response.poll(cx));
+                let outcome = outcome.map(|response| answer(this.sessions, response));
+                Poll::Ready(outcome.map_err(|error| answer_error(this.sessions, error)))
             }
         }
     }

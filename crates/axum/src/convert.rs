@@ -5,56 +5,29 @@ use std::net::IpAddr;
 use axum_core::body::Body;
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Extensions, Method, Request, Response, StatusCode, Uri};
+use http::{Response, StatusCode};
 use supersession::http::{Reply, RequestView, ResponseHead};
 
 /// A request head for core.
-pub(crate) struct View<'a> {
-    method: &'a Method,
-    uri: &'a Uri,
-    headers: &'a HeaderMap,
-    pub(crate) extensions: &'a Extensions,
-}
-
-impl<'a> From<&'a Parts> for View<'a> {
-    fn from(parts: &'a Parts) -> Self {
-        Self {
-            method: &parts.method,
-            uri: &parts.uri,
-            headers: &parts.headers,
-            extensions: &parts.extensions,
-        }
-    }
-}
-
-impl<'a, B> From<&'a Request<B>> for View<'a> {
-    fn from(request: &'a Request<B>) -> Self {
-        Self {
-            method: request.method(),
-            uri: request.uri(),
-            headers: request.headers(),
-            extensions: request.extensions(),
-        }
-    }
-}
+pub(crate) struct View<'a>(pub(crate) &'a Parts);
 
 impl RequestView for View<'_> {
     fn method(&self) -> &str {
-        self.method.as_str()
+        self.0.method.as_str()
     }
 
     fn path(&self) -> &str {
-        self.uri.path()
+        self.0.uri.path()
     }
 
     fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
-        for (name, value) in self.headers {
+        for (name, value) in &self.0.headers {
             each(name.as_str(), value.as_bytes());
         }
     }
 
     fn peer_ip(&self) -> Option<IpAddr> {
-        let PeerIp(ip) = self.extensions.get()?;
+        let PeerIp(ip) = self.0.extensions.get()?;
         Some(*ip)
     }
 }

@@ -113,7 +113,7 @@ impl<S: Sync> FromRequestParts<S> for RequestSessions {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(sessions_of(&*parts)?.clone()))
+        Ok(Self(sessions_of(parts)?.clone()))
     }
 }
 
@@ -121,7 +121,7 @@ impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(sessions_of(&*parts)?.session().await?))
+        Ok(Self(sessions_of(parts)?.session().await?))
     }
 }
 
@@ -132,7 +132,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Session {
         parts: &mut Parts,
         _state: &S,
     ) -> Result<Option<Self>, Self::Rejection> {
-        let sessions = sessions_of(&*parts)?;
+        let sessions = sessions_of(parts)?;
         Ok(sessions.optional_session().await?.map(Self))
     }
 }
@@ -141,18 +141,15 @@ impl<S: Sync, G: Guard> FromRequestParts<S> for Require<G> {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let session = sessions_of(&*parts)?.require(&G::options()).await?;
+        let session = sessions_of(parts)?.require(&G::options()).await?;
         Ok(Self::unchecked(session))
     }
 }
 
 /// Returns the sessions that the layer has inserted into the request, after they have read the
 /// request.
-pub(crate) fn sessions_of<'a>(
-    request: impl Into<View<'a>>,
-) -> Result<&'a supersession::RequestSessions, SessionError> {
-    let view = request.into();
-    let sessions = view
+pub(crate) fn sessions_of(parts: &Parts) -> Result<&supersession::RequestSessions, SessionError> {
+    let sessions = parts
         .extensions
         .get::<supersession::RequestSessions>()
         .ok_or_else(|| {
@@ -161,6 +158,6 @@ pub(crate) fn sessions_of<'a>(
                 "add `.layer(SessionLayer::new(sessions))` to the outermost router",
             )
         })?;
-    sessions.read(&view);
+    sessions.read(&View(parts));
     Ok(sessions)
 }

@@ -115,24 +115,22 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         // The instance that was polled ready must be the one that is called. A new clone may not be
         // ready.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         let options = Arc::clone(&self.options);
-        let sessions = sessions_of(&request).cloned();
+        let (mut parts, body) = request.into_parts();
         Box::pin(async move {
-            let verified = match sessions {
-                Ok(sessions) => sessions.verify(&options).await,
-                Err(error) => Err(error),
-            };
-            match verified {
+            let verified = async { sessions_of(&parts)?.verify(&options).await };
+            match verified.await {
                 Ok(session) => {
                     if let Some(session) = session {
-                        request.extensions_mut().insert(session);
+                        parts.extensions.insert(session);
                     }
-                    Ok(inner.call(request).await?.map(Body::new))
+                    let response = inner.call(Request::from_parts(parts, body)).await?;
+                    Ok(response.map(Body::new))
                 }
                 Err(error) => Ok(SessionRejection::from(error).into_response()),
             }

@@ -107,11 +107,12 @@ pub(crate) fn serve<B, F>(
 ) -> ResponseFuture<F> {
     let answer = match sessions.route() {
         Some(route) => {
-            sessions.read(&View::from(&request));
+            let (parts, _) = request.into_parts();
+            sessions.read(&View(&parts));
             let sessions = sessions.clone();
             Answer::BuiltIn {
                 reply: Box::pin(async move { sessions.serve(route).await }),
-                without_body: request.method() == Method::HEAD,
+                without_body: parts.method == Method::HEAD,
             }
         }
         None => Answer::Application {

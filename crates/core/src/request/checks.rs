@@ -1,4 +1,4 @@
-//! The checks between a verified token and an established session, with and without a request
+//! The checks between a verified token and the session of a handler, with and without a request
 //! (session specification, 5.3 steps 8 to 12).
 
 use serde_json::json;

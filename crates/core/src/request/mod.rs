@@ -48,13 +48,13 @@ struct Inner {
     presented: OnceLock<Presented>,
     /// The doctor's findings about the request, if it is a request to the doctor's route.
     findings: OnceLock<Vec<Finding>>,
-    established: Mutex<Option<Established>>,
+    current: Mutex<Option<CurrentSession>>,
     effects: Arc<Effects>,
 }
 
 /// The session of a request that has passed the checks of a guard, or was refreshed.
 #[derive(Clone, Debug)]
-struct Established {
+struct CurrentSession {
     session: Session,
     /// The strictness to which revocation was checked.
     strictness: Strictness,
@@ -95,7 +95,7 @@ impl RequestSessions {
                 route,
                 presented: OnceLock::new(),
                 findings: OnceLock::new(),
-                established: Mutex::default(),
+                current: Mutex::default(),
                 effects: Arc::default(),
             }),
         }
@@ -192,23 +192,23 @@ impl RequestSessions {
         })
     }
 
-    /// Returns the session established for this request, if any.
-    fn established(&self) -> Option<Established> {
-        self.lock_established().clone()
+    /// Returns the current session of this request, if any.
+    fn current(&self) -> Option<CurrentSession> {
+        self.lock_current().clone()
     }
 
     /// Makes a session the session of the rest of the request.
-    fn establish(&self, session: &Session, strictness: Strictness) {
-        *self.lock_established() = Some(Established {
+    fn set_current(&self, session: &Session, strictness: Strictness) {
+        *self.lock_current() = Some(CurrentSession {
             session: session.clone(),
             strictness,
         });
     }
 
-    fn lock_established(&self) -> std::sync::MutexGuard<'_, Option<Established>> {
+    fn lock_current(&self) -> std::sync::MutexGuard<'_, Option<CurrentSession>> {
         // Every critical section only reads or assigns a whole value, so a poisoned lock is sound.
-        let established = self.inner.established.lock();
-        established.unwrap_or_else(PoisonError::into_inner)
+        let current = self.inner.current.lock();
+        current.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the link from a session to this request's response.

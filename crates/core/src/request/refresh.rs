@@ -69,7 +69,7 @@ impl RequestSessions {
                 .plan(|plan| plan.clear_legacy_cookie(same_site));
         }
         self.note_use(&session);
-        self.establish(&session, Strictness::Database);
+        self.set_current(&session, Strictness::Database);
         Ok(session)
     }
 

@@ -6,7 +6,7 @@
 use tracing::Instrument as _;
 
 use super::checks::{self, AntiCsrfCheck};
-use super::{Candidate, Established, RequestSessions, Route, VerifyOptions};
+use super::{Candidate, CurrentSession, RequestSessions, Route, VerifyOptions};
 use crate::error::SessionError;
 use crate::session::Session;
 use crate::transfer::{DuplicateCookies, Presented, RequestMethod, SelectedToken};
@@ -30,13 +30,13 @@ impl RequestSessions {
 
     async fn verify_steps(&self, options: &VerifyOptions) -> Result<Option<Session>, SessionError> {
         let presented = self.presented()?;
-        let established = self.established();
+        let current = self.current();
         if presented.method == RequestMethod::Sessionless {
             return Ok(None);
         }
         if self.inner.route == Some(Route::Refresh) {
-            return match established {
-                Some(established) => Ok(Some(established.session)),
+            return match current {
+                Some(current) => Ok(Some(current.session)),
                 // On the heap, because the future of a refresh is large.
                 None => Box::pin(self.refresh()).await.map(Some),
             };
@@ -58,8 +58,8 @@ impl RequestSessions {
         };
 
         // 2. Verify the token, unless an earlier guard did.
-        let (session, checked) = match established {
-            Some(Established {
+        let (session, checked) = match current {
+            Some(CurrentSession {
                 session,
                 strictness,
             }) => (session, Some(strictness)),
@@ -77,8 +77,8 @@ impl RequestSessions {
         let strictness = checks::revocation(&session, checked, options).await?;
         checks::claims(&session, options).await?;
 
-        // 4. Establish the session for the rest of the request.
-        self.establish(&session, strictness);
+        // 4. Keep the session for the rest of the request, and send what is new.
+        self.set_current(&session, strictness);
         session.send_tokens();
         if checked.is_none() {
             self.note_use(&session);
@@ -96,15 +96,15 @@ impl RequestSessions {
         })
     }
 
-    /// Returns the session established by a guard. Without a guard, verifies with
+    /// Returns the session that a guard has verified. Without a guard, verifies with
     /// [`VerifyOptions::new`]. For extractors: they do not repeat a guard's decisions, such as
     /// skipping a check.
     ///
     /// # Errors
     /// Those of [`Self::require`].
     pub async fn session(&self) -> Result<Session, SessionError> {
-        match self.established() {
-            Some(established) => Ok(established.session),
+        match self.current() {
+            Some(current) => Ok(current.session),
             None => self.require(&VerifyOptions::new()).await,
         }
     }
@@ -114,8 +114,8 @@ impl RequestSessions {
     /// # Errors
     /// Those of [`Self::verify`].
     pub async fn optional_session(&self) -> Result<Option<Session>, SessionError> {
-        match self.established() {
-            Some(established) => Ok(Some(established.session)),
+        match self.current() {
+            Some(current) => Ok(Some(current.session)),
             None => self.verify(&VerifyOptions::new().optional()).await,
         }
     }

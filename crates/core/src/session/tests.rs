@@ -130,7 +130,7 @@ fn a_change_through_one_handle_is_visible_through_all() {
     });
 }
 
-/// The function that chooses the validators receives the session before it is established, and may
+/// The function that chooses the validators receives the session before the request keeps it, and may
 /// keep a clone.
 #[test]
 fn a_handle_cloned_during_verification_shares_the_tokens_of_the_request() {
