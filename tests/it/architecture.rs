@@ -213,9 +213,9 @@ pub(crate) fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
 
 /// A store behind an `Arc` overrides what the store overrides: no method keeps its default body.
 #[test]
-fn a_shared_store_forwards_every_method() {
+fn shared_and_wrapped_stores_forward_every_method() {
     let read = |file| fs::read_to_string(root().join("crates/core/src/store").join(file));
-    let shared = read("shared.rs").unwrap();
+    let wrapper = read("wrapper.rs").unwrap();
     let mut methods = 0;
     for (file, name) in [("mod.rs", "Store"), ("tenants.rs", "TenantStore")] {
         let source = read(file).unwrap();
@@ -231,8 +231,8 @@ fn a_shared_store_forwards_every_method() {
                 continue;
             };
             methods += 1;
-            let forwarded = shared.contains(&format!("fn {method}("));
-            assert!(forwarded, "`{method}` is missing from `store/shared.rs`");
+            let forwarded = wrapper.contains(&format!("fn {method}("));
+            assert!(forwarded, "`{method}` is missing from `store/wrapper.rs`");
         }
     }
     assert!(methods > 20, "{methods}");

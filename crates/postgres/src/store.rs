@@ -54,82 +54,70 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-// Cloning the arguments of a job is cheap: ids and documents are shared, and rotations contain a
-// few short texts.
-#[async_trait]
-impl Store for PostgresStore {
-    async fn check_ready(&self) -> Result<(), StoreError> {
-        self.inner
-            .runner
-            .run("check_ready", Verb::Repeatable, ready::check)
-            .await
-    }
+/// Implements a store trait by a table: the [retry class](Verb), the method, and the function that
+/// runs it on a connection. `&name: Type` is an argument of type `&Type`. The methods after the
+/// table are not mere forwarding.
+///
+/// Copying the arguments for a task, and again for each attempt, is cheap: ids and documents are
+/// shared, and rotations contain a few short texts.
+macro_rules! verbs {
+    (
+        $trait:ident {
+            $(
+                $class:ident $verb:ident(
+                    $($(&$reference:ident)? $($value:ident)?: $type:ty),*
+                ) -> $answer:ty = $function:path;
+            )*
+        }
+        $($other:tt)*
+    ) => {
+        #[async_trait]
+        impl $trait for PostgresStore {
+            $(
+                async fn $verb(
+                    &self,
+                    $($($reference: &$type)? $($value: $type)?),*
+                ) -> Result<$answer, StoreError> {
+                    $($(let $reference = $reference.to_owned();)?)*
+                    let job = move |db| $function(db, $($($reference.clone())? $($value)?),*);
+                    self.inner.runner.run(stringify!($verb), Verb::$class, job).await
+                }
+            )*
 
-    async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
-        let session = session.clone();
-        self.inner
-            .runner
-            .run("insert_session", Verb::Once, move |db| {
-                sessions::insert(db, session.clone())
-            })
-            .await
-    }
+            $($other)*
+        }
+    };
+}
 
-    async fn session(
-        &self,
-        key: &SessionKey,
-        now: UnixMillis,
-    ) -> Result<Option<SessionRecord>, StoreError> {
-        let key = key.clone();
-        self.inner
-            .runner
-            .run("session", Verb::Read, move |db| {
-                sessions::find(db, key.clone(), now)
-            })
-            .await
-    }
-
-    async fn session_status(
-        &self,
-        key: &SessionKey,
-        now: UnixMillis,
-    ) -> Result<Option<SessionStatus>, StoreError> {
-        let key = key.clone();
-        self.inner
-            .runner
-            .run("session_status", Verb::Read, move |db| {
-                sessions::find_standing(db, key.clone(), now)
-            })
-            .await
-    }
-
-    async fn rotate(
-        &self,
-        key: &SessionKey,
-        expected: &Lineage,
-        expected_payload: &JsonObject,
-        next: &Rotation,
-        now: UnixMillis,
-    ) -> Result<RotateOutcome, StoreError> {
-        let (key, expected, expected_payload, next) = (
-            key.clone(),
-            expected.clone(),
-            expected_payload.clone(),
-            next.clone(),
-        );
-        self.inner
-            .runner
-            .run("rotate", Verb::Once, move |db| {
-                sessions::rotate(
-                    db,
-                    key.clone(),
-                    expected.clone(),
-                    expected_payload.clone(),
-                    next.clone(),
-                    now,
-                )
-            })
-            .await
+verbs! {
+    Store {
+        Repeatable check_ready() -> () = ready::check;
+        Once insert_session(&session: SessionRecord) -> InsertOutcome = sessions::insert;
+        Read session(&key: SessionKey, now: UnixMillis) -> Option<SessionRecord> = sessions::find;
+        Read session_status(&key: SessionKey, now: UnixMillis) -> Option<SessionStatus>
+            = sessions::find_status;
+        Once rotate(
+            &key: SessionKey, &expected: Lineage, &expected_payload: JsonObject, &next: Rotation, now: UnixMillis
+        ) -> RotateOutcome = sessions::rotate;
+        Once delete_sessions(&keys: [SessionKey]) -> Vec<SessionKey> = sessions::delete;
+        Once delete_user_sessions(&selection: UserSessions, now: UnixMillis) -> Vec<SessionHandle>
+            = user_sessions::delete;
+        Read user_sessions(&selection: UserSessions, now: UnixMillis) -> Vec<SessionRecord>
+            = user_sessions::records;
+        Read user_session_handles(&selection: UserSessions, now: UnixMillis) -> Vec<SessionHandle>
+            = user_sessions::handles;
+        Repeatable record_uses(&uses: [SessionUse], now: UnixMillis) -> () = devices::record_uses;
+        Once delete_expired_sessions(now: UnixMillis, limit: u32) -> u64 = sessions::delete_expired;
+        Read user_metadata(&app: AppId, &user: UserId) -> Option<JsonObject> = metadata::find;
+        Once delete_user_metadata(&app: AppId, &user: UserId) -> bool = metadata::delete;
+        Read signing_keys(&app: AppId) -> Vec<StoredKey> = keys::all;
+        Once add_dynamic_key(&app: AppId, &candidate: StoredKey, not_if_since: UnixMillis) -> bool
+            = keys::add_dynamic;
+        Once add_static_key(&app: AppId, &candidate: StoredKey) -> bool = keys::add_static;
+        Once delete_dynamic_keys(&app: AppId, created_before: UnixMillis) -> u64
+            = keys::delete_dynamic;
+        Repeatable refresh_token_key(&app: AppId, &candidate: SecretText, now: UnixMillis) -> SecretText
+            = keys::refresh_token_key;
     }
 
     async fn write_document(
@@ -144,65 +132,17 @@ impl Store for PostgresStore {
         batcher.write(document, write.clone(), now).await
     }
 
-    async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
-        let keys = keys.to_vec();
-        self.inner
-            .runner
-            .run("delete_sessions", Verb::Once, move |db| {
-                sessions::delete(db, keys.clone())
-            })
-            .await
-    }
-
-    async fn delete_user_sessions(
+    async fn write_user_metadata(
         &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionHandle>, StoreError> {
-        let selection = selection.clone();
-        self.inner
-            .runner
-            .run("delete_user_sessions", Verb::Once, move |db| {
-                user_sessions::delete(db, selection.clone(), now)
-            })
-            .await
-    }
-
-    async fn user_sessions(
-        &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionRecord>, StoreError> {
-        let selection = selection.clone();
-        self.inner
-            .runner
-            .run("user_sessions", Verb::Read, move |db| {
-                user_sessions::records(db, selection.clone(), now)
-            })
-            .await
-    }
-
-    async fn user_session_handles(
-        &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionHandle>, StoreError> {
-        let selection = selection.clone();
-        self.inner
-            .runner
-            .run("user_session_handles", Verb::Read, move |db| {
-                user_sessions::handles(db, selection.clone(), now)
-            })
-            .await
-    }
-
-    async fn record_uses(&self, uses: &[SessionUse], now: UnixMillis) -> Result<(), StoreError> {
-        let uses = uses.to_vec();
-        self.inner
-            .runner
-            .run("record_uses", Verb::Repeatable, move |db| {
-                devices::record_uses(db, uses.clone(), now)
-            })
+        app: &AppId,
+        user: &UserId,
+        write: &DocumentWrite,
+    ) -> Result<WriteOutcome, StoreError> {
+        let document = Document::Metadata(app.clone(), user.clone());
+        let batcher = &self.inner.batcher;
+        // Metadata does not expire.
+        batcher
+            .write(document, write.clone(), UnixMillis::default())
             .await
     }
 
@@ -236,174 +176,15 @@ impl Store for PostgresStore {
             .map(Some)
             .map_err(|fault| fault.into_store_error("revocation_feed", Access::Read))
     }
-
-    async fn delete_expired_sessions(
-        &self,
-        now: UnixMillis,
-        limit: u32,
-    ) -> Result<u64, StoreError> {
-        self.inner
-            .runner
-            .run("delete_expired_sessions", Verb::Once, move |db| {
-                sessions::delete_expired(db, now, limit)
-            })
-            .await
-    }
-
-    async fn user_metadata(
-        &self,
-        app: &AppId,
-        user: &UserId,
-    ) -> Result<Option<JsonObject>, StoreError> {
-        let (app, user) = (app.clone(), user.clone());
-        self.inner
-            .runner
-            .run("user_metadata", Verb::Read, move |db| {
-                metadata::find(db, app.clone(), user.clone())
-            })
-            .await
-    }
-
-    async fn write_user_metadata(
-        &self,
-        app: &AppId,
-        user: &UserId,
-        write: &DocumentWrite,
-    ) -> Result<WriteOutcome, StoreError> {
-        let document = Document::Metadata(app.clone(), user.clone());
-        let batcher = &self.inner.batcher;
-        // Metadata does not expire.
-        batcher
-            .write(document, write.clone(), UnixMillis::default())
-            .await
-    }
-
-    async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError> {
-        let (app, user) = (app.clone(), user.clone());
-        self.inner
-            .runner
-            .run("delete_user_metadata", Verb::Once, move |db| {
-                metadata::delete(db, app.clone(), user.clone())
-            })
-            .await
-    }
-
-    async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError> {
-        let app = app.clone();
-        self.inner
-            .runner
-            .run("signing_keys", Verb::Read, move |db| {
-                keys::all(db, app.clone())
-            })
-            .await
-    }
-
-    async fn add_dynamic_key(
-        &self,
-        app: &AppId,
-        candidate: &StoredKey,
-        not_if_since: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        let (app, candidate) = (app.clone(), candidate.clone());
-        self.inner
-            .runner
-            .run("add_dynamic_key", Verb::Once, move |db| {
-                keys::add_dynamic(db, app.clone(), candidate.clone(), not_if_since)
-            })
-            .await
-    }
-
-    async fn add_static_key(&self, app: &AppId, candidate: &StoredKey) -> Result<bool, StoreError> {
-        let (app, candidate) = (app.clone(), candidate.clone());
-        self.inner
-            .runner
-            .run("add_static_key", Verb::Once, move |db| {
-                keys::add_static(db, app.clone(), candidate.clone())
-            })
-            .await
-    }
-
-    async fn delete_dynamic_keys(
-        &self,
-        app: &AppId,
-        created_before: UnixMillis,
-    ) -> Result<u64, StoreError> {
-        let app = app.clone();
-        self.inner
-            .runner
-            .run("delete_dynamic_keys", Verb::Once, move |db| {
-                keys::delete_dynamic(db, app.clone(), created_before)
-            })
-            .await
-    }
-
-    async fn refresh_token_key(
-        &self,
-        app: &AppId,
-        candidate: &SecretText,
-        now: UnixMillis,
-    ) -> Result<SecretText, StoreError> {
-        let (app, candidate) = (app.clone(), candidate.clone());
-        self.inner
-            .runner
-            .run("refresh_token_key", Verb::Repeatable, move |db| {
-                keys::refresh_token_key(db, app.clone(), candidate.clone(), now)
-            })
-            .await
-    }
 }
 
-#[async_trait]
-impl TenantStore for PostgresStore {
-    async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
-        self.inner
-            .runner
-            .run("tenants", Verb::Read, tenants::all)
-            .await
-    }
-
-    async fn put_tenant(&self, tenant: &TenantRecord, now: UnixMillis) -> Result<bool, StoreError> {
-        let tenant = tenant.clone();
-        self.inner
-            .runner
-            .run("put_tenant", Verb::Once, move |db| {
-                tenants::put(db, tenant.clone(), now)
-            })
-            .await
-    }
-
-    async fn delete_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StoreError> {
-        let (app, tenant) = (app.clone(), tenant.clone());
-        self.inner
-            .runner
-            .run("delete_tenant", Verb::Once, move |db| {
-                tenants::delete(db, app.clone(), tenant.clone())
-            })
-            .await
-    }
-
-    async fn count_active_users(
-        &self,
-        app: &AppId,
-        since: UnixMillis,
-        now: UnixMillis,
-    ) -> Result<u64, StoreError> {
-        let app = app.clone();
-        self.inner
-            .runner
-            .run("count_active_users", Verb::Read, move |db| {
-                tenants::count_active_users(db, app.clone(), since, now)
-            })
-            .await
-    }
-
-    async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {
-        let app = app.clone();
-        self.inner
-            .runner
-            .run("delete_app", Verb::Once, move |db| {
-                tenants::delete_app(db, app.clone())
-            })
-            .await
+verbs! {
+    TenantStore {
+        Read tenants() -> Vec<TenantRecord> = tenants::all;
+        Once put_tenant(&tenant: TenantRecord, now: UnixMillis) -> bool = tenants::put;
+        Once delete_tenant(&app: AppId, &tenant: TenantId) -> bool = tenants::delete;
+        Once delete_app(&app: AppId) -> bool = tenants::delete_app;
+        Read count_active_users(&app: AppId, since: UnixMillis, now: UnixMillis) -> u64
+            = tenants::count_active_users;
     }
 }

@@ -66,139 +66,77 @@ impl fmt::Debug for RedisStore {
     }
 }
 
-// Cloning the arguments of a job is cheap: ids and documents are shared, and rotations contain a
-// few short texts.
-#[async_trait]
-impl Store for RedisStore {
-    async fn check_ready(&self) -> Result<(), StoreError> {
-        let store = self.context();
-        self.run("check_ready", async move { ready::check(&store).await })
-            .await
-    }
+/// Implements a store trait by a table: the method, and the function that runs it. `&name: Type` is
+/// an argument of type `&Type`. The methods after the table are not mere forwarding.
+///
+/// Copying the arguments for a task is cheap: ids and documents are shared, and rotations contain a
+/// few short texts.
+macro_rules! verbs {
+    (
+        $trait:ident {
+            $(
+                $verb:ident(
+                    $($(&$reference:ident)? $($value:ident)?: $type:ty),*
+                ) -> $answer:ty = $function:path;
+            )*
+        }
+        $($other:tt)*
+    ) => {
+        #[async_trait]
+        impl $trait for RedisStore {
+            $(
+                async fn $verb(
+                    &self,
+                    $($($reference: &$type)? $($value: $type)?),*
+                ) -> Result<$answer, StoreError> {
+                    $($(let $reference = $reference.to_owned();)?)*
+                    let context = self.context();
+                    self.run(stringify!($verb), async move {
+                        $function(&context, $($(&$reference)? $($value)?),*).await
+                    })
+                    .await
+                }
+            )*
 
-    async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
-        let session = session.clone();
-        let store = self.context();
-        self.run("insert_session", async move {
-            sessions::insert(&store, &session).await
-        })
-        .await
-    }
+            $($other)*
+        }
+    };
+}
 
-    async fn session(
-        &self,
-        key: &SessionKey,
-        now: UnixMillis,
-    ) -> Result<Option<SessionRecord>, StoreError> {
-        let key = key.clone();
-        let store = self.context();
-        self.run(
-            "session",
-            async move { sessions::find(&store, &key, now).await },
-        )
-        .await
-    }
-
-    async fn session_status(
-        &self,
-        key: &SessionKey,
-        now: UnixMillis,
-    ) -> Result<Option<SessionStatus>, StoreError> {
-        let key = key.clone();
-        let store = self.context();
-        self.run("session_status", async move {
-            sessions::find_standing(&store, &key, now).await
-        })
-        .await
-    }
-
-    async fn rotate(
-        &self,
-        key: &SessionKey,
-        expected: &Lineage,
-        expected_payload: &JsonObject,
-        next: &Rotation,
-        now: UnixMillis,
-    ) -> Result<RotateOutcome, StoreError> {
-        let (key, expected) = (key.clone(), expected.clone());
-        let (expected_payload, next) = (expected_payload.clone(), next.clone());
-        let store = self.context();
-        self.run("rotate", async move {
-            sessions::rotate(&store, &key, &expected, &expected_payload, &next, now).await
-        })
-        .await
-    }
-
-    async fn write_document(
-        &self,
-        key: &SessionKey,
-        document: SessionDocument,
-        write: &DocumentWrite,
-        now: UnixMillis,
-    ) -> Result<WriteOutcome, StoreError> {
-        let (key, write) = (key.clone(), write.clone());
-        let store = self.context();
-        self.run("write_document", async move {
-            documents::write(&store, &key, document, &write, now).await
-        })
-        .await
-    }
-
-    async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
-        let keys = keys.to_vec();
-        let store = self.context();
-        self.run("delete_sessions", async move {
-            sessions::delete(&store, &keys).await
-        })
-        .await
-    }
-
-    async fn delete_user_sessions(
-        &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionHandle>, StoreError> {
-        let selection = selection.clone();
-        let store = self.context();
-        self.run("delete_user_sessions", async move {
-            user_sessions::delete(&store, &selection, now).await
-        })
-        .await
-    }
-
-    async fn user_sessions(
-        &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionRecord>, StoreError> {
-        let selection = selection.clone();
-        let store = self.context();
-        self.run("user_sessions", async move {
-            user_sessions::records(&store, &selection, now).await
-        })
-        .await
-    }
-
-    async fn user_session_handles(
-        &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionHandle>, StoreError> {
-        let selection = selection.clone();
-        let store = self.context();
-        self.run("user_session_handles", async move {
-            user_sessions::handles(&store, &selection, now).await
-        })
-        .await
-    }
-
-    async fn record_uses(&self, uses: &[SessionUse], now: UnixMillis) -> Result<(), StoreError> {
-        let uses = uses.to_vec();
-        let store = self.context();
-        self.run("record_uses", async move {
-            devices::record_uses(&store, &uses, now).await
-        })
-        .await
+verbs! {
+    Store {
+        check_ready() -> () = ready::check;
+        insert_session(&session: SessionRecord) -> InsertOutcome = sessions::insert;
+        session(&key: SessionKey, now: UnixMillis) -> Option<SessionRecord> = sessions::find;
+        session_status(&key: SessionKey, now: UnixMillis) -> Option<SessionStatus>
+            = sessions::find_status;
+        rotate(
+            &key: SessionKey, &expected: Lineage, &expected_payload: JsonObject, &next: Rotation, now: UnixMillis
+        ) -> RotateOutcome = sessions::rotate;
+        write_document(
+            &key: SessionKey, document: SessionDocument, &write: DocumentWrite, now: UnixMillis
+        ) -> WriteOutcome = documents::write;
+        delete_sessions(&keys: [SessionKey]) -> Vec<SessionKey> = sessions::delete;
+        delete_user_sessions(&selection: UserSessions, now: UnixMillis) -> Vec<SessionHandle>
+            = user_sessions::delete;
+        user_sessions(&selection: UserSessions, now: UnixMillis) -> Vec<SessionRecord>
+            = user_sessions::records;
+        user_session_handles(&selection: UserSessions, now: UnixMillis) -> Vec<SessionHandle>
+            = user_sessions::handles;
+        record_uses(&uses: [SessionUse], now: UnixMillis) -> () = devices::record_uses;
+        delete_expired_sessions(now: UnixMillis, limit: u32) -> u64 = expiry::delete_expired;
+        user_metadata(&app: AppId, &user: UserId) -> Option<JsonObject> = metadata::find;
+        write_user_metadata(&app: AppId, &user: UserId, &write: DocumentWrite) -> WriteOutcome
+            = metadata::write;
+        delete_user_metadata(&app: AppId, &user: UserId) -> bool = metadata::delete;
+        signing_keys(&app: AppId) -> Vec<StoredKey> = signing_keys::all;
+        add_dynamic_key(&app: AppId, &candidate: StoredKey, not_if_since: UnixMillis) -> bool
+            = signing_keys::add_dynamic;
+        add_static_key(&app: AppId, &candidate: StoredKey) -> bool = signing_keys::add_static;
+        delete_dynamic_keys(&app: AppId, created_before: UnixMillis) -> u64
+            = signing_keys::delete_dynamic;
+        refresh_token_key(&app: AppId, &candidate: SecretText, now: UnixMillis) -> SecretText
+            = signing_keys::refresh_token_key;
     }
 
     async fn set_device_label(
@@ -222,162 +160,15 @@ impl Store for RedisStore {
         })
         .await
     }
-
-    async fn delete_expired_sessions(
-        &self,
-        now: UnixMillis,
-        limit: u32,
-    ) -> Result<u64, StoreError> {
-        let store = self.context();
-        self.run("delete_expired_sessions", async move {
-            expiry::delete_expired(&store, now, limit).await
-        })
-        .await
-    }
-
-    async fn user_metadata(
-        &self,
-        app: &AppId,
-        user: &UserId,
-    ) -> Result<Option<JsonObject>, StoreError> {
-        let (app, user) = (app.clone(), user.clone());
-        let store = self.context();
-        self.run("user_metadata", async move {
-            metadata::find(&store, &app, &user).await
-        })
-        .await
-    }
-
-    async fn write_user_metadata(
-        &self,
-        app: &AppId,
-        user: &UserId,
-        write: &DocumentWrite,
-    ) -> Result<WriteOutcome, StoreError> {
-        let (app, user, write) = (app.clone(), user.clone(), write.clone());
-        let store = self.context();
-        self.run("write_user_metadata", async move {
-            metadata::write(&store, &app, &user, &write).await
-        })
-        .await
-    }
-
-    async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError> {
-        let (app, user) = (app.clone(), user.clone());
-        let store = self.context();
-        self.run("delete_user_metadata", async move {
-            metadata::delete(&store, &app, &user).await
-        })
-        .await
-    }
-
-    async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError> {
-        let app = app.clone();
-        let store = self.context();
-        self.run("signing_keys", async move {
-            signing_keys::all(&store, &app).await
-        })
-        .await
-    }
-
-    async fn add_dynamic_key(
-        &self,
-        app: &AppId,
-        candidate: &StoredKey,
-        not_if_since: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        let (app, candidate) = (app.clone(), candidate.clone());
-        let store = self.context();
-        self.run("add_dynamic_key", async move {
-            signing_keys::add_dynamic(&store, &app, &candidate, not_if_since).await
-        })
-        .await
-    }
-
-    async fn add_static_key(&self, app: &AppId, candidate: &StoredKey) -> Result<bool, StoreError> {
-        let (app, candidate) = (app.clone(), candidate.clone());
-        let store = self.context();
-        self.run("add_static_key", async move {
-            signing_keys::add_static(&store, &app, &candidate).await
-        })
-        .await
-    }
-
-    async fn delete_dynamic_keys(
-        &self,
-        app: &AppId,
-        created_before: UnixMillis,
-    ) -> Result<u64, StoreError> {
-        let app = app.clone();
-        let store = self.context();
-        self.run("delete_dynamic_keys", async move {
-            signing_keys::delete_dynamic(&store, &app, created_before).await
-        })
-        .await
-    }
-
-    async fn refresh_token_key(
-        &self,
-        app: &AppId,
-        candidate: &SecretText,
-        _now: UnixMillis,
-    ) -> Result<SecretText, StoreError> {
-        let (app, candidate) = (app.clone(), candidate.clone());
-        let store = self.context();
-        self.run("refresh_token_key", async move {
-            signing_keys::refresh_token_key(&store, &app, &candidate).await
-        })
-        .await
-    }
 }
 
-#[async_trait]
-impl TenantStore for RedisStore {
-    async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
-        let store = self.context();
-        self.run("tenants", async move { tenants::all(&store).await })
-            .await
-    }
-
-    async fn put_tenant(&self, tenant: &TenantRecord, _: UnixMillis) -> Result<bool, StoreError> {
-        let tenant = tenant.clone();
-        let store = self.context();
-        self.run(
-            "put_tenant",
-            async move { tenants::put(&store, &tenant).await },
-        )
-        .await
-    }
-
-    async fn delete_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StoreError> {
-        let (app, tenant) = (app.clone(), tenant.clone());
-        let store = self.context();
-        self.run("delete_tenant", async move {
-            tenants::delete(&store, &app, &tenant).await
-        })
-        .await
-    }
-
-    async fn count_active_users(
-        &self,
-        app: &AppId,
-        since: UnixMillis,
-        now: UnixMillis,
-    ) -> Result<u64, StoreError> {
-        let app = app.clone();
-        let store = self.context();
-        self.run("count_active_users", async move {
-            tenants::count_active_users(&store, &app, since, now).await
-        })
-        .await
-    }
-
-    async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {
-        let app = app.clone();
-        let store = self.context();
-        self.run("delete_app", async move {
-            tenants::delete_app(&store, &app).await
-        })
-        .await
+verbs! {
+    TenantStore {
+        tenants() -> Vec<TenantRecord> = tenants::all;
+        put_tenant(&tenant: TenantRecord, now: UnixMillis) -> bool = tenants::put;
+        delete_tenant(&app: AppId, &tenant: TenantId) -> bool = tenants::delete;
+        delete_app(&app: AppId) -> bool = tenants::delete_app;
+        count_active_users(&app: AppId, since: UnixMillis, now: UnixMillis) -> u64
+            = tenants::count_active_users;
     }
 }

@@ -117,56 +117,71 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-// Cloning the arguments of a job is cheap: ids and documents are shared, and rotations contain a
-// few short texts.
-#[async_trait]
-impl Store for SqliteStore {
-    async fn check_ready(&self) -> Result<(), StoreError> {
-        self.write("check_ready", schema::check_ready).await
-    }
+/// Implements a store trait by a table: the access, the method, and the function that runs it on a
+/// connection. `read` is for one or two rows, `list` for any number. `&name: Type` is an argument of
+/// type `&Type`. The methods after the table are not mere forwarding.
+///
+/// Copying the arguments for another thread is cheap: ids and documents are shared, and rotations
+/// contain a few short texts.
+macro_rules! verbs {
+    (
+        $trait:ident {
+            $(
+                $access:ident $verb:ident(
+                    $($(&$reference:ident)? $($value:ident)?: $type:ty),*
+                ) -> $answer:ty = $function:path;
+            )*
+        }
+        $($other:tt)*
+    ) => {
+        #[async_trait]
+        impl $trait for SqliteStore {
+            $(
+                async fn $verb(
+                    &self,
+                    $($($reference: &$type)? $($value: $type)?),*
+                ) -> Result<$answer, StoreError> {
+                    $($(let $reference = $reference.to_owned();)?)*
+                    let work = move |db: &Connection| $function(db, $($(&$reference)? $($value)?),*);
+                    self.$access(stringify!($verb), work).await
+                }
+            )*
 
-    async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
-        let session = session.clone();
-        self.write("insert_session", move |db| sessions::insert(db, &session))
-            .await
-    }
+            $($other)*
+        }
+    };
+}
 
-    async fn session(
-        &self,
-        key: &SessionKey,
-        now: UnixMillis,
-    ) -> Result<Option<SessionRecord>, StoreError> {
-        let key = key.clone();
-        self.read("session", move |db| sessions::find(db, &key, now))
-            .await
-    }
-
-    async fn session_status(
-        &self,
-        key: &SessionKey,
-        now: UnixMillis,
-    ) -> Result<Option<SessionStatus>, StoreError> {
-        let key = key.clone();
-        self.read("session_status", move |db| {
-            sessions::find_standing(db, &key, now)
-        })
-        .await
-    }
-
-    async fn rotate(
-        &self,
-        key: &SessionKey,
-        expected: &Lineage,
-        expected_payload: &JsonObject,
-        next: &Rotation,
-        now: UnixMillis,
-    ) -> Result<RotateOutcome, StoreError> {
-        let (key, expected) = (key.clone(), expected.clone());
-        let (expected_payload, next) = (expected_payload.clone(), next.clone());
-        self.write("rotate", move |db| {
-            sessions::rotate(db, &key, &expected, &expected_payload, &next, now)
-        })
-        .await
+verbs! {
+    Store {
+        write check_ready() -> () = schema::check_ready;
+        write insert_session(&session: SessionRecord) -> InsertOutcome = sessions::insert;
+        read session(&key: SessionKey, now: UnixMillis) -> Option<SessionRecord> = sessions::find;
+        read session_status(&key: SessionKey, now: UnixMillis) -> Option<SessionStatus>
+            = sessions::find_status;
+        write rotate(
+            &key: SessionKey, &expected: Lineage, &expected_payload: JsonObject, &next: Rotation, now: UnixMillis
+        ) -> RotateOutcome = sessions::rotate;
+        write delete_sessions(&keys: [SessionKey]) -> Vec<SessionKey> = sessions::delete;
+        write delete_user_sessions(&selection: UserSessions, now: UnixMillis) -> Vec<SessionHandle>
+            = user_sessions::delete;
+        list user_sessions(&selection: UserSessions, now: UnixMillis) -> Vec<SessionRecord>
+            = user_sessions::records;
+        list user_session_handles(&selection: UserSessions, now: UnixMillis) -> Vec<SessionHandle>
+            = user_sessions::handles;
+        write record_uses(&uses: [SessionUse], now: UnixMillis) -> () = devices::record_uses;
+        write delete_expired_sessions(now: UnixMillis, limit: u32) -> u64
+            = sessions::delete_expired;
+        read user_metadata(&app: AppId, &user: UserId) -> Option<JsonObject> = metadata::find;
+        write delete_user_metadata(&app: AppId, &user: UserId) -> bool = metadata::delete;
+        list signing_keys(&app: AppId) -> Vec<StoredKey> = keys::all;
+        write add_dynamic_key(&app: AppId, &candidate: StoredKey, not_if_since: UnixMillis) -> bool
+            = keys::add_dynamic;
+        write add_static_key(&app: AppId, &candidate: StoredKey) -> bool = keys::add_static;
+        write delete_dynamic_keys(&app: AppId, created_before: UnixMillis) -> u64
+            = keys::delete_dynamic;
+        write refresh_token_key(&app: AppId, &candidate: SecretText, now: UnixMillis) -> SecretText
+            = keys::refresh_token_key;
     }
 
     async fn write_document(
@@ -180,54 +195,17 @@ impl Store for SqliteStore {
         self.change("write_document", document, write, now).await
     }
 
-    async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
-        let keys = keys.to_vec();
-        self.write("delete_sessions", move |db| sessions::delete(db, &keys))
+    async fn write_user_metadata(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        write: &DocumentWrite,
+    ) -> Result<WriteOutcome, StoreError> {
+        let document = Document::Metadata(app.clone(), user.clone());
+        // Metadata does not expire.
+        let now = UnixMillis::default();
+        self.change("write_user_metadata", document, write, now)
             .await
-    }
-
-    async fn delete_user_sessions(
-        &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionHandle>, StoreError> {
-        let selection = selection.clone();
-        self.write("delete_user_sessions", move |db| {
-            user_sessions::delete(db, &selection, now)
-        })
-        .await
-    }
-
-    async fn user_sessions(
-        &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionRecord>, StoreError> {
-        let selection = selection.clone();
-        self.list("user_sessions", move |db| {
-            user_sessions::records(db, &selection, now)
-        })
-        .await
-    }
-
-    async fn user_session_handles(
-        &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionHandle>, StoreError> {
-        let selection = selection.clone();
-        self.list("user_session_handles", move |db| {
-            user_sessions::handles(db, &selection, now)
-        })
-        .await
-    }
-
-    async fn record_uses(&self, uses: &[SessionUse], now: UnixMillis) -> Result<(), StoreError> {
-        let uses = uses.to_vec();
-        self.write("record_uses", move |db| {
-            devices::record_uses(db, &uses, now)
-        })
-        .await
     }
 
     async fn set_device_label(
@@ -247,138 +225,15 @@ impl Store for SqliteStore {
     async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, StoreError> {
         Ok(None)
     }
-
-    async fn delete_expired_sessions(
-        &self,
-        now: UnixMillis,
-        limit: u32,
-    ) -> Result<u64, StoreError> {
-        self.write("delete_expired_sessions", move |db| {
-            sessions::delete_expired(db, now, limit)
-        })
-        .await
-    }
-
-    async fn user_metadata(
-        &self,
-        app: &AppId,
-        user: &UserId,
-    ) -> Result<Option<JsonObject>, StoreError> {
-        let (app, user) = (app.clone(), user.clone());
-        self.read("user_metadata", move |db| metadata::find(db, &app, &user))
-            .await
-    }
-
-    async fn write_user_metadata(
-        &self,
-        app: &AppId,
-        user: &UserId,
-        write: &DocumentWrite,
-    ) -> Result<WriteOutcome, StoreError> {
-        let document = Document::Metadata(app.clone(), user.clone());
-        // Metadata does not expire.
-        let now = UnixMillis::default();
-        self.change("write_user_metadata", document, write, now)
-            .await
-    }
-
-    async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError> {
-        let (app, user) = (app.clone(), user.clone());
-        self.write("delete_user_metadata", move |db| {
-            metadata::delete(db, &app, &user)
-        })
-        .await
-    }
-
-    async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError> {
-        let app = app.clone();
-        self.list("signing_keys", move |db| keys::all(db, &app))
-            .await
-    }
-
-    async fn add_dynamic_key(
-        &self,
-        app: &AppId,
-        candidate: &StoredKey,
-        not_if_since: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        let (app, candidate) = (app.clone(), candidate.clone());
-        self.write("add_dynamic_key", move |db| {
-            keys::add_dynamic(db, &app, &candidate, not_if_since)
-        })
-        .await
-    }
-
-    async fn add_static_key(&self, app: &AppId, candidate: &StoredKey) -> Result<bool, StoreError> {
-        let (app, candidate) = (app.clone(), candidate.clone());
-        self.write("add_static_key", move |db| {
-            keys::add_static(db, &app, &candidate)
-        })
-        .await
-    }
-
-    async fn delete_dynamic_keys(
-        &self,
-        app: &AppId,
-        created_before: UnixMillis,
-    ) -> Result<u64, StoreError> {
-        let app = app.clone();
-        self.write("delete_dynamic_keys", move |db| {
-            keys::delete_dynamic(db, &app, created_before)
-        })
-        .await
-    }
-
-    async fn refresh_token_key(
-        &self,
-        app: &AppId,
-        candidate: &SecretText,
-        now: UnixMillis,
-    ) -> Result<SecretText, StoreError> {
-        let (app, candidate) = (app.clone(), candidate.clone());
-        self.write("refresh_token_key", move |db| {
-            keys::refresh_token_key(db, &app, &candidate, now)
-        })
-        .await
-    }
 }
 
-#[async_trait]
-impl TenantStore for SqliteStore {
-    async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
-        self.read("tenants", tenants::all).await
-    }
-
-    async fn put_tenant(&self, tenant: &TenantRecord, now: UnixMillis) -> Result<bool, StoreError> {
-        let tenant = tenant.clone();
-        self.write("put_tenant", move |db| tenants::put(db, &tenant, now))
-            .await
-    }
-
-    async fn delete_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StoreError> {
-        let (app, tenant) = (app.clone(), tenant.clone());
-        self.write("delete_tenant", move |db| {
-            tenants::delete(db, &app, &tenant)
-        })
-        .await
-    }
-
-    async fn count_active_users(
-        &self,
-        app: &AppId,
-        since: UnixMillis,
-        now: UnixMillis,
-    ) -> Result<u64, StoreError> {
-        let app = app.clone();
-        self.read("count_active_users", move |db| {
-            tenants::count_active_users(db, &app, since, now)
-        })
-        .await
-    }
-
-    async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {
-        let app = app.clone();
-        self.write("delete_app", move |db| tenants::delete_app(db, &app))
-            .await
+verbs! {
+    TenantStore {
+        read tenants() -> Vec<TenantRecord> = tenants::all;
+        write put_tenant(&tenant: TenantRecord, now: UnixMillis) -> bool = tenants::put;
+        write delete_tenant(&app: AppId, &tenant: TenantId) -> bool = tenants::delete;
+        write delete_app(&app: AppId) -> bool = tenants::delete_app;
+        read count_active_users(&app: AppId, since: UnixMillis, now: UnixMillis) -> u64
+            = tenants::count_active_users;
     }
 }

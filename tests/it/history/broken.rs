@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use supersession::store::{
     DocumentWrite, InsertOutcome, Lineage, MemoryStore, RevocationFeed, RotateOutcome, Rotation,
-    SessionDocument, SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, UserSessions,
+    SessionDocument, SessionKey, SessionRecord, SessionStatus, StoreError, UserSessions,
     WriteOutcome,
 };
-use supersession::{AppId, JsonObject, SecretText, SessionHandle, Store, UnixMillis, UserId};
+use supersession::{AppId, JsonObject, SecretText, SessionHandle, Store, UnixMillis};
 use supersession_testkit::history::Rule;
 
 use super::let_expire;
@@ -137,7 +137,13 @@ impl Broken {
 }
 
 #[async_trait]
-impl Store for Broken {
+impl supersession::store::StoreWrapper for Broken {
+    type Inner = dyn Store;
+
+    fn inner(&self) -> &dyn Store {
+        &*self.inner
+    }
+
     async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
         self.note(session);
         self.inner.insert_session(session).await
@@ -163,6 +169,16 @@ impl Store for Broken {
             self.note(record);
         }
         Ok(found)
+    }
+
+    async fn session_status(
+        &self,
+        key: &SessionKey,
+        now: UnixMillis,
+    ) -> Result<Option<SessionStatus>, StoreError> {
+        Ok(Store::session(self, key, now)
+            .await?
+            .map(SessionStatus::from))
     }
 
     async fn rotate(
@@ -275,14 +291,6 @@ impl Store for Broken {
         self.inner.delete_user_sessions(&selection, now).await
     }
 
-    async fn user_sessions(
-        &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionRecord>, StoreError> {
-        self.inner.user_sessions(selection, now).await
-    }
-
     async fn user_session_handles(
         &self,
         selection: &UserSessions,
@@ -295,80 +303,11 @@ impl Store for Broken {
         Ok(handles)
     }
 
-    async fn record_uses(&self, uses: &[SessionUse], now: UnixMillis) -> Result<(), StoreError> {
-        self.inner.record_uses(uses, now).await
-    }
-
-    async fn set_device_label(
-        &self,
-        key: &SessionKey,
-        label: Option<&str>,
-        now: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        self.inner.set_device_label(key, label, now).await
-    }
-
     async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, StoreError> {
         if self.flaw == Flaw::DeafFeed {
             return self.elsewhere.revocation_feed().await;
         }
         self.inner.revocation_feed().await
-    }
-
-    async fn delete_expired_sessions(
-        &self,
-        now: UnixMillis,
-        limit: u32,
-    ) -> Result<u64, StoreError> {
-        self.inner.delete_expired_sessions(now, limit).await
-    }
-
-    async fn user_metadata(
-        &self,
-        app: &AppId,
-        user: &UserId,
-    ) -> Result<Option<JsonObject>, StoreError> {
-        self.inner.user_metadata(app, user).await
-    }
-
-    async fn write_user_metadata(
-        &self,
-        app: &AppId,
-        user: &UserId,
-        write: &DocumentWrite,
-    ) -> Result<WriteOutcome, StoreError> {
-        self.inner.write_user_metadata(app, user, write).await
-    }
-
-    async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError> {
-        self.inner.delete_user_metadata(app, user).await
-    }
-
-    async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError> {
-        self.inner.signing_keys(app).await
-    }
-
-    async fn add_dynamic_key(
-        &self,
-        app: &AppId,
-        candidate: &StoredKey,
-        not_if_since: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        self.inner
-            .add_dynamic_key(app, candidate, not_if_since)
-            .await
-    }
-
-    async fn add_static_key(&self, app: &AppId, candidate: &StoredKey) -> Result<bool, StoreError> {
-        self.inner.add_static_key(app, candidate).await
-    }
-
-    async fn delete_dynamic_keys(
-        &self,
-        app: &AppId,
-        created_before: UnixMillis,
-    ) -> Result<u64, StoreError> {
-        self.inner.delete_dynamic_keys(app, created_before).await
     }
 
     async fn refresh_token_key(

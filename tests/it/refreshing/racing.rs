@@ -5,13 +5,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use serde_json::json;
 use supersession::store::{
-    DocumentWrite, InsertOutcome, Lineage, MemoryStore, RevocationFeed, RotateOutcome, Rotation,
-    SessionDocument, SessionKey, SessionRecord, SessionUse, StoreError, StoredKey, UserSessions,
-    WriteOutcome,
+    DocumentWrite, Lineage, MemoryStore, RotateOutcome, Rotation, SessionDocument, SessionKey,
+    SessionRecord, SessionStatus, StoreError, WriteOutcome,
 };
 use supersession::{
-    AntiCsrfInput, AppId, Fault, FaultKind, Hooks, JsonObject, RefreshToken, SecretText,
-    SessionError, SessionHandle, Sessions, Store, UnixMillis, UserId,
+    AntiCsrfInput, Fault, FaultKind, Hooks, JsonObject, RefreshToken, SessionError, Sessions,
+    Store, UnixMillis,
 };
 use supersession_testkit::{FaultStore, ManualClock, Verb};
 use tokio::sync::Barrier;
@@ -74,7 +73,13 @@ impl RacingStore {
 }
 
 #[async_trait]
-impl Store for RacingStore {
+impl supersession::store::StoreWrapper for RacingStore {
+    type Inner = FaultStore<MemoryStore>;
+
+    fn inner(&self) -> &FaultStore<MemoryStore> {
+        &self.inner
+    }
+
     async fn rotate(
         &self,
         key: &SessionKey,
@@ -84,13 +89,7 @@ impl Store for RacingStore {
         now: UnixMillis,
     ) -> Result<RotateOutcome, StoreError> {
         self.act(key, now).await;
-        self.inner
-            .rotate(key, expected, expected_payload, next, now)
-            .await
-    }
-
-    async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
-        self.inner.insert_session(session).await
+        Store::rotate(&self.inner, key, expected, expected_payload, next, now).await
     }
 
     async fn session(
@@ -98,7 +97,7 @@ impl Store for RacingStore {
         key: &SessionKey,
         now: UnixMillis,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        let read = self.inner.session(key, now).await;
+        let read = Store::session(&self.inner, key, now).await;
         let meet = match &*self.meanwhile.lock().unwrap() {
             Some(Meanwhile::AllRead(barrier)) => Some(Arc::clone(barrier)),
             _ => None,
@@ -109,124 +108,14 @@ impl Store for RacingStore {
         read
     }
 
-    async fn write_document(
+    async fn session_status(
         &self,
         key: &SessionKey,
-        document: SessionDocument,
-        write: &DocumentWrite,
         now: UnixMillis,
-    ) -> Result<WriteOutcome, StoreError> {
-        self.inner.write_document(key, document, write, now).await
-    }
-
-    async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
-        self.inner.delete_sessions(keys).await
-    }
-
-    async fn delete_user_sessions(
-        &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionHandle>, StoreError> {
-        self.inner.delete_user_sessions(selection, now).await
-    }
-
-    async fn user_sessions(
-        &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionRecord>, StoreError> {
-        self.inner.user_sessions(selection, now).await
-    }
-
-    async fn user_session_handles(
-        &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionHandle>, StoreError> {
-        self.inner.user_session_handles(selection, now).await
-    }
-
-    async fn record_uses(&self, uses: &[SessionUse], now: UnixMillis) -> Result<(), StoreError> {
-        self.inner.record_uses(uses, now).await
-    }
-
-    async fn set_device_label(
-        &self,
-        key: &SessionKey,
-        label: Option<&str>,
-        now: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        self.inner.set_device_label(key, label, now).await
-    }
-
-    async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, StoreError> {
-        self.inner.revocation_feed().await
-    }
-
-    async fn delete_expired_sessions(
-        &self,
-        now: UnixMillis,
-        limit: u32,
-    ) -> Result<u64, StoreError> {
-        self.inner.delete_expired_sessions(now, limit).await
-    }
-
-    async fn user_metadata(
-        &self,
-        app: &AppId,
-        user: &UserId,
-    ) -> Result<Option<JsonObject>, StoreError> {
-        self.inner.user_metadata(app, user).await
-    }
-
-    async fn write_user_metadata(
-        &self,
-        app: &AppId,
-        user: &UserId,
-        write: &DocumentWrite,
-    ) -> Result<WriteOutcome, StoreError> {
-        self.inner.write_user_metadata(app, user, write).await
-    }
-
-    async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError> {
-        self.inner.delete_user_metadata(app, user).await
-    }
-
-    async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError> {
-        self.inner.signing_keys(app).await
-    }
-
-    async fn add_dynamic_key(
-        &self,
-        app: &AppId,
-        candidate: &StoredKey,
-        not_if_since: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        self.inner
-            .add_dynamic_key(app, candidate, not_if_since)
-            .await
-    }
-
-    async fn add_static_key(&self, app: &AppId, candidate: &StoredKey) -> Result<bool, StoreError> {
-        self.inner.add_static_key(app, candidate).await
-    }
-
-    async fn delete_dynamic_keys(
-        &self,
-        app: &AppId,
-        created_before: UnixMillis,
-    ) -> Result<u64, StoreError> {
-        self.inner.delete_dynamic_keys(app, created_before).await
-    }
-
-    async fn refresh_token_key(
-        &self,
-        app: &AppId,
-        candidate: &SecretText,
-        now: UnixMillis,
-    ) -> Result<SecretText, StoreError> {
-        self.inner.refresh_token_key(app, candidate, now).await
+    ) -> Result<Option<SessionStatus>, StoreError> {
+        Ok(Store::session(self, key, now)
+            .await?
+            .map(SessionStatus::from))
     }
 }
 

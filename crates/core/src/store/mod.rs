@@ -26,8 +26,8 @@ mod error;
 mod memory;
 mod record;
 mod revocations;
-mod shared;
 mod tenants;
+mod wrapper;
 
 use async_trait::async_trait;
 
@@ -45,6 +45,7 @@ pub use record::{
 };
 pub use revocations::{RevocationFeed, RevocationSender};
 pub use tenants::{LoginMethods, TenantRecord, TenantStore};
+pub use wrapper::{StoreCall, StoreWrapper};
 
 /// Storage of sessions, metadata and keys. See the [module documentation](self) for the contract.
 #[async_trait]

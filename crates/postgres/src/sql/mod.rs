@@ -67,7 +67,7 @@ statements! {
     check_ready = ready::CHECK;
     insert_session = sessions::INSERT;
     find_session = sessions::FIND;
-    find_standing = sessions::FIND_STANDING;
+    find_status = sessions::FIND_STATUS;
     rotate = sessions::ROTATE;
     delete_sessions = sessions::DELETE;
     delete_expired = sessions::DELETE_EXPIRED;

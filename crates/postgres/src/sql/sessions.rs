@@ -30,7 +30,7 @@ pub(super) const FIND: &str = "SELECT user_id, refresh_token_hash_2, prev_refres
     WHERE app_id = $1 AND tenant_id = $2 AND session_handle = $3 AND expires_at > $4";
 
 /// [`FIND`] without the session data and the other columns that a guard does not need.
-pub(super) const FIND_STANDING: &str = "SELECT user_id, refresh_token_hash_2,
+pub(super) const FIND_STATUS: &str = "SELECT user_id, refresh_token_hash_2,
     prev_refresh_token_hash_2, refresh_token_rotated_at, jwt_user_payload, created_at_time
     FROM @session_info
     WHERE app_id = $1 AND tenant_id = $2 AND session_handle = $3 AND expires_at > $4";
@@ -129,12 +129,12 @@ pub(crate) async fn find(
     row.map(|row| record(&row, key)).transpose()
 }
 
-pub(crate) async fn find_standing(
+pub(crate) async fn find_status(
     db: Db,
     key: SessionKey,
     now: UnixMillis,
 ) -> Result<Option<SessionStatus>, Fault> {
-    let row = find_live(&db, &db.sql.find_standing, &key, now).await?;
+    let row = find_live(&db, &db.sql.find_status, &key, now).await?;
     let read = |row: Row| {
         Ok(SessionStatus {
             user_id: UserId::from(column::<&str>(&row, 0)?),

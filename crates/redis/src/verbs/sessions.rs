@@ -70,7 +70,7 @@ pub(crate) async fn find(
         .transpose()
 }
 
-pub(crate) async fn find_standing(
+pub(crate) async fn find_status(
     store: &Context,
     key: &SessionKey,
     now: UnixMillis,

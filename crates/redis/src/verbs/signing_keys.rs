@@ -77,6 +77,7 @@ pub(crate) async fn refresh_token_key(
     store: &Context,
     app: &AppId,
     candidate: &SecretText,
+    _now: UnixMillis,
 ) -> Result<SecretText, Fault> {
     let name = store.keys.refresh_token_key(app);
     let answer = store

@@ -64,7 +64,11 @@ pub(crate) async fn all(store: &Context) -> Result<Vec<TenantRecord>, Fault> {
     Ok(tenants)
 }
 
-pub(crate) async fn put(store: &Context, tenant: &TenantRecord) -> Result<bool, Fault> {
+pub(crate) async fn put(
+    store: &Context,
+    tenant: &TenantRecord,
+    _now: UnixMillis,
+) -> Result<bool, Fault> {
     let root = TenantRecord::new(tenant.app.clone(), TenantId::default());
     let arguments = [
         tenant_field(&tenant.app, &tenant.tenant),

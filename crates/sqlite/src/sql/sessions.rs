@@ -24,7 +24,7 @@ pub(super) const FIND: &str = "SELECT user_id, refresh_token_hash_2, prev_refres
     FROM session_info
     WHERE app_id = ?1 AND tenant_id = ?2 AND session_handle = ?3 AND expires_at > ?4";
 
-const FIND_STANDING: &str = "SELECT user_id, refresh_token_hash_2, prev_refresh_token_hash_2,
+const FIND_STATUS: &str = "SELECT user_id, refresh_token_hash_2, prev_refresh_token_hash_2,
     refresh_token_rotated_at, jwt_user_payload, created_at_time
     FROM session_info
     WHERE app_id = ?1 AND tenant_id = ?2 AND session_handle = ?3 AND expires_at > ?4";
@@ -97,12 +97,12 @@ pub(crate) fn find(
     find_live(connection, FIND, key, now, |row| record(row, key.clone()))
 }
 
-pub(crate) fn find_standing(
+pub(crate) fn find_status(
     connection: &Connection,
     key: &SessionKey,
     now: UnixMillis,
 ) -> Result<Option<SessionStatus>, Fault> {
-    find_live(connection, FIND_STANDING, key, now, |row| {
+    find_live(connection, FIND_STATUS, key, now, |row| {
         Ok(SessionStatus {
             user_id: UserId::from(text(row, 0)?),
             lineage: lineage(row, 1)?,

@@ -5,15 +5,8 @@ mod verb;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
-use supersession::store::{
-    DocumentWrite, InsertOutcome, Lineage, RevocationFeed, RotateOutcome, Rotation,
-    SessionDocument, SessionKey, SessionRecord, SessionStatus, SessionUse, StoreError,
-    StoreErrorKind, StoredKey, TenantRecord, TenantStore, UserSessions, WriteOutcome,
-};
-use supersession::{
-    AppId, JsonObject, SecretText, SessionHandle, Store, TenantId, UnixMillis, UserId,
-};
+use supersession::Store;
+use supersession::store::{StoreCall, StoreError, StoreErrorKind};
 
 pub use verb::Verb;
 
@@ -173,20 +166,6 @@ impl<S: ?Sized> FaultStore<S> {
         plan.remaining -= 1;
         Some(*plan)
     }
-
-    async fn call<T>(
-        &self,
-        verb: Verb,
-        inner: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let Some(PlannedFault { kind, moment, .. }) = self.strike(verb) else {
-            return inner.await;
-        };
-        if moment == FaultTiming::After {
-            let _ = inner.await;
-        }
-        Err(StoreError::new(verb.name(), kind).with_source("planned by the test"))
-    }
 }
 
 impl<S: ?Sized> Clone for FaultStore<S> {
@@ -206,217 +185,33 @@ impl<S: ?Sized> fmt::Debug for FaultStore<S> {
     }
 }
 
-/// Forwards to the wrapped store. These calls never fail, and only reads are counted.
-#[async_trait]
-impl<S: TenantStore + ?Sized> TenantStore for FaultStore<S> {
-    async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
-        self.state().tenant_reads += 1;
-        self.inner.tenants().await
+impl<S: Store + ?Sized> supersession::store::StoreWrapper for FaultStore<S> {
+    type Inner = S;
+
+    fn inner(&self) -> &S {
+        &self.inner
     }
 
-    async fn put_tenant(&self, tenant: &TenantRecord, now: UnixMillis) -> Result<bool, StoreError> {
-        self.inner.put_tenant(tenant, now).await
-    }
-
-    async fn delete_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StoreError> {
-        self.inner.delete_tenant(app, tenant).await
-    }
-
-    async fn delete_app(&self, app: &AppId) -> Result<bool, StoreError> {
-        self.inner.delete_app(app).await
-    }
-
-    async fn count_active_users(
-        &self,
-        app: &AppId,
-        since: UnixMillis,
-        now: UnixMillis,
-    ) -> Result<u64, StoreError> {
-        self.inner.count_active_users(app, since, now).await
-    }
-}
-
-#[async_trait]
-impl<S: Store + ?Sized> Store for FaultStore<S> {
-    async fn check_ready(&self) -> Result<(), StoreError> {
-        self.call(Verb::CheckReady, self.inner.check_ready()).await
-    }
-
-    async fn insert_session(&self, session: &SessionRecord) -> Result<InsertOutcome, StoreError> {
-        self.call(Verb::InsertSession, self.inner.insert_session(session))
-            .await
-    }
-
-    async fn session(
-        &self,
-        key: &SessionKey,
-        now: UnixMillis,
-    ) -> Result<Option<SessionRecord>, StoreError> {
-        self.call(Verb::Session, self.inner.session(key, now)).await
-    }
-
-    async fn session_status(
-        &self,
-        key: &SessionKey,
-        now: UnixMillis,
-    ) -> Result<Option<SessionStatus>, StoreError> {
-        self.call(Verb::Session, self.inner.session_status(key, now))
-            .await
-    }
-
-    async fn rotate(
-        &self,
-        key: &SessionKey,
-        expected: &Lineage,
-        expected_payload: &JsonObject,
-        next: &Rotation,
-        now: UnixMillis,
-    ) -> Result<RotateOutcome, StoreError> {
-        let inner = self
-            .inner
-            .rotate(key, expected, expected_payload, next, now);
-        self.call(Verb::Rotate, inner).await
-    }
-
-    async fn write_document(
-        &self,
-        key: &SessionKey,
-        document: SessionDocument,
-        write: &DocumentWrite,
-        now: UnixMillis,
-    ) -> Result<WriteOutcome, StoreError> {
-        let inner = self.inner.write_document(key, document, write, now);
-        self.call(Verb::WriteDocument, inner).await
-    }
-
-    async fn delete_sessions(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
-        self.call(Verb::DeleteSessions, self.inner.delete_sessions(keys))
-            .await
-    }
-
-    async fn delete_user_sessions(
-        &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionHandle>, StoreError> {
-        let inner = self.inner.delete_user_sessions(selection, now);
-        self.call(Verb::DeleteUserSessions, inner).await
-    }
-
-    async fn user_sessions(
-        &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionRecord>, StoreError> {
-        self.call(Verb::UserSessions, self.inner.user_sessions(selection, now))
-            .await
-    }
-
-    async fn user_session_handles(
-        &self,
-        selection: &UserSessions,
-        now: UnixMillis,
-    ) -> Result<Vec<SessionHandle>, StoreError> {
-        let inner = self.inner.user_session_handles(selection, now);
-        self.call(Verb::UserSessionHandles, inner).await
-    }
-
-    async fn record_uses(&self, uses: &[SessionUse], now: UnixMillis) -> Result<(), StoreError> {
-        self.call(Verb::RecordUses, self.inner.record_uses(uses, now))
-            .await
-    }
-
-    async fn set_device_label(
-        &self,
-        key: &SessionKey,
-        label: Option<&str>,
-        now: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        let inner = self.inner.set_device_label(key, label, now);
-        self.call(Verb::SetDeviceLabel, inner).await
-    }
-
-    async fn revocation_feed(&self) -> Result<Option<RevocationFeed>, StoreError> {
-        self.call(Verb::RevocationFeed, self.inner.revocation_feed())
-            .await
-    }
-
-    async fn delete_expired_sessions(
-        &self,
-        now: UnixMillis,
-        limit: u32,
-    ) -> Result<u64, StoreError> {
-        let inner = self.inner.delete_expired_sessions(now, limit);
-        self.call(Verb::DeleteExpiredSessions, inner).await
-    }
-
-    async fn user_metadata(
-        &self,
-        app: &AppId,
-        user: &UserId,
-    ) -> Result<Option<JsonObject>, StoreError> {
-        self.call(Verb::UserMetadata, self.inner.user_metadata(app, user))
-            .await
-    }
-
-    async fn write_user_metadata(
-        &self,
-        app: &AppId,
-        user: &UserId,
-        write: &DocumentWrite,
-    ) -> Result<WriteOutcome, StoreError> {
-        let inner = self.inner.write_user_metadata(app, user, write);
-        self.call(Verb::WriteUserMetadata, inner).await
-    }
-
-    async fn delete_user_metadata(&self, app: &AppId, user: &UserId) -> Result<bool, StoreError> {
-        self.call(
-            Verb::DeleteUserMetadata,
-            self.inner.delete_user_metadata(app, user),
-        )
-        .await
-    }
-
-    async fn signing_keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StoreError> {
-        self.call(Verb::SigningKeys, self.inner.signing_keys(app))
-            .await
-    }
-
-    async fn add_dynamic_key(
-        &self,
-        app: &AppId,
-        candidate: &StoredKey,
-        not_if_since: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        let inner = self.inner.add_dynamic_key(app, candidate, not_if_since);
-        self.call(Verb::AddDynamicKey, inner).await
-    }
-
-    async fn add_static_key(&self, app: &AppId, candidate: &StoredKey) -> Result<bool, StoreError> {
-        self.call(
-            Verb::AddStaticKey,
-            self.inner.add_static_key(app, candidate),
-        )
-        .await
-    }
-
-    async fn delete_dynamic_keys(
-        &self,
-        app: &AppId,
-        created_before: UnixMillis,
-    ) -> Result<u64, StoreError> {
-        let inner = self.inner.delete_dynamic_keys(app, created_before);
-        self.call(Verb::DeleteDynamicKeys, inner).await
-    }
-
-    async fn refresh_token_key(
-        &self,
-        app: &AppId,
-        candidate: &SecretText,
-        now: UnixMillis,
-    ) -> Result<SecretText, StoreError> {
-        let inner = self.inner.refresh_token_key(app, candidate, now);
-        self.call(Verb::RefreshTokenKey, inner).await
+    /// Calls of [`TenantStore`](supersession::store::TenantStore) never fail. Only reads of the
+    /// tenants are counted.
+    fn around<'a, T: Send + 'a>(
+        &'a self,
+        method: &'static str,
+        call: StoreCall<'a, T>,
+    ) -> StoreCall<'a, T> {
+        Box::pin(async move {
+            let Some(verb) = Verb::named(method) else {
+                self.state().tenant_reads += usize::from(method == "tenants");
+                return call.await;
+            };
+            let Some(PlannedFault { kind, moment, .. }) = self.strike(verb) else {
+                return call.await;
+            };
+            if moment == FaultTiming::After {
+                let _ = call.await;
+            }
+            Err(StoreError::new(verb.name(), kind).with_source("planned by the test"))
+        })
     }
 }
 

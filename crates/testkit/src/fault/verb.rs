@@ -12,6 +12,16 @@ macro_rules! verbs {
             /// All methods.
             pub const ALL: &[Self] = &[$(Self::$verb,)*];
 
+            /// Returns the method of this name. Both ways to read a session count as
+            /// [`Verb::Session`].
+            pub(super) fn named(name: &str) -> Option<Self> {
+                match name {
+                    "session_status" => Some(Self::Session),
+                    $($name => Some(Self::$verb),)*
+                    _ => None,
+                }
+            }
+
             /// Returns the name of the method.
             #[must_use]
             pub fn name(self) -> &'static str {
