@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Which of our crates each of our crates may use, tests aside.
-const ALLOWED: [(&str, &[&str]); 20] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     ("supersession", &[]),
     ("supersession-actix", &["supersession"]),
     ("supersession-axum", &["supersession"]),
@@ -29,8 +29,15 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("supersession-tests", &[]),
     ("adapter-hyper", &["supersession"]),
     ("blocking-offline", &["supersession", "supersession-sqlite"]),
-    ("demo-actix", &["supersession-actix", "supersession-sqlite"]),
-    ("demo-axum", &["supersession-axum", "supersession-sqlite"]),
+    (
+        "demo-actix",
+        &["demo-shared", "supersession-actix", "supersession-sqlite"],
+    ),
+    (
+        "demo-axum",
+        &["demo-shared", "supersession-axum", "supersession-sqlite"],
+    ),
+    ("demo-shared", &["supersession"]),
     ("grpc-tonic", &["supersession-axum"]),
     ("guide-axum", &["supersession-axum", "supersession-sqlite"]),
     ("lambda-axum", &["supersession-axum"]),

@@ -11,26 +11,25 @@ use supersession::authority::{
 use supersession::store::{DocumentWrite, KeyKind, RevocationFeed, SessionDocument, WriteOutcome};
 use supersession::{Fault, FaultKind, JsonObject, JwkSet, SessionHandle, UnixMillis, UserId};
 
-use crate::RemoteCore;
+use crate::remote_core::RemoteCore;
 
 #[async_trait]
 impl Authority for RemoteCore {
     async fn check_ready(&self) -> Result<(), Fault> {
-        self.core
-            .run(|core| async move { core.check_ready().await })
+        self.run(|core| async move { core.client.check_ready().await })
             .await
     }
 
     fn known_key(&self, kid: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>> {
-        self.core.known_key(kid, now)
+        self.keys.cached(kid, now)
     }
 
     fn known_by_header(&self, header: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>> {
-        self.core.known_by_header(header, now)
+        self.keys.cached_by_header(header, now)
     }
 
     fn key_generation(&self, now: UnixMillis) -> u64 {
-        self.core.key_generation(now)
+        self.keys.generation(now)
     }
 
     async fn find_key(
@@ -39,45 +38,39 @@ impl Authority for RemoteCore {
         now: UnixMillis,
     ) -> Result<Option<Arc<VerifyingKey>>, Fault> {
         let kid = kid.to_owned();
-        self.core
-            .run(move |core| async move { core.find_key(&kid, now).await })
+        self.run(move |core| async move { core.keys.find(&kid, now).await })
             .await
     }
 
     async fn jwks(&self, now: UnixMillis) -> Result<JwkSet, Fault> {
-        self.core
-            .run(move |core| async move { core.key_set(now).await })
+        self.run(move |core| async move { core.keys.jwks(now).await })
             .await
     }
 
     async fn newest_key_made_at(&self) -> Result<Option<UnixMillis>, Fault> {
-        self.core
-            .run(|core| async move { core.newest_key_made_at().await })
+        self.run(|core| async move { core.keys.newest_key_made_at().await })
             .await
     }
 
     async fn create_jwt(&self, request: JwtRequest, _: UnixMillis) -> Result<String, Fault> {
-        self.core
-            .run(|core| async move { core.create_jwt(&request).await })
+        self.run(|core| async move { core.client.create_jwt(&request).await })
             .await
     }
 
     async fn create(&self, new: NewSession, _: UnixMillis) -> Result<IssuedSession, Fault> {
-        self.core
-            .run(|core| async move { core.create(&new).await })
+        self.run(|core| async move { core.client.create(&new).await })
             .await
     }
 
     async fn refresh(&self, request: RefreshRequest) -> Result<RefreshOutcome, Fault> {
-        self.core
-            .run(|core| async move { core.refresh(&request).await })
+        self.run(|core| async move { core.client.refresh(&request).await })
             .await
     }
 
     /// Returns `true` until all hosts are known to rotate sessions at the refresh itself.
     fn confirms_refreshes(&self) -> bool {
-        let mut hosts = self.core.hosts.iter();
-        hosts.any(|host| host.spoken().is_none_or(|spoken| !spoken.cdi.rotates))
+        let mut hosts = self.client.hosts.iter();
+        hosts.any(|host| host.protocol().is_none_or(|protocol| !protocol.cdi.rotates))
     }
 
     async fn check(
@@ -87,9 +80,10 @@ impl Authority for RemoteCore {
         _: UnixMillis,
     ) -> Result<CheckOutcome, Fault> {
         let token = supersession::AccessToken::new(presented.token);
-        self.core
-            .run(move |core| async move { core.verify(token.expose(), check_database).await })
-            .await
+        self.run(
+            move |core| async move { core.client.verify(token.expose(), check_database).await },
+        )
+        .await
     }
 
     async fn reissue(
@@ -100,8 +94,7 @@ impl Authority for RemoteCore {
         _: UnixMillis,
     ) -> Result<ReissueOutcome, Fault> {
         let token = supersession::AccessToken::new(presented.token);
-        self.core
-            .run(|core| async move { core.regenerate(token.expose()).await })
+        self.run(|core| async move { core.client.regenerate(token.expose()).await })
             .await
     }
 
@@ -111,8 +104,7 @@ impl Authority for RemoteCore {
         _: UnixMillis,
     ) -> Result<Option<SessionInformation>, Fault> {
         let handle = handle.clone();
-        self.core
-            .run(|core| async move { core.information(&handle).await })
+        self.run(|core| async move { core.client.information(&handle).await })
             .await
     }
 
@@ -124,9 +116,12 @@ impl Authority for RemoteCore {
         _: UnixMillis,
     ) -> Result<WriteOutcome, Fault> {
         let handle = handle.clone();
-        self.core
-            .run(move |core| async move { core.write_document(&handle, document, &write).await })
-            .await
+        self.run(move |core| async move {
+            core.documents
+                .write_session_document(&handle, document, &write)
+                .await
+        })
+        .await
     }
 
     /// Does nothing, because the interface does not support devices.
@@ -142,14 +137,13 @@ impl Authority for RemoteCore {
     ) -> Result<bool, Fault> {
         Err(Fault::new(
             FaultKind::Misuse,
-            "a core keeps no names of devices. Fix: keep them in the session data, or use a store in place of the core",
+            "a core does not store device labels. Fix: store them in the session data, or use a store instead of the core",
         ))
     }
 
     async fn revoke(&self, handles: &[SessionHandle]) -> Result<Vec<SessionHandle>, Fault> {
         let handles = handles.to_vec();
-        self.core
-            .run(|core| async move { core.revoke(&handles).await })
+        self.run(|core| async move { core.client.revoke(&handles).await })
             .await
     }
 
@@ -159,8 +153,7 @@ impl Authority for RemoteCore {
         _: UnixMillis,
     ) -> Result<Vec<SessionHandle>, Fault> {
         let selection = selection.clone();
-        self.core
-            .run(|core| async move { core.revoke_user(&selection).await })
+        self.run(|core| async move { core.client.revoke_user(&selection).await })
             .await
     }
 
@@ -170,8 +163,7 @@ impl Authority for RemoteCore {
         _: UnixMillis,
     ) -> Result<Vec<SessionHandle>, Fault> {
         let selection = selection.clone();
-        self.core
-            .run(|core| async move { core.handles(&selection).await })
+        self.run(|core| async move { core.client.handles(&selection).await })
             .await
     }
 
@@ -181,18 +173,16 @@ impl Authority for RemoteCore {
         _: UnixMillis,
     ) -> Result<Vec<SessionInformation>, Fault> {
         let selection = selection.clone();
-        self.core
-            .run(|core| async move {
-                let handles = core.unordered_handles(&selection).await?;
-                core.information_of_all(handles).await
-            })
-            .await
+        self.run(|core| async move {
+            let handles = core.client.unordered_handles(&selection).await?;
+            core.client.information_of_all(handles).await
+        })
+        .await
     }
 
     async fn user_metadata(&self, user: &UserId) -> Result<JsonObject, Fault> {
         let user = user.clone();
-        self.core
-            .run(|core| async move { core.user_metadata(&user).await })
+        self.run(|core| async move { core.documents.user_metadata(&user).await })
             .await
     }
 
@@ -202,15 +192,13 @@ impl Authority for RemoteCore {
         write: DocumentWrite,
     ) -> Result<WriteOutcome, Fault> {
         let user = user.clone();
-        self.core
-            .run(|core| async move { core.write_user_metadata(&user, &write).await })
+        self.run(|core| async move { core.documents.write_user_metadata(&user, &write).await })
             .await
     }
 
     async fn clear_user_metadata(&self, user: &UserId) -> Result<(), Fault> {
         let user = user.clone();
-        self.core
-            .run(|core| async move { core.clear_user_metadata(&user).await })
+        self.run(|core| async move { core.documents.clear_user_metadata(&user).await })
             .await
     }
 

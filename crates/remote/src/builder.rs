@@ -7,15 +7,16 @@ use http::HeaderValue;
 use supersession::{AppId, BuildError, ConfigProblem, Fault, FaultKind, SecretText};
 use tokio::runtime::Handle;
 
-use crate::RemoteCore;
-use crate::calls::{Core, CoreParts};
+use crate::backoff;
+use crate::client::Client;
 use crate::hosts::{Host, Hosts};
 use crate::http_client::HttpClient;
-use crate::pauses;
+use crate::remote_core::RemoteCore;
+use crate::sender::Sender;
 use crate::tls::{self, Trust};
 
-const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(86_400);
+const MIN_TIMEOUT: Duration = Duration::from_millis(1);
+const MAX_TIMEOUT: Duration = Duration::from_secs(86_400);
 
 /// Builds a [`RemoteCore`]. Only a host is required.
 #[must_use = "a builder does nothing until `build` is called"]
@@ -30,15 +31,23 @@ pub struct RemoteCoreBuilder {
     root_certificates: Option<Vec<u8>>,
 }
 
+impl RemoteCore {
+    /// Starts the configuration with the first host, such as `http://core:3567`, including its base
+    /// path if it has one.
+    pub fn at(url: impl Into<String>) -> RemoteCoreBuilder {
+        RemoteCoreBuilder::new(url.into())
+    }
+}
+
 impl RemoteCoreBuilder {
-    pub(crate) fn new(url: String) -> Self {
+    fn new(url: String) -> Self {
         Self {
             urls: vec![url],
             api_key: None,
             app_id: AppId::default(),
             timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(1),
-            retry_step: pauses::STEP,
+            retry_step: backoff::DEFAULT_STEP,
             require_atomic_writes: false,
             root_certificates: None,
         }
@@ -126,11 +135,11 @@ impl RemoteCoreBuilder {
             ("RemoteCore::connect_timeout", self.connect_timeout),
             ("RemoteCore::retry_step", self.retry_step),
         ] {
-            if !(SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(&timeout) {
+            if !(MIN_TIMEOUT..=MAX_TIMEOUT).contains(&timeout) {
                 problems.push(ConfigProblem::new(
                     setting,
                     format!("{timeout:?} is out of range"),
-                    "choose a millisecond to a day, such as 1 second",
+                    "use a value from a millisecond to a day, such as 1 second",
                 ));
             }
         }
@@ -139,23 +148,23 @@ impl RemoteCoreBuilder {
                 || {
                     problems.push(ConfigProblem::new(
                         "RemoteCore::root_certificates",
-                        "has no certificate, or one that cannot be read",
-                        "give the certificate of the authority in PEM, which begins with `-----BEGIN CERTIFICATE-----`",
+                        "contains no certificate, or one that cannot be read",
+                        "pass the certificate of the authority in PEM, which begins with `-----BEGIN CERTIFICATE-----`",
                     ));
-                    Trust::Nobody
+                    Trust::None
                 },
                 Trust::Only,
             ),
             None if hosts.iter().any(Host::is_https) => Trust::System,
-            None => Trust::Nobody,
+            None => Trust::None,
         };
         let api_key = self.api_key.as_ref().and_then(|key| {
             let value = HeaderValue::from_str(key.expose()).ok();
             if value.is_none() || key.expose().is_empty() {
                 problems.push(ConfigProblem::new(
                     "RemoteCore::api_key",
-                    "is empty, or has characters that no API key has",
-                    "use one of the core's `api_keys`, or leave it out if the core has none",
+                    "is empty, or contains characters that are not allowed in an API key",
+                    "use one of the core's `api_keys`, or do not set it if the core has none",
                 ));
             }
             value.map(|mut value| {
@@ -169,7 +178,7 @@ impl RemoteCoreBuilder {
         let runtime = Handle::try_current().map_err(|_| {
             Fault::new(
                 FaultKind::Misuse,
-                "a remote core needs a tokio runtime. Fix: call `build` inside of one, such as in a function under `#[tokio::main]` or `#[actix_web::main]`",
+                "a remote core needs a tokio runtime. Fix: call `build` within a runtime, such as in a function with `#[tokio::main]` or `#[actix_web::main]`",
             )
         })?;
         let http = HttpClient::new(trust, self.connect_timeout).map_err(|error| {
@@ -179,28 +188,29 @@ impl RemoteCoreBuilder {
             )
             .with_source(error)
         })?;
-        let core = Core::new(CoreParts {
-            http,
+        let client = Client {
+            sender: Sender {
+                http,
+                api_key,
+                app: self.app_id,
+            },
             hosts: Hosts::new(hosts),
-            api_key,
-            app: self.app_id,
             timeout: self.timeout,
             retry_step: self.retry_step,
-            runtime,
-            require_atomic_writes: self.require_atomic_writes,
-        });
+        };
+        let core = RemoteCore::new(client, self.require_atomic_writes, runtime);
         if self.require_atomic_writes
             && !core
-                .run(|core| async move { core.has_documents().await })
+                .run(|core| async move { core.client.has_documents().await })
                 .await?
         {
             return Err(BuildError::Config(vec![ConfigProblem::new(
                 "RemoteCore::require_atomic_writes",
-                "the core has no atomic merges, as SuperTokens' own has none",
-                "run `supersession-server` as the core, or leave this setting out and let one process alone merge into a session",
+                "the core has no atomic merges; SuperTokens' own core has none",
+                "run `supersession-server` as the core, or do not set this and merge into a session from one process only",
             )]));
         }
-        Ok(RemoteCore { core })
+        Ok(core)
     }
 }
 

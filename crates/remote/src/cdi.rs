@@ -4,23 +4,23 @@ use serde::Deserialize;
 
 /// A supported version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cdi {
+pub(crate) struct CdiVersion {
     pub(crate) name: &'static str,
     /// If set, a refresh rotates the session by itself, without a confirmation (core specification,
     /// 0.2).
     pub(crate) rotates: bool,
 }
 
-const fn legacy(name: &'static str) -> Cdi {
-    Cdi {
+const fn legacy(name: &'static str) -> CdiVersion {
+    CdiVersion {
         name,
         rotates: false,
     }
 }
 
-/// Newest first.
-const SPOKEN: [Cdi; 10] = [
-    Cdi {
+/// All supported versions, newest first.
+const SUPPORTED: [CdiVersion; 10] = [
+    CdiVersion {
         name: "5.6",
         rotates: true,
     },
@@ -43,10 +43,10 @@ pub(crate) struct Versions {
 
 impl Versions {
     /// Returns the newest version that both sides support.
-    pub(crate) fn common(&self) -> Option<Cdi> {
-        SPOKEN
+    pub(crate) fn common(&self) -> Option<CdiVersion> {
+        SUPPORTED
             .into_iter()
-            .find(|spoken| self.versions.iter().any(|offered| offered == spoken.name))
+            .find(|version| self.versions.iter().any(|offered| offered == version.name))
     }
 
     /// Formats the offered versions for an error message. Only version numbers are included, and
@@ -75,8 +75,8 @@ impl Versions {
 
 /// The negotiated protocol of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Spoken {
-    pub(crate) cdi: Cdi,
+pub(crate) struct Protocol {
+    pub(crate) cdi: CdiVersion,
     /// If set, the host supports conditional and merging writes.
     pub(crate) documents: bool,
 }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_common_version_counts() {
+    fn the_newest_common_version_is_selected() {
         let common = |versions: &[&str]| {
             let versions = versions.iter().map(|&text| text.to_owned()).collect();
             Versions { versions }

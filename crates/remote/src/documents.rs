@@ -3,6 +3,7 @@
 //! process are serialized.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
@@ -10,34 +11,41 @@ use supersession::store::{DocumentWrite, SessionDocument, WriteOutcome};
 use supersession::{Fault, FaultKind, JsonObject, SessionHandle, UserId, wire};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::calls::{Call, Core, Failure, Repeat};
-use crate::shapes::{Document, Done, Metadata, Outcome, outcome};
+use crate::call::{Call, Retry};
+use crate::call_error::CallError;
+use crate::client::Client;
+use crate::http_client::Response;
+use crate::responses::{Document, Done, Metadata, Outcome, read_outcome};
 
-/// Locks that serialize changes of the same document if the core has no atomic operation.
-pub(crate) struct Queues {
-    hasher: RandomState,
-    queues: Vec<Mutex<()>>,
+/// The documents of a core.
+pub(crate) struct Documents {
+    client: Arc<Client>,
+    require_atomic_writes: bool,
+    locks: Locks,
+    /// Set after the warning about writes that are not atomic.
     warned: AtomicBool,
 }
 
-const QUEUES: usize = 64;
-
-impl Default for Queues {
-    fn default() -> Self {
-        Self {
-            hasher: RandomState::new(),
-            queues: (0..QUEUES).map(|_| Mutex::new(())).collect(),
-            warned: AtomicBool::new(false),
-        }
-    }
+/// Locks that serialize changes of the same document if the core has no atomic operation. Each lock
+/// is shared by the documents with the same hash.
+struct Locks {
+    hasher: RandomState,
+    locks: [Mutex<()>; 64],
 }
 
-impl Queues {
-    async fn turn(&self, of: &impl Hash) -> Option<MutexGuard<'_, ()>> {
-        let count = u64::try_from(self.queues.len()).unwrap_or(1);
-        let at = usize::try_from(self.hasher.hash_one(of) % count).unwrap_or(0);
-        match self.queues.get(at) {
-            Some(queue) => Some(queue.lock().await),
+impl Locks {
+    fn new() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            locks: std::array::from_fn(|_| Mutex::new(())),
+        }
+    }
+
+    async fn lock(&self, document: &impl Hash) -> Option<MutexGuard<'_, ()>> {
+        let count = u64::try_from(self.locks.len()).unwrap_or(1);
+        let at = usize::try_from(self.hasher.hash_one(document) % count).unwrap_or(0);
+        match self.locks.get(at) {
+            Some(lock) => Some(lock.lock().await),
             None => None,
         }
     }
@@ -45,7 +53,7 @@ impl Queues {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DocumentCall<'a> {
+struct DocumentRequest<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     session_handle: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +68,7 @@ struct DocumentCall<'a> {
     max_bytes: Option<usize>,
 }
 
-impl<'a> DocumentCall<'a> {
+impl<'a> DocumentRequest<'a> {
     fn new(write: &'a DocumentWrite) -> Self {
         let mut max_bytes = None;
         let (write, body, expected) = match write {
@@ -68,9 +76,9 @@ impl<'a> DocumentCall<'a> {
             DocumentWrite::Merge(patch) => ("merge", patch, None),
             DocumentWrite::MergeWithin {
                 patch,
-                max_bytes: most,
+                max_bytes: limit,
             } => {
-                max_bytes = Some(*most);
+                max_bytes = Some(*limit);
                 ("merge", patch, None)
             }
             DocumentWrite::CompareAndSwap {
@@ -114,14 +122,24 @@ struct MetadataUpdate<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct OfUser<'a> {
+pub(crate) struct UserRequest<'a> {
     pub(crate) user_id: &'a str,
 }
 
-const NO_MERGE: &str = "the core has no atomic merges, and they are required. Fix: run `supersession-server` as the core, or do not set `RemoteCore::require_atomic_writes`";
+const NOT_ATOMIC: &str = "the core has no atomic merges, and they are required. Fix: run `supersession-server` as the core, or do not set `RemoteCore::require_atomic_writes`";
 
-impl Core {
-    pub(crate) async fn write_document(
+impl Documents {
+    pub(crate) fn new(client: Arc<Client>, require_atomic_writes: bool) -> Self {
+        Self {
+            client,
+            require_atomic_writes,
+            locks: Locks::new(),
+            warned: AtomicBool::new(false),
+        }
+    }
+
+    /// Writes a document of a session.
+    pub(crate) async fn write_session_document(
         &self,
         handle: &SessionHandle,
         document: SessionDocument,
@@ -130,23 +148,23 @@ impl Core {
         if let DocumentWrite::Overwrite(body) = write {
             return self.overwrite(handle, document, body).await;
         }
-        if self.has_documents().await? {
-            let call = DocumentCall {
+        if self.client.has_documents().await? {
+            let call = DocumentRequest {
                 session_handle: Some(handle),
                 document: Some(match document {
                     SessionDocument::SessionData => "sessionData",
                     SessionDocument::Payload => "payload",
                 }),
-                ..DocumentCall::new(write)
+                ..DocumentRequest::new(write)
             };
-            return match self.write_in_one_step(&call).await {
-                Err(failure) => gone_with_its_tenant(failure, handle),
+            return match self.write_atomically(&call).await {
+                Err(failure) => gone_if_tenant_is_unknown(failure, handle),
                 Ok(outcome) => Ok(outcome),
             };
         }
-        self.refuse_or_warn()?;
-        let _turn = self.queues.turn(handle).await;
-        let Some(session) = self.information(handle).await? else {
+        self.check_non_atomic_write()?;
+        let _lock = self.locks.lock(handle).await;
+        let Some(session) = self.client.information(handle).await? else {
             return Ok(WriteOutcome::Gone);
         };
         let stored = match document {
@@ -172,7 +190,7 @@ impl Core {
                     session_handle: handle,
                     user_data_in_database: body,
                 },
-                Repeat::Unsafe,
+                Retry::Unsafe,
             ),
             SessionDocument::Payload => Call::put(
                 "/recipe/jwt/data",
@@ -180,19 +198,19 @@ impl Core {
                     session_handle: handle,
                     payload: body,
                 },
-                Repeat::Unsafe,
+                Retry::Unsafe,
             ),
         }?;
-        match self.ask(&call, outcome::<Done>).await {
+        match self.client.call(&call, read_outcome::<Done>).await {
             Ok(Outcome::Ok(_)) => Ok(WriteOutcome::Written(body.clone())),
             Ok(Outcome::Other(_)) => Ok(WriteOutcome::Gone),
-            Err(failure) => gone_with_its_tenant(failure, handle),
+            Err(failure) => gone_if_tenant_is_unknown(failure, handle),
         }
     }
 
     pub(crate) async fn user_metadata(&self, user: &UserId) -> Result<JsonObject, Fault> {
         let call = Call::get("/recipe/user/metadata").query("userId", user);
-        let found: Metadata = self.ask_json(&call).await?;
+        let found: Metadata = self.client.call_json(&call).await?;
         Ok(found.metadata)
     }
 
@@ -205,15 +223,15 @@ impl Core {
             // A merge of user metadata is atomic on every core (core 6.2).
             return self.merge_user_metadata(user, patch).await;
         }
-        if self.has_documents().await? {
-            let call = DocumentCall {
+        if self.client.has_documents().await? {
+            let call = DocumentRequest {
                 user_id: Some(user),
-                ..DocumentCall::new(write)
+                ..DocumentRequest::new(write)
             };
-            return Ok(self.write_in_one_step(&call).await?);
+            return Ok(self.write_atomically(&call).await?);
         }
-        self.refuse_or_warn()?;
-        let _turn = self.queues.turn(user).await;
+        self.check_non_atomic_write()?;
+        let _lock = self.locks.lock(user).await;
         let stored = self.user_metadata(user).await?;
         match write.apply_to(&stored) {
             Err(_) => Ok(WriteOutcome::Conflict(stored)),
@@ -233,23 +251,26 @@ impl Core {
             user_id: user,
             metadata_update: patch,
         };
-        let call = Call::put("/recipe/user/metadata", &update, Repeat::Unsafe)?;
-        let merged: Metadata = self.ask_json(&call).await?;
+        let call = Call::put("/recipe/user/metadata", &update, Retry::Unsafe)?;
+        let merged: Metadata = self.client.call_json(&call).await?;
         Ok(WriteOutcome::Written(merged.metadata))
     }
 
     pub(crate) async fn clear_user_metadata(&self, user: &UserId) -> Result<(), Fault> {
-        let body = OfUser { user_id: user };
+        let body = UserRequest { user_id: user };
         // Not retried: a repeated removal could delete a concurrent write.
-        let call = Call::post("/recipe/user/metadata/remove", &body, Repeat::Unsafe)?;
-        let _: Done = self.ask_json(&call).await?;
+        let call = Call::post("/recipe/user/metadata/remove", &body, Retry::Unsafe)?;
+        let _: Done = self.client.call_json(&call).await?;
         Ok(())
     }
 
-    async fn write_in_one_step(&self, call: &DocumentCall<'_>) -> Result<WriteOutcome, Failure> {
-        let call = Call::post(wire::DOCUMENT_PATH, call, Repeat::Unsafe)?;
-        let read = |answer: &crate::http_client::Answer| {
-            let Document { outcome, document } = serde_json::from_slice(&answer.body).ok()?;
+    async fn write_atomically(
+        &self,
+        call: &DocumentRequest<'_>,
+    ) -> Result<WriteOutcome, CallError> {
+        let call = Call::post(wire::DOCUMENT_PATH, call, Retry::Unsafe)?;
+        let read = |response: &Response| {
+            let Document { outcome, document } = serde_json::from_slice(&response.body).ok()?;
             match (outcome.as_str(), document) {
                 ("written", Some(document)) => Some(WriteOutcome::Written(document)),
                 ("conflict", Some(document)) => Some(WriteOutcome::Conflict(document)),
@@ -257,17 +278,18 @@ impl Core {
                 _ => None,
             }
         };
-        self.ask(&call, read).await
+        self.client.call(&call, read).await
     }
 
-    fn refuse_or_warn(&self) -> Result<(), Fault> {
+    /// Returns an error if atomic writes are required. Otherwise, warns once.
+    fn check_non_atomic_write(&self) -> Result<(), Fault> {
         if self.require_atomic_writes {
-            return Err(Fault::new(FaultKind::Misuse, NO_MERGE));
+            return Err(Fault::new(FaultKind::Misuse, NOT_ATOMIC));
         }
-        if !self.queues.warned.swap(true, Ordering::Relaxed) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 target: "supersession",
-                "the core has no atomic merges: documents are read, changed and overwritten, and a change that another process makes at the same moment may be lost"
+                "the core has no atomic merges: documents are read, changed and overwritten, so a concurrent change by another process may be lost"
             );
         }
         Ok(())
@@ -276,9 +298,12 @@ impl Core {
 
 /// Treats an unknown tenant as a missing session, because a tenant that the core does not know has
 /// no sessions. A handle without a tenant belongs to the default tenant, which always exists.
-fn gone_with_its_tenant(failure: Failure, handle: &SessionHandle) -> Result<WriteOutcome, Fault> {
+fn gone_if_tenant_is_unknown(
+    failure: CallError,
+    handle: &SessionHandle,
+) -> Result<WriteOutcome, Fault> {
     match failure {
-        Failure::UnknownTenant if handle.tenant_id().as_str() != wire::DEFAULT_TENANT_ID => {
+        CallError::UnknownTenant if handle.tenant_id().as_str() != wire::DEFAULT_TENANT_ID => {
             Ok(WriteOutcome::Gone)
         }
         failure => Err(failure.into()),

@@ -10,10 +10,10 @@ use http::uri::{Authority, Scheme};
 use supersession::{AppId, TenantId, wire};
 use tokio::time::Instant;
 
-use crate::cdi::Spoken;
+use crate::cdi::Protocol;
 
 /// Time for which a failed host is tried last.
-const REST: Duration = Duration::from_secs(10);
+const DEPRIORITIZED_FOR: Duration = Duration::from_secs(10);
 
 /// One host of the core.
 pub(crate) struct Host {
@@ -21,23 +21,23 @@ pub(crate) struct Host {
     authority: Authority,
     /// Base path and app.
     prefix: String,
-    known: Mutex<Known>,
+    state: Mutex<HostState>,
     /// Ensures that only one negotiation runs at a time.
     pub(crate) negotiating: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Known {
-    spoken: Option<Spoken>,
-    rests_until: Option<Instant>,
+struct HostState {
+    protocol: Option<Protocol>,
+    deprioritized_until: Option<Instant>,
 }
 
 /// The reason why a text is not the URL of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoHost {
-    #[error("is no URL")]
+pub(crate) enum HostUrlError {
+    #[error("is not a URL")]
     Malformed,
-    #[error("begins with neither `http://` nor `https://`")]
+    #[error("does not begin with `http://` or `https://`")]
     Scheme,
     #[error("has a user name or a password in its URL")]
     Userinfo,
@@ -49,19 +49,19 @@ pub(crate) enum NoHost {
     Endpoint,
 }
 
-impl NoHost {
+impl HostUrlError {
     pub(crate) fn fix(self) -> &'static str {
         match self {
             Self::App => {
-                "leave `/appid-..` out of the URL, and name the app with `RemoteCore::app_id`"
+                "remove `/appid-..` from the URL, and set the app with `RemoteCore::app_id`"
             }
             Self::Endpoint => {
                 "end the URL with the host, or with the `base_path` of the core, as in \"http://core:3567\""
             }
             Self::Userinfo => {
-                "leave it out; the secret of a core is one of its `api_keys`, given to `RemoteCore::api_key`"
+                "remove it; to authenticate, pass one of the core's `api_keys` to `RemoteCore::api_key`"
             }
-            _ => "name the core as in \"http://core:3567\" or \"https://core.example.com/base\"",
+            _ => "use a URL such as \"http://core:3567\" or \"https://core.example.com/base\"",
         }
     }
 }
@@ -76,27 +76,27 @@ const ENDPOINTS: [&str; 5] = [
 ];
 
 impl Host {
-    pub(crate) fn parse(url: &str, app: &AppId) -> Result<Self, NoHost> {
-        let uri: Uri = url.trim().parse().map_err(|_| NoHost::Malformed)?;
+    pub(crate) fn parse(url: &str, app: &AppId) -> Result<Self, HostUrlError> {
+        let uri: Uri = url.trim().parse().map_err(|_| HostUrlError::Malformed)?;
         let parts = uri.into_parts();
         let scheme = parts
             .scheme
             .filter(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS)
-            .ok_or(NoHost::Scheme)?;
-        let authority = parts.authority.ok_or(NoHost::Malformed)?;
+            .ok_or(HostUrlError::Scheme)?;
+        let authority = parts.authority.ok_or(HostUrlError::Malformed)?;
         if authority.as_str().contains('@') {
-            return Err(NoHost::Userinfo);
+            return Err(HostUrlError::Userinfo);
         }
-        let path = parts.path_and_query.ok_or(NoHost::Malformed)?;
+        let path = parts.path_and_query.ok_or(HostUrlError::Malformed)?;
         if path.query().is_some() {
-            return Err(NoHost::Query);
+            return Err(HostUrlError::Query);
         }
         let base = path.path().trim_end_matches('/');
         if base.split('/').any(|segment| segment.starts_with("appid-")) {
-            return Err(NoHost::App);
+            return Err(HostUrlError::App);
         }
         if base.split('/').any(|segment| ENDPOINTS.contains(&segment)) {
-            return Err(NoHost::Endpoint);
+            return Err(HostUrlError::Endpoint);
         }
         let prefix = if app.as_str() == wire::DEFAULT_APP_ID {
             base.to_owned()
@@ -107,7 +107,7 @@ impl Host {
             scheme,
             authority,
             prefix,
-            known: Mutex::default(),
+            state: Mutex::default(),
             negotiating: tokio::sync::Mutex::default(),
         })
     }
@@ -126,35 +126,37 @@ impl Host {
             .build()
     }
 
-    pub(crate) fn spoken(&self) -> Option<Spoken> {
-        self.known().spoken
+    pub(crate) fn protocol(&self) -> Option<Protocol> {
+        self.state().protocol
     }
 
-    pub(crate) fn set_spoken(&self, spoken: Option<Spoken>) {
-        self.known().spoken = spoken;
+    pub(crate) fn set_protocol(&self, protocol: Option<Protocol>) {
+        self.state().protocol = protocol;
     }
 
-    /// Records that the host answered.
-    pub(crate) fn answered(&self) {
-        self.known().rests_until = None;
+    /// Records a successful call.
+    pub(crate) fn record_success(&self) {
+        self.state().deprioritized_until = None;
     }
 
-    /// Records that the host failed. Other hosts are tried first for a while.
-    pub(crate) fn failed(&self) {
-        let mut known = self.known();
-        if known.rests_until.is_none() {
-            tracing::warn!(target: "supersession", host = %self, "a core does not answer; others are asked first");
+    /// Records a failed call. Other hosts are tried first for a while.
+    pub(crate) fn record_failure(&self) {
+        let mut state = self.state();
+        if state.deprioritized_until.is_none() {
+            tracing::warn!(target: "supersession", host = %self, "a host of the core failed; other hosts are tried first");
         }
-        known.rests_until = Some(Instant::now() + REST);
+        state.deprioritized_until = Some(Instant::now() + DEPRIORITIZED_FOR);
     }
 
-    fn rests(&self, now: Instant) -> bool {
-        self.known().rests_until.is_some_and(|until| now < until)
+    fn is_deprioritized(&self, now: Instant) -> bool {
+        self.state()
+            .deprioritized_until
+            .is_some_and(|until| now < until)
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn state(&self) -> MutexGuard<'_, HostState> {
         // Every critical section assigns whole values only, so a poisoned lock is usable.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -197,7 +199,7 @@ impl Hosts {
         let mut hosts: Vec<_> = from.iter().chain(before).collect();
         let now = Instant::now();
         // The sort is stable, so the round-robin order is kept.
-        hosts.sort_by_key(|host| host.rests(now));
+        hosts.sort_by_key(|host| host.is_deprioritized(now));
         hosts
     }
 }
@@ -206,12 +208,12 @@ impl Hosts {
 mod tests {
     use super::*;
 
-    fn host(url: &str) -> Result<Host, NoHost> {
+    fn host(url: &str) -> Result<Host, HostUrlError> {
         Host::parse(url, &AppId::new("a1").unwrap())
     }
 
     #[test]
-    fn urls_name_hosts() {
+    fn a_url_of_a_host_is_parsed() {
         let uri = |url: &str| {
             let tenant = TenantId::new("t1").unwrap();
             let uri = host(url).unwrap().uri(Some(&tenant), "/recipe/jwt?x=1");
@@ -226,22 +228,22 @@ mod tests {
             "https://core.example.com/base/appid-a1/t1/recipe/jwt?x=1"
         );
         for (bad, why) in [
-            ("", NoHost::Malformed),
-            ("core", NoHost::Scheme),
-            ("core:3567", NoHost::Scheme),
-            ("ftp://core", NoHost::Scheme),
-            ("http://user:password@core", NoHost::Userinfo),
-            ("http://core?key=1", NoHost::Query),
-            ("http://core/appid-a1", NoHost::App),
-            ("http://core/base/recipe/session", NoHost::Endpoint),
-            ("http://core/hello", NoHost::Endpoint),
+            ("", HostUrlError::Malformed),
+            ("core", HostUrlError::Scheme),
+            ("core:3567", HostUrlError::Scheme),
+            ("ftp://core", HostUrlError::Scheme),
+            ("http://user:password@core", HostUrlError::Userinfo),
+            ("http://core?key=1", HostUrlError::Query),
+            ("http://core/appid-a1", HostUrlError::App),
+            ("http://core/base/recipe/session", HostUrlError::Endpoint),
+            ("http://core/hello", HostUrlError::Endpoint),
         ] {
             assert_eq!(host(bad).err(), Some(why), "{bad}");
         }
     }
 
     #[test]
-    fn hosts_take_turns_and_those_that_failed_come_last() {
+    fn hosts_are_used_in_turn_and_failed_ones_come_last() {
         let hosts = Hosts::new(
             ["http://a", "http://b", "http://c"]
                 .map(|url| host(url).unwrap())
@@ -257,10 +259,10 @@ mod tests {
         };
         assert_eq!(order(), "http://a http://b http://c");
         assert_eq!(order(), "http://b http://c http://a");
-        hosts.hosts[2].failed();
+        hosts.hosts[2].record_failure();
         assert_eq!(order(), "http://a http://b http://c");
         assert_eq!(order(), "http://a http://b http://c");
-        hosts.hosts[2].answered();
+        hosts.hosts[2].record_success();
         assert_eq!(order(), "http://b http://c http://a");
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, HeaderMap, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -14,14 +14,14 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
+use crate::host_error::HostError;
 use crate::tls::{self, Trust};
-use crate::trouble::NoAnswer;
 
 /// Maximum size of a response. This is much more than all handles of a user, or a key set.
-const LONGEST_ANSWER: usize = 16 << 20;
+const MAX_RESPONSE_BYTES: usize = 16 << 20;
 /// Shorter than the keep-alive timeout of servers, so that a request rarely uses a connection that
 /// is being closed.
-const IDLE: Duration = Duration::from_secs(30);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sends requests.
 pub(crate) struct HttpClient {
@@ -29,7 +29,7 @@ pub(crate) struct HttpClient {
 }
 
 /// The response of a host.
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -48,7 +48,7 @@ impl HttpClient {
             .wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .build(connector);
         Ok(Self { client })
     }
@@ -57,30 +57,30 @@ impl HttpClient {
         &self,
         request: Request<Full<Bytes>>,
         until: Instant,
-    ) -> Result<Answer, NoAnswer> {
+    ) -> Result<Response, HostError> {
         let exchange = async {
-            let answer = self.client.request(request).await.map_err(|error| {
+            let response = self.client.request(request).await.map_err(|error| {
                 if tls::is_untrusted(&error) {
-                    NoAnswer::Untrusted(error.into())
+                    HostError::Untrusted(error.into())
                 } else if error.is_connect() {
-                    NoAnswer::NotSent(error.into())
+                    HostError::NotSent(error.into())
                 } else if tls::chain(&error).any(is_not_http) {
-                    NoAnswer::NotHttp(error.into())
+                    HostError::NotHttp(error.into())
                 } else {
-                    NoAnswer::Lost(error.into())
+                    HostError::ConnectionLost(error.into())
                 }
             })?;
-            let (head, body) = answer.into_parts();
-            let body = Limited::new(body, LONGEST_ANSWER).collect().await;
-            Ok(Answer {
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, MAX_RESPONSE_BYTES).collect().await;
+            Ok(Response {
                 status: head.status,
                 headers: head.headers,
-                body: body.map_err(NoAnswer::Lost)?.to_bytes(),
+                body: body.map_err(HostError::ConnectionLost)?.to_bytes(),
             })
         };
         timeout_at(until, exchange)
             .await
-            .unwrap_or(Err(NoAnswer::Late))
+            .unwrap_or(Err(HostError::TimedOut))
     }
 }
 
@@ -90,7 +90,7 @@ fn is_not_http(error: &(dyn Error + 'static)) -> bool {
         .is_some_and(hyper::Error::is_parse)
 }
 
-impl Answer {
+impl Response {
     /// Returns how long the response may be cached, if it contains `max-age`.
     pub(crate) fn max_age(&self) -> Option<Duration> {
         let text = self.headers.get(CACHE_CONTROL)?.to_str().ok()?;
@@ -108,9 +108,18 @@ impl Answer {
 
     /// Returns `true` if the body contains `text`. The body itself must never be logged or
     /// returned, because it can quote the request.
-    pub(crate) fn says(&self, text: &str) -> bool {
+    pub(crate) fn contains(&self, text: &str) -> bool {
         let (body, text) = (&self.body, text.as_bytes());
         body.windows(text.len()).any(|window| window == text)
+    }
+
+    /// Returns the error for a response that cannot be read.
+    pub(crate) fn unreadable(&self) -> HostError {
+        let is_html = |value: &http::HeaderValue| value.as_bytes().starts_with(b"text/html");
+        let start = self.body.trim_ascii_start();
+        HostError::Unreadable {
+            is_html: self.headers.get(CONTENT_TYPE).is_some_and(is_html) || start.starts_with(b"<"),
+        }
     }
 }
 
@@ -120,16 +129,16 @@ mod tests {
 
     #[test]
     fn headers_are_read_leniently() {
-        let answer = |name, text: &str| {
+        let response = |name, text: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, text.parse().unwrap());
-            Answer {
+            Response {
                 status: StatusCode::OK,
                 headers,
                 body: Bytes::new(),
             }
         };
-        let max_age = |text| answer(CACHE_CONTROL, text).max_age();
+        let max_age = |text| response(CACHE_CONTROL, text).max_age();
         assert_eq!(
             max_age("max-age=12, must-revalidate"),
             Some(Duration::from_secs(12))
@@ -138,7 +147,7 @@ mod tests {
         for none in ["", "no-store", "max-age=", "max-age=-1", "max-age=x"] {
             assert_eq!(max_age(none), None, "{none}");
         }
-        let retry_after = |text| answer(RETRY_AFTER, text).retry_after();
+        let retry_after = |text| response(RETRY_AFTER, text).retry_after();
         assert_eq!(retry_after("1"), Some(Duration::from_secs(1)));
         assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT"), None);
     }

@@ -81,59 +81,24 @@
 //! must keep running, as with `#[tokio::main]` and `#[actix_web::main]`.
 
 mod authority;
-mod bodies;
+mod backoff;
 mod builder;
-mod calls;
+mod call;
+mod call_error;
 mod cdi;
+mod client;
 mod documents;
+mod host_error;
 mod hosts;
 mod http_client;
 mod keys;
-mod pauses;
-mod shapes;
+mod negotiation;
+mod remote_core;
+mod requests;
+mod responses;
+mod sender;
+mod sessions;
 mod tls;
-mod trouble;
-mod verbs;
-
-use std::fmt;
-use std::sync::Arc;
 
 pub use builder::RemoteCoreBuilder;
-
-use calls::Core;
-use supersession::Fault;
-
-/// A core that is called over the network. Pass it to
-/// [`Sessions::over`](supersession::Sessions::over); see the [crate's documentation](crate). Cheap
-/// to clone.
-#[derive(Clone)]
-pub struct RemoteCore {
-    core: Arc<Core>,
-}
-
-impl RemoteCore {
-    /// Starts the configuration with the first host, such as `http://core:3567`, including its base
-    /// path if it has one.
-    pub fn at(url: impl Into<String>) -> RemoteCoreBuilder {
-        RemoteCoreBuilder::new(url.into())
-    }
-
-    /// Calls every host with the API key and negotiates the version. An application can call this
-    /// function at startup to detect a wrong address, key or version before the first request.
-    ///
-    /// # Errors
-    /// The problem of the first host that has one, with its fix.
-    pub async fn check(&self) -> Result<(), Fault> {
-        self.core
-            .run(|core| async move { core.check_hosts().await })
-            .await
-    }
-}
-
-impl fmt::Debug for RemoteCore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteCore")
-            .field("hosts", &self.core.hosts)
-            .finish_non_exhaustive()
-    }
-}
+pub use remote_core::RemoteCore;

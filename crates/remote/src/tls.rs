@@ -11,7 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 /// The trusted authorities.
 pub(crate) enum Trust {
     /// None. No host uses TLS.
-    Nobody,
+    None,
     /// The system's authorities.
     System,
     /// Only these authorities.
@@ -33,7 +33,7 @@ pub(crate) fn config(trust: Trust) -> io::Result<ClientConfig> {
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
     let builder = match trust {
-        Trust::Nobody => builder.with_root_certificates(RootCertStore::empty()),
+        Trust::None => builder.with_root_certificates(RootCertStore::empty()),
         Trust::System => builder.with_native_roots()?,
         Trust::Only(roots) => builder.with_root_certificates(roots),
     };

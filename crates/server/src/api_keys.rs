@@ -7,7 +7,7 @@ use http::header::AUTHORIZATION;
 use subtle::{Choice, ConstantTimeEq as _};
 use supersession::SecretText;
 
-use crate::core_config::BadValue;
+use crate::config_error::ConfigError;
 
 const HEADER: &str = "api-key";
 const SHORTEST: usize = 20;
@@ -17,20 +17,20 @@ const SHORTEST: usize = 20;
 pub(crate) struct ApiKeys(Vec<SecretText>);
 
 /// Parses a comma-separated list of keys.
-pub(crate) fn parse(list: Option<&str>) -> Result<ApiKeys, BadValue> {
+pub(crate) fn parse(list: Option<&str>) -> Result<ApiKeys, ConfigError> {
     let Some(list) = list else {
         return Ok(ApiKeys::default());
     };
     let list: String = list.chars().filter(|c| !c.is_whitespace()).collect();
     let keys = list.split(',').map(|key| {
         if key.len() < SHORTEST {
-            return Err(BadValue(format!(
+            return Err(ConfigError::new(format!(
                 "One of the API keys is too short. Please use at least {SHORTEST} characters"
             )));
         }
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '=' || c == '-';
         if !key.chars().all(allowed) {
-            return Err(BadValue(
+            return Err(ConfigError::new(
                 "Invalid characters in API key. Please only use '=', '-' and alpha-numeric (including capitals)"
                     .to_owned(),
             ));

@@ -1,8 +1,7 @@
-//! Periodic tasks: reloading apps and tenants, and deleting expired sessions and keys in bounded
-//! batches.
+//! Periodic tasks: reloading apps and tenants, deleting expired sessions and keys in bounded batches,
+//! and the upkeep of the metrics.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use supersession::Fault;
@@ -33,8 +32,7 @@ impl Service {
             let now = self.clock.now();
             let deleted = self.store.delete_expired_sessions(now, BATCH).await?;
             sessions += deleted;
-            let counter = &self.metrics.sessions_cleaned_up;
-            counter.fetch_add(deleted, Ordering::Relaxed);
+            self.metrics.sessions_cleaned_up.increment(deleted);
             if deleted < u64::from(BATCH) {
                 break;
             }
@@ -51,24 +49,29 @@ impl Service {
     }
 }
 
-/// Runs both tasks until the service stops. The first pause is random, so that several processes do
-/// not run them at the same time.
+/// Interval of the upkeep of the metrics. Until then, a busy process keeps some 10,000 durations.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Runs the tasks until the service stops. The first pause is random, so that several processes do
+/// not delete at the same time.
 pub(crate) async fn run(service: Arc<Service>, reload_every: Duration, clean_up_every: Duration) {
     let share = f64::from(std::process::id() % 1_000) / 1_000.0;
     let now = tokio::time::Instant::now();
     let mut reload = tokio::time::interval_at(now + reload_every, reload_every);
+    let mut upkeep = tokio::time::interval(UPKEEP_INTERVAL);
     let first = clean_up_every.mul_f64(0.5 + 0.5 * share);
     let mut clean_up = tokio::time::interval_at(now + first, clean_up_every);
     loop {
         tokio::select! {
+            _ = upkeep.tick() => service.metrics.run_upkeep(),
             _ = reload.tick() => {
                 if let Err(error) = service.reload().await {
-                    tracing::warn!(error = Fault::from(error).report(), "apps and tenants could not be read anew");
+                    tracing::warn!(error = Fault::from(error).report(), "apps and tenants could not be reloaded");
                 }
             }
             _ = clean_up.tick() => match service.clean_up().await {
-                Ok((sessions, keys)) => tracing::info!(sessions, keys, "cleaned up"),
-                Err(fault) => tracing::warn!(error = fault.report(), "could not clean up"),
+                Ok((sessions, keys)) => tracing::info!(sessions, keys, "expired sessions and keys were deleted"),
+                Err(fault) => tracing::warn!(error = fault.report(), "expired sessions and keys could not be deleted"),
             }
         }
     }

@@ -47,9 +47,9 @@ pub(crate) const SUPPORTED: [CdiVersion; 25] = [
     version(5, 6),
 ];
 
-/// Why a header contains no supported version.
+/// Why a text is not a supported version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unspoken {
+pub(crate) enum CdiVersionError {
     /// The text is not a dotted number.
     Malformed,
     /// The version is not supported. The order compares it with the newest supported version.
@@ -65,7 +65,7 @@ impl CdiVersion {
     /// # Errors
     /// If the version is malformed or not supported. In the latter case, the order shows if it is
     /// newer than the newest supported version.
-    pub(crate) fn parse(text: &str) -> Result<Self, Unspoken> {
+    pub(crate) fn parse(text: &str) -> Result<Self, CdiVersionError> {
         let numbers: Option<Vec<u64>> = text
             .split('.')
             .map(|part| {
@@ -73,7 +73,7 @@ impl CdiVersion {
                 digits.then(|| part.parse().unwrap_or(u64::MAX))
             })
             .collect();
-        let mut numbers = numbers.ok_or(Unspoken::Malformed)?;
+        let mut numbers = numbers.ok_or(CdiVersionError::Malformed)?;
         while numbers.len() > 2 && numbers.last() == Some(&0) {
             numbers.pop();
         }
@@ -82,7 +82,7 @@ impl CdiVersion {
         let listed = SUPPORTED
             .into_iter()
             .find(|known| numbers == [u64::from(known.major), u64::from(known.minor)]);
-        listed.ok_or_else(|| Unspoken::Unsupported(numbers.as_slice().cmp(&newest)))
+        listed.ok_or_else(|| CdiVersionError::Unsupported(numbers.as_slice().cmp(&newest)))
     }
 
     /// Returns the engine's dialect for this version.
@@ -119,7 +119,7 @@ impl CdiVersion {
 
     /// Returns `true` if a request may shorten the validity of an access token.
     #[must_use]
-    pub(crate) fn takes_access_token_validity(self) -> bool {
+    pub(crate) fn supports_access_token_validity(self) -> bool {
         self.is_rotation()
     }
 
@@ -137,25 +137,25 @@ impl CdiVersion {
 
     /// Returns `true` if paths and responses may contain a tenant.
     #[must_use]
-    pub(crate) fn knows_tenants(self) -> bool {
+    pub(crate) fn supports_tenants(self) -> bool {
         self >= version(3, 0)
     }
 
     /// Returns `true` if responses contain the login method of a user.
     #[must_use]
-    pub(crate) fn knows_recipe_users(self) -> bool {
+    pub(crate) fn supports_recipe_users(self) -> bool {
         self >= version(4, 0)
     }
 
     /// Returns how a refresh request specifies the kind of key.
     #[must_use]
-    pub(crate) fn refresh_chooses_key(self) -> Choice {
+    pub(crate) fn refresh_key_choice(self) -> KeyChoice {
         if self >= version(5, 0) {
-            Choice::Mandatory
+            KeyChoice::Mandatory
         } else if self >= version(3, 0) {
-            Choice::Optional
+            KeyChoice::Optional
         } else {
-            Choice::Ignored
+            KeyChoice::Ignored
         }
     }
 
@@ -166,9 +166,9 @@ impl CdiVersion {
     }
 }
 
-/// The treatment of a request field.
+/// The treatment of the request field that selects the kind of key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Choice {
+pub(crate) enum KeyChoice {
     /// The field is ignored.
     Ignored,
     /// The field is used if present.
@@ -188,12 +188,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_numbers() {
+    fn versions_are_compared_as_numbers() {
         assert_eq!(CdiVersion::parse("2.21"), Ok(version(2, 21)));
         assert_eq!(CdiVersion::parse("5.0.0"), Ok(version(5, 0)));
         assert_eq!(CdiVersion::parse("4"), Ok(version(4, 0)));
         for bad in ["", "abc", "2.x", ".", "5.", "-1.0", "5.4 ", "+5.4"] {
-            assert_eq!(CdiVersion::parse(bad), Err(Unspoken::Malformed), "{bad}");
+            assert_eq!(
+                CdiVersion::parse(bad),
+                Err(CdiVersionError::Malformed),
+                "{bad}"
+            );
         }
         for (text, order) in [
             ("99.0", Ordering::Greater),
@@ -204,7 +208,7 @@ mod tests {
         ] {
             assert_eq!(
                 CdiVersion::parse(text),
-                Err(Unspoken::Unsupported(order)),
+                Err(CdiVersionError::Unsupported(order)),
                 "{text}"
             );
         }

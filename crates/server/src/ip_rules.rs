@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use regex_lite::Regex;
 
-use crate::core_config::BadValue;
+use crate::config_error::ConfigError;
 
 /// The address rules of a tenant.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub(crate) struct IpRules {
 }
 
 impl IpRules {
-    pub(crate) fn new(allow: Option<&str>, deny: Option<&str>) -> Result<Self, BadValue> {
+    pub(crate) fn new(allow: Option<&str>, deny: Option<&str>) -> Result<Self, ConfigError> {
         Ok(Self {
             allow: compiled("ip_allow_regex", allow)?,
             deny: compiled("ip_deny_regex", deny)?,
@@ -38,11 +38,11 @@ impl IpRules {
     }
 }
 
-fn compiled(name: &str, expression: Option<&str>) -> Result<Option<Regex>, BadValue> {
+fn compiled(name: &str, expression: Option<&str>) -> Result<Option<Regex>, ConfigError> {
     expression
         .map(|expression| {
             Regex::new(&format!("^(?:{expression})$")).map_err(|_| {
-                BadValue(format!(
+                ConfigError::new(format!(
                     "Provided regular expression is invalid for {name} config"
                 ))
             })

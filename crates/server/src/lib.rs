@@ -6,10 +6,11 @@
 //! program's parts for tests: a [`Service`] answers requests, [`serve()`] accepts connections.
 //! Applications in Rust do not need it: they use [`supersession`] directly.
 
-mod answer;
 mod api_keys;
 mod background;
+mod call;
 mod cdi;
+mod config_error;
 mod core_config;
 mod handlers;
 mod input;
@@ -17,17 +18,20 @@ mod ip_rules;
 mod metrics;
 pub mod options;
 mod path;
+mod pipeline;
 mod probes;
 mod registry;
+mod response;
 mod serve;
 mod service;
 mod start;
 mod stats;
 mod store;
 
-pub use answer::Answer;
-pub use core_config::{BadValue, Limits, Values};
+pub use config_error::ConfigError;
+pub use core_config::{Limits, Values};
 pub use registry::OpenError;
+pub use response::HttpResponse;
 pub use serve::{Bound, Reserved, ServeOptions, serve};
 pub use service::{Service, ServiceOptions};
 pub use start::{Start, StartError, report};

@@ -20,7 +20,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 fn main() -> ExitCode {
     let options = Options::read();
     if options.probe {
-        return match options.ask_readiness() {
+        return match options.probe_readiness() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 let _ = writeln!(io::stderr(), "supersession: {error}");

@@ -132,10 +132,6 @@ impl Endpoint {
         found.map_or("", |(path, _)| path)
     }
 
-    pub(crate) fn all() -> impl Iterator<Item = Self> {
-        ENDPOINTS.iter().map(|(_, endpoint)| *endpoint)
-    }
-
     /// Returns `true` for endpoints that belong to the operator of the server and not to an app.
     pub(crate) fn is_operational(self) -> bool {
         matches!(self, Self::Live | Self::Ready | Self::Metrics)

@@ -16,7 +16,8 @@ use supersession::{AppId, Clock, Fault, JsonObject, TenantId, UnixMillis};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio::time::Instant;
 
-use crate::core_config::{self, AppConfig, BadValue, Limits, Values};
+use crate::config_error::ConfigError;
+use crate::core_config::{self, AppConfig, Limits, Values};
 use crate::ip_rules::IpRules;
 use crate::stats::RequestStats;
 
@@ -51,14 +52,14 @@ pub(crate) struct Registry {
     jwts_as_sessions: bool,
     apps: RwLock<Arc<HashMap<AppId, Arc<App>>>>,
     /// Held while the store is read, so that the newest state that was read is kept.
-    looks: Mutex<Looks>,
+    lookups: Mutex<Lookups>,
     /// Held during a change, so that changes are read, checked and written one after another.
     changing: Mutex<()>,
 }
 
 /// Times of the lookups in the store.
 #[derive(Default)]
-struct Looks {
+struct Lookups {
     /// Start of the last successful lookup.
     covers: Option<Instant>,
     /// Earliest start of the next lookup of an unknown name.
@@ -108,7 +109,7 @@ impl Registry {
             limits,
             jwts_as_sessions,
             apps: RwLock::default(),
-            looks: Mutex::default(),
+            lookups: Mutex::default(),
             changing: Mutex::new(()),
         };
         registry.reload().await?;
@@ -141,37 +142,37 @@ impl Registry {
         if let Some(found) = find(&self.all()) {
             return Ok(Some(found));
         }
-        self.look_for_news().await?;
+        self.catch_up().await?;
         Ok(find(&self.all()))
     }
 
     /// Returns once everything that was stored before this call is loaded. Concurrent calls share
     /// one lookup.
-    pub(crate) async fn look_for_news(&self) -> Result<(), StoreError> {
+    pub(crate) async fn catch_up(&self) -> Result<(), StoreError> {
         let asked = Instant::now();
-        let mut looks = self.looks.lock().await;
-        if looks.covers.is_some_and(|covered| covered >= asked) {
+        let mut lookups = self.lookups.lock().await;
+        if lookups.covers.is_some_and(|covered| covered >= asked) {
             return Ok(());
         }
-        if let Some(next) = looks.next {
+        if let Some(next) = lookups.next {
             tokio::time::sleep_until(next).await;
         }
-        self.load(&mut looks).await
+        self.load(&mut lookups).await
     }
 
     /// Reloads everything immediately.
     pub(crate) async fn reload(&self) -> Result<(), StoreError> {
-        let mut looks = self.looks.lock().await;
-        self.load(&mut looks).await
+        let mut lookups = self.lookups.lock().await;
+        self.load(&mut lookups).await
     }
 
-    async fn load(&self, looks: &mut Looks) -> Result<(), StoreError> {
+    async fn load(&self, lookups: &mut Lookups) -> Result<(), StoreError> {
         let began = Instant::now();
         let read = self.store.tenants().await;
         let pause = began.elapsed().saturating_mul(PAUSE_FACTOR);
-        looks.next = Some(Instant::now() + pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
+        lookups.next = Some(Instant::now() + pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
         let records = read?;
-        looks.covers = Some(began);
+        lookups.covers = Some(began);
         let mut by_app: BTreeMap<AppId, Vec<TenantRecord>> = BTreeMap::new();
         let base = TenantRecord::new(AppId::default(), TenantId::default());
         by_app.entry(base.app.clone()).or_default().push(base);
@@ -203,7 +204,7 @@ impl Registry {
         id: &AppId,
         records: BTreeMap<TenantId, TenantRecord>,
         known: Option<&App>,
-    ) -> Result<App, BadValue> {
+    ) -> Result<App, ConfigError> {
         let root = records.get(&TenantId::default());
         let own = root.map_or_else(JsonObject::empty, |root| root.core_config.clone());
         let values = core_config::overlaid(&self.base, &own);
@@ -213,7 +214,7 @@ impl Registry {
                 core_config::ip_rules(&core_config::overlaid(&values, &record.core_config))?;
             Ok((tenant, Tenant { record, ip_rules }))
         });
-        let tenants = tenants.collect::<Result<_, BadValue>>()?;
+        let tenants = tenants.collect::<Result<_, ConfigError>>()?;
         // An engine contains parsed keys, so it is kept as long as its configuration is unchanged.
         let engine = match known {
             Some(known) if known.values == values => Arc::clone(&known.engine),
@@ -251,7 +252,7 @@ impl Registry {
     }
 
     /// Returns the values that this configuration of an app would have, if they are valid.
-    pub(crate) fn check(&self, own: &JsonObject) -> Result<Values, BadValue> {
+    pub(crate) fn check(&self, own: &JsonObject) -> Result<Values, ConfigError> {
         let values = core_config::overlaid(&self.base, own);
         AppConfig::read(&values, self.limits)?;
         Ok(values)
@@ -311,7 +312,7 @@ impl Change<'_> {
 pub enum OpenError {
     /// The configuration of the process is invalid.
     #[error(transparent)]
-    Config(#[from] BadValue),
+    Config(#[from] ConfigError),
     /// The operating system could not start threads.
     #[error("{0}")]
     Threads(Fault),

@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::Request;
@@ -163,7 +162,7 @@ fn connection(
     header_timeout: Duration,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection cannot be made prompt");
+        tracing::debug!(%error, "TCP_NODELAY cannot be set on a connection");
     }
     let answering = {
         let service = Arc::clone(service);
@@ -181,16 +180,16 @@ fn connection(
     let service = Arc::clone(service);
     tokio::spawn(async move {
         let open = &service.metrics.connections;
-        open.fetch_add(1, Ordering::Relaxed);
+        open.increment(1);
         match connection.await {
             // The request was rejected before it reached the service, so method and path are
             // unknown.
             Err(error) if error.is_parse() => {
-                tracing::warn!(%peer, "a request that is not HTTP was refused");
+                tracing::warn!(%peer, "a request that is not HTTP was rejected");
             }
             Err(error) => tracing::debug!(%error, "a connection ended early"),
             Ok(()) => {}
         }
-        open.fetch_sub(1, Ordering::Relaxed);
+        open.decrement(1);
     });
 }

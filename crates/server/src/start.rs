@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable as _};
 use supersession::store::StoreErrorKind;
 use supersession::{Clock, Entropy};
 use tokio::time::Instant;
@@ -13,9 +14,11 @@ use crate::registry::OpenError;
 use crate::service::{Service, ServiceOptions};
 use crate::store::{StoreFailure, StoreOptions, StoreUrl};
 
-/// Pauses between two attempts. Each pause is twice as long as the previous one, up to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LAST_PAUSE: Duration = Duration::from_secs(2);
+/// Pauses between attempts. Each pause is twice as long as the previous one, up to two seconds.
+const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(250))
+    .with_max_delay(Duration::from_secs(2))
+    .without_max_times();
 
 /// The settings with which a service is opened.
 #[derive(Clone)]
@@ -38,7 +41,7 @@ pub struct Start {
 #[derive(Debug)]
 pub struct StartError {
     source: Box<dyn Error + Send + Sync>,
-    is_passing: bool,
+    is_transient: bool,
     waited: Option<Duration>,
 }
 
@@ -50,33 +53,31 @@ impl Start {
     /// If the store cannot be used, or is still unreachable after the wait time.
     pub async fn open(&self) -> Result<Service, StartError> {
         let began = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        let mut waits = false;
-        loop {
-            let mut error = match self.open_once().await {
-                Ok(service) => {
-                    if waits {
-                        tracing::info!("the store is reachable");
-                    }
-                    return Ok(service);
+        let left = || self.wait.saturating_sub(began.elapsed());
+        let mut waited = None;
+        let opened = (|| self.open_once())
+            .retry(PAUSES)
+            .when(|error: &StartError| error.is_transient && !left().is_zero())
+            // The last attempt is at the end of the wait time.
+            .adjust(|_, pause| pause.map(|pause| pause.min(left())))
+            .notify(|error, _| {
+                if waited.replace(self.wait).is_none() {
+                    tracing::warn!(
+                        error = report(&*error.source),
+                        wait_seconds = self.wait.as_secs(),
+                        "the store cannot be reached; trying again"
+                    );
                 }
-                Err(error) => error,
-            };
-            let left = self.wait.saturating_sub(began.elapsed());
-            if !error.is_passing || left.is_zero() {
-                error.waited = waits.then_some(self.wait);
-                return Err(error);
+            })
+            .await;
+        match opened {
+            Ok(service) => {
+                if waited.is_some() {
+                    tracing::info!("the store is reachable");
+                }
+                Ok(service)
             }
-            if !waits {
-                waits = true;
-                tracing::warn!(
-                    error = report(&*error.source),
-                    wait_seconds = self.wait.as_secs(),
-                    "the store cannot be reached; trying again"
-                );
-            }
-            tokio::time::sleep(pause.min(left)).await;
-            pause = (pause * 2).min(LAST_PAUSE);
+            Err(error) => Err(StartError { waited, ..error }),
         }
     }
 
@@ -92,7 +93,7 @@ impl From<StoreFailure> for StartError {
     fn from(failure: StoreFailure) -> Self {
         Self {
             source: failure.error,
-            is_passing: failure.is_passing,
+            is_transient: failure.is_transient,
             waited: None,
         }
     }
@@ -100,11 +101,11 @@ impl From<StoreFailure> for StartError {
 
 impl From<OpenError> for StartError {
     fn from(error: OpenError) -> Self {
-        let is_passing = matches!(&error,
+        let is_transient = matches!(&error,
             OpenError::Store(error) if error.kind() == StoreErrorKind::Unavailable);
         Self {
             source: error.into(),
-            is_passing,
+            is_transient,
             waited: None,
         }
     }

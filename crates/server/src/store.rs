@@ -100,14 +100,14 @@ pub struct StoreFailure {
     /// The store's error, which names the store and the fix.
     pub error: Box<dyn std::error::Error + Send + Sync>,
     /// If set, another attempt may succeed: the store is unreachable or busy.
-    pub is_passing: bool,
+    pub is_transient: bool,
 }
 
 impl From<supersession_sqlite::OpenError> for StoreFailure {
     fn from(error: supersession_sqlite::OpenError) -> Self {
         use supersession_sqlite::OpenErrorKind;
         Self {
-            is_passing: error.kind() == OpenErrorKind::Busy,
+            is_transient: error.kind() == OpenErrorKind::Busy,
             error: error.into(),
         }
     }
@@ -118,7 +118,7 @@ impl From<supersession_postgres::OpenError> for StoreFailure {
         use supersession_postgres::OpenErrorKind;
         let passing = [OpenErrorKind::Unreachable, OpenErrorKind::Busy];
         Self {
-            is_passing: passing.contains(&error.kind()),
+            is_transient: passing.contains(&error.kind()),
             error: error.into(),
         }
     }
@@ -128,7 +128,7 @@ impl From<supersession_redis::OpenError> for StoreFailure {
     fn from(error: supersession_redis::OpenError) -> Self {
         use supersession_redis::OpenErrorKind;
         Self {
-            is_passing: error.kind() == OpenErrorKind::Unreachable,
+            is_transient: error.kind() == OpenErrorKind::Unreachable,
             error: error.into(),
         }
     }

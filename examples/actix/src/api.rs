@@ -1,13 +1,9 @@
 //! The demo's API: JSON requests and responses, below `/api`.
 
-use std::convert::Infallible;
-use std::sync::LazyLock;
-
 use actix_web::web::{Json, Path, ServiceConfig, delete, get, patch, post, put, resource};
-use serde::Deserialize;
+use demo_shared::{Login, ROLE, UserError};
 use serde_json::{Map, Value, json};
-use supersession_actix::core::claims::{Claim as _, ClaimContext, PrimitiveArrayClaim};
-use supersession_actix::core::{JsonObject, SessionInformation};
+use supersession_actix::core::JsonObject;
 use supersession_actix::{OptionalSession, RequestSessions, Session, verify_session};
 
 use crate::error::ApiError;
@@ -16,20 +12,6 @@ type Answer = Result<Json<Value>, ApiError>;
 type Document = Result<Json<JsonObject>, ApiError>;
 /// The body. The handler checks it, so that a missing session is reported first.
 type Body<T> = Result<Json<T>, actix_web::Error>;
-
-/// The roles of a user. A real application reads them from its database here.
-pub(crate) static ROLE: LazyLock<PrimitiveArrayClaim<String>> = LazyLock::new(|| {
-    PrimitiveArrayClaim::new("st-role", |user: ClaimContext| async move {
-        let roles = if user.user_id == "admin" {
-            vec!["admin".to_owned()]
-        } else {
-            Vec::new()
-        };
-        Ok::<_, Infallible>(Some(roles))
-    })
-});
-
-const MAX_NAME_LENGTH: usize = 64;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     let is_admin = verify_session().require(ROLE.includes("admin"));
@@ -56,50 +38,20 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(resource("/updateinfo").route(post().to(update_info)));
 }
 
-#[derive(Deserialize)]
-struct Login {
-    name: String,
-}
-
-/// Any name can sign in, because this is a demo. A real application verifies a password, a passkey
-/// or the response of an identity provider here.
 async fn login(sessions: RequestSessions, body: Body<Login>) -> Answer {
-    let Json(Login { name }) = body?;
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME_LENGTH {
-        return Err(ApiError::bad_request(format!(
-            "choose a name of 1 to {MAX_NAME_LENGTH} characters"
-        )));
-    }
-    let session = sessions.create(name).await?;
-    Ok(Json(
-        json!({ "userId": session.user_id(), "handle": session.handle() }),
-    ))
+    let Json(login) = body?;
+    let session = sessions.create(login.user_id()?).await?;
+    Ok(Json(demo_shared::signed_in(&session)))
 }
 
 async fn me(session: Session) -> Answer {
     let stored = session.information().await?;
-    Ok(Json(json!({
-        "userId": session.user_id(),
-        "recipeUserId": session.recipe_user_id(),
-        "tenantId": session.tenant_id(),
-        "handle": session.handle(),
-        "payload": session.access_token_payload(),
-        "accessTokenExpiry": session.access_token_expires_at(),
-        "timeCreated": stored.created_at,
-        "expiry": stored.expires_at,
-    })))
+    Ok(Json(demo_shared::describe_current(&session, &stored)))
 }
 
 async fn feed(session: OptionalSession) -> Json<Value> {
-    Json(json!({
-        "userId": session.as_ref().map(|session| session.user_id()),
-        "items": [
-            { "title": "Sessions that end", "text": "Revoke a session in one browser, and the other is out with its next click." },
-            { "title": "No lost updates", "text": "Two tabs may change the session data at once; both changes stay." },
-            { "title": "Nobody is logged out by a refresh", "text": "Tabs that renew at the same time get the same successor." },
-        ],
-    }))
+    let user = session.as_ref().map(|session| session.user_id());
+    Json(demo_shared::feed(user))
 }
 
 async fn read_data(session: Session) -> Document {
@@ -144,13 +96,7 @@ async fn merge_metadata(
 
 async fn merge_payload(session: Session, body: Body<JsonObject>) -> Document {
     let Json(patch) = body?;
-    // Claims determine the user's permissions, so the user must not set them.
-    if patch.contains_key(ROLE.key()) {
-        return Err(ApiError::bad_request(format!(
-            "`{}` is set by the server only",
-            ROLE.key()
-        )));
-    }
+    demo_shared::check_payload_patch(&patch)?;
     session.merge_into_access_token_payload(patch).await?;
     Ok(Json(session.access_token_payload()))
 }
@@ -160,15 +106,7 @@ async fn list_sessions(sessions: RequestSessions, session: Session) -> Answer {
         .sessions()
         .sessions_for_user(session.user_id())
         .await?;
-    let describe = |other: SessionInformation| {
-        json!({
-            "current": other.handle == *session.handle(),
-            "handle": other.handle,
-            "timeCreated": other.created_at,
-            "expiry": other.expires_at,
-        })
-    };
-    Ok(Json(all.into_iter().map(describe).collect()))
+    Ok(Json(demo_shared::describe_all(all, session.handle())))
 }
 
 async fn revoke_session(
@@ -188,7 +126,7 @@ async fn revoke_session(
     if own && sessions.sessions().revoke(&handle).await? {
         Ok(Json(json!({ "revoked": true })))
     } else {
-        Err(ApiError::not_found("you have no such session"))
+        Err(UserError::not_found("you have no such session").into())
     }
 }
 
@@ -201,10 +139,7 @@ async fn revoke_others(sessions: RequestSessions, session: Session) -> Answer {
 }
 
 async fn admin(session: Session) -> Answer {
-    Ok(Json(json!({
-        "message": format!("welcome, {}: this page is for admins", session.user_id()),
-        "roles": session.claim_value(&*ROLE),
-    })))
+    Ok(Json(demo_shared::admin_page(&session)))
 }
 
 /// The handler of the SuperTokens guide, in Rust.

@@ -5,7 +5,7 @@ use std::fmt;
 use actix_web::error::JsonPayloadError;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::json;
+use demo_shared::UserError;
 use supersession_actix::SessionRejection;
 use supersession_actix::core::SessionError;
 
@@ -14,16 +14,12 @@ pub(crate) enum ApiError {
     /// An error that the session middleware renders.
     Session(SessionRejection),
     /// An error of the application itself.
-    Own(StatusCode, String),
+    User(UserError),
 }
 
-impl ApiError {
-    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
-        Self::Own(StatusCode::BAD_REQUEST, message.into())
-    }
-
-    pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Self::Own(StatusCode::NOT_FOUND, message.into())
+impl From<UserError> for ApiError {
+    fn from(error: UserError) -> Self {
+        Self::User(error)
     }
 }
 
@@ -36,7 +32,7 @@ impl From<SessionError> for ApiError {
 /// Converts the errors of `web::Json`.
 impl From<actix_web::Error> for ApiError {
     fn from(error: actix_web::Error) -> Self {
-        Self::bad_request(match error.as_error() {
+        UserError::bad_request(match error.as_error() {
             Some(JsonPayloadError::ContentType) => {
                 "Expected request with `Content-Type: application/json`".to_owned()
             }
@@ -48,6 +44,7 @@ impl From<actix_web::Error> for ApiError {
             }
             _ => error.to_string(),
         })
+        .into()
     }
 }
 
@@ -55,16 +52,16 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Session(rejection) => rejection.status_code(),
-            Self::Own(status, _) => *status,
+            Self::User(error) => {
+                StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
         }
     }
 
     fn error_response(&self) -> HttpResponse {
         match self {
             Self::Session(rejection) => rejection.error_response(),
-            Self::Own(status, message) => {
-                HttpResponse::build(*status).json(json!({ "message": message }))
-            }
+            Self::User(error) => HttpResponse::build(self.status_code()).json(error.body()),
         }
     }
 }
@@ -73,7 +70,7 @@ impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Session(rejection) => rejection.fmt(f),
-            Self::Own(_, message) => f.write_str(message),
+            Self::User(error) => f.write_str(&error.message),
         }
     }
 }

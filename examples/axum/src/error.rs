@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use demo_shared::UserError;
 use supersession_axum::SessionRejection;
 use supersession_axum::core::SessionError;
 
@@ -12,16 +12,12 @@ pub(crate) enum ApiError {
     /// An error that the session layer renders.
     Session(SessionRejection),
     /// An error of the application itself.
-    Own(StatusCode, String),
+    User(UserError),
 }
 
-impl ApiError {
-    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
-        Self::Own(StatusCode::BAD_REQUEST, message.into())
-    }
-
-    pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Self::Own(StatusCode::NOT_FOUND, message.into())
+impl From<UserError> for ApiError {
+    fn from(error: UserError) -> Self {
+        Self::User(error)
     }
 }
 
@@ -33,7 +29,7 @@ impl From<SessionError> for ApiError {
 
 impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> Self {
-        Self::bad_request(rejection.body_text())
+        UserError::bad_request(rejection.body_text()).into()
     }
 }
 
@@ -41,8 +37,10 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         match self {
             Self::Session(rejection) => rejection.into_response(),
-            Self::Own(status, message) => {
-                (status, Json(json!({ "message": message }))).into_response()
+            Self::User(error) => {
+                let status = StatusCode::from_u16(error.status);
+                let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                (status, Json(error.body())).into_response()
             }
         }
     }

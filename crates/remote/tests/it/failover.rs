@@ -150,7 +150,7 @@ async fn without_any_core_there_is_trouble_and_no_verdict() {
     );
 }
 
-/// As long as the SDKs of SuperTokens ask it; `pauses.rs` has the pauses.
+/// As long as the SDKs of SuperTokens ask it; `backoff.rs` has the pauses.
 #[tokio::test]
 async fn a_core_that_answers_429_is_asked_up_to_five_times_more() {
     let mint = Mint::new(SystemClock).await;
@@ -353,5 +353,5 @@ async fn a_wrong_key_is_named_before_a_core_is_taken_for_one_without_atomic_merg
         .build()
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("refuses the API key"), "{error}");
+    assert!(error.to_string().contains("rejects the API key"), "{error}");
 }

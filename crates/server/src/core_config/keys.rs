@@ -3,7 +3,7 @@
 
 use serde_json::{Number, Value};
 
-use super::BadValue;
+use crate::config_error::ConfigError;
 
 /// The level at which a value may be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +106,9 @@ pub(crate) fn level(name: &str) -> Option<Level> {
 }
 
 /// Converts the value to the type of its key. Strings are parsed.
-pub(crate) fn coerced(name: &str, value: &Value) -> Result<Value, BadValue> {
+pub(crate) fn coerced(name: &str, value: &Value) -> Result<Value, ConfigError> {
     let Some((_, kind, _)) = find(name) else {
-        return Err(BadValue("Invalid config key".to_owned()));
+        return Err(ConfigError::new("Invalid config key".to_owned()));
     };
     let (value, type_name) = match kind {
         Long => (whole(value), "long"),
@@ -120,7 +120,7 @@ pub(crate) fn coerced(name: &str, value: &Value) -> Result<Value, BadValue> {
         Boolean => (boolean(value), "boolean"),
         Text => (plain_text(value), "String"),
     };
-    value.ok_or_else(|| BadValue(format!("'{name}' must be of type {type_name}")))
+    value.ok_or_else(|| ConfigError::new(format!("'{name}' must be of type {type_name}")))
 }
 
 fn whole(value: &Value) -> Option<Value> {

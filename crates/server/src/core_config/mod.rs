@@ -8,9 +8,11 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use supersession::JsonObject;
 use supersession::engine::{EngineSettings, Lifetimes};
+use supersession::store::KeyKind;
 
 use crate::api_keys::{self, ApiKeys};
-use crate::cdi::{CdiVersion, Unspoken};
+use crate::cdi::{CdiVersion, CdiVersionError};
+use crate::config_error::ConfigError;
 use crate::ip_rules::IpRules;
 
 pub(crate) use keys::{Level, coerced, level};
@@ -23,24 +25,19 @@ pub type Values = Map<String, Value>;
 pub enum Limits {
     /// Keys live at least an hour, refresh tokens live longer than access tokens, and the grace
     /// period is at most five minutes.
-    Kept,
+    Enforced,
     /// For test suites, which wait for keys and tokens to expire.
     Lifted,
 }
-
-/// An invalid value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadValue(pub String);
 
 /// The checked configuration of an app.
 #[derive(Debug)]
 pub(crate) struct AppConfig {
     pub(crate) engine: EngineSettings,
-    /// If set, verification for SDKs from before key sets looks up the session.
+    /// If set, verification for SDKs from before key sets lookups up the session.
     pub(crate) access_token_blacklisting: bool,
-    /// If set, SDKs from before key sets get tokens that are signed with a rotating key.
-    pub(crate) signing_key_dynamic: bool,
+    /// The kind of key that signs tokens for SDKs from before key sets.
+    pub(crate) signing_key: KeyKind,
     pub(crate) api_keys: ApiKeys,
     pub(crate) max_cdi: CdiVersion,
     pub(crate) min_cdi: Option<CdiVersion>,
@@ -55,7 +52,7 @@ const KEY_OVERLAP: Duration = Duration::from_secs(60);
 
 impl AppConfig {
     /// Reads and checks all values.
-    pub(crate) fn read(values: &Values, limits: Limits) -> Result<Self, BadValue> {
+    pub(crate) fn read(values: &Values, limits: Limits) -> Result<Self, ConfigError> {
         let lifted = limits == Limits::Lifted;
         let access = whole(values, "access_token_validity", 3_600, 1, 86_400_000)?;
         let refresh_minutes = number(values, "refresh_token_validity", 144_000.0)?;
@@ -125,7 +122,11 @@ impl AppConfig {
                 ..EngineSettings::default()
             },
             access_token_blacklisting: flag(values, "access_token_blacklisting", false),
-            signing_key_dynamic: flag(values, "access_token_signing_key_dynamic", true),
+            signing_key: if flag(values, "access_token_signing_key_dynamic", true) {
+                KeyKind::Dynamic
+            } else {
+                KeyKind::Static
+            },
             api_keys: api_keys::parse(text(values, "api_keys"))?,
             max_cdi,
             min_cdi,
@@ -135,7 +136,7 @@ impl AppConfig {
 }
 
 /// Reads the address rules of a tenant.
-pub(crate) fn ip_rules(values: &Values) -> Result<IpRules, BadValue> {
+pub(crate) fn ip_rules(values: &Values) -> Result<IpRules, ConfigError> {
     IpRules::new(
         text(values, "ip_allow_regex"),
         text(values, "ip_deny_regex"),
@@ -156,8 +157,8 @@ pub(crate) fn overlaid(base: &Values, over: &JsonObject) -> Values {
     values
 }
 
-fn bad(text: &str) -> BadValue {
-    BadValue(text.to_owned())
+fn bad(text: &str) -> ConfigError {
+    ConfigError::new(text)
 }
 
 fn text<'a>(values: &'a Values, name: &str) -> Option<&'a str> {
@@ -168,53 +169,59 @@ fn flag(values: &Values, name: &str, default: bool) -> bool {
     values.get(name).and_then(Value::as_bool).unwrap_or(default)
 }
 
-fn number(values: &Values, name: &str, default: f64) -> Result<f64, BadValue> {
+fn number(values: &Values, name: &str, default: f64) -> Result<f64, ConfigError> {
     let number = match values.get(name) {
         None => default,
         Some(value) => value
             .as_f64()
-            .ok_or_else(|| BadValue(format!("'{name}' must be of type double")))?,
+            .ok_or_else(|| ConfigError::new(format!("'{name}' must be of type double")))?,
     };
     if number.is_finite() && number >= 0.0 {
         Ok(number)
     } else {
-        Err(BadValue(format!("'{name}' must not be negative")))
+        Err(ConfigError::new(format!("'{name}' must not be negative")))
     }
 }
 
 /// Converts a number of minutes or hours to a duration. It is limited so that sums cannot overflow,
 /// and has at least a millisecond because times are stored in milliseconds.
-fn span(name: &str, number: f64, unit: &str) -> Result<Duration, BadValue> {
+fn span(name: &str, number: f64, unit: &str) -> Result<Duration, ConfigError> {
     const LONGEST: Duration = Duration::from_secs(31_557_600_000);
     let seconds_in_one = if unit == "hours" { HOUR } else { MINUTE };
     let span = Duration::try_from_secs_f64(number * seconds_in_one).ok();
     span.filter(|span| (Duration::from_millis(1)..=LONGEST).contains(span))
         .ok_or_else(|| {
             let most = LONGEST.as_secs_f64() / seconds_in_one;
-            BadValue(format!(
+            ConfigError::new(format!(
                 "'{name}' must be greater than 0 and at most {most} {unit}"
             ))
         })
 }
 
-fn whole(values: &Values, name: &str, default: u64, min: u64, max: u64) -> Result<u64, BadValue> {
+fn whole(
+    values: &Values,
+    name: &str,
+    default: u64,
+    min: u64,
+    max: u64,
+) -> Result<u64, ConfigError> {
     let number = values.get(name).map_or(Some(default), Value::as_u64);
     number
         .filter(|number| (min..=max).contains(number))
         .ok_or_else(|| {
-            BadValue(format!(
+            ConfigError::new(format!(
                 "'{name}' must be between {min} and {max} seconds inclusive."
             ))
         })
 }
 
-fn cdi(values: &Values, name: &str) -> Result<Option<CdiVersion>, BadValue> {
+fn cdi(values: &Values, name: &str) -> Result<Option<CdiVersion>, ConfigError> {
     text(values, name)
         .map(|text| {
             CdiVersion::parse(text).map_err(|problem| {
-                BadValue(match problem {
-                    Unspoken::Malformed => format!("{name} is not a valid semantic version"),
-                    Unspoken::Unsupported(_) => format!("{name} is not a supported version"),
+                ConfigError::new(match problem {
+                    CdiVersionError::Malformed => format!("{name} is not a valid semantic version"),
+                    CdiVersionError::Unsupported(_) => format!("{name} is not a supported version"),
                 })
             })
         })
@@ -222,7 +229,7 @@ fn cdi(values: &Values, name: &str) -> Result<Option<CdiVersion>, BadValue> {
 }
 
 /// Checks values of recipes that this server does not have, as the reference does.
-fn others(values: &Values) -> Result<(), BadValue> {
+fn others(values: &Values) -> Result<(), ConfigError> {
     for (name, bound) in [
         ("password_reset_token_lifetime", "must be >= 0"),
         ("email_verification_token_lifetime", "must be >= 0"),
@@ -236,7 +243,7 @@ fn others(values: &Values) -> Result<(), BadValue> {
             .and_then(Value::as_i64)
             .is_some_and(|number| number <= 0)
         {
-            return Err(BadValue(format!("'{name}' {bound}")));
+            return Err(ConfigError::new(format!("'{name}' {bound}")));
         }
     }
     for (name, bound) in [
@@ -249,7 +256,7 @@ fn others(values: &Values) -> Result<(), BadValue> {
             .and_then(Value::as_i64)
             .is_some_and(|number| number <= 0)
         {
-            return Err(BadValue(format!("Provided {name} {bound}")));
+            return Err(ConfigError::new(format!("Provided {name} {bound}")));
         }
     }
     match text(values, "password_hashing_alg") {

@@ -7,14 +7,15 @@ use supersession::store::TenantRecord;
 use supersession::{AppId, JsonObject, TenantId};
 
 use super::factors::{self, Api, Update};
-use crate::answer::{Answer, Refusal, json, shown, status};
-use crate::core_config::{self, BadValue, Level, Values};
+use crate::call::Call;
+use crate::config_error::ConfigError;
+use crate::core_config::{self, Level, Values};
 use crate::input::Input;
 use crate::path::{Endpoint, RESERVED_TENANTS};
 use crate::registry::App;
-use crate::service::Call;
+use crate::response::{ErrorResponse, HttpResponse, json, shown, status};
 
-pub(super) async fn put_app(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn put_app(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     let app = match input.optional_text("appId")? {
         None => AppId::default(),
@@ -24,21 +25,21 @@ pub(super) async fn put_app(call: &Call<'_>) -> Result<Answer, Refusal> {
     let caller = call.app().await?;
     let is_own = caller.id == AppId::default() || caller.id == app;
     if call.target.tenant != TenantId::default() || !is_own {
-        return Err(Refusal::forbidden(
+        return Err(ErrorResponse::forbidden(
             "You must use the public or same app to add/update an app",
         ));
     }
     put(call, app, TenantId::default(), settings).await
 }
 
-pub(super) async fn put_tenant(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn put_tenant(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     let tenant = match input.optional_text("tenantId")? {
         None => call.target.tenant.clone(),
         Some(id) => {
             let id = scope_id("tenantId", &id)?;
             if RESERVED_TENANTS.contains(&id.as_str()) {
-                return Err(Refusal::bad_request(format!(
+                return Err(ErrorResponse::bad_request(format!(
                     "Cannot use '{id}' as a tenantId"
                 )));
             }
@@ -48,14 +49,14 @@ pub(super) async fn put_tenant(call: &Call<'_>) -> Result<Answer, Refusal> {
     let settings = Settings::read(call, &input)?;
     let app = call.app().await?;
     if call.target.tenant != TenantId::default() && call.target.tenant != tenant {
-        return Err(Refusal::forbidden(
+        return Err(ErrorResponse::forbidden(
             "You must use the public or same tenant to add/update a tenant",
         ));
     }
     put(call, app.id.clone(), tenant, settings).await
 }
 
-pub(super) async fn put_domain(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn put_domain(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     let domain = input.optional_text(DOMAIN)?;
     if let Some(domain) = &domain {
@@ -64,7 +65,7 @@ pub(super) async fn put_domain(call: &Call<'_>) -> Result<Answer, Refusal> {
     let settings = Settings::read(call, &input)?;
     base_app(call, "You must use the default or same connectionUriDomain to create/update a connectionUriDomain").await?;
     if domain.is_some() {
-        return Err(Refusal::bad_request(
+        return Err(ErrorResponse::bad_request(
             "Creation of connection uri domain or app or tenant is disallowed: this server has one connection uri domain; create an app instead",
         ));
     }
@@ -80,7 +81,7 @@ struct Settings {
 }
 
 impl Settings {
-    fn read(call: &Call<'_>, input: &Input<'_>) -> Result<Self, Refusal> {
+    fn read(call: &Call<'_>, input: &Input<'_>) -> Result<Self, ErrorResponse> {
         Ok(Self {
             core_config: input.optional_object("coreConfig")?,
             factors: Update::read(input, api(call))?,
@@ -107,7 +108,7 @@ async fn put(
     app: AppId,
     tenant: TenantId,
     settings: Settings,
-) -> Result<Answer, Refusal> {
+) -> Result<HttpResponse, ErrorResponse> {
     let registry = &call.service.registry;
     let change = registry.change().await?;
     let known = registry.app(&app).await?;
@@ -120,7 +121,7 @@ async fn put(
     if let Some(core_config) = settings.core_config {
         let is_base = app == AppId::default() && tenant == TenantId::default();
         if is_base && !core_config.is_empty() {
-            return Err(Refusal::bad_request("Cannot modify base config"));
+            return Err(ErrorResponse::bad_request("Cannot modify base config"));
         }
         record.core_config = merged(&record.core_config, &core_config)?;
     }
@@ -131,21 +132,21 @@ async fn put(
 }
 
 /// Merges `set` into the stored object. Null removes a value.
-fn merged(stored: &JsonObject, set: &JsonObject) -> Result<JsonObject, Refusal> {
+fn merged(stored: &JsonObject, set: &JsonObject) -> Result<JsonObject, ErrorResponse> {
     let mut values: Values = stored.deserialize().unwrap_or_default();
     let set: Values = set
         .deserialize()
-        .map_err(|_| Refusal::bad_request("Invalid Json Input"))?;
+        .map_err(|_| ErrorResponse::bad_request("Invalid Json Input"))?;
     for (name, value) in set {
         match core_config::level(&name) {
             None => {
-                return Err(invalid(&BadValue(format!(
+                return Err(invalid(&ConfigError::new(format!(
                     "Invalid config key: {}",
                     shown(&name)
                 ))));
             }
             Some(Level::Process) => {
-                return Err(invalid(&BadValue(format!(
+                return Err(invalid(&ConfigError::new(format!(
                     "{name} can only be set via the core's base config setting"
                 ))));
             }
@@ -158,12 +159,13 @@ fn merged(stored: &JsonObject, set: &JsonObject) -> Result<JsonObject, Refusal> 
             values.insert(name, value);
         }
     }
-    JsonObject::from_serialize(&values).map_err(|_| Refusal::bad_request("Invalid Json Input"))
+    JsonObject::from_serialize(&values)
+        .map_err(|_| ErrorResponse::bad_request("Invalid Json Input"))
 }
 
 /// Checks a changed app: its values must be in range, and its tenants must not contradict each
 /// other.
-fn check(call: &Call<'_>, app: Option<&App>, changed: &TenantRecord) -> Result<(), Refusal> {
+fn check(call: &Call<'_>, app: Option<&App>, changed: &TenantRecord) -> Result<(), ErrorResponse> {
     let public = TenantId::default();
     let stored = app.and_then(|app| app.tenants.get(&public));
     let root = if changed.tenant == public {
@@ -189,7 +191,7 @@ fn check(call: &Call<'_>, app: Option<&App>, changed: &TenantRecord) -> Result<(
             core_config::level(name) == Some(Level::App) && values.get(*name) != Some(*value)
         });
         if let Some((name, _)) = differs {
-            return Err(invalid(&BadValue(format!(
+            return Err(invalid(&ConfigError::new(format!(
                 "You cannot set different values for {name} for the same appId"
             ))));
         }
@@ -199,11 +201,11 @@ fn check(call: &Call<'_>, app: Option<&App>, changed: &TenantRecord) -> Result<(
     Ok(())
 }
 
-fn invalid(bad: &BadValue) -> Refusal {
-    Refusal::bad_request(format!("Invalid core config: {bad}"))
+fn invalid(bad: &ConfigError) -> ErrorResponse {
+    ErrorResponse::bad_request(format!("Invalid core config: {bad}"))
 }
 
-fn scope_id(field: &str, text: &str) -> Result<String, Refusal> {
+fn scope_id(field: &str, text: &str) -> Result<String, ErrorResponse> {
     let id = text.trim().to_ascii_lowercase();
     let problem = if id.is_empty() {
         "should not be an empty String"
@@ -219,10 +221,10 @@ fn scope_id(field: &str, text: &str) -> Result<String, Refusal> {
     } else {
         return Ok(id);
     };
-    Err(Refusal::bad_request(format!("{field} {problem}")))
+    Err(ErrorResponse::bad_request(format!("{field} {problem}")))
 }
 
-pub(super) async fn tenant(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn tenant(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let target = call.target;
     let app = call
         .service
@@ -231,77 +233,77 @@ pub(super) async fn tenant(call: &Call<'_>) -> Result<Answer, Refusal> {
     let Some(app) = app.await? else {
         return status("TENANT_NOT_FOUND_ERROR");
     };
-    let mut shape = app
+    let mut body = app
         .tenants
         .get(&target.tenant)
-        .map(|tenant| tenant_shape(&tenant.record, api(call)))
+        .map(|tenant| tenant_body(&tenant.record, api(call)))
         .unwrap_or_default();
-    shape.insert("status".to_owned(), "OK".into());
-    json(&shape)
+    body.insert("status".to_owned(), "OK".into());
+    json(&body)
 }
 
-pub(super) async fn tenants(call: &Call<'_>) -> Result<Answer, Refusal> {
-    call.service.registry.look_for_news().await?;
+pub(super) async fn tenants(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
+    call.service.registry.catch_up().await?;
     let app = call.app().await?;
     if call.target.tenant != TenantId::default() {
-        return Err(Refusal::forbidden(
+        return Err(ErrorResponse::forbidden(
             "Only the public tenantId is allowed to list all tenants associated with this app",
         ));
     }
-    json(&value!({ "status": "OK", "tenants": tenant_shapes(&app, api(call)) }))
+    json(&value!({ "status": "OK", "tenants": tenant_bodies(&app, api(call)) }))
 }
 
-pub(super) async fn apps(call: &Call<'_>) -> Result<Answer, Refusal> {
-    call.service.registry.look_for_news().await?;
+pub(super) async fn apps(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
+    call.service.registry.catch_up().await?;
     base_app(call, "Only the public tenantId and public appId is allowed to list all apps associated with this connection uri domain").await?;
-    json(&value!({ "status": "OK", "apps": app_shapes(call) }))
+    json(&value!({ "status": "OK", "apps": app_bodies(call) }))
 }
 
-pub(super) async fn domains(call: &Call<'_>) -> Result<Answer, Refusal> {
-    call.service.registry.look_for_news().await?;
+pub(super) async fn domains(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
+    call.service.registry.catch_up().await?;
     base_app(call, "Only the public tenantId, public appId and default connectionUriDomain is allowed to list all connectionUriDomains and appIds associated with this core").await?;
     json(&value!({
         "status": "OK",
-        "connectionUriDomains": [{ "connectionUriDomain": "", "apps": app_shapes(call) }],
+        "connectionUriDomains": [{ "connectionUriDomain": "", "apps": app_bodies(call) }],
     }))
 }
 
-fn app_shapes(call: &Call<'_>) -> Vec<Value> {
+fn app_bodies(call: &Call<'_>) -> Vec<Value> {
     let all = call.service.registry.all();
     let mut apps: Vec<_> = all.values().collect();
     apps.sort_by(|a, b| a.id.cmp(&b.id));
     apps.iter()
-        .map(|app| value!({ "appId": &*app.id, "tenants": tenant_shapes(app, api(call)) }))
+        .map(|app| value!({ "appId": &*app.id, "tenants": tenant_bodies(app, api(call)) }))
         .collect()
 }
 
-fn tenant_shapes(app: &App, api: Api) -> Vec<Value> {
+fn tenant_bodies(app: &App, api: Api) -> Vec<Value> {
     app.tenants
         .values()
-        .map(|tenant| tenant_shape(&tenant.record, api).into())
+        .map(|tenant| tenant_body(&tenant.record, api).into())
         .collect()
 }
 
-fn tenant_shape(record: &TenantRecord, api: Api) -> Map<String, Value> {
+fn tenant_body(record: &TenantRecord, api: Api) -> Map<String, Value> {
     let core_config: Values = record.core_config.deserialize().unwrap_or_default();
-    let mut shape = Map::new();
-    shape.insert("tenantId".to_owned(), record.tenant.as_str().into());
-    shape.insert("coreConfig".to_owned(), core_config.into());
-    factors::show(record, api, &mut shape);
-    shape
+    let mut body = Map::new();
+    body.insert("tenantId".to_owned(), record.tenant.as_str().into());
+    body.insert("coreConfig".to_owned(), core_config.into());
+    factors::show(record, api, &mut body);
+    body
 }
 
-pub(super) async fn remove_tenant(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn remove_tenant(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     let tenant = TenantId::from_stored(&scope_id("tenantId", &input.text("tenantId")?)?);
     if tenant == TenantId::default() {
-        return Err(Refusal::forbidden(
+        return Err(ErrorResponse::forbidden(
             "Cannot delete public tenant, use remove app API instead",
         ));
     }
     let app = call.app().await?;
     if call.target.tenant != TenantId::default() {
-        return Err(Refusal::forbidden(
+        return Err(ErrorResponse::forbidden(
             "Only the public tenantId is allowed to delete a tenant",
         ));
     }
@@ -310,11 +312,11 @@ pub(super) async fn remove_tenant(call: &Call<'_>) -> Result<Answer, Refusal> {
     json(&value!({ "status": "OK", "didExist": existed }))
 }
 
-pub(super) async fn remove_app(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn remove_app(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     let app = AppId::from_stored(&scope_id("appId", &input.text("appId")?)?);
     if app == AppId::default() {
-        return Err(Refusal::forbidden(
+        return Err(ErrorResponse::forbidden(
             "Cannot delete the public app, use remove connection uri domain API instead",
         ));
     }
@@ -327,7 +329,7 @@ pub(super) async fn remove_app(call: &Call<'_>) -> Result<Answer, Refusal> {
     let change = registry.change().await?;
     let tenants = registry.app(&app).await?;
     if tenants.is_some_and(|app| app.tenants.len() > 1) {
-        return Err(Refusal::forbidden(
+        return Err(ErrorResponse::forbidden(
             "Please delete all tenants except the public tenant for this app before calling the delete API",
         ));
     }
@@ -337,7 +339,7 @@ pub(super) async fn remove_app(call: &Call<'_>) -> Result<Answer, Refusal> {
 
 /// Removes a connection URI domain. This server has only the default domain, which cannot be
 /// removed.
-pub(super) async fn remove_domain(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn remove_domain(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     domain_name(&input.text(DOMAIN)?)?;
     base_app(call, "Only the public tenantId, public appId and default connectionUriDomain is allowed to delete a connectionUriDomain").await?;
@@ -345,10 +347,10 @@ pub(super) async fn remove_domain(call: &Call<'_>) -> Result<Answer, Refusal> {
 }
 
 /// Checks the name of a connection URI domain: a host name or an address, with or without a port.
-fn domain_name(text: &str) -> Result<(), Refusal> {
+fn domain_name(text: &str) -> Result<(), ErrorResponse> {
     let name = text.trim();
     if name.is_empty() {
-        return Err(Refusal::bad_request(
+        return Err(ErrorResponse::bad_request(
             "connectionUriDomain should not be an empty String",
         ));
     }
@@ -360,18 +362,18 @@ fn domain_name(text: &str) -> Result<(), Refusal> {
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     if !host.split('.').all(is_label) || port.parse::<u16>().is_err() {
-        return Err(Refusal::bad_request("connectionUriDomain is invalid"));
+        return Err(ErrorResponse::bad_request("connectionUriDomain is invalid"));
     }
     Ok(())
 }
 
 /// Returns the default app if the request addresses its public tenant. Only the operator of the
 /// server may do so.
-async fn base_app(call: &Call<'_>, refusal: &str) -> Result<Arc<App>, Refusal> {
+async fn base_app(call: &Call<'_>, refusal: &str) -> Result<Arc<App>, ErrorResponse> {
     let app = call.app().await?;
     if app.id == AppId::default() && call.target.tenant == TenantId::default() {
         Ok(app)
     } else {
-        Err(Refusal::forbidden(refusal))
+        Err(ErrorResponse::forbidden(refusal))
     }
 }

@@ -5,10 +5,10 @@ use serde::Serialize;
 use supersession::JsonObject;
 use supersession::store::{DocumentWrite, SessionDocument, SessionRecord, WriteOutcome};
 
-use super::shapes::{SESSION_HANDLE, SESSION_MISSING};
-use crate::answer::{Answer, Refusal, json, status, unauthorised};
+use super::bodies::{SESSION_HANDLE, SESSION_MISSING};
+use crate::call::Call;
 use crate::input::Input;
-use crate::service::Call;
+use crate::response::{ErrorResponse, HttpResponse, json, status, unauthorised};
 
 #[derive(Serialize)]
 struct SessionData {
@@ -24,7 +24,7 @@ struct Payload {
     payload: JsonObject,
 }
 
-pub(super) async fn session_data(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn session_data(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     match asked(call).await? {
         None => unauthorised(SESSION_MISSING),
         Some(record) => json(&SessionData {
@@ -34,7 +34,7 @@ pub(super) async fn session_data(call: &Call<'_>) -> Result<Answer, Refusal> {
     }
 }
 
-pub(super) async fn payload(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn payload(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     match asked(call).await? {
         None => unauthorised(SESSION_MISSING),
         Some(record) => json(&Payload {
@@ -44,24 +44,24 @@ pub(super) async fn payload(call: &Call<'_>) -> Result<Answer, Refusal> {
     }
 }
 
-async fn asked(call: &Call<'_>) -> Result<Option<SessionRecord>, Refusal> {
+async fn asked(call: &Call<'_>) -> Result<Option<SessionRecord>, ErrorResponse> {
     let handle = call.query.text(SESSION_HANDLE)?;
     call.session(handle).await
 }
 
-pub(super) async fn set_session_data(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn set_session_data(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     let handle = input.text(SESSION_HANDLE)?;
     let document = input.object("userDataInDatabase")?;
     write(call, &handle, SessionDocument::SessionData, document).await
 }
 
-pub(super) async fn set_payload(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn set_payload(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     let handle = input.text(SESSION_HANDLE)?;
     let payload = input.object("userDataInJWT")?;
     if call.cdi.dialect().version.protects_member_of(&payload) {
-        return Err(Refusal::protected_claim());
+        return Err(ErrorResponse::protected_claim());
     }
     write(call, &handle, SessionDocument::Payload, payload).await
 }
@@ -71,7 +71,7 @@ async fn write(
     handle: &str,
     which: SessionDocument,
     document: JsonObject,
-) -> Result<Answer, Refusal> {
+) -> Result<HttpResponse, ErrorResponse> {
     let Some(key) = call.session_key(handle).await? else {
         return unauthorised(SESSION_MISSING);
     };

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use supersession::TenantId;
 use supersession::store::{LoginMethods, TenantRecord};
 
-use crate::answer::Refusal;
 use crate::input::Input;
+use crate::response::ErrorResponse;
 
 /// Representations of login methods in the CDI.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -129,13 +129,13 @@ pub(super) struct Update {
 }
 
 impl Update {
-    pub(super) fn read(input: &Input<'_>, api: Api) -> Result<Self, Refusal> {
+    pub(super) fn read(input: &Input<'_>, api: Api) -> Result<Self, ErrorResponse> {
         let mut switches = Vec::new();
         for method in METHODS {
             let name = method.switch();
             if api == Api::Factors && input.has(name) {
                 let name = method.switch_in_refusal();
-                return Err(Refusal::bad_request(format!(
+                return Err(ErrorResponse::bad_request(format!(
                     "{name} is not a valid input for this API"
                 )));
             }
@@ -166,7 +166,7 @@ impl Update {
     }
 
     /// Rejects factors whose login method the same request disables.
-    fn check(&self) -> Result<(), Refusal> {
+    fn check(&self) -> Result<(), ErrorResponse> {
         for method in METHODS {
             if self.switch(method) != Some(false) {
                 continue;
@@ -177,7 +177,7 @@ impl Update {
                     |factor: &&String| Method::of_factor(factor.as_str()) == Some(method);
                 if let Some(factor) = given.into_iter().find(of_method) {
                     let name = method.name();
-                    return Err(Refusal::bad_request(format!(
+                    return Err(ErrorResponse::bad_request(format!(
                         "Invalid core config: {field} should not contain '{factor}' because {name} is disabled for the tenant."
                     )));
                 }
@@ -360,7 +360,7 @@ fn factors(
     field: &str,
     api: Api,
     what: &str,
-) -> Result<Option<Option<Factors>>, Refusal> {
+) -> Result<Option<Option<Factors>>, ErrorResponse> {
     if !input.has(field) {
         return Ok(None);
     }
@@ -371,18 +371,18 @@ fn factors(
     let count = given.len();
     // No store accepts such a factor.
     if given.iter().any(|id| id.len() > 128 || id.contains('\0')) {
-        return Err(Refusal::bad_request(format!(
+        return Err(ErrorResponse::bad_request(format!(
             "Field name '{field}' is invalid in JSON input"
         )));
     }
     let given = set(given);
     if given.len() != count {
-        return Err(Refusal::bad_request(format!(
+        return Err(ErrorResponse::bad_request(format!(
             "{field} input should not contain duplicate values"
         )));
     }
     if given.is_empty() && api == Api::Both {
-        return Err(Refusal::bad_request(format!(
+        return Err(ErrorResponse::bad_request(format!(
             "{field} cannot be empty. Set null instead to remove all {what}."
         )));
     }
@@ -390,11 +390,11 @@ fn factors(
 }
 
 /// Adds the members for login methods and factors.
-pub(super) fn show(record: &TenantRecord, api: Api, shape: &mut Map<String, Value>) {
+pub(super) fn show(record: &TenantRecord, api: Api, body: &mut Map<String, Value>) {
     let first = record.first_factors.clone().map(set);
     let methods = &record.login_methods;
     if api == Api::Factors {
-        shape.insert("thirdParty".to_owned(), json!({ "providers": [] }));
+        body.insert("thirdParty".to_owned(), json!({ "providers": [] }));
     } else {
         for method in METHODS {
             let enabled = if api == Api::Switches {
@@ -406,7 +406,7 @@ pub(super) fn show(record: &TenantRecord, api: Api, shape: &mut Map<String, Valu
             if method == Method::ThirdParty {
                 shown["providers"] = json!([]);
             }
-            shape.insert(method.name().to_owned(), shown);
+            body.insert(method.name().to_owned(), shown);
         }
     }
     if api == Api::Switches {
@@ -419,9 +419,9 @@ pub(super) fn show(record: &TenantRecord, api: Api, shape: &mut Map<String, Valu
         None => None,
     };
     if let Some(first) = shown {
-        shape.insert(FIRST.to_owned(), first);
+        body.insert(FIRST.to_owned(), first);
     }
     if let Some(secondary) = &record.required_secondary_factors {
-        shape.insert(SECONDARY.to_owned(), json!(secondary));
+        body.insert(SECONDARY.to_owned(), json!(secondary));
     }
 }

@@ -4,18 +4,18 @@ use http::{Method, StatusCode};
 use serde_json::json as value;
 use supersession::{TenantId, UserId};
 
-use crate::answer::{Answer, Refusal, json, text, with_type};
+use crate::call::Call;
 use crate::cdi::SUPPORTED;
 use crate::path::Endpoint;
-use crate::service::Call;
+use crate::response::{ErrorResponse, HttpResponse, json, text, with_type};
 
 /// Responds with a greeting if the store is reachable.
-pub(super) async fn hello(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn hello(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     if call.target.endpoint == Endpoint::Root
         && call.target.tenant != TenantId::default()
         && call.app().await.is_err()
     {
-        return Err(Refusal::not_found());
+        return Err(ErrorResponse::not_found());
     }
     call.app().await?;
     probe(call).await?;
@@ -23,17 +23,17 @@ pub(super) async fn hello(call: &Call<'_>) -> Result<Answer, Refusal> {
 }
 
 /// Responds if the process is running.
-pub(crate) fn live(method: &Method) -> Result<Answer, Refusal> {
+pub(crate) fn live(method: &Method) -> Result<HttpResponse, ErrorResponse> {
     match *method {
         Method::GET | Method::HEAD => Ok(text("live")),
-        _ => Err(Refusal::method_not_supported()),
+        _ => Err(ErrorResponse::method_not_supported()),
     }
 }
 
 /// Responds with success if the store is writable and the process is not shutting down.
-pub(super) async fn ready(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn ready(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     if call.service.is_draining() {
-        return Err(Refusal::new(
+        return Err(ErrorResponse::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "shutting down",
         ));
@@ -44,7 +44,7 @@ pub(super) async fn ready(call: &Call<'_>) -> Result<Answer, Refusal> {
         .check(&*service.store, &*service.clock)
         .await
     {
-        return Err(Refusal::new(
+        return Err(ErrorResponse::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "The session store cannot be written; the log says why",
         ));
@@ -53,7 +53,7 @@ pub(super) async fn ready(call: &Call<'_>) -> Result<Answer, Refusal> {
 }
 
 /// Reads from the store, within a rate limit. Without a token in the bucket, the read is skipped.
-async fn probe(call: &Call<'_>) -> Result<(), Refusal> {
+async fn probe(call: &Call<'_>) -> Result<(), ErrorResponse> {
     let now = call.service.clock.now();
     if call.service.probes.take(&call.target.app, now) {
         // A point read that finds nothing.
@@ -63,14 +63,14 @@ async fn probe(call: &Call<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) fn metrics(call: &Call<'_>) -> Answer {
+pub(super) fn metrics(call: &Call<'_>) -> HttpResponse {
     with_type(
         call.service.metrics.text().into_bytes(),
         "text/plain; version=0.0.4; charset=utf-8",
     )
 }
 
-pub(super) async fn api_version(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn api_version(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let app = call.app_on_public_tenant().await?;
     let max = app.config.max_cdi;
     let versions: Vec<_> = SUPPORTED

@@ -6,16 +6,16 @@ use http::header::{CACHE_CONTROL, HeaderValue};
 use serde::Serialize;
 use serde_json::json as value;
 use supersession::engine::{JwtOutcome, JwtRequest, MAX_JWT_VALIDITY};
+use supersession::store::KeyKind;
 use supersession::{Jwk, TenantId};
 
-use super::shapes::key_kind;
-use crate::answer::{Answer, Refusal, json, status};
+use crate::call::Call;
 use crate::input::Input;
-use crate::service::Call;
+use crate::response::{ErrorResponse, HttpResponse, json, status};
 
 /// Returns the key set of an app. As in the reference, the tenant in the path is ignored, because
 /// verifiers derive this URL from the URL at which they reach the core.
-pub(super) async fn public_key_set(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn public_key_set(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let app = call.app_of(&TenantId::default()).await?;
     let set = call.engine(&app).await?.jwks().await?;
     let mut answer = json(&set)?;
@@ -25,7 +25,7 @@ pub(super) async fn public_key_set(call: &Call<'_>) -> Result<Answer, Refusal> {
     Ok(answer)
 }
 
-pub(super) async fn key_set(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn key_set(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     #[derive(Serialize)]
     struct KeySet {
         status: &'static str,
@@ -39,7 +39,7 @@ pub(super) async fn key_set(call: &Call<'_>) -> Result<Answer, Refusal> {
     })
 }
 
-pub(super) async fn sign(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn sign(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     let algorithm = input.text("algorithm")?;
     let issuer = input.text("jwksDomain")?;
@@ -52,12 +52,12 @@ pub(super) async fn sign(call: &Call<'_>) -> Result<Answer, Refusal> {
     };
     let validity = u64::try_from(validity).unwrap_or(0);
     if validity == 0 {
-        return Err(Refusal::bad_request(
+        return Err(ErrorResponse::bad_request(
             "validity must be greater than or equal to 0",
         ));
     }
     if validity > MAX_JWT_VALIDITY.as_secs() {
-        return Err(Refusal::bad_request(format!(
+        return Err(ErrorResponse::bad_request(format!(
             "validity must be at most {} seconds",
             MAX_JWT_VALIDITY.as_secs()
         )));
@@ -70,10 +70,14 @@ pub(super) async fn sign(call: &Call<'_>) -> Result<Answer, Refusal> {
         payload,
         issuer,
         validity: Duration::from_secs(validity),
-        key_kind: key_kind(use_static == Some(false)),
+        key_kind: if use_static == Some(false) {
+            KeyKind::Dynamic
+        } else {
+            KeyKind::Static
+        },
     };
     match call.engine(&app).await?.sign_jwt(request).await? {
         JwtOutcome::Signed(jwt) => json(&value!({ "status": "OK", "jwt": jwt })),
-        JwtOutcome::SessionClaims => Err(Refusal::protected_claim()),
+        JwtOutcome::SessionClaims => Err(ErrorResponse::protected_claim()),
     }
 }

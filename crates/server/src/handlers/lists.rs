@@ -1,17 +1,15 @@
 //! Listing and revoking the sessions of a user.
 
-use std::sync::atomic::Ordering;
-
 use serde_json::json as value;
 use supersession::store::{SessionKey, UserSessions};
 use supersession::{SessionHandle, TenantId};
 
-use super::shapes::is_storable;
-use crate::answer::{Answer, Refusal, json};
+use super::bodies::is_storable;
+use crate::call::Call;
 use crate::input::Input;
-use crate::service::Call;
+use crate::response::{ErrorResponse, HttpResponse, json};
 
-pub(super) async fn handles(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn handles(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let user = call.query.text("userId")?;
     let all_tenants = call.query.flag("fetchAcrossAllTenants").unwrap_or(true);
     let selection = selection(call, user, all_tenants).await?;
@@ -24,15 +22,15 @@ pub(super) async fn handles(call: &Call<'_>) -> Result<Answer, Refusal> {
     json(&value!({ "status": "OK", "sessionHandles": texts(&handles) }))
 }
 
-pub(super) async fn remove(call: &Call<'_>) -> Result<Answer, Refusal> {
-    const WHO: &str = "Invalid JSON input - use one of userId or sessionHandles array";
+pub(super) async fn remove(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
+    const INVALID: &str = "Invalid JSON input - use one of userId or sessionHandles array";
     let input = Input::parse(&call.body)?;
     let user = input.optional_text("userId")?;
     let handles = input.optional_list::<String>("sessionHandles")?;
     let all_tenants = input.optional_flag("revokeAcrossAllTenants")?;
     input.optional_flag("revokeSessionsForLinkedAccounts")?;
     let revoked = match (user, handles) {
-        (None, None) | (Some(_), Some(_)) => return Err(Refusal::bad_request(WHO)),
+        (None, None) | (Some(_), Some(_)) => return Err(ErrorResponse::bad_request(INVALID)),
         (Some(user), None) => {
             let selection = selection(call, &user, all_tenants.unwrap_or(true)).await?;
             let (store, now) = (&call.service.store, call.service.clock.now());
@@ -45,7 +43,7 @@ pub(super) async fn remove(call: &Call<'_>) -> Result<Answer, Refusal> {
         (None, Some(handles)) => {
             for field in ["revokeAcrossAllTenants", "revokeSessionsForLinkedAccounts"] {
                 if input.has(field) {
-                    return Err(Refusal::bad_request(format!(
+                    return Err(ErrorResponse::bad_request(format!(
                         "Invalid JSON input - {field} can only be set if userId is set"
                     )));
                 }
@@ -54,13 +52,15 @@ pub(super) async fn remove(call: &Call<'_>) -> Result<Answer, Refusal> {
         }
     };
     let count = u64::try_from(revoked.len()).unwrap_or(u64::MAX);
-    let metrics = &call.service.metrics;
-    metrics.sessions_revoked.fetch_add(count, Ordering::Relaxed);
+    call.service.metrics.sessions_revoked.increment(count);
     json(&value!({ "status": "OK", "sessionHandlesRevoked": texts(&revoked) }))
 }
 
 /// Revokes all handles in one step. Returns each deleted session once.
-async fn by_handle(call: &Call<'_>, handles: &[String]) -> Result<Vec<SessionHandle>, Refusal> {
+async fn by_handle(
+    call: &Call<'_>,
+    handles: &[String],
+) -> Result<Vec<SessionHandle>, ErrorResponse> {
     call.app().await?;
     let mut keys = Vec::with_capacity(handles.len());
     for handle in handles {
@@ -78,7 +78,7 @@ async fn selection(
     call: &Call<'_>,
     user: &str,
     all_tenants: bool,
-) -> Result<UserSessions, Refusal> {
+) -> Result<UserSessions, ErrorResponse> {
     let app = if all_tenants {
         call.app_from_5_0_on_public_tenant().await?
     } else {

@@ -4,11 +4,11 @@ use serde::Serialize;
 use supersession::store::{DocumentWrite, WriteOutcome};
 use supersession::{JsonObject, MAX_DOCUMENT_BYTES, UserId};
 
-use crate::answer::{Answer, Refusal, json, status};
+use crate::call::Call;
 use crate::input::{Input, check_user_id};
-use crate::service::Call;
+use crate::response::{ErrorResponse, HttpResponse, json, status};
 
-const MOST_USERS: usize = 500;
+const MAX_USERS: usize = 500;
 
 #[derive(Serialize)]
 struct Metadata {
@@ -16,7 +16,7 @@ struct Metadata {
     metadata: JsonObject,
 }
 
-pub(super) async fn get(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn get(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let user = call.query.text("userId")?;
     let app = call.app_from_5_0_on_public_tenant().await?;
     let stored = find(call, &app.id, user).await?;
@@ -26,7 +26,7 @@ pub(super) async fn get(call: &Call<'_>) -> Result<Answer, Refusal> {
     })
 }
 
-pub(super) async fn update(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn update(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     let user = input.user_id("userId")?;
     let update = input.object("metadataUpdate")?;
@@ -36,7 +36,7 @@ pub(super) async fn update(call: &Call<'_>) -> Result<Answer, Refusal> {
     let metadata = match store.write_user_metadata(&app.id, &user, &write).await? {
         WriteOutcome::Written(metadata) => metadata,
         WriteOutcome::Conflict(_) => {
-            return Err(Refusal::bad_request(format!(
+            return Err(ErrorResponse::bad_request(format!(
                 "the metadata of a user has at most {MAX_DOCUMENT_BYTES} bytes"
             )));
         }
@@ -48,7 +48,7 @@ pub(super) async fn update(call: &Call<'_>) -> Result<Answer, Refusal> {
     })
 }
 
-pub(super) async fn remove(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn remove(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     let user = input.user_id("userId")?;
     let app = call.app_from_5_0_on_public_tenant().await?;
@@ -57,7 +57,7 @@ pub(super) async fn remove(call: &Call<'_>) -> Result<Answer, Refusal> {
     status("OK")
 }
 
-pub(super) async fn bulk(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn bulk(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct User {
@@ -73,16 +73,18 @@ pub(super) async fn bulk(call: &Call<'_>) -> Result<Answer, Refusal> {
     let input = Input::parse(&call.body)?;
     let ids = input
         .optional_list::<serde_json::Value>("userIds")?
-        .ok_or_else(|| Refusal::bad_request("Field name 'userIds' is invalid in JSON input"))?;
-    if ids.len() > MOST_USERS {
-        return Err(Refusal::bad_request(format!(
-            "You can only query up to {MOST_USERS} users at a time."
+        .ok_or_else(|| {
+            ErrorResponse::bad_request("Field name 'userIds' is invalid in JSON input")
+        })?;
+    if ids.len() > MAX_USERS {
+        return Err(ErrorResponse::bad_request(format!(
+            "You can only query up to {MAX_USERS} users at a time."
         )));
     }
     let mut users = Vec::with_capacity(ids.len());
     for id in ids {
         let serde_json::Value::String(user_id) = id else {
-            return Err(Refusal::bad_request(
+            return Err(ErrorResponse::bad_request(
                 "userIds array must contain only strings",
             ));
         };
@@ -108,7 +110,7 @@ async fn find(
     call: &Call<'_>,
     app: &supersession::AppId,
     user: &str,
-) -> Result<Option<JsonObject>, Refusal> {
+) -> Result<Option<JsonObject>, ErrorResponse> {
     if check_user_id(user).is_err() {
         return Ok(None);
     }

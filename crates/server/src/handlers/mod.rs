@@ -4,40 +4,43 @@
 pub(crate) mod health;
 
 mod apps;
+mod bodies;
+mod document_extension;
 mod documents;
-mod extension;
 mod factors;
 mod jwt;
 mod lists;
 mod metadata;
-mod older;
-mod operator;
+mod operations;
+mod public_keys;
 mod sessions;
-mod shapes;
 mod tokens;
 mod users;
 
 use http::Method;
 
-use crate::answer::{Answer, Refusal};
+use crate::call::Call;
 use crate::path::Endpoint;
-use crate::service::Call;
+use crate::response::{ErrorResponse, HttpResponse};
 
 /// Calls the handler of a request.
-pub(crate) async fn dispatch(call: &Call<'_>, method: &Method) -> Result<Answer, Refusal> {
+pub(crate) async fn dispatch(
+    call: &Call<'_>,
+    method: &Method,
+) -> Result<HttpResponse, ErrorResponse> {
     use Endpoint as E;
     match (call.target.endpoint, method.as_str()) {
         (E::Root | E::Hello, "GET" | "POST" | "PUT" | "DELETE") => health::hello(call).await,
         (E::Ready, "GET" | "HEAD") => health::ready(call).await,
         (E::Metrics, "GET") => Ok(health::metrics(call)),
         (E::ApiVersion, "GET") => health::api_version(call).await,
-        (E::Config, "GET") => operator::config(call),
-        (E::Telemetry, "GET") => operator::telemetry(call).await,
-        (E::FeatureFlag, "GET") => operator::feature_flag(call).await,
-        (E::License, "GET" | "PUT" | "DELETE") => operator::license(call, method).await,
+        (E::Config, "GET") => operations::config(call),
+        (E::Telemetry, "GET") => operations::telemetry(call).await,
+        (E::FeatureFlag, "GET") => operations::feature_flag(call).await,
+        (E::License, "GET" | "PUT" | "DELETE") => operations::license(call, method).await,
         (E::UserId, "GET") => users::user(call).await,
         (E::ActiveUsers, "GET") => users::count_active(call).await,
-        (E::RequestStats, "GET") => operator::request_stats(call).await,
+        (E::RequestStats, "GET") => operations::request_stats(call).await,
         (E::UserRemove, "POST") => users::remove(call).await,
         (E::JwksPublic, "GET" | "HEAD") => jwt::public_key_set(call).await,
         (E::Jwks, "GET" | "HEAD") => jwt::key_set(call).await,
@@ -53,13 +56,13 @@ pub(crate) async fn dispatch(call: &Call<'_>, method: &Method) -> Result<Answer,
         (E::SessionData, "PUT") => documents::set_session_data(call).await,
         (E::JwtData, "GET") => documents::payload(call).await,
         (E::JwtData, "PUT") => documents::set_payload(call).await,
-        (E::Handshake, "POST") => older::handshake(call).await,
+        (E::Handshake, "POST") => public_keys::handshake(call).await,
         (E::UserMetadata, "GET") => metadata::get(call).await,
         (E::UserMetadata, "PUT") => metadata::update(call).await,
         (E::UserMetadataRemove, "POST") => metadata::remove(call).await,
         (E::UserMetadataBulk, "POST") => metadata::bulk(call).await,
-        (E::Document, "GET") => extension::describe(call).await,
-        (E::Document, "POST") => extension::write(call).await,
+        (E::Document, "GET") => document_extension::describe(call).await,
+        (E::Document, "POST") => document_extension::write(call).await,
         (E::App | E::AppV2, "PUT") => apps::put_app(call).await,
         (E::Tenant | E::TenantV2, "PUT") => apps::put_tenant(call).await,
         (E::Domain | E::DomainV2, "PUT") => apps::put_domain(call).await,
@@ -70,6 +73,6 @@ pub(crate) async fn dispatch(call: &Call<'_>, method: &Method) -> Result<Answer,
         (E::TenantRemove, "POST") => apps::remove_tenant(call).await,
         (E::AppRemove, "POST") => apps::remove_app(call).await,
         (E::DomainRemove, "POST") => apps::remove_domain(call).await,
-        _ => Err(Refusal::method_not_supported()),
+        _ => Err(ErrorResponse::method_not_supported()),
     }
 }

@@ -1,20 +1,20 @@
 //! Creating a session, and returning its information.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
 use supersession::engine::{Create, CreateOutcome};
+use supersession::store::KeyKind;
 use supersession::{JsonObject, SessionHandle, TenantId, UnixMillis};
 
-use super::older::PublicKeys;
-use super::shapes::{SESSION_HANDLE, SESSION_MISSING, Tokens, key_kind};
-use crate::answer::{Answer, Refusal, json, unauthorised};
+use super::bodies::{SESSION_HANDLE, SESSION_MISSING, Tokens};
+use super::public_keys::PublicKeys;
+use crate::call::Call;
 use crate::input::Input;
 use crate::registry::App;
-use crate::service::Call;
+use crate::response::{ErrorResponse, HttpResponse, json, unauthorised};
 
-pub(super) async fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn create(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     let mut new = Create::new(input.user_id("userId")?, call.target.tenant.clone());
     new.anti_csrf = input.flag("enableAntiCsrf")?;
@@ -23,26 +23,24 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
     let chosen = if call.cdi.is_before_key_sets() {
         None
     } else {
-        input.optional_flag("useDynamicSigningKey")?
+        input.optional_key_kind("useDynamicSigningKey")?
     };
     let validity = access_token_validity(call, &input)?;
     let app = call.app().await?;
-    let dynamic = if call.cdi.is_before_key_sets() {
-        app.config.signing_key_dynamic
+    new.key_kind = if call.cdi.is_before_key_sets() {
+        app.config.signing_key
     } else {
-        chosen.unwrap_or(true)
+        chosen.unwrap_or(KeyKind::Dynamic)
     };
-    new.key_kind = key_kind(dynamic);
     new.access_token_validity = in_range(validity, &app)?;
     let engine = call.engine(&app).await?;
     match engine.create_session(new, call.cdi.dialect()).await? {
-        CreateOutcome::ProtectedClaim => Err(Refusal::protected_claim()),
+        CreateOutcome::ProtectedClaim => Err(ErrorResponse::protected_claim()),
         CreateOutcome::Created(issued) => {
-            let metrics = &call.service.metrics;
-            metrics.sessions_created.fetch_add(1, Ordering::Relaxed);
+            call.service.metrics.sessions_created.increment(1);
             tracing::debug!(handle = %issued.session.handle, "session created");
             let mut answer = Tokens::new(*issued, call.cdi, engine)?;
-            answer.keys = PublicKeys::for_answer(call, &app).await?;
+            answer.keys = PublicKeys::for_response(call, &app).await?;
             json(&answer)
         }
     }
@@ -52,8 +50,8 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
 pub(super) fn access_token_validity(
     call: &Call<'_>,
     input: &Input<'_>,
-) -> Result<Option<i64>, Refusal> {
-    if call.cdi.takes_access_token_validity() {
+) -> Result<Option<i64>, ErrorResponse> {
+    if call.cdi.supports_access_token_validity() {
         input.optional_number("accessTokenValidity")
     } else {
         Ok(None)
@@ -62,7 +60,7 @@ pub(super) fn access_token_validity(
 
 /// Returns the requested validity. Rejects one that is not positive or longer than the configured
 /// one.
-pub(super) fn in_range(asked: Option<i64>, app: &App) -> Result<Option<Duration>, Refusal> {
+pub(super) fn in_range(asked: Option<i64>, app: &App) -> Result<Option<Duration>, ErrorResponse> {
     let configured = app.config.engine.lifetimes.access_token_validity;
     let Some(asked) = asked else {
         return Ok(None);
@@ -73,7 +71,7 @@ pub(super) fn in_range(asked: Option<i64>, app: &App) -> Result<Option<Duration>
         .filter(|asked| *asked > Duration::ZERO && *asked <= configured)
         .map(Some)
         .ok_or_else(|| {
-            Refusal::bad_request(format!(
+            ErrorResponse::bad_request(format!(
                 "accessTokenValidity must be greater than 0 and at most the configured access_token_validity ({} ms)",
                 configured.as_millis()
             ))
@@ -97,7 +95,7 @@ struct Information {
     tenant_id: Option<TenantId>,
 }
 
-pub(super) async fn information(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn information(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let handle = call.query.text(SESSION_HANDLE)?;
     let Some(record) = call.session(handle).await? else {
         return unauthorised(SESSION_MISSING);
@@ -108,12 +106,12 @@ pub(super) async fn information(call: &Call<'_>) -> Result<Answer, Refusal> {
         user_id: record.user_id.to_string(),
         recipe_user_id: call
             .cdi
-            .knows_recipe_users()
+            .supports_recipe_users()
             .then(|| record.user_id.to_string()),
         user_data_in_database: record.session_data,
         expiry: record.expires_at,
         payload: record.payload,
         time_created: record.created_at,
-        tenant_id: call.cdi.knows_tenants().then_some(record.key.tenant),
+        tenant_id: call.cdi.supports_tenants().then_some(record.key.tenant),
     })
 }

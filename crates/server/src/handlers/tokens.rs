@@ -1,7 +1,5 @@
 //! Verifying, refreshing and regenerating tokens.
 
-use std::sync::atomic::Ordering;
-
 use serde::Serialize;
 use serde_json::json as value;
 use supersession::engine::{
@@ -9,17 +7,17 @@ use supersession::engine::{
 };
 use supersession::{AccessToken, AntiCsrfToken, RefreshToken, ReuseClass};
 
-use super::older::PublicKeys;
+use super::bodies::{Session, Token, Tokens};
+use super::public_keys::PublicKeys;
 use super::sessions::{access_token_validity, in_range};
-use super::shapes::{Session, Token, Tokens, key_kind};
-use crate::answer::{Answer, Refusal, json, unauthorised};
-use crate::cdi::Choice;
+use crate::call::Call;
+use crate::cdi::KeyChoice;
 use crate::input::Input;
-use crate::service::Call;
+use crate::response::{ErrorResponse, HttpResponse, json, unauthorised};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Live {
+struct VerifyResponse {
     status: &'static str,
     session: Session,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +36,7 @@ struct TryRefreshToken {
     keys: Option<PublicKeys>,
 }
 
-pub(super) async fn verify(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn verify(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     let token = AccessToken::new(input.text("accessToken")?);
     let anti_csrf = input.optional_text("antiCsrfToken")?;
@@ -46,7 +44,7 @@ pub(super) async fn verify(call: &Call<'_>) -> Result<Answer, Refusal> {
         input.flag("doAntiCsrfCheck")?,
         input.flag("enableAntiCsrf")?,
     );
-    let asked = if call.cdi.is_before_key_sets() {
+    let check_database = if call.cdi.is_before_key_sets() {
         None
     } else {
         Some(input.flag("checkDatabase")?)
@@ -60,7 +58,7 @@ pub(super) async fn verify(call: &Call<'_>) -> Result<Answer, Refusal> {
         token,
         anti_csrf: anti_csrf.map(AntiCsrfToken::new),
         check_anti_csrf: checks && enabled,
-        check_database: asked.unwrap_or(app.config.access_token_blacklisting),
+        check_database: check_database.unwrap_or(app.config.access_token_blacklisting),
     };
     let engine = call.engine(&app).await?;
     match engine.verify_session(&request, call.cdi.dialect()).await? {
@@ -71,33 +69,33 @@ pub(super) async fn verify(call: &Call<'_>) -> Result<Answer, Refusal> {
         } => {
             // A token can outlive its tenant.
             call.app_of(&session.tenant_id).await?;
-            json(&Live {
+            json(&VerifyResponse {
                 status: "OK",
                 session: Session::new(session, call.cdi),
                 access_token: replacement.as_ref().map(Token::access),
                 payload_update_available,
-                keys: PublicKeys::for_answer(call, &app).await?,
+                keys: PublicKeys::for_response(call, &app).await?,
             })
         }
         VerifyOutcome::Unauthorised(message) => unauthorised(message),
         VerifyOutcome::TryRefreshToken(message) => json(&TryRefreshToken {
             status: "TRY_REFRESH_TOKEN",
             message,
-            keys: PublicKeys::for_answer(call, &app).await?,
+            keys: PublicKeys::for_response(call, &app).await?,
         }),
-        VerifyOutcome::ProtectedClaim => Err(Refusal::protected_claim()),
+        VerifyOutcome::ProtectedClaim => Err(ErrorResponse::protected_claim()),
     }
 }
 
-pub(super) async fn refresh(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn refresh(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     let token = RefreshToken::new(input.text("refreshToken")?);
     let anti_csrf = input.optional_text("antiCsrfToken")?;
     let use_anti_csrf = input.flag("enableAntiCsrf")?;
-    let dynamic = match call.cdi.refresh_chooses_key() {
-        Choice::Ignored => None,
-        Choice::Optional => input.optional_flag("useDynamicSigningKey")?,
-        Choice::Mandatory => Some(input.flag("useDynamicSigningKey")?),
+    let key_kind = match call.cdi.refresh_key_choice() {
+        KeyChoice::Ignored => None,
+        KeyChoice::Optional => input.optional_key_kind("useDynamicSigningKey")?,
+        KeyChoice::Mandatory => Some(input.key_kind("useDynamicSigningKey")?),
     };
     let validity = access_token_validity(call, &input)?;
     let app = call.app().await?;
@@ -105,7 +103,7 @@ pub(super) async fn refresh(call: &Call<'_>) -> Result<Answer, Refusal> {
         token,
         anti_csrf: anti_csrf.map(AntiCsrfToken::new),
         use_anti_csrf,
-        key_kind: dynamic.map(key_kind),
+        key_kind,
         access_token_validity: in_range(validity, &app)?,
         // Only the calling SDK knows how it transfers tokens, so no limit applies here.
         longest_access_token: None,
@@ -114,7 +112,7 @@ pub(super) async fn refresh(call: &Call<'_>) -> Result<Answer, Refusal> {
     let metrics = &call.service.metrics;
     match engine.refresh_session(&request, call.cdi.dialect()).await? {
         RefreshOutcome::Refreshed(issued) => {
-            metrics.sessions_refreshed.fetch_add(1, Ordering::Relaxed);
+            metrics.sessions_refreshed.increment(1);
             tracing::debug!(handle = %issued.session.handle, "session refreshed");
             json(&Tokens::new(*issued, call.cdi, engine)?)
         }
@@ -125,11 +123,9 @@ pub(super) async fn refresh(call: &Call<'_>) -> Result<Answer, Refusal> {
             class,
             report_as_theft,
         } => {
-            metrics
-                .refresh_tokens_reused
-                .fetch_add(1, Ordering::Relaxed);
+            metrics.refresh_tokens_reused.increment(1);
             let class = class.map(ReuseClass::as_str);
-            tracing::warn!(%handle, user = %user_id, class, "a refresh token was used again");
+            tracing::warn!(%handle, user = %user_id, class, "a refresh token was reused");
             let mut answer = if report_as_theft {
                 let (handle, user_id) = (&*handle, &*user_id);
                 value!({
@@ -147,7 +143,7 @@ pub(super) async fn refresh(call: &Call<'_>) -> Result<Answer, Refusal> {
     }
 }
 
-pub(super) async fn regenerate(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn regenerate(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Regenerated {
@@ -172,7 +168,7 @@ pub(super) async fn regenerate(call: &Call<'_>) -> Result<Answer, Refusal> {
         }),
         RegenerateOutcome::Unauthorised(message) => unauthorised(&message),
         // The input is invalid, so the status is not 500.
-        RegenerateOutcome::Malformed(message) => Err(Refusal::bad_request(message)),
-        RegenerateOutcome::ProtectedClaim => Err(Refusal::protected_claim()),
+        RegenerateOutcome::Malformed(message) => Err(ErrorResponse::bad_request(message)),
+        RegenerateOutcome::ProtectedClaim => Err(ErrorResponse::protected_claim()),
     }
 }

@@ -4,20 +4,20 @@ use serde_json::json as value;
 use supersession::UnixMillis;
 use supersession::store::UserSessions;
 
-use crate::answer::{Answer, Refusal, json, status};
+use crate::call::Call;
 use crate::input::Input;
-use crate::service::Call;
+use crate::response::{ErrorResponse, HttpResponse, json, status};
 
 /// Reports an unknown user. SDKs look up the user before they create a session, and continue if the
 /// user is unknown.
-pub(super) async fn user(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn user(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     call.query.text("userId")?;
     call.app_on_public_tenant().await?;
     status("UNKNOWN_USER_ID_ERROR")
 }
 
 /// Revokes all sessions of a user and deletes the user's metadata.
-pub(super) async fn remove(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn remove(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     let user = input.user_id("userId")?;
     input.optional_flag("removeAllLinkedAccounts")?;
@@ -35,10 +35,10 @@ pub(super) async fn remove(call: &Call<'_>) -> Result<Answer, Refusal> {
 }
 
 /// Returns the number of users with a session that was used since the given time.
-pub(super) async fn count_active(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn count_active(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let since = call.query.number("since")?;
     let since = u64::try_from(since)
-        .map_err(|_| Refusal::bad_request("'since' query parameter must be >= 0"))?;
+        .map_err(|_| ErrorResponse::bad_request("'since' query parameter must be >= 0"))?;
     let app = call.app_from_5_0_on_public_tenant().await?;
     let now = call.service.clock.now();
     let count = call

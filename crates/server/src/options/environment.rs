@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, Command};
 
-use crate::core_config::BadValue;
+use crate::config_error::ConfigError;
 
 /// Prefixes of variables for databases that this server does not support.
 const FOREIGN_STORES: [&str; 3] = ["MYSQL_", "MONGODB_", "OAUTH_"];
@@ -60,7 +60,7 @@ pub(super) fn without_unset_variables(command: Command) -> Command {
 /// The message lists all of them.
 pub(super) fn check(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<(), BadValue> {
+) -> Result<(), ConfigError> {
     let mut found: Vec<String> = variables
         .into_iter()
         .filter(|(_, value)| !is_unset(value))
@@ -73,7 +73,7 @@ pub(super) fn check(
         return Ok(());
     }
     found.sort();
-    Err(BadValue(format!(
+    Err(ConfigError::new(format!(
         "the environment has variables of SuperTokens' core that this server does not support: {}; unset them (stores are SQLite, PostgreSQL and Redis, see --store; logs go to standard error)",
         found.join(", ")
     )))
@@ -98,7 +98,7 @@ fn is_unsupported(name: &str, value: &OsStr) -> bool {
 mod tests {
     use super::*;
 
-    fn checked(name: &str, value: &str) -> Result<(), BadValue> {
+    fn checked(name: &str, value: &str) -> Result<(), ConfigError> {
         check([(name.into(), value.into())])
     }
 
@@ -115,7 +115,10 @@ mod tests {
             "INFO_LOG_PATH",
         ] {
             let refused = checked(name, "secret-value");
-            let text = refused.map_err(|bad| bad.0).err().unwrap_or_default();
+            let text = refused
+                .map_err(|error| error.to_string())
+                .err()
+                .unwrap_or_default();
             assert!(text.contains(name), "{name}: {text}");
             assert!(!text.contains("secret-value"), "{text}");
             assert!(checked(name, "").is_ok(), "{name}");

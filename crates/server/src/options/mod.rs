@@ -14,7 +14,8 @@ use clap::builder::RangedU64ValueParser;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 use serde_json::Value;
 
-use crate::core_config::{self, AppConfig, BadValue, Limits, Values};
+use crate::config_error::ConfigError;
+use crate::core_config::{self, AppConfig, Limits, Values};
 use crate::serve::ServeOptions;
 use crate::service::ServiceOptions;
 use crate::store::{StoreOptions, StoreUrl};
@@ -383,7 +384,7 @@ impl Options {
     ///
     /// # Errors
     /// If there are any. The message names them.
-    pub fn check_environment(&self) -> Result<(), BadValue> {
+    pub fn check_environment(&self) -> Result<(), ConfigError> {
         environment::check(std::env::vars_os())
     }
 
@@ -391,7 +392,7 @@ impl Options {
     ///
     /// # Errors
     /// If no store is given, or a file with a secret cannot be read.
-    pub fn store(&self) -> Result<(StoreUrl, StoreOptions), BadValue> {
+    pub fn store(&self) -> Result<(StoreUrl, StoreOptions), ConfigError> {
         let mut options = StoreOptions {
             postgres_schema: self.postgresql_table_schema.clone(),
             postgres_table_prefix: self.postgresql_table_names_prefix.clone(),
@@ -407,7 +408,7 @@ impl Options {
             let url = named
                 .trim()
                 .parse()
-                .map_err(|error| BadValue(format!("--store names no store: {error}")))?;
+                .map_err(|error| ConfigError::new(format!("--store names no store: {error}")))?;
             return Ok((url, options));
         }
         let uri = secrets::value_or_file(
@@ -448,19 +449,19 @@ impl Options {
     ///
     /// # Errors
     /// If a value is invalid. The message names the option and its valid values.
-    pub fn service_options(&self) -> Result<ServiceOptions, BadValue> {
+    pub fn service_options(&self) -> Result<ServiceOptions, ConfigError> {
         let base_path = self
             .base_path
             .trim()
             .trim_end_matches('/')
             .to_ascii_lowercase();
         if !base_path.is_empty() && !base_path.starts_with('/') {
-            return Err(BadValue(
+            return Err(ConfigError::new(
                 "--base-path (BASE_PATH) must begin with a slash".to_owned(),
             ));
         }
         if base_path.contains(|c: char| c.is_whitespace() || matches!(c, '?' | '#')) {
-            return Err(BadValue(
+            return Err(ConfigError::new(
                 "--base-path (BASE_PATH) must not contain spaces, `?` or `#`: no request has such a path"
                     .to_owned(),
             ));
@@ -469,7 +470,7 @@ impl Options {
         let limits = if self.lift_limits {
             Limits::Lifted
         } else {
-            Limits::Kept
+            Limits::Enforced
         };
         let core_config = self.core_config()?;
         // Checked before anything is opened, so that a rejected start has no side effects.
@@ -487,7 +488,7 @@ impl Options {
         })
     }
 
-    fn core_config(&self) -> Result<Values, BadValue> {
+    fn core_config(&self) -> Result<Values, ConfigError> {
         let mut values = Values::new();
         let api_keys = self.all_api_keys()?;
         for (name, given) in [
@@ -535,7 +536,7 @@ impl Options {
     }
 
     /// Returns the keys, separated by commas. A file may contain one key per line.
-    fn all_api_keys(&self) -> Result<Option<String>, BadValue> {
+    fn all_api_keys(&self) -> Result<Option<String>, ConfigError> {
         let file = self.api_keys_file.as_deref();
         let given = secrets::value_or_file(self.api_keys.as_ref(), file, "--api-keys-file")?;
         if file.is_none() {
@@ -563,7 +564,7 @@ impl Options {
     ///
     /// # Errors
     /// If no server is reachable, or it is not ready.
-    pub fn ask_readiness(&self) -> io::Result<()> {
+    pub fn probe_readiness(&self) -> io::Result<()> {
         const PATIENCE: Duration = Duration::from_secs(2);
         let mut last = io::Error::other(format!("--host {} has no address", self.host));
         for mut address in (self.host.as_str(), self.port).to_socket_addrs()? {
@@ -576,7 +577,7 @@ impl Options {
                 }
                 _ => {}
             }
-            match self.ask_readiness_at(address, PATIENCE) {
+            match self.probe_readiness_at(address, PATIENCE) {
                 Ok(()) => return Ok(()),
                 Err(error) => last = error,
             }
@@ -584,7 +585,7 @@ impl Options {
         Err(last)
     }
 
-    fn ask_readiness_at(&self, address: SocketAddr, patience: Duration) -> io::Result<()> {
+    fn probe_readiness_at(&self, address: SocketAddr, patience: Duration) -> io::Result<()> {
         let mut stream = TcpStream::connect_timeout(&address, patience)?;
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
@@ -608,9 +609,9 @@ impl Options {
     ///
     /// # Errors
     /// If the server would listen on all addresses without requiring a key.
-    pub fn check_exposure(&self, address: IpAddr, guarded: bool) -> Result<(), BadValue> {
+    pub fn check_exposure(&self, address: IpAddr, guarded: bool) -> Result<(), ConfigError> {
         if address.to_canonical().is_unspecified() && !guarded && !self.allow_no_api_key {
-            return Err(BadValue(format!(
+            return Err(ConfigError::new(format!(
                 "--host {} listens on all addresses, and without an API key everybody who reaches them may use every session: set --api-keys (API_KEYS), or pass --allow-no-api-key if something else keeps others out",
                 self.host
             )));

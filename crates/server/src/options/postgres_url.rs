@@ -3,7 +3,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::core_config::BadValue;
+use crate::config_error::ConfigError;
 
 /// Default database of SuperTokens' core.
 const DEFAULT_DATABASE: &str = "supertokens";
@@ -44,7 +44,7 @@ impl Parts<'_> {
         texts.iter().all(Option::is_none) && self.port.is_none()
     }
 
-    pub(super) fn location(&self) -> Result<Location, BadValue> {
+    pub(super) fn location(&self) -> Result<Location, ConfigError> {
         let (scheme, rest) = match self.uri {
             None => ("postgresql", ""),
             Some(uri) => uri
@@ -54,7 +54,7 @@ impl Parts<'_> {
                     matches!(scheme.as_str(), "postgres" | "postgresql")
                 })
                 .ok_or_else(|| {
-                    BadValue(
+                    ConfigError::new(
                         "--postgresql-connection-uri (POSTGRESQL_CONNECTION_URI) must have the form postgresql://user:password@host:port/database"
                             .to_owned(),
                     )
@@ -86,7 +86,7 @@ impl Parts<'_> {
         let user = or_else(user, || self.user.map(encoded));
         let password = or_else(password, || self.password.map(encoded));
         if user.is_empty() && self.uri.is_none() {
-            return Err(BadValue(
+            return Err(ConfigError::new(
                 "--postgresql-user (POSTGRESQL_USER) must be set, or --postgresql-connection-uri (POSTGRESQL_CONNECTION_URI) must name the database"
                     .to_owned(),
             ));
@@ -215,7 +215,7 @@ mod tests {
             Parts::default()
                 .location()
                 .unwrap_err()
-                .0
+                .to_string()
                 .contains("POSTGRESQL_USER")
         );
     }
@@ -270,7 +270,7 @@ mod tests {
                 uri: Some(bad),
                 ..values()
             };
-            let error = parts.location().unwrap_err().0;
+            let error = parts.location().unwrap_err().to_string();
             assert!(error.contains("POSTGRESQL_CONNECTION_URI"), "{error}");
         }
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use crate::core_config::BadValue;
+use crate::config_error::ConfigError;
 
 /// Maximum size of a secret file. Secrets are much shorter.
 const LONGEST: u64 = 64 * 1024;
@@ -17,7 +17,7 @@ pub(super) fn value_or_file(
     value: Option<&String>,
     file: Option<&Path>,
     file_flag: &str,
-) -> Result<Option<String>, BadValue> {
+) -> Result<Option<String>, ConfigError> {
     match (value, file) {
         (Some(value), _) => Ok(Some(value.clone())),
         (None, Some(file)) => read(file, file_flag).map(Some),
@@ -25,9 +25,10 @@ pub(super) fn value_or_file(
     }
 }
 
-fn read(path: &Path, flag: &str) -> Result<String, BadValue> {
-    let bad =
-        |problem: &dyn std::fmt::Display| BadValue(format!("{flag} {}: {problem}", path.display()));
+fn read(path: &Path, flag: &str) -> Result<String, ConfigError> {
+    let bad = |problem: &dyn std::fmt::Display| {
+        ConfigError::new(format!("{flag} {}: {problem}", path.display()))
+    };
     let mut text = String::new();
     File::open(path)
         .and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text))
@@ -64,7 +65,7 @@ mod tests {
             match expected {
                 Some(expected) => assert_eq!(read.unwrap().as_deref(), Some(expected)),
                 None => {
-                    let error = read.unwrap_err().0;
+                    let error = read.unwrap_err().to_string();
                     assert!(error.contains("--api-keys-file"), "{error}");
                     assert!(error.contains(path.to_str().unwrap()), "{error}");
                 }

@@ -176,7 +176,7 @@ async fn limits_are_kept_unless_they_are_lifted() {
             "must be between 0 and 300",
         ),
     ] {
-        for (limits, fine) in [(Limits::Lifted, true), (Limits::Kept, false)] {
+        for (limits, fine) in [(Limits::Lifted, true), (Limits::Enforced, false)] {
             let store = FaultStore::new(MemoryStore::new());
             let opened = Core::over(store, json!({ name: value }), "", limits).await;
             assert_eq!(opened.is_ok(), fine, "{name}");

@@ -9,18 +9,18 @@ use serde_json::json;
 use supersession::{Fault, FaultKind};
 
 /// A complete response.
-pub type Answer = Response<Full<Bytes>>;
+pub type HttpResponse = Response<Full<Bytes>>;
 
 /// An error response.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct ErrorResponse {
     pub(crate) status: StatusCode,
     pub(crate) text: String,
     /// The underlying fault, for the log.
     pub(crate) cause: Option<Fault>,
 }
 
-impl Refusal {
+impl ErrorResponse {
     pub(crate) fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self {
             status,
@@ -52,7 +52,7 @@ impl Refusal {
 
 /// The causes are for the operator. The client learns only that the server failed, and if a retry
 /// makes sense.
-impl From<Fault> for Refusal {
+impl From<Fault> for ErrorResponse {
     fn from(fault: Fault) -> Self {
         let (status, text) = match fault.kind() {
             FaultKind::Unavailable => (
@@ -68,14 +68,14 @@ impl From<Fault> for Refusal {
     }
 }
 
-impl From<supersession::store::StoreError> for Refusal {
+impl From<supersession::store::StoreError> for ErrorResponse {
     fn from(error: supersession::store::StoreError) -> Self {
         Fault::from(error).into()
     }
 }
 
-impl From<Refusal> for Answer {
-    fn from(refusal: Refusal) -> Self {
+impl From<ErrorResponse> for HttpResponse {
+    fn from(refusal: ErrorResponse) -> Self {
         let mut answer = text(refusal.text);
         *answer.status_mut() = refusal.status;
         answer
@@ -92,36 +92,36 @@ pub(crate) fn shown(sent: &str) -> String {
 }
 
 /// Builds a text response.
-pub(crate) fn text(text: impl Into<String>) -> Answer {
+pub(crate) fn text(text: impl Into<String>) -> HttpResponse {
     let mut text = text.into();
     text.push('\n');
     with_type(text.into_bytes(), "text/html; charset=UTF-8")
 }
 
 /// Builds a JSON response.
-pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<Answer, Refusal> {
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<HttpResponse, ErrorResponse> {
     let mut body = serde_json::to_vec(value).map_err(|error| {
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "an answer cannot be written"
         );
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
+        ErrorResponse::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
     })?;
     body.push(b'\n');
     Ok(with_type(body, "application/json; charset=UTF-8"))
 }
 
 /// Builds a response that contains only a status.
-pub(crate) fn status(status: &str) -> Result<Answer, Refusal> {
+pub(crate) fn status(status: &str) -> Result<HttpResponse, ErrorResponse> {
     json(&json!({ "status": status }))
 }
 
 /// Builds the response `UNAUTHORISED` for a backend SDK.
-pub(crate) fn unauthorised(message: &str) -> Result<Answer, Refusal> {
+pub(crate) fn unauthorised(message: &str) -> Result<HttpResponse, ErrorResponse> {
     json(&json!({ "status": "UNAUTHORISED", "message": message }))
 }
 
-pub(crate) fn with_type(body: Vec<u8>, content_type: &'static str) -> Answer {
+pub(crate) fn with_type(body: Vec<u8>, content_type: &'static str) -> HttpResponse {
     let mut answer = Response::new(Full::new(Bytes::from(body)));
     let value = HeaderValue::from_static(content_type);
     answer.headers_mut().insert(CONTENT_TYPE, value);

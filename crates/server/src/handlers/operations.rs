@@ -5,16 +5,16 @@ use http::Method;
 use serde_json::json as value;
 use supersession::{AppId, TenantId};
 
-use crate::answer::{Answer, Refusal, json, status};
+use crate::call::Call;
 use crate::input::Input;
-use crate::service::Call;
+use crate::response::{ErrorResponse, HttpResponse, json, status};
 
 /// Responds that access is not allowed. There is no configuration file whose path could be
 /// returned.
-pub(super) fn config(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) fn config(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     call.query.text("pid")?;
     if call.target.app != AppId::default() || call.target.tenant != TenantId::default() {
-        return Err(Refusal::forbidden(
+        return Err(ErrorResponse::forbidden(
             "you can call this only from the base connection uri domain, public app and tenant",
         ));
     }
@@ -22,25 +22,28 @@ pub(super) fn config(call: &Call<'_>) -> Result<Answer, Refusal> {
 }
 
 /// Responds that no telemetry exists. This server sends none.
-pub(super) async fn telemetry(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn telemetry(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     call.app_on_public_tenant().await?;
     json(&value!({ "exists": false }))
 }
 
 /// Responds with the available features. None depends on a licence.
-pub(super) async fn feature_flag(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn feature_flag(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     call.app_on_public_tenant().await?;
     json(&value!({ "status": "OK", "features": ["multi_tenancy"], "usageStats": {} }))
 }
 
 /// Handles licence keys. No licence is needed, and a given key is ignored.
-pub(super) async fn license(call: &Call<'_>, method: &Method) -> Result<Answer, Refusal> {
+pub(super) async fn license(
+    call: &Call<'_>,
+    method: &Method,
+) -> Result<HttpResponse, ErrorResponse> {
     if *method == Method::PUT
         && Input::parse(&call.body)?
             .optional_text("licenseKey")?
             .is_none()
     {
-        return Err(Refusal::bad_request(
+        return Err(ErrorResponse::bad_request(
             "Field name 'licenseKey' is missing in JSON input",
         ));
     }
@@ -53,7 +56,7 @@ pub(super) async fn license(call: &Call<'_>, method: &Method) -> Result<Answer, 
 }
 
 /// Returns the request counts of this process for the last day.
-pub(super) async fn request_stats(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn request_stats(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let app = call.app_from_5_0_on_public_tenant().await?;
     json(&app.requests.answer(call.service.clock.now()))
 }

@@ -1,4 +1,4 @@
-//! The operations of an authority: the calls that each needs, and the interpretation of the
+//! Operations on sessions and JWTs: the calls that each needs, and the interpretation of the
 //! responses.
 
 use supersession::authority::{
@@ -10,45 +10,48 @@ use supersession::{
     AntiCsrfToken, Fault, FaultKind, ReuseClass, SessionHandle, TenantId, UserId, wire,
 };
 
-use crate::bodies::{Create, Refresh, Regenerate, RemoveHandles, RemoveUser, SignJwt, Verify};
-use crate::calls::{Call, Core, Failure, Repeat};
-use crate::http_client::Answer;
-use crate::shapes::{
-    Handles, Information, Jwt, Outcome, Refused, Regenerated, Revoked, Tokens, Verified, outcome,
+use crate::call::{Call, Retry};
+use crate::call_error::CallError;
+use crate::client::Client;
+use crate::http_client::Response;
+use crate::requests::{Create, Refresh, Regenerate, RemoveHandles, RemoveUser, SignJwt, Verify};
+use crate::responses::{
+    Handles, Information, Jwt, NotOk, Outcome, Regenerated, Revoked, Tokens, VerifyResponse,
+    read_outcome,
 };
 
 const UNAUTHORISED: &str = "UNAUTHORISED";
 const TRY_REFRESH_TOKEN: &str = "TRY_REFRESH_TOKEN";
 const TOKEN_THEFT_DETECTED: &str = "TOKEN_THEFT_DETECTED";
-const REMOVE: &str = "/recipe/session/remove";
+const REMOVE_PATH: &str = "/recipe/session/remove";
 
 fn is_default(tenant: &TenantId) -> bool {
     tenant.as_str() == wire::DEFAULT_TENANT_ID
 }
 
-fn garbage() -> Fault {
+fn unexpected_response() -> Fault {
     Fault::new(
         FaultKind::Unavailable,
-        "the core's answer has an unknown status. Fix: check that it is a SuperTokens-compatible core",
+        "the response of the core is unexpected. Fix: check that it is a SuperTokens-compatible core",
     )
 }
 
 /// Returns the message for the operator. The core's message may quote the request, so only known
 /// messages are used.
-fn reason(refused: &Refused) -> &'static str {
-    const KNOWN: [&str; 4] = [
+fn reason(not_ok: &NotOk) -> &'static str {
+    const KNOWN_MESSAGES: [&str; 4] = [
         "Session missing in db or has expired",
         "Anti CSRF token missing, or not matching",
         "refresh token reuse detected",
         wire::MESSAGE_PROTECTED_FIELD,
     ];
-    let known = KNOWN
+    let known = KNOWN_MESSAGES
         .into_iter()
-        .find(|known| refused.message.contains(known));
+        .find(|known| not_ok.message.contains(known));
     known.unwrap_or("the core does not accept the refresh token")
 }
 
-impl Core {
+impl Client {
     /// Checks that a core is ready. SuperTokens' core reads from its database for `/hello`.
     /// `supersession-server` has `/readyz`, which checks that a write can succeed.
     pub(crate) async fn check_ready(&self) -> Result<(), Fault> {
@@ -57,7 +60,7 @@ impl Core {
         } else {
             "/hello"
         };
-        Ok(self.ask(&Call::public(endpoint), |_| Some(())).await?)
+        Ok(self.call(&Call::public(endpoint), |_| Some(())).await?)
     }
 
     pub(crate) async fn create(&self, new: &NewSession) -> Result<IssuedSession, Fault> {
@@ -68,13 +71,13 @@ impl Core {
             user_data_in_database: &new.session_data,
             use_dynamic_signing_key: new.key_kind == KeyKind::Dynamic,
         };
-        let call = Call::post("/recipe/session", &body, Repeat::Unsafe)?
+        let call = Call::post("/recipe/session", &body, Retry::Unsafe)?
             .tenant((!is_default(&new.tenant_id)).then(|| new.tenant_id.clone()));
-        let read = |answer: &Answer| match outcome::<Tokens>(answer)? {
+        let read = |response: &Response| match read_outcome::<Tokens>(response)? {
             Outcome::Ok(tokens) => tokens.issued(),
             Outcome::Other(_) => None,
         };
-        Ok(self.ask(&call, read).await?)
+        Ok(self.call(&call, read).await?)
     }
 
     pub(crate) async fn refresh(&self, request: &RefreshRequest) -> Result<RefreshOutcome, Fault> {
@@ -85,26 +88,26 @@ impl Core {
             use_dynamic_signing_key: request.key_kind == KeyKind::Dynamic,
         };
         // Not repeated once it may have arrived: a core of an unknown kind may treat that as theft.
-        let call = Call::post("/recipe/session/refresh", &body, Repeat::Unsafe)?;
-        let read = |answer: &Answer| match outcome::<Tokens>(answer)? {
+        let call = Call::post("/recipe/session/refresh", &body, Retry::Unsafe)?;
+        let read = |response: &Response| match read_outcome::<Tokens>(response)? {
             Outcome::Ok(tokens) => {
                 let issued = tokens.issued()?;
                 Some((RefreshOutcome::Refreshed(Box::new(issued)), true))
             }
-            Outcome::Other(refused) => match refused.status.as_str() {
-                UNAUTHORISED => Some((RefreshOutcome::Unauthorised(reason(&refused)), true)),
+            Outcome::Other(not_ok) => match not_ok.status.as_str() {
+                UNAUTHORISED => Some((RefreshOutcome::Unauthorised(reason(&not_ok)), true)),
                 TOKEN_THEFT_DETECTED => {
                     // Only cores that revoke the session themselves return the class of the reuse.
-                    let is_revoked = refused.reuse.is_some();
-                    Some((stolen(refused)?, is_revoked))
+                    let is_revoked = not_ok.reuse.is_some();
+                    Some((reused(not_ok)?, is_revoked))
                 }
                 _ => None,
             },
         };
         // A refresh token of a deleted tenant has no session.
-        let (outcome, is_revoked) = match self.ask(&call, read).await {
-            Err(Failure::UnknownTenant) => {
-                let gone = "the tenant of the refresh token is gone";
+        let (outcome, is_revoked) = match self.call(&call, read).await {
+            Err(CallError::UnknownTenant) => {
+                let gone = "the tenant of the refresh token does not exist";
                 (RefreshOutcome::Unauthorised(gone), true)
             }
             outcome => outcome?,
@@ -134,28 +137,28 @@ impl Core {
             enable_anti_csrf: false,
             check_database,
         };
-        let call = Call::post("/recipe/session/verify", &body, Repeat::Safe)?;
-        let verified = match self.ask(&call, outcome::<Verified>).await {
+        let call = Call::post("/recipe/session/verify", &body, Retry::Safe)?;
+        let verified = match self.call(&call, read_outcome::<VerifyResponse>).await {
             // The tenant of the token was deleted, together with its sessions.
-            Err(Failure::UnknownTenant) => return Ok(CheckOutcome::Gone),
-            Err(failure) => return Err(failure.into()),
+            Err(CallError::UnknownTenant) => return Ok(CheckOutcome::Gone),
+            Err(error) => return Err(error.into()),
             Ok(Outcome::Ok(verified)) => verified,
-            Ok(Outcome::Other(refused)) => {
-                return match refused.status.as_str() {
-                    UNAUTHORISED if refused.message.contains("rotated-out") => {
+            Ok(Outcome::Other(not_ok)) => {
+                return match not_ok.status.as_str() {
+                    UNAUTHORISED if not_ok.message.contains("rotated-out") => {
                         Ok(CheckOutcome::RotatedOut)
                     }
                     UNAUTHORISED => Ok(CheckOutcome::Gone),
                     TRY_REFRESH_TOKEN => Ok(CheckOutcome::TryRefreshToken(
                         "the core does not accept the access token any more",
                     )),
-                    _ => Err(garbage()),
+                    _ => Err(unexpected_response()),
                 };
             }
         };
         let mut confirmed = Confirmed::default();
         if let Some(token) = verified.access_token {
-            confirmed.replacement = Some(token.access().ok_or_else(garbage)?);
+            confirmed.replacement = Some(token.access().ok_or_else(unexpected_response)?);
         } else if verified.payload_update_available {
             match self.regenerate(token).await? {
                 ReissueOutcome::Issued(issued) => confirmed.replacement = Some(*issued),
@@ -170,21 +173,19 @@ impl Core {
         let body = Regenerate {
             access_token: token,
         };
-        let call = Call::post("/recipe/session/regenerate", &body, Repeat::Safe)?;
-        match self.ask(&call, outcome::<Regenerated>).await {
-            Err(Failure::UnknownTenant) => Ok(ReissueOutcome::Gone),
-            Err(failure) => Err(failure.into()),
+        let call = Call::post("/recipe/session/regenerate", &body, Retry::Safe)?;
+        match self.call(&call, read_outcome::<Regenerated>).await {
+            Err(CallError::UnknownTenant) => Ok(ReissueOutcome::Gone),
+            Err(error) => Err(error.into()),
             Ok(Outcome::Ok(regenerated)) => match regenerated.access_token {
                 None => Ok(ReissueOutcome::Expired),
                 Some(token) => {
-                    let issued = token.access().ok_or_else(garbage)?;
+                    let issued = token.access().ok_or_else(unexpected_response)?;
                     Ok(ReissueOutcome::Issued(Box::new(issued)))
                 }
             },
-            Ok(Outcome::Other(refused)) if refused.status == UNAUTHORISED => {
-                Ok(ReissueOutcome::Gone)
-            }
-            Ok(Outcome::Other(_)) => Err(garbage()),
+            Ok(Outcome::Other(not_ok)) if not_ok.status == UNAUTHORISED => Ok(ReissueOutcome::Gone),
+            Ok(Outcome::Other(_)) => Err(unexpected_response()),
         }
     }
 
@@ -193,13 +194,13 @@ impl Core {
         handle: &SessionHandle,
     ) -> Result<Option<SessionInformation>, Fault> {
         let call = Call::get("/recipe/session").query(wire::CDI_SESSION_HANDLE, handle);
-        match self.ask(&call, outcome::<Information>).await {
+        match self.call(&call, read_outcome::<Information>).await {
             Ok(Outcome::Ok(found)) => Ok(Some(found.into())),
-            Ok(Outcome::Other(refused)) if refused.status == UNAUTHORISED => Ok(None),
-            Ok(Outcome::Other(_)) => Err(garbage()),
+            Ok(Outcome::Other(not_ok)) if not_ok.status == UNAUTHORISED => Ok(None),
+            Ok(Outcome::Other(_)) => Err(unexpected_response()),
             // An unknown tenant has no sessions.
-            Err(Failure::UnknownTenant) if !is_default(&handle.tenant_id()) => Ok(None),
-            Err(failure) => Err(failure.into()),
+            Err(CallError::UnknownTenant) if !is_default(&handle.tenant_id()) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -213,7 +214,7 @@ impl Core {
             return Ok(Vec::new());
         }
         match self.remove(handles).await {
-            Err(Failure::UnknownTenant) => {}
+            Err(CallError::UnknownTenant) => {}
             revoked => return Ok(revoked?),
         }
         // One handle of an unknown tenant makes the whole call fail, so handles are revoked one by
@@ -221,19 +222,19 @@ impl Core {
         let mut revoked = Vec::new();
         for handle in handles {
             match self.remove(std::slice::from_ref(handle)).await {
-                Err(Failure::UnknownTenant) => {}
-                ended => revoked.extend(ended?),
+                Err(CallError::UnknownTenant) => {}
+                removed => revoked.extend(removed?),
             }
         }
         Ok(revoked)
     }
 
-    async fn remove(&self, handles: &[SessionHandle]) -> Result<Vec<SessionHandle>, Failure> {
+    async fn remove(&self, handles: &[SessionHandle]) -> Result<Vec<SessionHandle>, CallError> {
         let body = RemoveHandles {
             session_handles: handles,
         };
-        let call = Call::post(REMOVE, &body, Repeat::Safe)?;
-        let revoked: Revoked = self.ask_json(&call).await?;
+        let call = Call::post(REMOVE_PATH, &body, Retry::Safe)?;
+        let revoked: Revoked = self.call_json(&call).await?;
         Ok(in_order_of(handles, revoked.session_handles_revoked))
     }
 
@@ -249,9 +250,9 @@ impl Core {
             user_id: &selection.user_id,
             revoke_across_all_tenants: selection.tenant.is_none(),
         };
-        let call = Call::post(REMOVE, &body, Repeat::Safe)?.tenant(selection.tenant.clone());
-        let revoked: Revoked = match self.ask_json(&call).await {
-            Err(Failure::UnknownTenant) => return Ok(Vec::new()),
+        let call = Call::post(REMOVE_PATH, &body, Retry::Safe)?.tenant(selection.tenant.clone());
+        let revoked: Revoked = match self.call_json(&call).await {
+            Err(CallError::UnknownTenant) => return Ok(Vec::new()),
             revoked => revoked?,
         };
         Ok(revoked
@@ -274,8 +275,8 @@ impl Core {
             .tenant(selection.tenant.clone())
             .query("userId", &selection.user_id)
             .query("fetchAcrossAllTenants", all);
-        let found: Handles = match self.ask_json(&call).await {
-            Err(Failure::UnknownTenant) => return Ok(Vec::new()),
+        let found: Handles = match self.call_json(&call).await {
+            Err(CallError::UnknownTenant) => return Ok(Vec::new()),
             found => found?,
         };
         Ok(found
@@ -317,8 +318,8 @@ impl Core {
             validity: request.validity.as_secs(),
             use_static_signing_key: request.key_kind == KeyKind::Static,
         };
-        let call = Call::post("/recipe/jwt", &body, Repeat::Safe)?;
-        match self.ask(&call, outcome::<Jwt>).await? {
+        let call = Call::post("/recipe/jwt", &body, Retry::Safe)?;
+        match self.call(&call, read_outcome::<Jwt>).await? {
             Outcome::Ok(signed) => Ok(signed.jwt),
             Outcome::Other(_) => Err(Fault::new(
                 FaultKind::Misuse,
@@ -329,18 +330,19 @@ impl Core {
 }
 
 /// Returns the requested handles that the response contains, in the order of the request.
-fn in_order_of(asked: &[SessionHandle], told: Vec<String>) -> Vec<SessionHandle> {
-    let told: std::collections::HashSet<_> = told.into_iter().collect();
+fn in_order_of(requested: &[SessionHandle], returned: Vec<String>) -> Vec<SessionHandle> {
+    let returned: std::collections::HashSet<_> = returned.into_iter().collect();
     let mut seen = std::collections::HashSet::new();
-    let ended = asked.iter().filter(|handle| told.contains(handle.as_str()));
-    ended
+    requested
+        .iter()
+        .filter(|handle| returned.contains(handle.as_str()))
         .filter(|handle| seen.insert(*handle))
         .cloned()
         .collect()
 }
 
-fn stolen(refused: Refused) -> Option<RefreshOutcome> {
-    let owner = refused.session?;
+fn reused(not_ok: NotOk) -> Option<RefreshOutcome> {
+    let owner = not_ok.session?;
     let classes = [
         ReuseClass::RecentPrev,
         ReuseClass::OrphanedBranch,
@@ -348,7 +350,7 @@ fn stolen(refused: Refused) -> Option<RefreshOutcome> {
     ];
     let class = classes
         .into_iter()
-        .find(|class| refused.reuse.as_deref() == Some(class.as_str()));
+        .find(|class| not_ok.reuse.as_deref() == Some(class.as_str()));
     let user_id = UserId::from(owner.user_id);
     Some(RefreshOutcome::Reused {
         handle: owner.handle.into(),

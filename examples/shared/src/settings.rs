@@ -1,19 +1,46 @@
-//! The demo's settings: environment variables, each with a default. `main.rs` lists them.
+//! The settings: environment variables, each with a default.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use supersession_axum::core::{AntiCsrf, CookiePrefix, SessionsBuilder};
+use supersession::{AntiCsrf, CookiePrefix, SessionsBuilder};
 
-pub(crate) struct Settings {
-    pub(crate) port: u16,
-    pub(crate) database: String,
-    pub(crate) api_domain: String,
-    pub(crate) website_domain: String,
-    pub(crate) header_timeout: Duration,
-    pub(crate) request_timeout: Duration,
-    pub(crate) drain: Duration,
+/// The settings of a demo.
+///
+/// | variable | default | meaning |
+/// | --- | --- | --- |
+/// | `PORT` | 3000 | the port on the loopback interface |
+/// | `DATABASE` | `demo.db` | the SQLite file |
+/// | `ACCESS_TOKEN_VALIDITY_SECONDS` | 3600 | validity of access tokens, after which the page refreshes |
+/// | `ROTATION_GRACE_PERIOD_SECONDS` | 30 | grace period for reusing a rotated refresh token |
+/// | `API_DOMAIN` | `http://localhost:PORT` | the origin at which browsers see this server |
+/// | `WEBSITE_DOMAIN` | the API's | the origin whose pages may call this server |
+/// | `ANTI_CSRF` | derived from the domains | `NONE`, `VIA_CUSTOM_HEADER` or `VIA_TOKEN` |
+/// | `COOKIE_DOMAIN` | none | the `Domain` of the cookies |
+/// | `OLDER_COOKIE_DOMAIN` | none | the previous `Domain` of the cookies; empty for none |
+/// | `COOKIE_PREFIX` | `off` | cookie name prefixes that browsers enforce: `off`, `accept`, `prefer` or `require` |
+/// | `COOKIE_PARTITIONED` | `false` | if `true`, separate cookies for each site that embeds this one |
+/// | `HEADER_TIMEOUT_SECONDS` | 10 | maximum time to receive a request head |
+/// | `REQUEST_TIMEOUT_SECONDS` | 30 | maximum time to receive and answer a request; then 408 |
+/// | `DRAIN_SECONDS` | 10 | maximum time that requests in flight may take after SIGTERM or SIGINT |
+/// | `RUST_LOG` | `info` | the log filter |
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The port on the loopback interface.
+    pub port: u16,
+    /// The SQLite file.
+    pub database: String,
+    /// The origin at which browsers see this server.
+    pub api_domain: String,
+    /// The origin whose pages may call this server.
+    pub website_domain: String,
+    /// Maximum time to receive a request head.
+    pub header_timeout: Duration,
+    /// Maximum time to receive and answer a request.
+    pub request_timeout: Duration,
+    /// Maximum time that requests in flight may take after a shutdown began.
+    pub drain: Duration,
     access_token_validity: Duration,
     rotation_grace_period: Duration,
     anti_csrf: Option<AntiCsrf>,
@@ -24,7 +51,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn from_environment() -> anyhow::Result<Self> {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// If a variable has an invalid value.
+    pub fn from_environment() -> anyhow::Result<Self> {
         let port = variable("PORT")?.unwrap_or(3000);
         let api_domain =
             variable("API_DOMAIN")?.unwrap_or_else(|| format!("http://localhost:{port}"));
@@ -49,7 +80,7 @@ impl Settings {
     }
 
     /// Applies these settings to the builder. Unset ones keep the builder's defaults.
-    pub(crate) fn apply(&self, mut sessions: SessionsBuilder) -> SessionsBuilder {
+    pub fn apply(&self, mut sessions: SessionsBuilder) -> SessionsBuilder {
         if let Some(mode) = self.anti_csrf {
             sessions = sessions.anti_csrf(mode);
         }
@@ -78,7 +109,7 @@ where
         Ok(text) => text
             .parse()
             .map(Some)
-            .with_context(|| format!("{name}={text} is not usable")),
+            .with_context(|| format!("{name}={text} is not a valid value")),
         Err(_) => Ok(None),
     }
 }

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 use serde_json::json as value;
+use supersession::store::KeyKind;
 use supersession::{UnixMillis, engine};
 
-use super::shapes::key_kind;
-use crate::answer::{Answer, Refusal, json};
+use crate::call::Call;
 use crate::registry::App;
-use crate::service::Call;
+use crate::response::{ErrorResponse, HttpResponse, json};
 
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,13 +40,16 @@ impl PublicKey {
 
 impl PublicKeys {
     /// Returns the public keys if responses of this CDI version contain them.
-    pub(super) async fn for_answer(call: &Call<'_>, app: &App) -> Result<Option<Self>, Refusal> {
+    pub(super) async fn for_response(
+        call: &Call<'_>,
+        app: &App,
+    ) -> Result<Option<Self>, ErrorResponse> {
         if !call.cdi.is_before_key_sets() {
             return Ok(None);
         }
-        let kind = key_kind(app.config.signing_key_dynamic);
+        let kind = app.config.signing_key;
         let mut keys = call.engine(app).await?.public_keys(kind).await?;
-        if !app.config.signing_key_dynamic {
+        if kind == KeyKind::Static {
             keys.truncate(1);
         }
         // A new key is listed before it signs (core specification, 4.1).
@@ -62,12 +65,12 @@ impl PublicKeys {
     }
 }
 
-pub(super) async fn handshake(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn handshake(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     if !call.cdi.is_before_key_sets() {
-        return Err(Refusal::not_found());
+        return Err(ErrorResponse::not_found());
     }
     let app = call.app().await?;
-    let keys = PublicKeys::for_answer(call, &app).await?;
+    let keys = PublicKeys::for_response(call, &app).await?;
     let lifetimes = &app.config.engine.lifetimes;
     let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let mut answer = value!({

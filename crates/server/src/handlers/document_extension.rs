@@ -6,9 +6,9 @@ use serde_json::json as value;
 use supersession::store::{DocumentWrite, SessionDocument, WriteOutcome};
 use supersession::{JsonObject, MAX_DOCUMENT_BYTES, wire};
 
-use crate::answer::{Answer, Refusal, json};
+use crate::call::Call;
 use crate::input::Input;
-use crate::service::Call;
+use crate::response::{ErrorResponse, HttpResponse, json};
 
 const OVERWRITE: &str = "overwrite";
 const MERGE: &str = "merge";
@@ -23,12 +23,12 @@ struct Written {
 }
 
 /// Lists the supported writes. A client can thereby detect the extension.
-pub(super) async fn describe(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn describe(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     call.app_on_public_tenant().await?;
     json(&value!({ "status": "OK", "writes": [OVERWRITE, MERGE, COMPARE_AND_SWAP] }))
 }
 
-pub(super) async fn write(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn write(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
     let body = input.object("body")?;
     let write = match input.text("write")?.as_str() {
@@ -45,7 +45,7 @@ pub(super) async fn write(call: &Call<'_>) -> Result<Answer, Refusal> {
             replacement: body,
         },
         _ => {
-            return Err(Refusal::bad_request(
+            return Err(ErrorResponse::bad_request(
                 "Field name 'write' is invalid in JSON input",
             ));
         }
@@ -76,18 +76,18 @@ async fn of_session(
     input: &Input<'_>,
     handle: &str,
     write: &DocumentWrite,
-) -> Result<WriteOutcome, Refusal> {
+) -> Result<WriteOutcome, ErrorResponse> {
     let which = match input.text("document")?.as_str() {
         "sessionData" => SessionDocument::SessionData,
         "payload" => SessionDocument::Payload,
         _ => {
-            return Err(Refusal::bad_request(
+            return Err(ErrorResponse::bad_request(
                 "Field name 'document' is invalid in JSON input",
             ));
         }
     };
     if which == SessionDocument::Payload && sets_protected_member(call, write) {
-        return Err(Refusal::protected_claim());
+        return Err(ErrorResponse::protected_claim());
     }
     let Some(key) = call.session_key(handle).await? else {
         return Ok(WriteOutcome::Gone);

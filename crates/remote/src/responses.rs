@@ -7,16 +7,17 @@ use supersession::{
     AccessToken, AntiCsrfToken, JsonObject, RefreshToken, SessionHandle, TenantId, UnixMillis,
 };
 
-use crate::http_client::Answer;
+use crate::http_client::Response;
 
 /// A response with the status `OK`, or with another status.
 pub(crate) enum Outcome<T> {
     Ok(T),
-    Other(Refused),
+    Other(NotOk),
 }
 
+/// A response with another status than `OK`.
 #[derive(Deserialize)]
-pub(crate) struct Refused {
+pub(crate) struct NotOk {
     pub(crate) status: String,
     #[serde(default)]
     pub(crate) message: String,
@@ -37,12 +38,12 @@ pub(crate) struct Owner {
 
 /// Parses a response that contains a status. Status and content are parsed separately, because
 /// documents are kept as their original text.
-pub(crate) fn outcome<T: DeserializeOwned>(answer: &Answer) -> Option<Outcome<T>> {
-    let refused: Refused = serde_json::from_slice(&answer.body).ok()?;
-    if refused.status == "OK" {
-        serde_json::from_slice(&answer.body).ok().map(Outcome::Ok)
+pub(crate) fn read_outcome<T: DeserializeOwned>(response: &Response) -> Option<Outcome<T>> {
+    let not_ok: NotOk = serde_json::from_slice(&response.body).ok()?;
+    if not_ok.status == "OK" {
+        serde_json::from_slice(&response.body).ok().map(Outcome::Ok)
     } else {
-        Some(Outcome::Other(refused))
+        Some(Outcome::Other(not_ok))
     }
 }
 
@@ -84,7 +85,7 @@ impl Tokens {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Verified {
+pub(crate) struct VerifyResponse {
     pub(crate) access_token: Option<Token>,
     #[serde(default)]
     pub(crate) payload_update_available: bool,

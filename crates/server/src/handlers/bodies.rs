@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 use supersession::engine::{Engine, Issued, IssuedToken, SessionFacts};
-use supersession::store::{KeyKind, SessionKey, SessionRecord};
+use supersession::store::{SessionKey, SessionRecord};
 use supersession::{AntiCsrfToken, JsonObject, SessionHandle, TenantId, UnixMillis};
 
-use super::older::PublicKeys;
-use crate::answer::Refusal;
+use super::public_keys::PublicKeys;
+use crate::call::Call;
 use crate::cdi::CdiVersion;
-use crate::service::Call;
+use crate::response::ErrorResponse;
 
 /// The field with the session handle. It has the same name as the claim.
 pub(super) const SESSION_HANDLE: &str = supersession::wire::CLAIM_SESSION_HANDLE;
@@ -60,10 +60,10 @@ impl Session {
             handle: facts.handle,
             user_id: facts.user_id.to_string(),
             recipe_user_id: cdi
-                .knows_recipe_users()
+                .supports_recipe_users()
                 .then(|| facts.recipe_user_id.to_string()),
             payload: facts.payload,
-            tenant_id: cdi.knows_tenants().then_some(facts.tenant_id),
+            tenant_id: cdi.supports_tenants().then_some(facts.tenant_id),
         }
     }
 }
@@ -87,7 +87,11 @@ pub(super) struct Tokens {
 impl Tokens {
     /// # Errors
     /// If the source of randomness fails.
-    pub(super) fn new(issued: Issued, cdi: CdiVersion, engine: &Engine) -> Result<Self, Refusal> {
+    pub(super) fn new(
+        issued: Issued,
+        cdi: CdiVersion,
+        engine: &Engine,
+    ) -> Result<Self, ErrorResponse> {
         let refresh = |token| Token::of(token, issued.refresh_issued_at, issued.refresh_expires_at);
         // Frontend SDKs of these versions compare this value to detect a refresh in another tab,
         // and store the anti-CSRF token with it. Each response with tokens therefore contains a new
@@ -115,7 +119,10 @@ impl Tokens {
 
 impl Call<'_> {
     /// Returns the live session of a handle. The handle contains its tenant.
-    pub(super) async fn session(&self, handle: &str) -> Result<Option<SessionRecord>, Refusal> {
+    pub(super) async fn session(
+        &self,
+        handle: &str,
+    ) -> Result<Option<SessionRecord>, ErrorResponse> {
         let Some(key) = self.session_key(handle).await? else {
             return Ok(None);
         };
@@ -124,7 +131,10 @@ impl Call<'_> {
     }
 
     /// Returns the store's key for a handle, or `None` if no store accepts such a handle.
-    pub(super) async fn session_key(&self, handle: &str) -> Result<Option<SessionKey>, Refusal> {
+    pub(super) async fn session_key(
+        &self,
+        handle: &str,
+    ) -> Result<Option<SessionKey>, ErrorResponse> {
         let handle = SessionHandle::from(handle);
         self.app().await?;
         self.app_of(&handle.tenant_id()).await?;
@@ -135,13 +145,4 @@ impl Call<'_> {
 /// Returns `true` if a store accepts this handle.
 pub(super) fn is_storable(handle: &str) -> bool {
     handle.len() <= 255 && !handle.contains('\0')
-}
-
-/// Converts the `dynamic` flag to a kind of key.
-pub(super) fn key_kind(dynamic: bool) -> KeyKind {
-    if dynamic {
-        KeyKind::Dynamic
-    } else {
-        KeyKind::Static
-    }
 }
