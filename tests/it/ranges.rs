@@ -191,27 +191,29 @@ async fn engines_refuse_what_would_overflow() {
     let engines = engines(1).unwrap();
     let setters: [(&str, Change); 8] = [
         ("access_token_validity", |s| {
-            s.lifetimes.access_token_validity = Duration::MAX;
+            s.access_token_validity = Duration::MAX;
         }),
         ("access_token_validity_jitter", |s| {
-            s.lifetimes.access_token_validity_jitter = f64::NAN;
+            s.access_token_validity_jitter = f64::NAN;
         }),
         ("access_token_validity_jitter", |s| {
-            s.lifetimes.access_token_validity_jitter = 1.5;
+            s.access_token_validity_jitter = 1.5;
         }),
         ("refresh_token_validity", |s| {
-            s.lifetimes.refresh_token_validity = Duration::MAX;
+            s.refresh_token_validity = Duration::MAX;
         }),
-        ("rotation_grace_period", |s| {
-            s.lifetimes.rotation_grace_period = Duration::MAX;
+        ("refresh_token_rotation_grace_period", |s| {
+            s.refresh_token_rotation_grace_period = Duration::MAX;
         }),
         ("absolute_session_lifetime", |s| {
-            s.lifetimes.absolute_session_lifetime = Some(Duration::MAX);
+            s.absolute_session_lifetime = Some(Duration::MAX);
         }),
-        ("key_update_interval", |s| {
-            s.key_update_interval = Duration::MAX;
+        ("signing_key_update_interval", |s| {
+            s.signing_key_update_interval = Duration::MAX;
         }),
-        ("key_overlap", |s| s.key_overlap = Duration::MAX),
+        ("signing_key_overlap", |s| {
+            s.signing_key_overlap = Duration::MAX;
+        }),
     ];
     for (name, set) in setters {
         let mut settings = EngineSettings::default();

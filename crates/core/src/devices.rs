@@ -1,14 +1,13 @@
 //! Tracking of devices: the use of a session is noted in memory at most once per interval and
 //! written in batches.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fmt, io, mem};
 
 use quick_cache::sync::Cache;
 
-use crate::authority::Authority;
+use crate::authority::{Authority, DeviceUse};
 use crate::background::Background;
 use crate::client::Client;
 use crate::clock::{Clock, UnixMillis};
@@ -31,19 +30,6 @@ const CAPACITY: usize = 100_000;
 /// Maximum number of notes that wait while the store is unavailable. Further notes are dropped; the
 /// next use is noted again.
 const MOST_WAITING: usize = 100_000;
-
-/// One use of a session.
-#[derive(Clone, Debug)]
-pub struct DeviceUse {
-    /// The session.
-    pub handle: SessionHandle,
-    /// The time of the use.
-    pub at: UnixMillis,
-    /// The client's user agent.
-    pub user_agent: Option<String>,
-    /// The address of the client.
-    pub ip: Option<IpAddr>,
-}
 
 /// The pending notes.
 pub(crate) struct Devices {

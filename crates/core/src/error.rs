@@ -111,6 +111,19 @@ pub struct TokenTheft {
     pub class: ReuseClass,
 }
 
+impl TokenTheft {
+    /// Describes a theft from a user whose login method has the same id.
+    #[must_use]
+    pub fn new(handle: SessionHandle, user_id: UserId, class: ReuseClass) -> Self {
+        Self {
+            handle,
+            recipe_user_id: user_id.clone(),
+            user_id,
+            class,
+        }
+    }
+}
+
 impl fmt::Display for TokenTheft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

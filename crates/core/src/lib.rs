@@ -68,6 +68,7 @@
 //!
 //! | feature | default | adds |
 //! | --- | --- | --- |
+//! | `server` | no | the module `engine`, for programs that replace a SuperTokens core |
 //! | `metrics` | no | counters through the `metrics` facade; see [`telemetry`] for their names |
 
 pub mod authority;
@@ -81,7 +82,14 @@ mod cookies;
 mod devices;
 pub mod doctor;
 mod documents;
+#[cfg(feature = "server")]
 pub mod engine;
+#[cfg(not(feature = "server"))]
+#[expect(
+    unreachable_pub,
+    reason = "the feature `server` makes the module public"
+)]
+mod engine;
 mod entropy;
 mod error;
 mod findings;
@@ -113,7 +121,8 @@ mod workers;
 pub use authority::SessionInformation;
 pub use builder::{BuildError, ConfigProblem, SessionsBuilder};
 pub use clock::{Clock, SystemClock, UnixMillis, UnixSeconds};
-pub use config::{RefreshRules, Strictness};
+pub use config::Strictness;
+pub use engine::RefreshRules;
 pub use entropy::{Entropy, EntropyError, SystemEntropy};
 pub use error::{
     Fault, FaultKind, PayloadTooLarge, ReuseClass, SessionError, TokenTheft, Unauthorised,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use supersession::authority::{
-    Authority, CheckOutcome, DeviceUse, IssuedSession, JwtRequest, NewSession, PresentedToken,
-    RefreshOutcome, RefreshRequest, ReissueOutcome, Selection, SessionInformation, VerifyingKey,
+    Authority, CheckOutcome, CreateOutcome, DeviceUse, JwtOutcome, JwtRequest, NewSession,
+    PresentedToken, RefreshOutcome, RefreshRequest, ReissueOutcome, SessionInformation,
+    SessionSelection, VerifyingKey,
 };
 use supersession::store::{DocumentWrite, KeyKind, RevocationFeed, SessionDocument, WriteOutcome};
 use supersession::{Fault, FaultKind, JsonObject, JwkSet, SessionHandle, UnixMillis, UserId};
@@ -52,12 +53,12 @@ impl Authority for RemoteCore {
             .await
     }
 
-    async fn create_jwt(&self, request: JwtRequest, _: UnixMillis) -> Result<String, Fault> {
+    async fn create_jwt(&self, request: JwtRequest, _: UnixMillis) -> Result<JwtOutcome, Fault> {
         self.run(|core| async move { core.client.create_jwt(&request).await })
             .await
     }
 
-    async fn create(&self, new: NewSession, _: UnixMillis) -> Result<IssuedSession, Fault> {
+    async fn create(&self, new: NewSession, _: UnixMillis) -> Result<CreateOutcome, Fault> {
         self.run(|core| async move { core.client.create(&new).await })
             .await
     }
@@ -149,7 +150,7 @@ impl Authority for RemoteCore {
 
     async fn revoke_user(
         &self,
-        selection: &Selection,
+        selection: &SessionSelection,
         _: UnixMillis,
     ) -> Result<Vec<SessionHandle>, Fault> {
         let selection = selection.clone();
@@ -159,7 +160,7 @@ impl Authority for RemoteCore {
 
     async fn handles(
         &self,
-        selection: &Selection,
+        selection: &SessionSelection,
         _: UnixMillis,
     ) -> Result<Vec<SessionHandle>, Fault> {
         let selection = selection.clone();
@@ -169,7 +170,7 @@ impl Authority for RemoteCore {
 
     async fn sessions(
         &self,
-        selection: &Selection,
+        selection: &SessionSelection,
         _: UnixMillis,
     ) -> Result<Vec<SessionInformation>, Fault> {
         let selection = selection.clone();

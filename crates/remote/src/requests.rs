@@ -12,6 +12,9 @@ pub(crate) struct Create<'a> {
     pub(crate) payload: &'a JsonObject,
     pub(crate) user_data_in_database: &'a JsonObject,
     pub(crate) use_dynamic_signing_key: bool,
+    /// In milliseconds. Cores before CDI 5.6 ignore it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) access_token_validity: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -21,7 +24,11 @@ pub(crate) struct Refresh<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) anti_csrf_token: Option<&'a str>,
     pub(crate) enable_anti_csrf: bool,
-    pub(crate) use_dynamic_signing_key: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) use_dynamic_signing_key: Option<bool>,
+    /// In milliseconds. Cores before CDI 5.6 ignore it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) access_token_validity: Option<u64>,
 }
 
 /// The request to verify a token. Anti-CSRF is checked before the call.

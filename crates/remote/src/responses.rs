@@ -52,9 +52,12 @@ pub(crate) fn read_outcome<T: DeserializeOwned>(response: &Response) -> Option<O
 pub(crate) struct Done {}
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Token {
     token: String,
     expiry: u64,
+    #[serde(default)]
+    created_time: u64,
 }
 
 impl Token {
@@ -74,12 +77,17 @@ pub(crate) struct Tokens {
 
 impl Tokens {
     pub(crate) fn issued(self) -> Option<IssuedSession> {
-        Some(IssuedSession {
-            access: self.access_token.access()?,
-            refresh_expires_at: UnixMillis::new(self.refresh_token.expiry),
-            refresh_token: RefreshToken::new(self.refresh_token.token),
-            anti_csrf: self.anti_csrf_token.map(AntiCsrfToken::new),
-        })
+        let Token {
+            token,
+            expiry,
+            created_time,
+        } = self.refresh_token;
+        let (issued_at, expires_at) = (UnixMillis::new(created_time), UnixMillis::new(expiry));
+        let token = RefreshToken::new(token);
+        let mut issued =
+            IssuedSession::new(self.access_token.access()?, token, issued_at, expires_at);
+        issued.anti_csrf = self.anti_csrf_token.map(AntiCsrfToken::new);
+        Some(issued)
     }
 }
 

@@ -1,13 +1,15 @@
 //! Operations on sessions and JWTs: the calls that each needs, and the interpretation of the
 //! responses.
 
+use std::time::Duration;
+
 use supersession::authority::{
-    CheckOutcome, Confirmed, IssuedSession, JwtRequest, NewSession, RefreshOutcome, RefreshRequest,
-    ReissueOutcome, Selection, SessionInformation,
+    CheckOutcome, CreateOutcome, JwtOutcome, JwtRequest, LiveSession, NewSession, RefreshOutcome,
+    RefreshRequest, ReissueOutcome, SessionInformation, SessionSelection,
 };
 use supersession::store::KeyKind;
 use supersession::{
-    AntiCsrfToken, Fault, FaultKind, ReuseClass, SessionHandle, TenantId, UserId, wire,
+    AntiCsrfToken, Fault, FaultKind, ReuseClass, SessionHandle, TenantId, TokenTheft, wire,
 };
 
 use crate::call::{Call, Retry};
@@ -24,6 +26,10 @@ const UNAUTHORISED: &str = "UNAUTHORISED";
 const TRY_REFRESH_TOKEN: &str = "TRY_REFRESH_TOKEN";
 const TOKEN_THEFT_DETECTED: &str = "TOKEN_THEFT_DETECTED";
 const REMOVE_PATH: &str = "/recipe/session/remove";
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
 
 fn is_default(tenant: &TenantId) -> bool {
     tenant.as_str() == wire::DEFAULT_TENANT_ID
@@ -63,13 +69,14 @@ impl Client {
         Ok(self.call(&Call::public(endpoint), |_| Some(())).await?)
     }
 
-    pub(crate) async fn create(&self, new: &NewSession) -> Result<IssuedSession, Fault> {
+    pub(crate) async fn create(&self, new: &NewSession) -> Result<CreateOutcome, Fault> {
         let body = Create {
             user_id: &new.user_id,
             enable_anti_csrf: new.anti_csrf,
             payload: &new.payload,
             user_data_in_database: &new.session_data,
             use_dynamic_signing_key: new.key_kind == KeyKind::Dynamic,
+            access_token_validity: new.access_token_validity.map(millis),
         };
         let call = Call::post("/recipe/session", &body, Retry::Unsafe)?
             .tenant((!is_default(&new.tenant_id)).then(|| new.tenant_id.clone()));
@@ -77,7 +84,8 @@ impl Client {
             Outcome::Ok(tokens) => tokens.issued(),
             Outcome::Other(_) => None,
         };
-        Ok(self.call(&call, read).await?)
+        let issued = self.call(&call, read).await?;
+        Ok(CreateOutcome::Created(Box::new(issued)))
     }
 
     pub(crate) async fn refresh(&self, request: &RefreshRequest) -> Result<RefreshOutcome, Fault> {
@@ -85,7 +93,8 @@ impl Client {
             refresh_token: request.token.expose(),
             anti_csrf_token: request.anti_csrf.as_ref().map(AntiCsrfToken::expose),
             enable_anti_csrf: request.use_anti_csrf,
-            use_dynamic_signing_key: request.key_kind == KeyKind::Dynamic,
+            use_dynamic_signing_key: request.key_kind.map(|kind| kind == KeyKind::Dynamic),
+            access_token_validity: request.access_token_validity.map(millis),
         };
         // Not repeated once it may have arrived: a core of an unknown kind may treat that as theft.
         let call = Call::post("/recipe/session/refresh", &body, Retry::Unsafe)?;
@@ -112,12 +121,12 @@ impl Client {
             }
             outcome => outcome?,
         };
-        if let RefreshOutcome::Reused { handle, .. } = &outcome
+        if let RefreshOutcome::Reused { theft, .. } = &outcome
             && !is_revoked
         {
             // This core leaves the revocation to its clients. If several clients detect the same
             // theft, only the one that revokes the session reports it.
-            let revoked = self.revoke(std::slice::from_ref(handle)).await?;
+            let revoked = self.revoke(std::slice::from_ref(&theft.handle)).await?;
             if revoked.is_empty() {
                 let gone = "the session of the stolen token is already revoked";
                 return Ok(RefreshOutcome::Unauthorised(gone));
@@ -156,17 +165,17 @@ impl Client {
                 };
             }
         };
-        let mut confirmed = Confirmed::default();
+        let mut live = LiveSession::default();
         if let Some(token) = verified.access_token {
-            confirmed.replacement = Some(token.access().ok_or_else(unexpected_response)?);
+            live.replacement = Some(token.access().ok_or_else(unexpected_response)?);
         } else if verified.payload_update_available {
             match self.regenerate(token).await? {
-                ReissueOutcome::Issued(issued) => confirmed.replacement = Some(*issued),
+                ReissueOutcome::Issued(issued) => live.replacement = Some(*issued),
                 ReissueOutcome::Expired => {}
                 ReissueOutcome::Gone => return Ok(CheckOutcome::Gone),
             }
         }
-        Ok(CheckOutcome::Live(Box::new(confirmed)))
+        Ok(CheckOutcome::Live(Box::new(live)))
     }
 
     pub(crate) async fn regenerate(&self, token: &str) -> Result<ReissueOutcome, Fault> {
@@ -240,7 +249,7 @@ impl Client {
 
     pub(crate) async fn revoke_user(
         &self,
-        selection: &Selection,
+        selection: &SessionSelection,
     ) -> Result<Vec<SessionHandle>, Fault> {
         if selection.except.is_some() {
             let handles = self.unordered_handles(selection).await?;
@@ -264,7 +273,7 @@ impl Client {
 
     pub(crate) async fn unordered_handles(
         &self,
-        selection: &Selection,
+        selection: &SessionSelection,
     ) -> Result<Vec<SessionHandle>, Fault> {
         let all = if selection.tenant.is_none() {
             "true"
@@ -287,7 +296,10 @@ impl Client {
             .collect())
     }
 
-    pub(crate) async fn handles(&self, selection: &Selection) -> Result<Vec<SessionHandle>, Fault> {
+    pub(crate) async fn handles(
+        &self,
+        selection: &SessionSelection,
+    ) -> Result<Vec<SessionHandle>, Fault> {
         let handles = self.unordered_handles(selection).await?;
         // Our own core lists the oldest session first. Other cores list in any order.
         if handles.len() < 2 || self.has_documents().await? {
@@ -310,7 +322,7 @@ impl Client {
         Ok(sessions)
     }
 
-    pub(crate) async fn create_jwt(&self, request: &JwtRequest) -> Result<String, Fault> {
+    pub(crate) async fn create_jwt(&self, request: &JwtRequest) -> Result<JwtOutcome, Fault> {
         let body = SignJwt {
             algorithm: "RS256",
             jwks_domain: &request.issuer,
@@ -320,7 +332,7 @@ impl Client {
         };
         let call = Call::post("/recipe/jwt", &body, Retry::Safe)?;
         match self.call(&call, read_outcome::<Jwt>).await? {
-            Outcome::Ok(signed) => Ok(signed.jwt),
+            Outcome::Ok(signed) => Ok(JwtOutcome::Signed(signed.jwt)),
             Outcome::Other(_) => Err(Fault::new(
                 FaultKind::Misuse,
                 "the core does not sign JWTs with RS256. Fix: let it have a static key of RS256",
@@ -351,15 +363,14 @@ fn reused(not_ok: NotOk) -> Option<RefreshOutcome> {
     let class = classes
         .into_iter()
         .find(|class| not_ok.reuse.as_deref() == Some(class.as_str()));
-    let user_id = UserId::from(owner.user_id);
+    // Older cores do not return the class.
+    let class = class.unwrap_or(ReuseClass::StaleLineage);
+    let mut theft = TokenTheft::new(owner.handle.into(), owner.user_id.into(), class);
+    if let Some(recipe_user_id) = owner.recipe_user_id {
+        theft.recipe_user_id = recipe_user_id.into();
+    }
     Some(RefreshOutcome::Reused {
-        handle: owner.handle.into(),
-        recipe_user_id: owner
-            .recipe_user_id
-            .map_or_else(|| user_id.clone(), UserId::from),
-        user_id,
-        // Older cores do not return the class.
-        class: class.unwrap_or(ReuseClass::StaleLineage),
+        theft,
         report_as_theft: true,
     })
 }

@@ -1,11 +1,11 @@
 //! The core driver interface (CDI): its versions and their differences.
 //!
-//! Only the handlers depend on versions. The code below them sees the [`Dialect`] of a version.
+//! Only the handlers depend on versions. The code below them sees the [`Protocol`] of a version.
 
 use std::cmp::Ordering;
 use std::fmt;
 
-use supersession::engine::{Dialect, Mode, TokenVersion};
+use supersession::engine::{Protocol, RefreshRules, TokenVersion};
 
 /// A version of the core driver interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,24 +85,33 @@ impl CdiVersion {
         listed.ok_or_else(|| CdiVersionError::Unsupported(numbers.as_slice().cmp(&newest)))
     }
 
-    /// Returns the engine's dialect for this version.
+    /// Returns the rules and the format of access tokens for this version.
     #[must_use]
-    pub(crate) fn dialect(self) -> Dialect {
-        Dialect {
-            mode: if self.is_rotation() {
-                Mode::Rotation
-            } else {
-                Mode::Legacy
-            },
-            version: if self < version(2, 21) {
-                TokenVersion::V2
-            } else if self < version(3, 0) {
-                TokenVersion::V3
-            } else if self < version(4, 0) {
-                TokenVersion::V4
-            } else {
-                TokenVersion::V5
-            },
+    pub(crate) fn protocol(self) -> Protocol {
+        Protocol::of_core(self.rules(), self.token_version())
+    }
+
+    /// Returns the format of new access tokens.
+    #[must_use]
+    pub(crate) fn token_version(self) -> TokenVersion {
+        if self < version(2, 21) {
+            TokenVersion::V2
+        } else if self < version(3, 0) {
+            TokenVersion::V3
+        } else if self < version(4, 0) {
+            TokenVersion::V4
+        } else {
+            TokenVersion::V5
+        }
+    }
+
+    /// Returns the rules for refresh tokens.
+    #[must_use]
+    pub(crate) fn rules(self) -> RefreshRules {
+        if self.is_rotation() {
+            RefreshRules::Rotation
+        } else {
+            RefreshRules::Legacy
         }
     }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use supersession::engine::{Engine, EngineSettings, Engines};
+use supersession::engine::{Engine, Engines};
 use supersession::store::{StoreError, TenantRecord, TenantStore};
 use supersession::{AppId, Clock, Fault, JsonObject, TenantId, UnixMillis};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
@@ -232,10 +232,8 @@ impl Registry {
 
     /// Returns the engine of an app. It is created on first use.
     pub(crate) async fn engine<'a>(&self, app: &'a App) -> Result<&'a Engine, Fault> {
-        let settings = EngineSettings {
-            jwts_as_sessions: self.jwts_as_sessions,
-            ..app.config.engine
-        };
+        let mut settings = app.config.engine;
+        settings.jwts_as_sessions = self.jwts_as_sessions;
         app.engine
             .get_or_try_init(|| self.engines.open(app.id.clone(), &settings))
             .await

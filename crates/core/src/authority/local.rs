@@ -5,58 +5,46 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    Authority, CheckOutcome, Confirmed, IssuedSession, JwtRequest, NewSession, PresentedToken,
-    RefreshOutcome, RefreshRequest, ReissueOutcome, Selection, SessionInformation,
+    Authority, CheckOutcome, CreateOutcome, DeviceUse, JwtOutcome, JwtRequest, NewSession,
+    PresentedToken, RefreshOutcome, RefreshRequest, ReissueOutcome, SessionInformation,
+    SessionSelection,
 };
 use crate::clock::UnixMillis;
-use crate::devices::DeviceUse;
-use crate::engine::{Engine, Mode};
+use crate::engine::{Engine, Protocol, RefreshRules};
 use crate::error::Fault;
 use crate::ids::{SessionHandle, UserId};
 use crate::json::JsonObject;
 use crate::keys::{JwkSet, VerifyingKey};
 use crate::store::{
-    DocumentWrite, KeyKind, RevocationFeed, SessionDocument, SessionKey, SessionRecord, SessionUse,
-    UserSessions, WriteOutcome,
+    DocumentWrite, KeyKind, RevocationFeed, SessionDocument, SessionKey, SessionUse, UserSessions,
+    WriteOutcome,
 };
 
 /// The embedded engine.
 pub(crate) struct Local {
     engine: Engine,
-    mode: Mode,
+    rules: RefreshRules,
 }
 
 impl Local {
-    pub(crate) fn new(engine: Engine, mode: Mode) -> Self {
-        Self { engine, mode }
+    pub(crate) fn new(engine: Engine, rules: RefreshRules) -> Self {
+        Self { engine, rules }
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::of_application(self.rules)
     }
 
     fn key(&self, handle: &SessionHandle) -> SessionKey {
         SessionKey::new(&self.engine.app, handle.clone())
     }
 
-    fn user_sessions(&self, selection: &Selection) -> UserSessions {
+    fn user_sessions(&self, selection: &SessionSelection) -> UserSessions {
         UserSessions {
             app: self.engine.app.clone(),
             user_id: selection.user_id.clone(),
             tenant: selection.tenant.clone(),
             except: selection.except.clone(),
-        }
-    }
-}
-
-impl From<SessionRecord> for SessionInformation {
-    fn from(record: SessionRecord) -> Self {
-        Self {
-            handle: record.key.handle,
-            recipe_user_id: record.user_id.clone(),
-            user_id: record.user_id,
-            tenant_id: record.key.tenant,
-            session_data: record.session_data,
-            access_token_payload: record.payload,
-            expires_at: record.expires_at,
-            created_at: record.created_at,
-            device: record.device,
         }
     }
 }
@@ -96,21 +84,31 @@ impl Authority for Local {
         Ok(keys.iter().map(|key| key.created_at).max())
     }
 
-    async fn create_jwt(&self, request: JwtRequest, now: UnixMillis) -> Result<String, Fault> {
+    async fn create_jwt(&self, request: JwtRequest, now: UnixMillis) -> Result<JwtOutcome, Fault> {
         self.engine.create_jwt(request, now).await
     }
 
-    async fn create(&self, new: NewSession, now: UnixMillis) -> Result<IssuedSession, Fault> {
-        self.engine.create(new, now).await
+    async fn create(&self, new: NewSession, now: UnixMillis) -> Result<CreateOutcome, Fault> {
+        self.engine.create(new, self.protocol(), now).await
     }
 
     async fn refresh(&self, request: RefreshRequest) -> Result<RefreshOutcome, Fault> {
-        self.engine.refresh(request, self.mode).await
+        let outcome = self.engine.refresh(&request, self.protocol()).await?;
+        match outcome {
+            // Under LEGACY rules the SDK revokes the session (core specification, 3.2, row C). Here
+            // the application is the SDK.
+            RefreshOutcome::Reused { theft, .. } if self.rules == RefreshRules::Legacy => {
+                self.engine
+                    .revoke_reused(&self.key(&theft.handle), theft)
+                    .await
+            }
+            outcome => Ok(outcome),
+        }
     }
 
     /// Under ROTATION rules, the refresh itself has already changed the stored session.
     fn confirms_refreshes(&self) -> bool {
-        self.mode == Mode::Legacy
+        self.rules == RefreshRules::Legacy
     }
 
     async fn check(
@@ -119,39 +117,9 @@ impl Authority for Local {
         check_database: bool,
         now: UnixMillis,
     ) -> Result<CheckOutcome, Fault> {
-        let claims = presented.claims;
-        if self.mode == Mode::Legacy && claims.parent_refresh_hash1.is_some() {
-            return self.engine.confirm_refresh(claims, check_database).await;
-        }
-        if !check_database {
-            return Ok(CheckOutcome::Live(Box::default()));
-        }
-        let Some(standing) = self
-            .engine
-            .store
-            .session_status(&self.key(&claims.handle), now)
-            .await?
-        else {
-            return Ok(CheckOutcome::Gone);
-        };
-        // A signed token that names another user's session was not made by this engine.
-        if standing.user_id != claims.recipe_user_id {
-            return Ok(CheckOutcome::Gone);
-        }
-        // Under LEGACY rules only the existence of the session counts (core specification, 2.4).
-        if self.mode == Mode::Legacy
-            || standing
-                .lineage
-                .covers(&claims.refresh_hash1, claims.parent_refresh_hash1.as_ref())
-        {
-            Ok(CheckOutcome::Live(Box::new(Confirmed {
-                stored_payload: Some(standing.payload),
-                created_at: Some(standing.created_at),
-                replacement: None,
-            })))
-        } else {
-            Ok(CheckOutcome::RotatedOut)
-        }
+        self.engine
+            .check(presented.claims, check_database, self.rules, now)
+            .await
     }
 
     async fn reissue(
@@ -161,13 +129,9 @@ impl Authority for Local {
         key_kind: KeyKind,
         now: UnixMillis,
     ) -> Result<ReissueOutcome, Fault> {
-        let issued = self
-            .engine
+        self.engine
             .reissue(presented.claims, payload, key_kind, now)
-            .await?;
-        Ok(issued.map_or(ReissueOutcome::Expired, |issued| {
-            ReissueOutcome::Issued(Box::new(issued))
-        }))
+            .await
     }
 
     async fn information(
@@ -231,7 +195,7 @@ impl Authority for Local {
 
     async fn revoke_user(
         &self,
-        selection: &Selection,
+        selection: &SessionSelection,
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, Fault> {
         Ok(self
@@ -243,7 +207,7 @@ impl Authority for Local {
 
     async fn handles(
         &self,
-        selection: &Selection,
+        selection: &SessionSelection,
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, Fault> {
         Ok(self
@@ -255,7 +219,7 @@ impl Authority for Local {
 
     async fn sessions(
         &self,
-        selection: &Selection,
+        selection: &SessionSelection,
         now: UnixMillis,
     ) -> Result<Vec<SessionInformation>, Fault> {
         let records = self

@@ -13,26 +13,30 @@
 //! * Futures can be polled outside of any async runtime. An implementation that needs a runtime
 //!   provides it.
 
+mod information;
 mod local;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::clock::UnixMillis;
-use crate::error::{Fault, ReuseClass};
+use crate::error::Fault;
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::keys::JwkSet;
-use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
-use crate::store::{Device, DocumentWrite, KeyKind, RevocationFeed, SessionDocument, WriteOutcome};
-use crate::token::access;
+use crate::store::{DocumentWrite, KeyKind, RevocationFeed, SessionDocument, WriteOutcome};
 
 pub(crate) use local::Local;
 
-pub use crate::devices::DeviceUse;
+pub use crate::engine::{
+    CheckOutcome, CreateOutcome, IssuedAccess, IssuedSession, JwtOutcome, JwtRequest, LiveSession,
+    NewSession, RefreshOutcome, RefreshRequest, ReissueOutcome,
+};
 pub use crate::keys::VerifyingKey;
 pub use crate::token::access::AccessClaims;
+pub use information::SessionInformation;
 
 /// The owner of sessions, keys and metadata.
 #[async_trait]
@@ -63,11 +67,12 @@ pub trait Authority: Send + Sync + 'static {
     /// of the keys.
     async fn newest_key_made_at(&self) -> Result<Option<UnixMillis>, Fault>;
     /// Signs a JWT for the application's own purposes.
-    async fn create_jwt(&self, request: JwtRequest, now: UnixMillis) -> Result<String, Fault>;
+    async fn create_jwt(&self, request: JwtRequest, now: UnixMillis) -> Result<JwtOutcome, Fault>;
 
     /// Creates a session and its tokens.
-    async fn create(&self, new: NewSession, now: UnixMillis) -> Result<IssuedSession, Fault>;
-    /// Exchanges a refresh token. Reads the clock itself, because it may need several attempts.
+    async fn create(&self, new: NewSession, now: UnixMillis) -> Result<CreateOutcome, Fault>;
+    /// Exchanges a refresh token. Reads the clock itself, because it may need several attempts. A
+    /// session whose token was reused is revoked.
     async fn refresh(&self, request: RefreshRequest) -> Result<RefreshOutcome, Fault>;
     /// Returns `true` if the first use of an access token with a parent must be passed to
     /// [`Self::check`], which then returns a token without a parent (core specification, 2.5).
@@ -118,19 +123,19 @@ pub trait Authority: Send + Sync + 'static {
     /// Revokes the sessions of a user and returns their handles.
     async fn revoke_user(
         &self,
-        selection: &Selection,
+        selection: &SessionSelection,
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, Fault>;
     /// Returns the handles of a user's live sessions, oldest first.
     async fn handles(
         &self,
-        selection: &Selection,
+        selection: &SessionSelection,
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, Fault>;
     /// Returns a user's live sessions, oldest first.
     async fn sessions(
         &self,
-        selection: &Selection,
+        selection: &SessionSelection,
         now: UnixMillis,
     ) -> Result<Vec<SessionInformation>, Fault>;
 
@@ -156,11 +161,20 @@ pub trait Authority: Send + Sync + 'static {
 
 /// A verified access token and its claims.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct PresentedToken<'a> {
     /// The token. It is a secret.
     pub token: &'a str,
     /// Its claims, without the application's payload.
     pub claims: &'a AccessClaims,
+}
+
+impl<'a> PresentedToken<'a> {
+    /// Names a token and its claims.
+    #[must_use]
+    pub fn new(token: &'a str, claims: &'a AccessClaims) -> Self {
+        Self { token, claims }
+    }
 }
 
 impl std::fmt::Debug for PresentedToken<'_> {
@@ -171,155 +185,24 @@ impl std::fmt::Debug for PresentedToken<'_> {
     }
 }
 
-/// A session to create.
+/// One use of a session by a client.
 #[derive(Clone, Debug)]
-pub struct NewSession {
-    /// The user.
-    pub user_id: UserId,
-    /// The tenant.
-    pub tenant_id: TenantId,
-    /// The application's part of the access token payload, including issuer and claims.
-    pub payload: JsonObject,
-    /// The session data.
-    pub session_data: JsonObject,
-    /// If set, the session gets an anti-CSRF token.
-    pub anti_csrf: bool,
-    /// The kind of key that signs its access tokens.
-    pub key_kind: KeyKind,
-    /// The device that creates the session, if it is tracked.
-    pub device: Device,
-}
-
-/// A refresh token that a client presents.
-#[derive(Clone, Debug)]
-pub struct RefreshRequest {
-    /// The token.
-    pub token: RefreshToken,
-    /// The anti-CSRF header of the request.
-    pub anti_csrf: Option<AntiCsrfToken>,
-    /// If set, anti-CSRF tokens are used for this request.
-    pub use_anti_csrf: bool,
-    /// The kind of key that signs access tokens from now on.
-    pub key_kind: KeyKind,
-    /// Maximum length of an access token that can be delivered. If the new one is longer, the
-    /// refresh fails. It changes nothing if the authority can determine the length before it has
-    /// refreshed.
-    pub longest_access_token: Option<usize>,
-}
-
-/// An access token and its contents.
-#[derive(Clone, Debug)]
-pub struct IssuedAccess {
-    /// The token.
-    pub token: AccessToken,
-    /// Its claims.
-    pub claims: AccessClaims,
-    /// The whole payload, including the claims.
-    pub payload: JsonObject,
-}
-
-impl IssuedAccess {
-    /// Parses a token that the authority has just issued, without verifying it. Returns `None` if
-    /// it is not a session's token.
-    #[must_use]
-    pub fn read(token: AccessToken) -> Option<Self> {
-        let parsed = access::parse(token.expose(), |_| None).ok()?;
-        let (claims, payload) = (parsed.claims.to_claims(), parsed.claims.payload());
-        Some(Self {
-            token,
-            claims,
-            payload,
-        })
-    }
-}
-
-/// All tokens of a session.
-#[derive(Clone, Debug)]
-pub struct IssuedSession {
-    /// The access token.
-    pub access: IssuedAccess,
-    /// The refresh token.
-    pub refresh_token: RefreshToken,
-    /// The time at which the session expires unless it is refreshed.
-    pub refresh_expires_at: UnixMillis,
-    /// The anti-CSRF token, if the session has one.
-    pub anti_csrf: Option<AntiCsrfToken>,
-}
-
-/// The outcome of a refresh.
-#[derive(Clone, Debug)]
-pub enum RefreshOutcome {
-    /// New tokens.
-    Refreshed(Box<IssuedSession>),
-    /// The session does not exist, or the request does not belong to the client. The text is for
-    /// the operator.
-    Unauthorised(&'static str),
-    /// The token was exchanged before; the session is revoked.
-    Reused {
-        /// The session.
-        handle: SessionHandle,
-        /// Its user.
-        user_id: UserId,
-        /// The login method of the user.
-        recipe_user_id: UserId,
-        /// The relation of the token to the session.
-        class: ReuseClass,
-        /// If set, the reuse is reported as theft.
-        report_as_theft: bool,
-    },
-}
-
-/// The outcome of a check.
-#[derive(Clone, Debug)]
-pub enum CheckOutcome {
-    /// The token is valid.
-    Live(Box<Confirmed>),
-    /// The session was revoked or has expired.
-    Gone,
-    /// The session is on a newer branch than the token.
-    RotatedOut,
-    /// The authority rejects the token, and a refresh may help. The text is for the operator.
-    TryRefreshToken(&'static str),
-}
-
-/// Further facts about the session of a valid token.
-#[derive(Clone, Debug, Default)]
-pub struct Confirmed {
-    /// The stored payload, if it may differ from the token's.
-    pub stored_payload: Option<JsonObject>,
-    /// The session's time of creation, if it is known without another request.
-    pub created_at: Option<UnixMillis>,
-    /// A token that replaces the checked one.
-    pub replacement: Option<IssuedAccess>,
-}
-
-/// The outcome of a reissue.
-#[derive(Clone, Debug)]
-pub enum ReissueOutcome {
-    /// The new token.
-    Issued(Box<IssuedAccess>),
-    /// The token has expired: the payload reaches the client with its next refresh.
-    Expired,
-    /// The session was revoked or has expired.
-    Gone,
-}
-
-/// A JWT to sign.
-#[derive(Clone, Debug)]
-pub struct JwtRequest {
-    /// Its claims. They take precedence over the claims that are added: `iat`, `exp` and `iss`.
-    pub payload: JsonObject,
-    /// The issuer.
-    pub issuer: String,
-    /// The validity.
-    pub validity: std::time::Duration,
-    /// The kind of key that signs.
-    pub key_kind: KeyKind,
+#[non_exhaustive]
+pub struct DeviceUse {
+    /// The session.
+    pub handle: SessionHandle,
+    /// The time of the use.
+    pub at: UnixMillis,
+    /// The client's user agent.
+    pub user_agent: Option<String>,
+    /// The address of the client.
+    pub ip: Option<IpAddr>,
 }
 
 /// A selection of a user's sessions.
 #[derive(Clone, Debug)]
-pub struct Selection {
+#[non_exhaustive]
+pub struct SessionSelection {
     /// The user.
     pub user_id: UserId,
     /// Only this tenant, or all tenants if `None`.
@@ -328,57 +211,14 @@ pub struct Selection {
     pub except: Option<SessionHandle>,
 }
 
-/// Stored information about a session (session specification, 8.1). Members of the documents that
-/// exceed [`MAX_JSON_DEPTH`](crate::MAX_JSON_DEPTH), which other programs may have stored, are
-/// omitted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SessionInformation {
-    /// The handle.
-    pub handle: SessionHandle,
-    /// The user.
-    pub user_id: UserId,
-    /// The login method of the user.
-    pub recipe_user_id: UserId,
-    /// The tenant.
-    pub tenant_id: TenantId,
-    /// The session data.
-    pub session_data: JsonObject,
-    /// The application's part of the stored access token payload.
-    pub access_token_payload: JsonObject,
-    /// The time at which the session expires unless it is refreshed: the refresh token's expiry.
-    pub expires_at: UnixMillis,
-    /// The time of the session's creation.
-    pub created_at: UnixMillis,
-    /// The device that uses the session, if devices are tracked
-    /// ([`SessionsBuilder::track_devices`](crate::SessionsBuilder::track_devices)).
-    pub device: Device,
-}
-
-impl SessionInformation {
-    /// Omits members that are nested too deep, which no constructor accepts.
-    pub(crate) fn readable(self) -> Self {
-        Self {
-            session_data: self.session_data.readable(),
-            access_token_payload: self.access_token_payload.readable(),
-            ..self
-        }
-    }
-
-    /// Creates the information for a session of this user, with the default login method and
-    /// tenant. The other members can be set.
+impl SessionSelection {
+    /// Selects all sessions of a user, in all tenants.
     #[must_use]
-    pub fn new(handle: SessionHandle, user_id: UserId) -> Self {
+    pub fn all_of(user_id: impl Into<UserId>) -> Self {
         Self {
-            tenant_id: handle.tenant_id(),
-            handle,
-            recipe_user_id: user_id.clone(),
-            user_id,
-            session_data: JsonObject::empty(),
-            access_token_payload: JsonObject::empty(),
-            expires_at: UnixMillis::default(),
-            created_at: UnixMillis::default(),
-            device: Device::default(),
+            user_id: user_id.into(),
+            tenant: None,
+            except: None,
         }
     }
 }

@@ -58,7 +58,9 @@ impl SessionsBuilder {
                 );
             }
         }
-        if self.key_kind == KeyKind::Static && self.signing_algorithm != SigningAlgorithm::Rs256 {
+        if self.key_kind == KeyKind::Static
+            && self.engine.signing_algorithm != SigningAlgorithm::Rs256
+        {
             problems.add(
                 "access_token_signing_algorithm",
                 "is for rotating keys, which are turned off; the static key is always RS256",
@@ -130,7 +132,7 @@ impl SessionsBuilder {
                 .issuer
                 .unwrap_or_else(|| format!("{}{public_base_path}", api.domain)),
             website,
-            access_token_validity: self.lifetimes.access_token_validity,
+            access_token_validity: self.engine.access_token_validity,
             doctor_route: self.doctor_route,
             track_devices: self.track_devices,
             max_sessions_per_user: self.max_sessions_per_user,

@@ -6,35 +6,24 @@ use std::time::Duration;
 
 use super::SessionsBuilder;
 use super::check::Problems;
-use crate::engine::Lifetimes;
+use crate::engine::EngineSettings;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
-/// 100 years of 365 days.
-pub(crate) const LONGEST: Duration = Duration::from_secs(36_500 * 86_400);
-const MAX_ACCESS_TOKEN_VALIDITY: Duration = Duration::from_secs(86_400_000);
-const MAX_GRACE_PERIOD: Duration = Duration::from_secs(300);
-const MAX_JITTER: f64 = 0.25;
 /// The cache allocates space for its entries when it is built.
 const MAX_CACHED_TOKEN_BYTES: usize = 4 * 1024 * 1024 * 1024;
-pub(crate) const MAX_SIGNING_THREADS: usize = 1_024;
 
 impl SessionsBuilder {
     pub(super) fn check_lifetimes(&self, problems: &mut Problems) {
-        let Lifetimes {
+        let EngineSettings {
             access_token_validity,
-            access_token_validity_jitter,
             refresh_token_validity,
-            rotation_grace_period,
-            absolute_session_lifetime,
-            recent_reuse_is_theft: _,
-        } = self.lifetimes;
+            ..
+        } = self.engine;
         problems.check_range(
             "access_token_validity",
             &access_token_validity,
-            &(SECOND..=MAX_ACCESS_TOKEN_VALIDITY),
+            &EngineSettings::ACCESS_TOKEN_VALIDITY,
             "choose 1 to 86,400,000 seconds",
         );
         if refresh_token_validity <= access_token_validity {
@@ -47,10 +36,10 @@ impl SessionsBuilder {
         problems.check_range(
             "refresh_token_validity",
             &refresh_token_validity,
-            &(Duration::ZERO..=LONGEST),
+            &(Duration::ZERO..=EngineSettings::LONGEST),
             "choose at most 36,500 days",
         );
-        if let Some(lifetime) = absolute_session_lifetime {
+        if let Some(lifetime) = self.engine.absolute_session_lifetime {
             if lifetime < access_token_validity {
                 problems.add(
                     "absolute_session_lifetime",
@@ -61,26 +50,26 @@ impl SessionsBuilder {
             problems.check_range(
                 "absolute_session_lifetime",
                 &lifetime,
-                &(Duration::ZERO..=LONGEST),
+                &(Duration::ZERO..=EngineSettings::LONGEST),
                 "choose at most 36,500 days, or leave it out",
             );
         }
         problems.check_range(
             "refresh_token_rotation_grace_period",
-            &rotation_grace_period,
-            &(Duration::ZERO..=MAX_GRACE_PERIOD),
+            &self.engine.refresh_token_rotation_grace_period,
+            &EngineSettings::GRACE_PERIOD,
             "choose 0 to 300 seconds",
         );
         problems.check_range(
             "access_token_validity_jitter",
-            &access_token_validity_jitter,
-            &(0.0..=MAX_JITTER),
+            &self.engine.access_token_validity_jitter,
+            &EngineSettings::JITTER,
             "choose 0 to 0.25",
         );
         problems.check_range(
             "signing_key_update_interval",
-            &self.key_update_interval,
-            &(HOUR..=LONGEST),
+            &self.engine.signing_key_update_interval,
+            &EngineSettings::KEY_UPDATE_INTERVAL,
             "choose one hour to 36,500 days",
         );
         problems.check_range(
@@ -93,7 +82,7 @@ impl SessionsBuilder {
             problems.check_range(
                 "cleanup_interval",
                 &interval,
-                &(MILLISECOND..=LONGEST),
+                &(MILLISECOND..=EngineSettings::LONGEST),
                 "choose a millisecond to 36,500 days, or None to turn it off",
             );
         }
@@ -111,7 +100,7 @@ impl SessionsBuilder {
         problems.check_range(
             "signing_threads",
             &self.signing_threads,
-            &(1..=MAX_SIGNING_THREADS),
+            &EngineSettings::SIGNING_THREADS,
             "choose 1 to 1,024, or leave it out",
         );
         problems.check_range(

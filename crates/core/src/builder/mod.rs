@@ -14,22 +14,17 @@ use std::time::Duration;
 use crate::authority::{Authority, Local};
 use crate::claims::{AnyClaim, ClaimValidator};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{
-    ClientIpFn, Config, OriginFn, PathTenants, RefreshRules, RenderFn, Strictness, TransferMethodFn,
-};
-use crate::engine::{Engine, Lifetimes};
+use crate::config::{ClientIpFn, OriginFn, PathTenants, RenderFn, Strictness, TransferMethodFn};
+use crate::engine::{EngineSettings, Engines, RefreshRules};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Fault;
 use crate::hooks::Hooks;
-
 use crate::ids::AppId;
-use crate::keys::{KeyPolicy, KeyRing, SigningAlgorithm};
 use crate::sessions::{Parts, Sessions};
 use crate::store::{KeyKind, Store};
 use crate::telemetry;
 use crate::transport::{AntiCsrf, CookiePrefix, SameSite};
 use crate::wire;
-use crate::workers::Workers;
 
 /// Builds [`Sessions`]. Only the domains of the API and the website are required.
 #[must_use = "a builder does nothing until `build` is called"]
@@ -62,9 +57,8 @@ pub struct SessionsBuilder {
     pub(super) session_expired_status: u16,
     pub(super) invalid_claim_status: u16,
     pub(super) key_kind: KeyKind,
-    pub(super) key_update_interval: Duration,
     pub(super) issuer: Option<String>,
-    pub(super) lifetimes: Lifetimes,
+    pub(super) engine: EngineSettings,
     pub(super) refresh_rules: RefreshRules,
     pub(super) cleanup_interval: Option<Duration>,
     pub(super) claims: Vec<AnyClaim>,
@@ -81,7 +75,6 @@ pub struct SessionsBuilder {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) signing_threads: usize,
-    pub(super) signing_algorithm: SigningAlgorithm,
     pub(super) verified_token_cache: usize,
 }
 
@@ -167,12 +160,9 @@ impl<F: Into<Fault>> From<F> for BuildError {
     }
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
-const DAY: Duration = Duration::from_secs(86_400);
 /// Enough for about 16,000 tokens of common length.
 const DEFAULT_CACHED_TOKEN_BYTES: usize = 32 * 1024 * 1024;
-const KEY_OVERLAP: Duration = MINUTE;
 
 impl Sessions {
     /// Creates a builder over a store.
@@ -232,16 +222,8 @@ impl SessionsBuilder {
             session_expired_status: 401,
             invalid_claim_status: 403,
             key_kind: KeyKind::Dynamic,
-            key_update_interval: 7 * DAY,
             issuer: None,
-            lifetimes: Lifetimes {
-                access_token_validity: HOUR,
-                access_token_validity_jitter: 0.05,
-                refresh_token_validity: 100 * DAY,
-                rotation_grace_period: Duration::from_secs(30),
-                absolute_session_lifetime: None,
-                recent_reuse_is_theft: true,
-            },
+            engine: EngineSettings::default(),
             refresh_rules: RefreshRules::default(),
             cleanup_interval: Some(HOUR),
             claims: Vec::new(),
@@ -258,7 +240,6 @@ impl SessionsBuilder {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             signing_threads: std::thread::available_parallelism().map_or(2, NonZero::get),
-            signing_algorithm: SigningAlgorithm::default(),
             verified_token_cache: DEFAULT_CACHED_TOKEN_BYTES,
         }
     }
@@ -276,15 +257,19 @@ impl SessionsBuilder {
             Arc::clone(&self.clock),
             Arc::clone(&self.entropy),
         );
-        let (engine, rules) = (self.engine_parts(), self.refresh_rules);
+        let (engine, rules) = (self.engine, self.refresh_rules);
+        let signing_threads = self.signing_threads;
         let cached_token_bytes = self.verified_token_cache;
         let mut cleanup_interval = self.cleanup_interval;
         let strictness = self.strictness;
         let mut config = self.check()?;
         let authority: Arc<dyn Authority> = match source {
             Source::Store(store) => {
-                let engine = engine.start(&config, store).await?;
-                Arc::new(Local::new(engine, rules.into()))
+                let (clock, entropy) = (Arc::clone(&clock), Arc::clone(&entropy));
+                let engines = Engines::start(store, clock, entropy, signing_threads)?;
+                let engine = engines.open(app.clone(), &engine).await?;
+                engine.prepare_keys(config.key_kind).await?;
+                Arc::new(Local::new(engine, rules))
             }
             Source::Authority(authority) => {
                 // A core performs its own clean-up.
@@ -309,67 +294,6 @@ impl SessionsBuilder {
             cached_token_bytes,
             revocations,
         })?)
-    }
-
-    fn engine_parts(&self) -> EngineParts {
-        EngineParts {
-            app: self.app_id.clone(),
-            lifetimes: self.lifetimes,
-            key_policy: self.key_policy(),
-            algorithm: self.signing_algorithm,
-            signing_threads: self.signing_threads,
-            clock: Arc::clone(&self.clock),
-            entropy: Arc::clone(&self.entropy),
-        }
-    }
-
-    fn key_policy(&self) -> KeyPolicy {
-        KeyPolicy {
-            update_interval: self.key_update_interval,
-            access_token_validity: self.lifetimes.access_token_validity,
-            overlap: KEY_OVERLAP,
-        }
-    }
-}
-
-/// The components of an engine, except its store.
-struct EngineParts {
-    app: AppId,
-    lifetimes: Lifetimes,
-    key_policy: KeyPolicy,
-    algorithm: SigningAlgorithm,
-    signing_threads: usize,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-}
-
-impl EngineParts {
-    async fn start(self, config: &Config, store: Arc<dyn Store>) -> Result<Engine, Fault> {
-        let workers = Workers::start(self.signing_threads).map_err(|error| {
-            Fault::internal("the signing threads cannot be started").with_source(error)
-        })?;
-        let now = self.clock.now();
-        let keys = KeyRing::new(
-            self.app.clone(),
-            self.key_policy,
-            self.algorithm,
-            Arc::clone(&store),
-            Arc::clone(&self.entropy),
-            workers.clone(),
-        );
-        keys.signer(config.key_kind, now).await?;
-        let refresh_token_key =
-            Engine::establish_refresh_token_key(&self.app, &*store, &*self.entropy, now).await?;
-        Ok(Engine::new(
-            self.app,
-            store,
-            keys,
-            refresh_token_key,
-            workers,
-            self.clock,
-            self.entropy,
-            self.lifetimes,
-        ))
     }
 }
 

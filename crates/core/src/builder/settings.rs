@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::SessionsBuilder;
 use crate::claims::{AnyClaim, Claim, ClaimValidator};
 use crate::clock::Clock;
-use crate::config::{PathTenants, RefreshRules, Strictness};
+use crate::config::{PathTenants, Strictness};
+use crate::engine::RefreshRules;
 use crate::entropy::Entropy;
 use crate::error::SessionError;
 use crate::hooks::Hooks;
@@ -246,7 +247,7 @@ impl SessionsBuilder {
             "signing_key_update_interval",
             "access_token_dynamic_signing_key_update_interval",
         ));
-        self.key_update_interval = interval;
+        self.engine.signing_key_update_interval = interval;
         self
     }
 
@@ -260,7 +261,7 @@ impl SessionsBuilder {
     pub fn access_token_validity(mut self, validity: Duration) -> Self {
         self.of_core
             .push(("access_token_validity", "access_token_validity"));
-        self.lifetimes.access_token_validity = validity;
+        self.engine.access_token_validity = validity;
         self
     }
 
@@ -271,7 +272,7 @@ impl SessionsBuilder {
             "access_token_validity_jitter",
             "access_token_validity_jitter",
         ));
-        self.lifetimes.access_token_validity_jitter = fraction;
+        self.engine.access_token_validity_jitter = fraction;
         self
     }
 
@@ -280,7 +281,7 @@ impl SessionsBuilder {
     pub fn refresh_token_validity(mut self, validity: Duration) -> Self {
         self.of_core
             .push(("refresh_token_validity", "refresh_token_validity"));
-        self.lifetimes.refresh_token_validity = validity;
+        self.engine.refresh_token_validity = validity;
         self
     }
 
@@ -308,7 +309,7 @@ impl SessionsBuilder {
             "refresh_token_rotation_grace_period",
             "refresh_token_rotation_grace_period",
         ));
-        self.lifetimes.rotation_grace_period = period;
+        self.engine.refresh_token_rotation_grace_period = period;
         self
     }
 
@@ -322,7 +323,7 @@ impl SessionsBuilder {
             "report_recent_token_reuse_as_theft",
             "recent_token_reuse_behaviour",
         ));
-        self.lifetimes.recent_reuse_is_theft = theft;
+        self.engine.report_recent_token_reuse_as_theft = theft;
         self
     }
 
@@ -330,7 +331,7 @@ impl SessionsBuilder {
     /// Defaults to none. A new value applies to existing sessions at their next refresh.
     pub fn absolute_session_lifetime(mut self, lifetime: Duration) -> Self {
         self.of_core.push(("absolute_session_lifetime", ""));
-        self.lifetimes.absolute_session_lifetime = Some(lifetime);
+        self.engine.absolute_session_lifetime = Some(lifetime);
         self
     }
 
@@ -470,7 +471,7 @@ impl SessionsBuilder {
     /// always uses RS256.
     pub fn access_token_signing_algorithm(mut self, algorithm: SigningAlgorithm) -> Self {
         self.of_core.push(("access_token_signing_algorithm", ""));
-        self.signing_algorithm = algorithm;
+        self.engine.signing_algorithm = algorithm;
         self
     }
 

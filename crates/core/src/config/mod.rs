@@ -1,7 +1,6 @@
 //! The validated, immutable configuration (session specification, section 11).
 
 pub(crate) mod domain;
-mod rules;
 mod strictness;
 
 use std::fmt;
@@ -23,7 +22,6 @@ use crate::transport::{
 use crate::wire;
 
 use domain::Domain;
-pub use rules::RefreshRules;
 pub use strictness::Strictness;
 
 pub(crate) type TransferMethodFn =

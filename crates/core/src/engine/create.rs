@@ -2,56 +2,87 @@
 
 use std::time::Duration;
 
-use super::{Create, CreateOutcome, Dialect, Engine, Format, Issued, MintFailure};
-use crate::authority::{IssuedSession, NewSession};
+use super::{Engine, IssuedSession, MintFailure, Protocol};
 use crate::clock::UnixMillis;
 use crate::entropy::random_uuid;
 use crate::error::Fault;
-use crate::ids::SessionHandle;
+use crate::ids::{SessionHandle, TenantId, UserId};
+use crate::json::JsonObject;
 use crate::secret::{RefreshHash1, RefreshHash2};
-use crate::store::{InsertOutcome, Lineage, SessionKey, SessionRecord};
+use crate::store::{Device, InsertOutcome, KeyKind, Lineage, SessionKey, SessionRecord};
 use crate::token::access::AccessClaims;
-use crate::wire;
+
+/// A session to create.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct NewSession {
+    /// The user.
+    pub user_id: UserId,
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// The application's part of the access token payload, including issuer and claims.
+    pub payload: JsonObject,
+    /// The session data.
+    pub session_data: JsonObject,
+    /// If set, the session gets an anti-CSRF token.
+    pub anti_csrf: bool,
+    /// The kind of key that signs its access tokens.
+    pub key_kind: KeyKind,
+    /// The validity of the access token, if shorter than the configured one.
+    pub access_token_validity: Option<Duration>,
+    /// The device that creates the session, if it is tracked. A remote core ignores it.
+    pub device: Device,
+}
+
+impl NewSession {
+    /// Describes a session without data, anti-CSRF token and device, signed with a rotating key.
+    #[must_use]
+    pub fn new(user_id: UserId, tenant_id: TenantId) -> Self {
+        Self {
+            user_id,
+            tenant_id,
+            payload: JsonObject::empty(),
+            session_data: JsonObject::empty(),
+            anti_csrf: false,
+            key_kind: KeyKind::Dynamic,
+            access_token_validity: None,
+            device: Device::default(),
+        }
+    }
+}
+
+/// The outcome of a creation. Exhaustive, so that callers answer each case.
+#[derive(Clone, Debug)]
+pub enum CreateOutcome {
+    /// The session was created.
+    Created(Box<IssuedSession>),
+    /// The payload contains a protected member of the token; nothing was created.
+    ProtectedClaim,
+}
 
 impl Engine {
-    /// Mints the tokens, then stores the session. Nothing is stored if minting fails.
-    pub(crate) async fn create(
-        &self,
-        new: NewSession,
-        now: UnixMillis,
-    ) -> Result<IssuedSession, Fault> {
-        self.establish(new, Format::Application, None, now)
-            .await
-            .map_err(|failure| match failure {
-                MintFailure::ProtectedClaim => Fault::misuse(wire::MESSAGE_PROTECTED_FIELD),
-                MintFailure::Fault(fault) => fault,
-            })
-    }
-
-    /// Creates a session. Nothing is stored if minting fails.
+    /// Creates a session. The tokens are minted before the session is stored, so nothing is stored
+    /// if minting fails.
     ///
     /// # Errors
     /// A fault if the store fails or the keys are unavailable.
-    pub async fn create_session(
+    pub async fn create(
         &self,
-        new: Create,
-        dialect: Dialect,
+        new: NewSession,
+        protocol: Protocol,
+        now: UnixMillis,
     ) -> Result<CreateOutcome, Fault> {
-        let now = self.clock.now();
-        let format = Format::Core(dialect.version);
-        let validity = new.access_token_validity;
-        match self.establish(new.session(), format, validity, now).await {
-            Ok(issued) => Ok(CreateOutcome::Created(Box::new(Issued::new(issued, now)))),
+        match self.mint_and_insert(new, protocol, now).await {
+            Ok(issued) => Ok(CreateOutcome::Created(Box::new(issued))),
             Err(MintFailure::ProtectedClaim) => Ok(CreateOutcome::ProtectedClaim),
             Err(MintFailure::Fault(fault)) => Err(fault),
         }
     }
 
-    async fn establish(
+    async fn mint_and_insert(
         &self,
         new: NewSession,
-        format: Format,
-        access_token_validity: Option<Duration>,
+        protocol: Protocol,
         now: UnixMillis,
     ) -> Result<IssuedSession, MintFailure> {
         let handle = SessionHandle::compose(random_uuid(&*self.entropy)?, &new.tenant_id);
@@ -72,10 +103,10 @@ impl Engine {
             parent_refresh_hash1: None,
             anti_csrf: refresh.anti_csrf.clone(),
             issued_at: now.floor_seconds(),
-            expires_at: self.access_expiry(access_token_validity, now, expires_at)?,
+            expires_at: self.access_expiry(new.access_token_validity, now, expires_at)?,
         };
         let access = self
-            .mint_access(claims, &new.payload, format, new.key_kind, now)
+            .mint_access(claims, &new.payload, protocol.format, new.key_kind, now)
             .await?;
         let record = SessionRecord {
             key: SessionKey {
@@ -99,6 +130,7 @@ impl Engine {
             InsertOutcome::Inserted => Ok(IssuedSession {
                 access,
                 refresh_token: refresh.token,
+                refresh_issued_at: now,
                 refresh_expires_at: expires_at,
                 anti_csrf: refresh.anti_csrf,
             }),

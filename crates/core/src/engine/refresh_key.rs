@@ -13,9 +13,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
 use crate::clock::UnixMillis;
+use crate::entropy::Entropy;
 use crate::error::{Fault, FaultKind};
 use crate::ids::AppId;
-use crate::secret::{RefreshToken, SecretText};
+use crate::secret::RefreshToken;
 use crate::store::{Store, StoreError};
 use crate::token::refresh::{MalformedRefreshToken, RefreshClaims, RefreshTokens};
 
@@ -45,15 +46,24 @@ pub(super) struct Presented {
 }
 
 impl RefreshKey {
-    /// `key` was read from the store at `at`.
-    pub(super) fn new(app: AppId, store: Arc<dyn Store>, key: SecretText, at: UnixMillis) -> Self {
-        let tokens = Arc::new(RefreshTokens::new(key));
-        Self {
+    /// Reads the app's key from the store, and creates it if there is none.
+    pub(super) async fn load(
+        app: AppId,
+        store: Arc<dyn Store>,
+        entropy: &dyn Entropy,
+        now: UnixMillis,
+    ) -> Result<Self, Fault> {
+        let candidate = RefreshTokens::new_master_key(entropy)?;
+        let key = store.refresh_token_key(&app, &candidate, now).await?;
+        Ok(Self {
             app,
             store,
-            loaded: ArcSwap::from_pointee(Loaded { tokens, at }),
+            loaded: ArcSwap::from_pointee(Loaded {
+                tokens: Arc::new(RefreshTokens::new(key)),
+                at: now,
+            }),
             reading: Mutex::new(None),
-        }
+        })
     }
 
     /// Returns the key for the first token of a session.

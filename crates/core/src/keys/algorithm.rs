@@ -20,6 +20,7 @@ pub enum SigningAlgorithm {
 impl SigningAlgorithm {
     /// Returns the algorithm with this name, or `None` if it is unsupported, such as `none` and
     /// `HS256`.
+    #[cfg(feature = "server")]
     pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::Rs256, Self::Es256, Self::EdDsa]
             .into_iter()

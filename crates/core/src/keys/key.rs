@@ -14,11 +14,10 @@ use base64::engine::general_purpose::STANDARD;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Jwk, SigningAlgorithm, VerifyingKey};
+use super::{Jwk, SigningAlgorithm, VerifyingKey, header};
 use crate::clock::UnixMillis;
 use crate::secret::SecretText;
 use crate::store::{KeyKind, StoredKey};
-use crate::token::access;
 use crate::wire;
 
 /// A key pair and the values derived from it.
@@ -80,7 +79,7 @@ impl SigningKey {
         .map_err(|_| fail("the public part cannot be parsed"))?;
         Ok(Self {
             created_at: stored.created_at,
-            jwt_header: access::header(&stored.kid, pair.algorithm(), None),
+            jwt_header: header(&stored.kid, pair.algorithm(), None),
             jwk: pair.jwk(&stored.kid),
             public: Arc::new(public),
             pair,

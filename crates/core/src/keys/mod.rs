@@ -2,6 +2,7 @@
 //! expired.
 
 mod algorithm;
+mod header;
 mod jwks;
 mod key;
 mod policy;
@@ -9,6 +10,7 @@ mod ring;
 mod verifying;
 
 pub use algorithm::SigningAlgorithm;
+pub(crate) use header::header;
 pub use jwks::{Jwk, JwkSet};
 pub(crate) use key::SigningKey;
 pub(crate) use policy::KeyPolicy;

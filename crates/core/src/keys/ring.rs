@@ -185,28 +185,6 @@ impl KeyRing {
         Ok(snapshot.verifier(kid, now))
     }
 
-    /// Returns all loaded keys that verify now, for tokens without a key id. Never waits.
-    pub(crate) fn verifiers(&self, now: UnixMillis) -> Vec<Arc<VerifyingKey>> {
-        let snapshot = self.snapshot.load();
-        let keys = snapshot.keys().map(|key| key.public());
-        keys.filter(|key| key.verifies_at(now)).cloned().collect()
-    }
-
-    /// Returns the same after reading the store, at most once per [`UNKNOWN_KID_COOLDOWN`].
-    pub(crate) async fn verifiers_looked_for(
-        &self,
-        now: UnixMillis,
-    ) -> Result<Vec<Arc<VerifyingKey>>, KeyFault> {
-        // No key has this id.
-        self.verifier("", now).await?;
-        Ok(self.verifiers(now))
-    }
-
-    /// Returns the lifetimes of rotating keys.
-    pub(crate) fn policy(&self) -> &KeyPolicy {
-        &self.policy
-    }
-
     /// Returns the time of the last load.
     pub(crate) fn loaded_at(&self) -> UnixMillis {
         self.snapshot.load().loaded_at
@@ -315,6 +293,32 @@ impl KeyRing {
                     Ordering::Relaxed,
                 )
                 .is_ok()
+    }
+}
+
+/// What only a core needs.
+#[cfg(feature = "server")]
+impl KeyRing {
+    /// Returns all loaded keys that verify now, for tokens without a key id. Never waits.
+    pub(crate) fn verifiers(&self, now: UnixMillis) -> Vec<Arc<VerifyingKey>> {
+        let snapshot = self.snapshot.load();
+        let keys = snapshot.keys().map(|key| key.public());
+        keys.filter(|key| key.verifies_at(now)).cloned().collect()
+    }
+
+    /// Returns the same after reading the store, at most once per [`UNKNOWN_KID_COOLDOWN`].
+    pub(crate) async fn verifiers_looked_for(
+        &self,
+        now: UnixMillis,
+    ) -> Result<Vec<Arc<VerifyingKey>>, KeyFault> {
+        // No key has this id.
+        self.verifier("", now).await?;
+        Ok(self.verifiers(now))
+    }
+
+    /// Returns the lifetimes of rotating keys.
+    pub(crate) fn policy(&self) -> &KeyPolicy {
+        &self.policy
     }
 }
 

@@ -7,10 +7,9 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Jwk, SigningAlgorithm};
+use super::{Jwk, SigningAlgorithm, header};
 use crate::clock::UnixMillis;
 use crate::store::KeyKind;
-use crate::token::access;
 use crate::wire;
 
 /// A key that verifies access tokens.
@@ -82,7 +81,7 @@ impl VerifyingKey {
             verifies_until,
             algorithm,
             public: public.map_err(|_| UnusableKey(algorithm))?,
-            session_header: access::header(kid, algorithm, Some(wire::ACCESS_TOKEN_VERSION)),
+            session_header: header(kid, algorithm, Some(wire::ACCESS_TOKEN_VERSION)),
         })
     }
 

@@ -3,7 +3,7 @@
 use super::checks::{self, AntiCsrfCheck};
 use super::{Candidate, VerifyOptions};
 use crate::authority::{RefreshOutcome, RefreshRequest};
-use crate::error::{Fault, SessionError, TokenTheft};
+use crate::error::{Fault, SessionError};
 use crate::hooks::SessionEvent;
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
 use crate::session::{ResponseLink, Session};
@@ -93,7 +93,8 @@ impl Sessions {
             token: refresh_token.clone(),
             anti_csrf,
             use_anti_csrf,
-            key_kind: self.config().key_kind,
+            key_kind: Some(self.config().key_kind),
+            access_token_validity: None,
             // The caller sends the tokens, most likely in a header.
             longest_access_token: Some(self.config().longest_access_token(Transport::Header)),
         };
@@ -119,18 +120,9 @@ impl Sessions {
             }
             RefreshOutcome::Unauthorised(reason) => Err(SessionError::unauthorised(reason)),
             RefreshOutcome::Reused {
-                handle,
-                user_id,
-                recipe_user_id,
-                class,
+                theft,
                 report_as_theft,
             } => {
-                let theft = TokenTheft {
-                    handle,
-                    user_id,
-                    recipe_user_id,
-                    class,
-                };
                 self.notify_revoked(std::slice::from_ref(&theft.handle));
                 let is_first = self.thefts().is_first(&theft.handle);
                 if is_first {

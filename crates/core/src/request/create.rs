@@ -7,10 +7,10 @@ use serde::Serialize;
 use tracing::Instrument as _;
 
 use super::RequestSessions;
-use crate::authority::NewSession;
+use crate::authority::{CreateOutcome, NewSession};
 use crate::claims::ClaimContext;
 use crate::documents::{object, refuse_nul};
-use crate::error::SessionError;
+use crate::error::{Fault, SessionError};
 use crate::hooks::{SessionDraft, SessionEvent};
 use crate::ids::{TenantId, UserId};
 use crate::json::JsonObject;
@@ -125,6 +125,7 @@ impl CreateSession {
             session_data: draft.session_data,
             anti_csrf: anti_csrf && self.anti_csrf,
             key_kind: config.key_kind,
+            access_token_validity: None,
             device: self
                 .request
                 .as_ref()
@@ -132,7 +133,12 @@ impl CreateSession {
                 .unwrap_or_default(),
         };
         let (user_id, payload) = (new.user_id.clone(), new.payload.clone());
-        let issued = self.sessions.authority().create(new, now).await?;
+        let issued = match self.sessions.authority().create(new, now).await? {
+            CreateOutcome::Created(issued) => *issued,
+            CreateOutcome::ProtectedClaim => {
+                return Err(Fault::misuse(wire::MESSAGE_PROTECTED_FIELD).into());
+            }
+        };
         size::warn_if_large(&issued.access.claims.handle, &payload, limit);
         crate::telemetry::session_created(&issued.access.claims);
         if let Some(devices) = self.sessions.devices() {
@@ -162,9 +168,7 @@ async fn with_issuer_and_claims(
     let payload = access::custom_payload(&draft.access_token_payload.without(&[wire::CLAIM_ISS]));
     let payload = payload
         .with(wire::CLAIM_ISS, &sessions.config().issuer)
-        .map_err(|error| {
-            crate::error::Fault::internal("the issuer cannot be serialized").with_source(error)
-        })?;
+        .map_err(|error| Fault::internal("the issuer cannot be serialized").with_source(error))?;
     let context = ClaimContext {
         user_id: draft.user_id.clone(),
         recipe_user_id: draft.user_id.clone(),

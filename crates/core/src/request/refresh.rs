@@ -43,7 +43,8 @@ impl RequestSessions {
             token: selected.token,
             anti_csrf: presented.anti_csrf.clone(),
             use_anti_csrf: by_cookie && mode == AntiCsrf::ViaToken,
-            key_kind: self.config().key_kind,
+            key_kind: Some(self.config().key_kind),
+            access_token_validity: None,
             longest_access_token: Some(self.config().longest_access_token(selected.transport)),
         };
         let response = self.response_link(selected.transport)?;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::authority::{Authority, JwtRequest, Selection, SessionInformation};
+use crate::authority::{Authority, JwtOutcome, JwtRequest, SessionInformation, SessionSelection};
 use crate::background::Background;
 use crate::clock::{Clock, UnixMillis};
 use crate::config::Config;
@@ -262,7 +262,7 @@ impl Sessions {
     ) -> Result<Vec<SessionHandle>, SessionError> {
         Ok(self
             .authority()
-            .handles(&all_of(user_id), self.now())
+            .handles(&SessionSelection::all_of(user_id), self.now())
             .await?)
     }
 
@@ -275,9 +275,9 @@ impl Sessions {
         user_id: impl Into<UserId>,
         tenant_id: &TenantId,
     ) -> Result<Vec<SessionHandle>, SessionError> {
-        let selection = Selection {
+        let selection = SessionSelection {
             tenant: Some(tenant_id.clone()),
-            ..all_of(user_id)
+            ..SessionSelection::all_of(user_id)
         };
         Ok(self.authority().handles(&selection, self.now()).await?)
     }
@@ -293,7 +293,7 @@ impl Sessions {
     ) -> Result<Vec<SessionInformation>, SessionError> {
         let sessions = self
             .authority()
-            .sessions(&all_of(user_id), self.now())
+            .sessions(&SessionSelection::all_of(user_id), self.now())
             .await?;
         Ok(sessions
             .into_iter()
@@ -337,7 +337,8 @@ impl Sessions {
         &self,
         user_id: impl Into<UserId>,
     ) -> Result<Vec<SessionHandle>, SessionError> {
-        self.revoke_selection(all_of(user_id)).await
+        self.revoke_selection(SessionSelection::all_of(user_id))
+            .await
     }
 
     /// Revokes all sessions of a user in one tenant and returns their handles.
@@ -349,9 +350,9 @@ impl Sessions {
         user_id: impl Into<UserId>,
         tenant_id: &TenantId,
     ) -> Result<Vec<SessionHandle>, SessionError> {
-        self.revoke_selection(Selection {
+        self.revoke_selection(SessionSelection {
             tenant: Some(tenant_id.clone()),
-            ..all_of(user_id)
+            ..SessionSelection::all_of(user_id)
         })
         .await
     }
@@ -366,9 +367,9 @@ impl Sessions {
         user_id: impl Into<UserId>,
         keep: impl Into<SessionHandle>,
     ) -> Result<Vec<SessionHandle>, SessionError> {
-        self.revoke_selection(Selection {
+        self.revoke_selection(SessionSelection {
             except: Some(keep.into()),
-            ..all_of(user_id)
+            ..SessionSelection::all_of(user_id)
         })
         .await
     }
@@ -424,7 +425,7 @@ impl Sessions {
 
     async fn revoke_selection(
         &self,
-        selection: Selection,
+        selection: SessionSelection,
     ) -> Result<Vec<SessionHandle>, SessionError> {
         let revoked = self.authority().revoke_user(&selection, self.now()).await?;
         self.notify_revoked(&revoked);
@@ -483,7 +484,12 @@ impl Sessions {
             validity,
             key_kind,
         };
-        Ok(self.authority().create_jwt(request, self.now()).await?)
+        match self.authority().create_jwt(request, self.now()).await? {
+            JwtOutcome::Signed(jwt) => Ok(jwt),
+            JwtOutcome::SessionClaims => Err(SessionError::bad_input(
+                "the payload of a JWT must not have the members of a session token",
+            )),
+        }
     }
 
     /// Returns the public keys that verify tokens of this application.
@@ -530,14 +536,6 @@ impl Sessions {
     /// A [`Fault`] if the store fails.
     pub async fn delete_expired_sessions(&self) -> Result<u64, SessionError> {
         Ok(housekeeping::clean_up(self.authority(), &*self.inner.clock).await?)
-    }
-}
-
-fn all_of(user_id: impl Into<UserId>) -> Selection {
-    Selection {
-        user_id: user_id.into(),
-        tenant: None,
-        except: None,
     }
 }
 

@@ -3,3 +3,5 @@
 pub(crate) mod access;
 pub(crate) mod front;
 pub(crate) mod refresh;
+#[cfg(feature = "server")]
+pub(crate) mod server;

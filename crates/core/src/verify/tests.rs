@@ -142,7 +142,7 @@ fn the_header_that_a_key_writes_need_not_be_read() {
 
 #[test]
 fn the_algorithm_is_the_keys_not_the_tokens() {
-    let header = access::header("d-1", SigningAlgorithm::Es256, Some("5"));
+    let header = crate::keys::header("d-1", SigningAlgorithm::Es256, Some("5"));
     let good = token(100, "");
     let (_, rest) = good.split_once('.').unwrap();
     let (payload, _) = rest.split_once('.').unwrap();

@@ -3,11 +3,12 @@
 
 mod keys;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use supersession::JsonObject;
-use supersession::engine::{EngineSettings, Lifetimes};
+use supersession::engine::EngineSettings;
 use supersession::store::KeyKind;
 
 use crate::api_keys::{self, ApiKeys};
@@ -46,47 +47,70 @@ pub(crate) struct AppConfig {
 
 const MINUTE: f64 = 60.0;
 const HOUR: f64 = 3_600.0;
-/// Below this interval, keys would overlap for longer than they live.
-const SHORT_INTERVAL: Duration = Duration::from_secs(60);
-const KEY_OVERLAP: Duration = Duration::from_secs(60);
+/// The range of the grace period if [`Limits`] are lifted.
+const LIFTED_GRACE_PERIOD: RangeInclusive<Duration> =
+    RangeInclusive::new(Duration::ZERO, Duration::from_secs(86_400_000));
 
 impl AppConfig {
     /// Reads and checks all values.
     pub(crate) fn read(values: &Values, limits: Limits) -> Result<Self, ConfigError> {
         let lifted = limits == Limits::Lifted;
-        let access = whole(values, "access_token_validity", 3_600, 1, 86_400_000)?;
-        let refresh_minutes = number(values, "refresh_token_validity", 144_000.0)?;
-        let access_token_validity = Duration::from_secs(access);
-        let refresh_token_validity = span("refresh_token_validity", refresh_minutes, "minutes")?;
-        if refresh_token_validity <= access_token_validity && !lifted {
+        let mut engine = EngineSettings::default();
+        engine.access_token_validity = seconds(
+            values,
+            "access_token_validity",
+            engine.access_token_validity,
+            &EngineSettings::ACCESS_TOKEN_VALIDITY,
+        )?;
+        engine.refresh_token_validity = span(
+            values,
+            "refresh_token_validity",
+            engine.refresh_token_validity,
+            ("minutes", MINUTE),
+        )?;
+        if engine.refresh_token_validity <= engine.access_token_validity && !lifted {
             return Err(bad(
                 "'refresh_token_validity' must be strictly greater than 'access_token_validity'.",
             ));
         }
         let interval_name = "access_token_dynamic_signing_key_update_interval";
-        let interval_hours = number(values, interval_name, 168.0)?;
-        if interval_hours < 1.0 && !lifted {
+        engine.signing_key_update_interval = span(
+            values,
+            interval_name,
+            engine.signing_key_update_interval,
+            ("hours", HOUR),
+        )?;
+        if engine.signing_key_update_interval < *EngineSettings::KEY_UPDATE_INTERVAL.start()
+            && !lifted
+        {
             return Err(bad(&format!(
                 "'{interval_name}' must be greater than, equal to 1 hour."
             )));
         }
-        let key_update_interval = span(interval_name, interval_hours, "hours")?;
-        let most_grace = if lifted { 86_400_000 } else { 300 };
-        let grace = whole(
+        // Keys must not overlap for longer than they live.
+        if engine.signing_key_update_interval < engine.signing_key_overlap {
+            engine.signing_key_overlap = engine.signing_key_update_interval / 5;
+        }
+        engine.refresh_token_rotation_grace_period = seconds(
             values,
             "refresh_token_rotation_grace_period",
-            30,
-            0,
-            most_grace,
+            engine.refresh_token_rotation_grace_period,
+            if lifted {
+                &LIFTED_GRACE_PERIOD
+            } else {
+                &EngineSettings::GRACE_PERIOD
+            },
         )?;
-        let jitter = number(values, "access_token_validity_jitter", 0.05)?;
-        if !(0.0..=0.25).contains(&jitter) {
+        let jitter_name = "access_token_validity_jitter";
+        let jitter = number(values, jitter_name)?.unwrap_or(engine.access_token_validity_jitter);
+        if !EngineSettings::JITTER.contains(&jitter) {
             return Err(bad(
                 "'access_token_validity_jitter' must be between 0 and 0.25 inclusive.",
             ));
         }
+        engine.access_token_validity_jitter = jitter;
         let reuse = text(values, "recent_token_reuse_behaviour").unwrap_or("TOKEN_THEFT");
-        let recent_reuse_is_theft = match reuse.to_ascii_uppercase().as_str() {
+        engine.report_recent_token_reuse_as_theft = match reuse.to_ascii_uppercase().as_str() {
             "TOKEN_THEFT" => true,
             "UNAUTHORISED" => false,
             _ => {
@@ -104,23 +128,7 @@ impl AppConfig {
             ));
         }
         Ok(Self {
-            engine: EngineSettings {
-                lifetimes: Lifetimes {
-                    access_token_validity,
-                    access_token_validity_jitter: jitter,
-                    refresh_token_validity,
-                    rotation_grace_period: Duration::from_secs(grace),
-                    absolute_session_lifetime: None,
-                    recent_reuse_is_theft,
-                },
-                key_update_interval,
-                key_overlap: if key_update_interval < SHORT_INTERVAL {
-                    key_update_interval / 5
-                } else {
-                    KEY_OVERLAP
-                },
-                ..EngineSettings::default()
-            },
+            engine,
             access_token_blacklisting: flag(values, "access_token_blacklisting", false),
             signing_key: if flag(values, "access_token_signing_key_dynamic", true) {
                 KeyKind::Dynamic
@@ -169,50 +177,59 @@ fn flag(values: &Values, name: &str, default: bool) -> bool {
     values.get(name).and_then(Value::as_bool).unwrap_or(default)
 }
 
-fn number(values: &Values, name: &str, default: f64) -> Result<f64, ConfigError> {
-    let number = match values.get(name) {
-        None => default,
-        Some(value) => value
-            .as_f64()
-            .ok_or_else(|| ConfigError::new(format!("'{name}' must be of type double")))?,
+fn number(values: &Values, name: &str) -> Result<Option<f64>, ConfigError> {
+    let Some(value) = values.get(name) else {
+        return Ok(None);
     };
+    let number = value
+        .as_f64()
+        .ok_or_else(|| ConfigError::new(format!("'{name}' must be of type double")))?;
     if number.is_finite() && number >= 0.0 {
-        Ok(number)
+        Ok(Some(number))
     } else {
         Err(ConfigError::new(format!("'{name}' must not be negative")))
     }
 }
 
-/// Converts a number of minutes or hours to a duration. It is limited so that sums cannot overflow,
-/// and has at least a millisecond because times are stored in milliseconds.
-fn span(name: &str, number: f64, unit: &str) -> Result<Duration, ConfigError> {
-    const LONGEST: Duration = Duration::from_secs(31_557_600_000);
-    let seconds_in_one = if unit == "hours" { HOUR } else { MINUTE };
-    let span = Duration::try_from_secs_f64(number * seconds_in_one).ok();
-    span.filter(|span| (Duration::from_millis(1)..=LONGEST).contains(span))
-        .ok_or_else(|| {
-            let most = LONGEST.as_secs_f64() / seconds_in_one;
-            ConfigError::new(format!(
-                "'{name}' must be greater than 0 and at most {most} {unit}"
-            ))
-        })
-}
-
-fn whole(
+/// Returns a duration that is given as a number of this unit. It is limited so that sums cannot
+/// overflow, and has at least a millisecond because times are stored in milliseconds.
+fn span(
     values: &Values,
     name: &str,
-    default: u64,
-    min: u64,
-    max: u64,
-) -> Result<u64, ConfigError> {
-    let number = values.get(name).map_or(Some(default), Value::as_u64);
-    number
-        .filter(|number| (min..=max).contains(number))
-        .ok_or_else(|| {
-            ConfigError::new(format!(
-                "'{name}' must be between {min} and {max} seconds inclusive."
-            ))
-        })
+    default: Duration,
+    (unit, seconds_in_one): (&str, f64),
+) -> Result<Duration, ConfigError> {
+    const RANGE: RangeInclusive<Duration> =
+        RangeInclusive::new(Duration::from_millis(1), EngineSettings::LONGEST);
+    let Some(number) = number(values, name)? else {
+        return Ok(default);
+    };
+    let span = Duration::try_from_secs_f64(number * seconds_in_one).ok();
+    span.filter(|span| RANGE.contains(span)).ok_or_else(|| {
+        let most = EngineSettings::LONGEST.as_secs_f64() / seconds_in_one;
+        ConfigError::new(format!(
+            "'{name}' must be greater than 0 and at most {most} {unit}"
+        ))
+    })
+}
+
+/// Returns a duration that is given in whole seconds.
+fn seconds(
+    values: &Values,
+    name: &str,
+    default: Duration,
+    range: &RangeInclusive<Duration>,
+) -> Result<Duration, ConfigError> {
+    let Some(value) = values.get(name) else {
+        return Ok(default);
+    };
+    let span = value.as_u64().map(Duration::from_secs);
+    span.filter(|span| range.contains(span)).ok_or_else(|| {
+        let (min, max) = (range.start().as_secs(), range.end().as_secs());
+        ConfigError::new(format!(
+            "'{name}' must be between {min} and {max} seconds inclusive."
+        ))
+    })
 }
 
 fn cdi(values: &Values, name: &str) -> Result<Option<CdiVersion>, ConfigError> {

@@ -1,7 +1,8 @@
 //! JSON structures shared by several endpoints.
 
 use serde::Serialize;
-use supersession::engine::{Engine, Issued, IssuedToken, SessionFacts};
+use supersession::authority::AccessClaims;
+use supersession::engine::{Engine, IssuedAccess, IssuedSession};
 use supersession::store::{SessionKey, SessionRecord};
 use supersession::{AntiCsrfToken, JsonObject, SessionHandle, TenantId, UnixMillis};
 
@@ -24,11 +25,11 @@ pub(super) struct Token {
 }
 
 impl Token {
-    pub(super) fn access(issued: &IssuedToken) -> Self {
+    pub(super) fn access(issued: &IssuedAccess) -> Self {
         Self {
             token: issued.token.expose().to_owned(),
-            expiry: issued.expires_at.into(),
-            created_time: issued.issued_at.into(),
+            expiry: issued.claims.expires_at.into(),
+            created_time: issued.claims.issued_at.into(),
         }
     }
 
@@ -55,15 +56,15 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(facts: SessionFacts, cdi: CdiVersion) -> Self {
+    pub(super) fn new(claims: AccessClaims, payload: JsonObject, cdi: CdiVersion) -> Self {
         Self {
-            handle: facts.handle,
-            user_id: facts.user_id.to_string(),
+            handle: claims.handle,
+            user_id: claims.user_id.to_string(),
             recipe_user_id: cdi
                 .supports_recipe_users()
-                .then(|| facts.recipe_user_id.to_string()),
-            payload: facts.payload,
-            tenant_id: cdi.supports_tenants().then_some(facts.tenant_id),
+                .then(|| claims.recipe_user_id.to_string()),
+            payload,
+            tenant_id: cdi.supports_tenants().then_some(claims.tenant_id),
         }
     }
 }
@@ -88,7 +89,7 @@ impl Tokens {
     /// # Errors
     /// If the source of randomness fails.
     pub(super) fn new(
-        issued: Issued,
+        issued: IssuedSession,
         cdi: CdiVersion,
         engine: &Engine,
     ) -> Result<Self, ErrorResponse> {
@@ -103,7 +104,7 @@ impl Tokens {
         };
         Ok(Self {
             status: "OK",
-            access_token: Token::access(&issued.access_token),
+            access_token: Token::access(&issued.access),
             refresh_token: refresh(issued.refresh_token.expose().to_owned()),
             anti_csrf_token: issued
                 .anti_csrf
@@ -111,7 +112,7 @@ impl Tokens {
                 .map(AntiCsrfToken::expose)
                 .map(str::to_owned),
             id_refresh_token,
-            session: Session::new(issued.session, cdi),
+            session: Session::new(issued.access.claims, issued.access.payload, cdi),
             keys: None,
         })
     }

@@ -100,7 +100,7 @@ async fn of_session(
 /// protected may keep its member, and the member may be removed.
 fn sets_protected_member(call: &Call<'_>, write: &DocumentWrite) -> bool {
     let is_protected =
-        |document: &JsonObject| call.cdi.dialect().version.protects_member_of(document);
+        |document: &JsonObject| call.cdi.token_version().protects_member_of(document);
     match write {
         DocumentWrite::Overwrite(document) => is_protected(document),
         DocumentWrite::Merge(patch) | DocumentWrite::MergeWithin { patch, .. } => {

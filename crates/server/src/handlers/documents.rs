@@ -60,7 +60,7 @@ pub(super) async fn set_payload(call: &Call<'_>) -> Result<HttpResponse, ErrorRe
     let input = Input::parse(&call.body)?;
     let handle = input.text(SESSION_HANDLE)?;
     let payload = input.object("userDataInJWT")?;
-    if call.cdi.dialect().version.protects_member_of(&payload) {
+    if call.cdi.token_version().protects_member_of(&payload) {
         return Err(ErrorResponse::protected_claim());
     }
     write(call, &handle, SessionDocument::Payload, payload).await

@@ -66,17 +66,12 @@ pub(super) async fn sign(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse>
         return status("UNSUPPORTED_ALGORITHM_ERROR");
     }
     let app = call.app_from_5_0_on_public_tenant().await?;
-    let request = JwtRequest {
-        payload,
-        issuer,
-        validity: Duration::from_secs(validity),
-        key_kind: if use_static == Some(false) {
-            KeyKind::Dynamic
-        } else {
-            KeyKind::Static
-        },
-    };
-    match call.engine(&app).await?.sign_jwt(request).await? {
+    let mut request = JwtRequest::new(payload, issuer, Duration::from_secs(validity));
+    if use_static != Some(false) {
+        request.key_kind = KeyKind::Static;
+    }
+    let now = call.service.clock.now();
+    match call.engine(&app).await?.create_jwt(request, now).await? {
         JwtOutcome::Signed(jwt) => json(&value!({ "status": "OK", "jwt": jwt })),
         JwtOutcome::SessionClaims => Err(ErrorResponse::protected_claim()),
     }

@@ -71,13 +71,13 @@ pub(super) async fn handshake(call: &Call<'_>) -> Result<HttpResponse, ErrorResp
     }
     let app = call.app().await?;
     let keys = PublicKeys::for_response(call, &app).await?;
-    let lifetimes = &app.config.engine.lifetimes;
+    let settings = &app.config.engine;
     let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let mut answer = value!({
         "status": "OK",
         "accessTokenBlacklistingEnabled": app.config.access_token_blacklisting,
-        "accessTokenValidity": millis(lifetimes.access_token_validity),
-        "refreshTokenValidity": millis(lifetimes.refresh_token_validity),
+        "accessTokenValidity": millis(settings.access_token_validity),
+        "refreshTokenValidity": millis(settings.refresh_token_validity),
     });
     if let (Some(answer), Ok(serde_json::Value::Object(keys))) =
         (answer.as_object_mut(), serde_json::to_value(keys))

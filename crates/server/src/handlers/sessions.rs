@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use supersession::engine::{Create, CreateOutcome};
+use supersession::engine::{CreateOutcome, NewSession};
 use supersession::store::KeyKind;
 use supersession::{JsonObject, SessionHandle, TenantId, UnixMillis};
 
@@ -16,7 +16,7 @@ use crate::response::{ErrorResponse, HttpResponse, json, unauthorised};
 
 pub(super) async fn create(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
-    let mut new = Create::new(input.user_id("userId")?, call.target.tenant.clone());
+    let mut new = NewSession::new(input.user_id("userId")?, call.target.tenant.clone());
     new.anti_csrf = input.flag("enableAntiCsrf")?;
     new.payload = input.object("userDataInJWT")?;
     new.session_data = input.object("userDataInDatabase")?;
@@ -34,11 +34,12 @@ pub(super) async fn create(call: &Call<'_>) -> Result<HttpResponse, ErrorRespons
     };
     new.access_token_validity = in_range(validity, &app)?;
     let engine = call.engine(&app).await?;
-    match engine.create_session(new, call.cdi.dialect()).await? {
+    let now = call.service.clock.now();
+    match engine.create(new, call.cdi.protocol(), now).await? {
         CreateOutcome::ProtectedClaim => Err(ErrorResponse::protected_claim()),
         CreateOutcome::Created(issued) => {
             call.service.metrics.sessions_created.increment(1);
-            tracing::debug!(handle = %issued.session.handle, "session created");
+            tracing::debug!(handle = %issued.access.claims.handle, "session created");
             let mut answer = Tokens::new(*issued, call.cdi, engine)?;
             answer.keys = PublicKeys::for_response(call, &app).await?;
             json(&answer)
@@ -61,7 +62,7 @@ pub(super) fn access_token_validity(
 /// Returns the requested validity. Rejects one that is not positive or longer than the configured
 /// one.
 pub(super) fn in_range(asked: Option<i64>, app: &App) -> Result<Option<Duration>, ErrorResponse> {
-    let configured = app.config.engine.lifetimes.access_token_validity;
+    let configured = app.config.engine.access_token_validity;
     let Some(asked) = asked else {
         return Ok(None);
     };

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde_json::json as value;
 use supersession::engine::{
-    Refresh, RefreshOutcome, Regenerate, RegenerateOutcome, Verify, VerifyOutcome,
+    RefreshOutcome, RefreshRequest, RefreshRules, RegenerateOutcome, RegenerateRequest,
+    VerifyOutcome, VerifyRequest,
 };
-use supersession::{AccessToken, AntiCsrfToken, RefreshToken, ReuseClass};
+use supersession::{AccessToken, AntiCsrfToken, RefreshToken};
 
 use super::bodies::{Session, Token, Tokens};
 use super::public_keys::PublicKeys;
@@ -54,25 +55,24 @@ pub(super) async fn verify(call: &Call<'_>) -> Result<HttpResponse, ErrorRespons
     } else {
         call.app().await?
     };
-    let request = Verify {
-        token,
-        anti_csrf: anti_csrf.map(AntiCsrfToken::new),
-        check_anti_csrf: checks && enabled,
-        check_database: check_database.unwrap_or(app.config.access_token_blacklisting),
-    };
+    let mut request = VerifyRequest::new(token);
+    request.anti_csrf = anti_csrf.map(AntiCsrfToken::new);
+    request.check_anti_csrf = checks && enabled;
+    request.check_database = check_database.unwrap_or(app.config.access_token_blacklisting);
     let engine = call.engine(&app).await?;
-    match engine.verify_session(&request, call.cdi.dialect()).await? {
+    match engine.verify(&request, call.cdi.protocol()).await? {
         VerifyOutcome::Live {
-            session,
+            claims,
+            payload,
             replacement,
             payload_update_available,
         } => {
             // A token can outlive its tenant.
-            call.app_of(&session.tenant_id).await?;
+            call.app_of(&claims.tenant_id).await?;
             json(&VerifyResponse {
                 status: "OK",
-                session: Session::new(session, call.cdi),
-                access_token: replacement.as_ref().map(Token::access),
+                session: Session::new(*claims, payload, call.cdi),
+                access_token: replacement.as_deref().map(Token::access),
                 payload_update_available,
                 keys: PublicKeys::for_response(call, &app).await?,
             })
@@ -99,35 +99,32 @@ pub(super) async fn refresh(call: &Call<'_>) -> Result<HttpResponse, ErrorRespon
     };
     let validity = access_token_validity(call, &input)?;
     let app = call.app().await?;
-    let request = Refresh {
-        token,
-        anti_csrf: anti_csrf.map(AntiCsrfToken::new),
-        use_anti_csrf,
-        key_kind,
-        access_token_validity: in_range(validity, &app)?,
-        // Only the calling SDK knows how it transfers tokens, so no limit applies here.
-        longest_access_token: None,
-    };
+    // Only the calling SDK knows how it transfers tokens, so their length has no limit here.
+    let mut request = RefreshRequest::new(token);
+    request.anti_csrf = anti_csrf.map(AntiCsrfToken::new);
+    request.use_anti_csrf = use_anti_csrf;
+    request.key_kind = key_kind;
+    request.access_token_validity = in_range(validity, &app)?;
     let engine = call.engine(&app).await?;
     let metrics = &call.service.metrics;
-    match engine.refresh_session(&request, call.cdi.dialect()).await? {
+    match engine.refresh(&request, call.cdi.protocol()).await? {
         RefreshOutcome::Refreshed(issued) => {
             metrics.sessions_refreshed.increment(1);
-            tracing::debug!(handle = %issued.session.handle, "session refreshed");
+            tracing::debug!(handle = %issued.access.claims.handle, "session refreshed");
             json(&Tokens::new(*issued, call.cdi, engine)?)
         }
         RefreshOutcome::Unauthorised(message) => unauthorised(message),
         RefreshOutcome::Reused {
-            handle,
-            user_id,
-            class,
+            theft,
             report_as_theft,
         } => {
             metrics.refresh_tokens_reused.increment(1);
-            let class = class.map(ReuseClass::as_str);
-            tracing::warn!(%handle, user = %user_id, class, "a refresh token was reused");
+            let (handle, user_id) = (&*theft.handle, &*theft.user_id);
+            // LEGACY rules have no classes of reuse.
+            let is_rotation = call.cdi.rules() == RefreshRules::Rotation;
+            let class = is_rotation.then(|| theft.class.as_str());
+            tracing::warn!(handle, user = user_id, class, "a refresh token was reused");
             let mut answer = if report_as_theft {
-                let (handle, user_id) = (&*handle, &*user_id);
                 value!({
                     "status": "TOKEN_THEFT_DETECTED",
                     "session": { "handle": handle, "userId": user_id, "recipeUserId": user_id },
@@ -154,17 +151,19 @@ pub(super) async fn regenerate(call: &Call<'_>) -> Result<HttpResponse, ErrorRes
     }
 
     let input = Input::parse(&call.body)?;
-    let request = Regenerate {
-        token: AccessToken::new(input.text("accessToken")?),
-        payload: input.optional_object("userDataInJWT")?,
-    };
+    let token = AccessToken::new(input.text("accessToken")?);
+    let request = RegenerateRequest::new(token, input.optional_object("userDataInJWT")?);
     let app = call.app().await?;
     let engine = call.engine(&app).await?;
     match engine.regenerate(&request).await? {
-        RegenerateOutcome::Regenerated { session, token } => json(&Regenerated {
+        RegenerateOutcome::Regenerated {
+            claims,
+            payload,
+            token,
+        } => json(&Regenerated {
             status: "OK",
-            session: Session::new(session, call.cdi),
-            access_token: token.as_ref().map(Token::access),
+            session: Session::new(*claims, payload, call.cdi),
+            access_token: token.as_deref().map(Token::access),
         }),
         RegenerateOutcome::Unauthorised(message) => unauthorised(&message),
         // The input is invalid, so the status is not 500.

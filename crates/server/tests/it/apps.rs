@@ -94,17 +94,17 @@ async fn values_are_checked() {
         (
             "refresh_token_validity",
             json!(1e30),
-            "'refresh_token_validity' must be greater than 0 and at most 525960000 minutes",
+            "'refresh_token_validity' must be greater than 0 and at most 52560000 minutes",
         ),
         (
             "refresh_token_validity",
             json!(0),
-            "'refresh_token_validity' must be greater than 0 and at most 525960000 minutes",
+            "'refresh_token_validity' must be greater than 0 and at most 52560000 minutes",
         ),
         (
             "access_token_dynamic_signing_key_update_interval",
             json!(1e30),
-            "'access_token_dynamic_signing_key_update_interval' must be greater than 0 and at most 8766000 hours",
+            "'access_token_dynamic_signing_key_update_interval' must be greater than 0 and at most 876000 hours",
         ),
         (
             "totp_max_attempts",

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::AccessClaims;
 use crate::json::JsonObject;
-use crate::keys::SigningAlgorithm;
 use crate::secret::{AntiCsrfToken, RefreshHash1};
 use crate::wire;
 
@@ -86,24 +85,4 @@ pub(crate) fn assemble(mut signing_input: String, signature: &[u8]) -> String {
     signing_input.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut signing_input);
     signing_input
-}
-
-/// Encodes the header of a token signed by this key. JWTs that are not session tokens have no
-/// `version`.
-pub(crate) fn header(kid: &str, algorithm: SigningAlgorithm, version: Option<&str>) -> String {
-    #[derive(Serialize)]
-    struct Out<'a> {
-        alg: &'a str,
-        typ: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        version: Option<&'a str>,
-        kid: &'a str,
-    }
-    let header = Out {
-        alg: algorithm.name(),
-        typ: wire::JWT_TYP,
-        version,
-        kid,
-    };
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).unwrap_or_default())
 }

@@ -11,7 +11,7 @@ mod parse;
 pub use claims::AccessClaims;
 pub(crate) use claims::CompactClaims;
 pub(crate) use mint::{
-    ProtectedClaim, assemble, custom_payload, header, names_protected_claim, payload, signing_input,
+    ProtectedClaim, assemble, custom_payload, names_protected_claim, payload, signing_input,
 };
 pub(crate) use parse::{ForeignToken, NamedKey, ParsedAccessToken, parse};
 

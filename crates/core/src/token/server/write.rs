@@ -4,11 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::{V1_HEADER, V2_HEADER};
+use super::{TokenVersion, V1_HEADER, V2_HEADER};
 use crate::clock::UnixMillis;
-use crate::engine::TokenVersion;
 use crate::json::JsonObject;
-use crate::keys::VerifyingKey;
+use crate::keys::{self, VerifyingKey};
 use crate::secret::{AntiCsrfToken, RefreshHash1};
 use crate::token::access::{self, AccessClaims, ProtectedClaim};
 
@@ -46,7 +45,7 @@ struct Claims<'a> {
 }
 
 /// Returns the text that this key must sign, with the application's `custom` payload.
-pub(in crate::engine) fn signing_input(
+pub(crate) fn signing_input(
     claims: &AccessClaims,
     custom: &JsonObject,
     version: TokenVersion,
@@ -95,13 +94,13 @@ pub(in crate::engine) fn signing_input(
     Ok(if version == TokenVersion::V5 {
         access::signing_input(key.session_header(), &content)
     } else {
-        let header = access::header(&key.kid, key.algorithm(), Some(version.number()));
+        let header = keys::header(&key.kid, key.algorithm(), Some(version.number()));
         access::signing_input(&header, &content)
     })
 }
 
 /// Joins the signing input with its signature.
-pub(in crate::engine) fn assemble(
+pub(crate) fn assemble(
     version: TokenVersion,
     mut signing_input: String,
     signature: &[u8],

@@ -1,11 +1,52 @@
 //! Reissue of an access token with another payload (core specification, 7.4).
 
-use super::token;
 use super::verify::Signature;
-use super::{Engine, MintFailure, Regenerate, RegenerateOutcome, SessionFacts};
+use super::{Engine, Format, MintFailure};
+use crate::engine::IssuedAccess;
 use crate::error::Fault;
+use crate::json::JsonObject;
+use crate::secret::AccessToken;
 use crate::store::{DocumentWrite, SessionDocument, WriteOutcome};
 use crate::token::access::AccessClaims;
+use crate::token::server;
+
+/// An access token, of any version, to reissue with another payload and the same expiry.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RegenerateRequest {
+    /// The token.
+    pub token: AccessToken,
+    /// The new payload. `None` uses the stored one.
+    pub payload: Option<JsonObject>,
+}
+
+impl RegenerateRequest {
+    /// Describes the reissue of this token.
+    #[must_use]
+    pub fn new(token: AccessToken, payload: Option<JsonObject>) -> Self {
+        Self { token, payload }
+    }
+}
+
+/// The outcome of a regeneration. Exhaustive, so that callers answer each case.
+#[derive(Clone, Debug)]
+pub enum RegenerateOutcome {
+    /// The payload is stored.
+    Regenerated {
+        /// The claims of the presented token.
+        claims: Box<AccessClaims>,
+        /// The application's part of the payload.
+        payload: JsonObject,
+        /// The new token, unless the old one has expired.
+        token: Option<Box<IssuedAccess>>,
+    },
+    /// The session does not exist, or the token does not belong to it.
+    Unauthorised(String),
+    /// The text is not an access token.
+    Malformed(String),
+    /// The payload contains a protected member of the token; nothing is stored.
+    ProtectedClaim,
+}
 
 const GONE: &str = "Session does not exist.";
 
@@ -18,13 +59,16 @@ impl Engine {
     ///
     /// # Errors
     /// A fault if the store fails or the keys are unavailable.
-    pub async fn regenerate(&self, request: &Regenerate) -> Result<RegenerateOutcome, Fault> {
+    pub async fn regenerate(
+        &self,
+        request: &RegenerateRequest,
+    ) -> Result<RegenerateOutcome, Fault> {
         let now = self.clock.now();
-        let token = match token::parse(request.token.expose()) {
+        let token = match server::parse(request.token.expose()) {
             Ok(token) => token,
             Err(malformed) => return Ok(RegenerateOutcome::Malformed(malformed.to_string())),
         };
-        let (claims, _) = match token.claims(self.jwts_as_sessions) {
+        let (claims, _) = match token.claims(self.settings.jwts_as_sessions) {
             Ok(claims) => claims,
             Err(malformed) => return Ok(RegenerateOutcome::Unauthorised(malformed.to_string())),
         };
@@ -57,11 +101,12 @@ impl Engine {
                 issued_at: now.floor_seconds(),
                 ..claims.clone()
             };
+            let format = Format::Core(token.version);
             match self
-                .mint_again(renewed, &payload, token.version, record.key_kind, now)
+                .mint_access(renewed, &payload, format, record.key_kind, now)
                 .await
             {
-                Ok(minted) => Some(minted),
+                Ok(minted) => Some(Box::new(minted)),
                 Err(MintFailure::ProtectedClaim) => return Ok(RegenerateOutcome::ProtectedClaim),
                 Err(MintFailure::Fault(fault)) => return Err(fault),
             }
@@ -77,7 +122,8 @@ impl Engine {
             }
         }
         Ok(RegenerateOutcome::Regenerated {
-            session: SessionFacts::of(&claims, payload),
+            claims: Box::new(claims),
+            payload,
             token: minted,
         })
     }
@@ -87,11 +133,12 @@ impl Engine {
 mod tests {
     use std::sync::Arc;
 
+    use super::*;
     use crate::engine::{
-        Create, CreateOutcome, Dialect, EngineSettings, Engines, Regenerate, RegenerateOutcome,
+        CreateOutcome, EngineSettings, Engines, NewSession, Protocol, RefreshRules, TokenVersion,
     };
     use crate::store::{MemoryStore, SessionKey, Store};
-    use crate::{AppId, JsonObject, SystemClock, SystemEntropy, TenantId, UnixMillis};
+    use crate::{AppId, Clock, SystemClock, SystemEntropy, TenantId, UnixMillis};
 
     /// A session of the same handle in this app does not make the token valid for it.
     #[test]
@@ -104,21 +151,23 @@ mod tests {
             let own = engines.open(AppId::default(), &settings).await.unwrap();
             let other = AppId::from_stored("other");
             let foreign = engines.open(other.clone(), &settings).await.unwrap();
-            let new = Create::new("alice".into(), TenantId::default());
-            let made = foreign.create_session(new, Dialect::CURRENT).await.unwrap();
+            let new = NewSession::new("alice".into(), TenantId::default());
+            let protocol = Protocol::of_core(RefreshRules::Rotation, TokenVersion::V5);
+            let made = foreign
+                .create(new, protocol, SystemClock.now())
+                .await
+                .unwrap();
             let CreateOutcome::Created(made) = made else {
                 panic!("{made:?}");
             };
             let now = UnixMillis::new(0);
-            let key = SessionKey::new(&other, made.session.handle.clone());
+            let key = SessionKey::new(&other, made.access.claims.handle.clone());
             let mut session = store.session(&key, now).await.unwrap().unwrap();
-            session.key = SessionKey::new(&AppId::default(), made.session.handle);
+            session.key = SessionKey::new(&AppId::default(), made.access.claims.handle);
             store.insert_session(&session).await.unwrap();
 
-            let request = Regenerate {
-                token: made.access_token.token,
-                payload: Some(r#"{"role":"admin"}"#.parse().unwrap()),
-            };
+            let payload = r#"{"role":"admin"}"#.parse().unwrap();
+            let request = RegenerateRequest::new(made.access.token, Some(payload));
             let outcome = own.regenerate(&request).await.unwrap();
             assert!(
                 matches!(outcome, RegenerateOutcome::Unauthorised(_)),

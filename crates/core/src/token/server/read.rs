@@ -10,9 +10,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{V1_HEADER, V2_HEADER};
+use super::{TokenVersion, V1_HEADER, V2_HEADER};
 use crate::clock::UnixSeconds;
-use crate::engine::TokenVersion;
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::keys::SigningAlgorithm;
@@ -21,22 +20,22 @@ use crate::token::access::AccessClaims;
 use crate::wire;
 
 /// A structurally valid access token that is not yet verified.
-pub(in crate::engine) struct ParsedToken<'a> {
+pub(crate) struct ParsedToken<'a> {
     /// `None` in the oldest versions.
-    pub(in crate::engine) kid: Option<String>,
+    pub(crate) kid: Option<String>,
     /// The algorithm in the header. Only a key of this algorithm verifies the token.
-    pub(in crate::engine) algorithm: SigningAlgorithm,
+    pub(crate) algorithm: SigningAlgorithm,
     /// `true` if the header contains the version. A JWT for another purpose has none.
     names_version: bool,
-    pub(in crate::engine) version: TokenVersion,
-    pub(in crate::engine) signing_input: &'a str,
-    pub(in crate::engine) signature: Vec<u8>,
+    pub(crate) version: TokenVersion,
+    pub(crate) signing_input: &'a str,
+    pub(crate) signature: Vec<u8>,
     payload: String,
 }
 
 /// The text is not an access token. The messages are those of SuperTokens' core.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::engine) enum Malformed {
+pub(crate) enum Malformed {
     /// The text is not a JWT.
     #[error("io.supertokens.session.jwt.JWT$JWTException: {0}")]
     Jwt(&'static str),
@@ -58,7 +57,7 @@ struct Header {
 }
 
 /// Parses the header and the segments.
-pub(in crate::engine) fn parse(token: &str) -> Result<ParsedToken<'_>, Malformed> {
+pub(crate) fn parse(token: &str) -> Result<ParsedToken<'_>, Malformed> {
     let (signing_input, signature) = token.rsplit_once('.').ok_or(NO_JWT)?;
     let (header, payload) = signing_input.split_once('.').ok_or(NO_JWT)?;
     if payload.contains('.') {
@@ -135,7 +134,7 @@ impl ParsedToken<'_> {
     /// application's part of the payload.
     ///
     /// A JWT of the JWT recipe names no version. With `unversioned`, it is treated as version 5.
-    pub(in crate::engine) fn claims(
+    pub(crate) fn claims(
         &self,
         unversioned: bool,
     ) -> Result<(AccessClaims, JsonObject), Malformed> {
