@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_are_read_leniently() {
+    fn invalid_header_values_are_ignored() {
         let response = |name, text: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, text.parse().unwrap());

@@ -5,8 +5,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use supersession::{SystemClock, SystemEntropy};
-use supersession_server::options::{LogFormat, LogLevel, Options};
+use supersession_server::options::{LogFormat, Options};
 use supersession_server::{Reserved, Start, report, serve};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::instrument::WithSubscriber as _;
@@ -78,14 +77,9 @@ async fn run(options: &Options, quiet: Dispatch) -> Result<(), Failure> {
     let cannot_listen = |error| format!("cannot listen on {address}: {error}");
     // All checks run before the store is opened, because opening it may create a file.
     let reserved = Reserved::at(address).map_err(cannot_listen)?;
-    let start = Start {
-        url,
-        store: store_options,
-        service: service_options,
-        wait: options.store_wait(),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy),
-    };
+    let mut start = Start::new(url, service_options);
+    start.store = store_options;
+    start.wait = options.store_wait();
     let service = tokio::select! {
         service = start.open().with_subscriber(quiet) => Arc::new(service?),
         () = &mut stop => return Ok(()),
@@ -95,12 +89,15 @@ async fn run(options: &Options, quiet: Dispatch) -> Result<(), Failure> {
     let warming = Arc::clone(&service);
     tokio::spawn(async move {
         if let Err(fault) = warming.warm_up().await {
-            tracing::warn!(error = fault.report(), "the signing keys are not there yet");
+            tracing::warn!(
+                error = fault.report(),
+                "the signing keys could not be loaded"
+            );
         }
     });
     let stop = async move {
         stop.await;
-        tracing::info!("stopping: requests that are under way are finished");
+        tracing::info!("stopping: requests in flight are completed first");
     };
     if serve(bound, service, options.serve_options(), stop).await {
         tracing::info!("stopped");
@@ -112,21 +109,15 @@ async fn run(options: &Options, quiet: Dispatch) -> Result<(), Failure> {
 
 /// Logs events to standard error. If `errors` is `false`, events of the level ERROR are omitted.
 fn events(options: &Options, errors: bool) -> Dispatch {
-    let level = match options.log_level {
-        LogLevel::None => LevelFilter::OFF,
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-    };
-    let shown = filter_fn(move |event| {
+    let level = LevelFilter::from(options.log_level);
+    let enabled = filter_fn(move |event| {
         *event.level() <= level && (errors || *event.level() != Level::ERROR)
     });
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let layer = match options.log_format {
-        LogFormat::Text => layer.with_ansi(false).boxed(),
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
+        _ => layer.with_ansi(false).boxed(),
     };
-    let layer = layer.with_filter(shown.with_max_level_hint(level));
+    let layer = layer.with_filter(enabled.with_max_level_hint(level));
     Dispatch::new(tracing_subscriber::registry().with(layer))
 }

@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_shown_without_tokens() {
+    fn a_path_is_formatted_without_tokens() {
         let app = "0f8fad5b-d9cb-469f-a165-70867728950e";
         let known = format!("/appid-{app}/t1/recipe/session");
         assert_eq!(shown(&known), known);
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_name_app_tenant_and_endpoint() {
+    fn a_path_contains_app_tenant_and_endpoint() {
         check(
             "/base/recipe/session",
             Some(("/recipe/session", "public", "public")),

@@ -140,7 +140,7 @@ impl Service {
             Ok(Err(_)) => Err(ErrorResponse::bad_request("The body cannot be read")),
             Err(_) => Err(ErrorResponse::new(
                 StatusCode::REQUEST_TIMEOUT,
-                "The body did not come in time",
+                "The body was not received in time",
             )),
         }
     }
@@ -151,7 +151,7 @@ fn not_found(base_path: &str, path: &str) -> ErrorResponse {
     if path::is_out_of_scope(base_path, path) {
         ErrorResponse::new(
             StatusCode::NOT_FOUND,
-            "Not found: this server keeps sessions, JWTs and user metadata only; users, login methods, roles and dashboards are out of its scope and need SuperTokens' core",
+            "Not found: this server supports sessions, JWTs and user metadata only; users, login methods, roles and dashboards are out of its scope and require SuperTokens' core",
         )
     } else {
         ErrorResponse::not_found()

@@ -61,7 +61,7 @@ impl Readiness {
         if let Err(error) = &outcome {
             tracing::error!(
                 error = error as &dyn std::error::Error,
-                "not ready: the store cannot be written"
+                "not ready: the store is not writable"
             );
         }
         let ready = outcome.is_ok();

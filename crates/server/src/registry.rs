@@ -189,7 +189,7 @@ impl Registry {
             match self.read(&id, records, known.map(Arc::as_ref)) {
                 Ok(app) => Some((id, Arc::new(app))),
                 Err(error) => {
-                    tracing::error!(app = %id, %error, "an app is left out: its stored configuration cannot be used");
+                    tracing::error!(app = %id, %error, "an app is ignored: its stored configuration is invalid");
                     None
                 }
             }
@@ -307,6 +307,7 @@ impl Change<'_> {
 
 /// Why the registry could not be opened.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum OpenError {
     /// The configuration of the process is invalid.
     #[error(transparent)]

@@ -103,7 +103,7 @@ pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<HttpResponse, Err
     let mut body = serde_json::to_vec(value).map_err(|error| {
         tracing::error!(
             error = &error as &dyn std::error::Error,
-            "an answer cannot be written"
+            "a response cannot be serialized"
         );
         ErrorResponse::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
     })?;

@@ -20,6 +20,7 @@ use crate::service::Service;
 
 /// Time limits and intervals of a server.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ServeOptions {
     /// Maximum time that requests in flight may take after a stop.
     pub drain: Duration,

@@ -15,6 +15,7 @@ use crate::store::AnyStore;
 
 /// Options of a [`Service`].
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct ServiceOptions {
     /// Default configuration of apps.
     pub core_config: Values,

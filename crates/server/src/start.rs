@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
 use supersession::store::StoreErrorKind;
-use supersession::{Clock, Entropy};
+use supersession::{Clock, Entropy, SystemClock, SystemEntropy};
 use tokio::time::Instant;
 
 use crate::registry::OpenError;
@@ -22,6 +22,7 @@ const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
 
 /// The settings with which a service is opened.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Start {
     /// The store.
     pub url: StoreUrl,
@@ -46,6 +47,19 @@ pub struct StartError {
 }
 
 impl Start {
+    /// Sets the store and the service. The store has default options and is not waited for.
+    #[must_use]
+    pub fn new(url: StoreUrl, service: ServiceOptions) -> Self {
+        Self {
+            url,
+            store: StoreOptions::default(),
+            service,
+            wait: Duration::ZERO,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+        }
+    }
+
     /// Opens the store and the service. An unreachable store is retried until the wait time has
     /// elapsed. The wait is logged once.
     ///

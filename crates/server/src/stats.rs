@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn minutes_are_remembered_for_a_day() {
+    fn counts_are_kept_for_a_day() {
         let stats = RequestStats::default();
         let at = |minute: u64, second: u64| UnixMillis::new((minute * 60 + second) * 1_000);
         for second in [1, 1, 2] {

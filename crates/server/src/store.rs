@@ -12,6 +12,7 @@ use supersession_sqlite::SqliteStore;
 
 /// The location of the store.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StoreUrl {
     /// A SQLite database, by a name that `SqliteStore::open` accepts.
     Sqlite(PathBuf),
@@ -83,6 +84,7 @@ impl std::fmt::Debug for AnyStore {
 
 /// Options of a server's store, besides its URL.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct StoreOptions {
     /// Schema of the tables in PostgreSQL.
     pub postgres_schema: Option<String>,
@@ -96,6 +98,7 @@ pub struct StoreOptions {
 
 /// A store could not be opened.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct StoreFailure {
     /// The store's error, which names the store and the fix.
     pub error: Box<dyn std::error::Error + Send + Sync>,

@@ -1,4 +1,4 @@
-//! What is a problem of the configuration, and what is not printed.
+//! Configuration problems, and secrets that are never printed.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn problems(error: BuildError) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn settings_of_the_core_are_refused_and_name_the_cores_own() {
+async fn settings_of_the_core_are_rejected_with_the_corresponding_name() {
     let core = RemoteCore::at("http://127.0.0.1:9").build().await.unwrap();
     let error = configured(Sessions::over(core.clone()))
         .access_token_validity(Duration::from_secs(60))
@@ -52,7 +52,7 @@ async fn settings_of_the_core_are_refused_and_name_the_cores_own() {
     assert!(!fix("cleanup_interval").is_empty());
     assert_eq!(problems.len(), 8, "{problems:?}");
 
-    // What says nothing, and what is the application's own, is none.
+    // Values without an effect, and settings of the application, are not problems.
     configured(Sessions::over(core))
         .track_devices(false)
         .revocation_poll_interval(Duration::from_secs(1))
@@ -62,7 +62,7 @@ async fn settings_of_the_core_are_refused_and_name_the_cores_own() {
 }
 
 #[tokio::test]
-async fn hosts_and_keys_are_checked_and_never_printed() {
+async fn hosts_and_api_keys_are_validated_and_never_printed() {
     let builder = RemoteCore::at("core:3567")
         .host("http://user:hunter2@core")
         .api_key("hunter2\n!")
@@ -102,13 +102,13 @@ async fn hosts_and_keys_are_checked_and_never_printed() {
 }
 
 #[test]
-fn a_runtime_is_asked_for_by_name() {
+fn a_missing_runtime_is_named_in_the_error() {
     let error = pollster::block_on(RemoteCore::at("http://core").build()).unwrap_err();
     assert!(error.to_string().contains("tokio"), "{error}");
 }
 
 #[tokio::test]
-async fn a_url_that_is_more_than_a_host_names_what_to_leave_out() {
+async fn a_url_with_more_than_a_host_is_rejected_with_a_fix() {
     for (url, fix) in [
         ("http://core/appid-a1", "RemoteCore::app_id"),
         ("http://core/recipe/session", "base_path"),

@@ -1,4 +1,4 @@
-//! Data: one atomic step at our core, read and overwritten at others.
+//! Documents: changed in one atomic step by our core, read and overwritten with others.
 
 use std::sync::{Arc, Mutex};
 
@@ -21,7 +21,7 @@ struct Counter {
 async fn no_update_is_lost_between_processes() {
     let folder = tempfile::tempdir().unwrap();
     let core = Real::start(&folder.path().join("core.db")).await;
-    // Each has queues of its own, as another process has.
+    // Each has its own locks, like another process.
     let nodes = [
         core.sessions().await,
         core.sessions().await,
@@ -57,13 +57,13 @@ async fn no_update_is_lost_between_processes() {
     let metadata: Counter = nodes[2].user_metadata().get("alice").await.unwrap();
     assert_eq!(metadata.count, 60);
     let stored = nodes[1].information(&handle).await.unwrap().unwrap();
-    // The issuer and what was merged.
+    // The issuer and the merged members.
     assert_eq!(stored.access_token_payload.keys().len(), 21);
     core.stop().await;
 }
 
 #[tokio::test]
-async fn writes_do_not_bring_back_the_dead() {
+async fn writes_do_not_recreate_a_revoked_session() {
     let folder = tempfile::tempdir().unwrap();
     let core = Real::start(&folder.path().join("core.db")).await;
     let sessions = core.sessions().await;
@@ -151,7 +151,7 @@ async fn plain(data: Arc<Mutex<Value>>) -> Fake {
 }
 
 #[tokio::test]
-async fn other_cores_are_read_and_overwritten_in_turns() {
+async fn documents_of_other_cores_are_read_and_overwritten_one_at_a_time() {
     let data = Arc::new(Mutex::new(json!({ "count": 0, "kept": true })));
     let core = plain(Arc::clone(&data)).await;
     let sessions = over(&[&core]).await;
@@ -165,7 +165,7 @@ async fn other_cores_are_read_and_overwritten_in_turns() {
 }
 
 #[tokio::test]
-async fn other_cores_are_refused_where_atomic_writes_are_required() {
+async fn other_cores_are_rejected_if_atomic_writes_are_required() {
     let core = plain(Arc::default()).await;
     let built = RemoteCore::at(core.url())
         .require_atomic_writes(true)
@@ -182,9 +182,9 @@ async fn other_cores_are_refused_where_atomic_writes_are_required() {
     assert_eq!(kind(&labelled.unwrap_err()), FaultKind::Misuse);
 }
 
-/// The bound of a payload travels with the merge, so that the core applies it in its one step.
+/// The merge contains the limit of the payload, so that the core checks it in the same step.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_payload_that_could_not_be_delivered_is_not_stored_at_our_core() {
+async fn a_payload_too_large_for_delivery_is_not_stored_by_our_core() {
     let folder = tempfile::tempdir().unwrap();
     let core = Real::start(&folder.path().join("core.db")).await;
     let sessions = core.sessions().await;
@@ -241,11 +241,10 @@ impl ResponseHead for Head {
     }
 }
 
-/// A core that refreshes first leaves the client with a refresh token that was exchanged. The next
-/// one is delivered with the error, so that the client does not present the old one after its grace
-/// period, which would be theft.
+/// The core has already rotated the refresh token. The new one is delivered with the error, so that
+/// the client does not present the old one after the grace period, which would be theft.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refresh_whose_token_cannot_be_delivered_hands_out_the_next_refresh_token() {
+async fn a_refresh_with_an_undeliverable_access_token_returns_the_refresh_token() {
     let folder = tempfile::tempdir().unwrap();
     let core = Real::start(&folder.path().join("core.db")).await;
     let sessions = core.sessions().await;

@@ -1,4 +1,4 @@
-//! Several hosts: turns, what is sent again, and how long everything takes.
+//! Several hosts: their order, retries and time limits.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -31,14 +31,14 @@ async fn refresh(sessions: &supersession::Sessions) -> Result<supersession::Sess
         .await
 }
 
-/// A host where nobody listens any more.
+/// The URL of a host that refuses connections.
 async fn deserted() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
 
 #[tokio::test]
-async fn what_may_be_sent_again_goes_to_the_next_host() {
+async fn retryable_calls_go_to_the_next_host() {
     for trouble in [
         Reply::Cut,
         Reply::text(503, "store away"),
@@ -49,7 +49,7 @@ async fn what_may_be_sent_again_goes_to_the_next_host() {
         let sessions = over(&[&bad, &good]).await;
         assert!(sessions.information("h").await.unwrap().is_some());
         assert_eq!(bad.count("GET", "/recipe/session"), 1);
-        // The host that failed is asked last now.
+        // The host that failed is tried last now.
         for _ in 0..4 {
             assert!(sessions.information("h").await.unwrap().is_some());
         }
@@ -59,7 +59,7 @@ async fn what_may_be_sent_again_goes_to_the_next_host() {
 }
 
 #[tokio::test]
-async fn a_host_that_does_not_answer_costs_its_share_of_the_time() {
+async fn a_host_that_does_not_respond_uses_only_its_share_of_the_time() {
     let bad = Fake::start(|_| Reply::Hang).await;
     let good = Fake::start(|_| information("h", &json!({}))).await;
     let sessions = over_with(&[&bad, &good], |core| core.timeout(Duration::from_secs(1))).await;
@@ -72,7 +72,7 @@ async fn a_host_that_does_not_answer_costs_its_share_of_the_time() {
 }
 
 #[tokio::test]
-async fn healthy_hosts_take_turns() {
+async fn healthy_hosts_are_used_in_turn() {
     let hosts = [
         Fake::start(|_| information("h", &json!({}))).await,
         Fake::start(|_| information("h", &json!({}))).await,
@@ -123,9 +123,9 @@ async fn a_refresh_that_cannot_have_arrived_is_sent_to_the_next_host() {
 
 /// Cases: S173.
 #[tokio::test]
-async fn without_any_core_there_is_trouble_and_no_verdict() {
+async fn without_any_core_every_operation_is_a_fault() {
     let core = RemoteCore::at(deserted().await).host(deserted().await);
-    // Building asks nobody.
+    // Building calls no host.
     let sessions =
         crate::fake::configured(supersession::Sessions::over(core.build().await.unwrap()))
             .build()
@@ -150,9 +150,9 @@ async fn without_any_core_there_is_trouble_and_no_verdict() {
     );
 }
 
-/// As long as the SDKs of SuperTokens ask it; `backoff.rs` has the pauses.
+/// As many retries as in the SDKs of SuperTokens. `backoff.rs` tests the pauses.
 #[tokio::test]
-async fn a_core_that_answers_429_is_asked_up_to_five_times_more() {
+async fn a_core_that_responds_with_429_is_retried_up_to_five_times() {
     let mint = Mint::new(SystemClock).await;
     let tokens = mint.tokens().await;
     for (busy_answers, calls) in [(1, 2), (5, 6), (6, 6)] {
@@ -179,9 +179,9 @@ async fn a_core_that_answers_429_is_asked_up_to_five_times_more() {
     }
 }
 
-/// Also where it is asked what it speaks, and the other hosts are asked meanwhile.
+/// Also during the negotiation of the version. The other hosts are tried in the meantime.
 #[tokio::test]
-async fn each_host_that_answers_429_has_tries_of_its_own() {
+async fn each_host_that_responds_with_429_has_its_own_retries() {
     let counter = AtomicUsize::new(0);
     let busy = Fake::start_bare(move |seen| {
         if counter.fetch_add(1, Ordering::Relaxed) < 3 {
@@ -204,7 +204,7 @@ async fn each_host_that_answers_429_has_tries_of_its_own() {
 }
 
 #[tokio::test]
-async fn what_the_core_refuses_names_the_fix() {
+async fn rejections_of_the_core_name_the_fix() {
     for (status, text, fix) in [
         (401, "Invalid API key", "RemoteCore::api_key"),
         (404, "Not found", "URL"),
@@ -225,7 +225,7 @@ async fn what_the_core_refuses_names_the_fix() {
 }
 
 #[tokio::test]
-async fn the_version_is_the_newest_common_one_and_found_out_once_and_again_when_it_is_refused() {
+async fn the_newest_common_version_is_negotiated_once_and_again_after_a_rejection() {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
@@ -267,9 +267,9 @@ async fn the_version_is_the_newest_common_one_and_found_out_once_and_again_when_
     assert!(error.to_string().contains("only 2.21, 2.20"), "{error}");
 }
 
-/// SuperTokens' core has no more than `/hello`; ours checks that it can write.
+/// SuperTokens' core has only `/hello`. Our core checks that it can write.
 #[tokio::test]
-async fn readiness_is_the_cores() {
+async fn readiness_is_that_of_the_core() {
     let theirs = Fake::start(|seen| match seen.path.as_str() {
         "/hello" => Reply::text(200, "Hello"),
         _ => Reply::text(404, "Not found"),
@@ -289,7 +289,7 @@ async fn readiness_is_the_cores() {
     assert_eq!(kind(&error), FaultKind::Unavailable);
 }
 
-/// Whether it is asked for at the start or found out by a request.
+/// Both with `check` and with the first request.
 #[tokio::test]
 async fn an_address_without_a_core_is_named_with_its_fix() {
     let page = Fake::start_bare(|_| Reply::Bytes(200, b"<!doctype html>".to_vec())).await;
@@ -317,7 +317,7 @@ async fn an_address_without_a_core_is_named_with_its_fix() {
     }
 }
 
-/// A host that answers with something that is not HTTP, as a TLS port does.
+/// A host whose response is not HTTP, such as a TLS port.
 async fn no_http() -> (String, tokio::task::JoinHandle<()>) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -325,7 +325,7 @@ async fn no_http() -> (String, tokio::task::JoinHandle<()>) {
     let task = tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let _ = stream.read(&mut [0; 1_024]).await;
-            // An alert of TLS.
+            // A TLS alert.
             let _ = stream.write_all(&[21, 3, 3, 0, 2, 2, 10]).await;
         }
     });
@@ -334,7 +334,7 @@ async fn no_http() -> (String, tokio::task::JoinHandle<()>) {
 
 /// SuperTokens' core lists its versions without a key, so the next call checks the key.
 #[tokio::test]
-async fn a_wrong_key_is_named_before_a_core_is_taken_for_one_without_atomic_merges() {
+async fn a_wrong_api_key_is_not_mistaken_for_a_core_without_atomic_merges() {
     let core = Fake::start_bare(|seen| {
         if seen.path == supersession::wire::DOCUMENT_PATH {
             Reply::text(401, "Invalid API key")

@@ -1,4 +1,4 @@
-//! A core that follows a script.
+//! A scripted core.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use supersession_remote::{RemoteCore, RemoteCoreBuilder};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// A request that the core has seen.
+/// A request that the core received.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) method: String,
@@ -34,15 +34,15 @@ impl Seen {
     }
 }
 
-/// What the core does then.
+/// The reaction of the core.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Json(Value),
     Bytes(u16, Vec<u8>),
     Headers(u16, Vec<u8>, Vec<(&'static str, String)>),
-    /// The connection ends without an answer.
+    /// Closes the connection without a response.
     Cut,
-    /// Nothing, ever.
+    /// Never responds.
     Hang,
 }
 
@@ -54,7 +54,7 @@ impl Reply {
 
 type Script = dyn Fn(&Seen) -> Reply + Send + Sync;
 
-/// A core that listens, until it is dropped.
+/// A listening core. Stopped when dropped.
 pub(crate) struct Fake {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -69,7 +69,7 @@ impl Drop for Fake {
 }
 
 impl Fake {
-    /// Starts one. What the script answers counts, but for what every core of today says of itself.
+    /// Starts a core. The script answers all requests except those of the negotiation.
     pub(crate) async fn start(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         Self::start_bare(move |seen| about_itself(seen, "5.6").unwrap_or_else(|| script(seen)))
             .await
@@ -127,7 +127,7 @@ impl Fake {
         self.seen(method, path).len()
     }
 
-    /// Waits until it has seen so many.
+    /// Waits until the core has received this number of requests.
     pub(crate) async fn until(&self, method: &str, path: &str, count: usize) {
         let mut changes = self.count.clone();
         let enough = changes.wait_for(|_| self.count(method, path) >= count);
@@ -164,7 +164,7 @@ async fn answer(reply: Reply) -> Result<Response<Full<Bytes>>, std::io::Error> {
     Ok(response.body(Full::new(body.into())).unwrap())
 }
 
-/// What a core that speaks this version says when it is asked what it speaks.
+/// The responses of a core of this version to the negotiation.
 pub(crate) fn about_itself(seen: &Seen, version: &str) -> Option<Reply> {
     if seen.is("GET", "/apiversion") {
         Some(Reply::Json(json!({ "versions": ["2.21", version] })))
@@ -175,7 +175,7 @@ pub(crate) fn about_itself(seen: &Seen, version: &str) -> Option<Reply> {
     }
 }
 
-/// The facts of a session, as cores tell them.
+/// The information about a session, as cores return it.
 pub(crate) fn information(handle: &str, data: &Value) -> Reply {
     Reply::Json(json!({
         "status": "OK", "sessionHandle": handle, "userId": "alice", "recipeUserId": "alice",
@@ -184,7 +184,7 @@ pub(crate) fn information(handle: &str, data: &Value) -> Reply {
     }))
 }
 
-/// Everything that is told from then on is looked through for tokens; see `secrecy.rs`.
+/// From then on, everything that is logged is searched for tokens; see `secrecy.rs`.
 pub(crate) fn configured(builder: SessionsBuilder) -> SessionsBuilder {
     crate::capture::install();
     builder
@@ -209,7 +209,7 @@ pub(crate) async fn over_with(
     configured(Sessions::over(core)).build().await.unwrap()
 }
 
-/// Whoever mints what the scripts hand out.
+/// Mints the tokens that the scripts return.
 pub(crate) struct Mint {
     sessions: Sessions,
 }
@@ -240,7 +240,7 @@ impl Mint {
         )
     }
 
-    /// What a core answers to a creation or a refresh.
+    /// The response of a core to a creation or a refresh.
     pub(crate) async fn tokens(&self) -> Reply {
         let tokens = self.session().await.all_session_tokens_dangerously();
         Reply::Json(json!({

@@ -37,7 +37,7 @@ fn axum_app(sessions: Sessions) -> Router {
         .layer(SessionLayer::new(sessions))
 }
 
-/// Sends a request to the axum application: status, headers with tokens, body.
+/// Sends a request to the axum application. Returns the status, the headers with tokens, and the body.
 async fn axum(
     app: &Router,
     method: &str,
@@ -111,7 +111,7 @@ async fn embedded(database: &std::path::Path) -> Sessions {
 }
 
 #[actix_web::test]
-async fn a_session_of_another_sdk_is_everybodys() {
+async fn a_session_of_another_sdk_works_in_all_applications() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("core.db");
     let core = Real::start(&database).await;
@@ -156,7 +156,7 @@ async fn a_session_of_another_sdk_is_everybodys() {
     assert_eq!(found["userDataInDatabase"], everybodys);
     assert_eq!(found["userDataInJWT"], json!({ "plan": "pro" }));
 
-    // The built-in route of the axum application exchanges the token that another SDK was given.
+    // The built-in route of the axum application refreshes with the token of another SDK.
     let (status, headers, _) = axum(
         &on_axum,
         "POST",
@@ -179,7 +179,7 @@ async fn a_session_of_another_sdk_is_everybodys() {
     assert_eq!(verified["status"], "OK", "{verified}");
     assert_eq!(verified["session"]["handle"], handle);
 
-    // And the other SDK ends it, for all.
+    // The other SDK revokes the session for all.
     let remove = json!({ "sessionHandles": [handle] });
     let removed = core.sdk("POST", "/recipe/session/remove", &remove).await;
     assert_eq!(removed["sessionHandlesRevoked"], json!([handle]));
@@ -192,7 +192,7 @@ async fn a_session_of_another_sdk_is_everybodys() {
 }
 
 #[actix_web::test]
-async fn a_session_of_an_embedded_application_is_everybodys() {
+async fn a_session_of_an_embedded_application_works_in_all_applications() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("core.db");
     let core = Real::start(&database).await;
@@ -228,7 +228,7 @@ async fn a_session_of_an_embedded_application_is_everybodys() {
         .verify_access_token(&refreshed.access_token(), None, &strict)
         .await;
     assert_eq!(verified.unwrap().unwrap().user_id(), "alice");
-    // Whoever presents the old token in the grace window gets the same successor, here too.
+    // The old token returns the same successor within the grace period, here too.
     let tokens = refreshed.all_session_tokens_dangerously();
     let successor: RefreshToken = tokens.refresh_token.unwrap();
     let again = embedded
@@ -257,12 +257,12 @@ async fn a_session_of_an_embedded_application_is_everybodys() {
     core.stop().await;
 }
 
-/// An SDK from before CDI 2.21 made the session. Its access token is none of ours, and costs the client
-/// nothing but the refresh that every 401 leads to.
+/// An SDK from before CDI 2.21 created the session. Its access token is not supported here, so the
+/// client refreshes as after every 401.
 ///
 /// Cases: S22.
 #[tokio::test]
-async fn a_session_of_an_old_sdk_goes_on_with_its_next_refresh() {
+async fn a_session_of_an_old_sdk_continues_with_its_next_refresh() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("core.db");
     let core = Real::start(&database).await;
@@ -293,7 +293,7 @@ async fn a_session_of_an_old_sdk_goes_on_with_its_next_refresh() {
 
 fn header(token: &str) -> Value {
     let (header, _) = token.split_once('.').unwrap();
-    // The oldest ones are padded.
+    // The oldest tokens are padded.
     let header = URL_SAFE_NO_PAD.decode(header.trim_end_matches('='));
     serde_json::from_slice(&header.unwrap()).unwrap()
 }
@@ -310,7 +310,7 @@ async fn users_and_lists_are_the_same_from_everywhere() {
         let by = if at % 2 == 0 { &remote } else { &embedded };
         handles.push(by.create("alice").await.unwrap().handle().clone());
     }
-    // Those of one millisecond are in the order of their handles.
+    // Sessions of the same millisecond are in the order of their handles.
     let listed = embedded.handles_for_user("alice").await.unwrap();
     assert_eq!(remote.handles_for_user("alice").await.unwrap(), listed);
     assert_eq!(listed.len(), handles.len());
@@ -335,7 +335,7 @@ async fn users_and_lists_are_the_same_from_everywhere() {
         .unwrap();
     assert_eq!(jwt.split('.').count(), 3);
 
-    // A thread outside of any runtime may wait too.
+    // A thread outside of any runtime can wait too.
     let waiting = remote.clone();
     let handle = handles[1].clone();
     let found = std::thread::spawn(move || pollster::block_on(waiting.information(&handle)));

@@ -1,4 +1,4 @@
-//! Answers that no core gives: trouble, and never a verdict or a panic.
+//! Responses that no core sends: always a fault, never a rejection or a panic.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use supersession::{
 
 use crate::fake::{Fake, Mint, Reply, over};
 
-/// Everything that is read from a core. What counts as an answer differs, what is a verdict does not.
+/// Performs every operation that reads a response of a core.
 async fn ask_everything(sessions: &Sessions, mint: &Mint) {
     let not_a_verdict = |error: SessionError| match error {
         SessionError::Fault(_) => {}
@@ -43,7 +43,7 @@ async fn ask_everything(sessions: &Sessions, mint: &Mint) {
 }
 
 #[tokio::test]
-async fn garbage_is_trouble() {
+async fn a_malformed_response_is_a_fault() {
     for body in [
         "",
         "null",
@@ -80,7 +80,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            // Also where it is asked what it speaks.
+            // Also during the negotiation of the version.
             let core = Fake::start_bare(move |_| Reply::Bytes(status, body.clone())).await;
             ask_everything(&over(&[&core]).await, &MINT).await;
         });

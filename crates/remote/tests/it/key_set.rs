@@ -1,4 +1,4 @@
-//! The key set of the core: fetched when it is needed, kept while it is good.
+//! The key set of the core: fetched when needed, and cached.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,7 +20,7 @@ struct World {
     clock: ManualClock,
     mint: Mint,
     core: Fake,
-    /// What the core answers when its keys are asked for.
+    /// The response to a request for the key set.
     reply: Arc<Mutex<Reply>>,
     sessions: Sessions,
 }
@@ -69,7 +69,7 @@ impl World {
     }
 }
 
-/// A token that differs from the other only in the id of its key.
+/// A token that differs from the given one only in its key id.
 fn with_unknown_key(token: &AccessToken, kid: &str) -> AccessToken {
     let text = token.expose();
     let (_, rest) = text.split_once('.').unwrap();
@@ -78,7 +78,7 @@ fn with_unknown_key(token: &AccessToken, kid: &str) -> AccessToken {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_at_the_first_verification_and_kept() {
+async fn keys_are_fetched_at_the_first_verification_and_cached() {
     let world = World::new().await;
     let (one, other) = (world.token().await, world.token().await);
     assert_eq!(world.fetches(), 0);
@@ -89,7 +89,7 @@ async fn keys_are_fetched_at_the_first_verification_and_kept() {
 }
 
 #[tokio::test]
-async fn requests_that_come_at_once_share_a_fetch() {
+async fn concurrent_requests_share_a_fetch() {
     let world = World::new().await;
     let token = world.token().await;
     let (a, b, c) = tokio::join!(
@@ -102,12 +102,12 @@ async fn requests_that_come_at_once_share_a_fetch() {
 }
 
 #[tokio::test]
-async fn an_old_set_counts_while_it_is_fetched_anew() {
+async fn a_stale_key_set_is_used_while_it_is_fetched_again() {
     let world = World::new().await;
     let token = world.token().await;
     world.verify(&token).await.unwrap();
     world.clock.advance(Duration::from_secs(61));
-    // A core that does not answer does not hold this up.
+    // A core that does not respond does not delay this.
     world.says(Reply::Hang);
     world.verify(&token).await.unwrap();
     world.core.until("GET", KEYS, 2).await;
@@ -116,16 +116,16 @@ async fn an_old_set_counts_while_it_is_fetched_anew() {
 }
 
 #[tokio::test]
-async fn keys_that_are_gone_at_the_core_verify_no_more() {
+async fn keys_removed_at_the_core_no_longer_verify() {
     let world = World::new().await;
     let token = world.token().await;
     world.verify(&token).await.unwrap();
     let other = Mint::new(world.clock.clone()).await;
-    // The same ids, as both were made in the same millisecond, and other keys.
+    // Other keys with the same ids, because both sets were created in the same millisecond.
     world.says(other.key_set().await);
     world.clock.advance(Duration::from_secs(61));
     let refused = async {
-        // What is known counts until the new set is there.
+        // The cached set is used until the new one is loaded.
         while world.verify(&token).await.is_ok() {
             tokio::task::yield_now().await;
         }
@@ -145,7 +145,7 @@ async fn keys_that_are_gone_at_the_core_verify_no_more() {
 }
 
 #[tokio::test]
-async fn unknown_keys_are_looked_for_at_most_once_in_a_while() {
+async fn lookups_of_unknown_keys_are_limited() {
     let world = World::new().await;
     let token = world.token().await;
     world.verify(&token).await.unwrap();
@@ -168,7 +168,7 @@ async fn unknown_keys_are_looked_for_at_most_once_in_a_while() {
 }
 
 #[tokio::test]
-async fn a_look_that_fails_is_trouble_and_no_verdict() {
+async fn a_failed_lookup_is_a_fault_and_not_a_rejection() {
     let world = World::new().await;
     let token = world.token().await;
     world.says(Reply::text(503, "away"));
@@ -180,7 +180,7 @@ async fn a_look_that_fails_is_trouble_and_no_verdict() {
     world.says(world.mint.key_set().await);
     world.clock.advance(Duration::from_secs(1));
     world.verify(&token).await.unwrap();
-    // With keys known, what is known goes on; what is not known is not decided.
+    // Cached keys still verify. For an unknown key, nothing is decided.
     world.says(Reply::Bytes(200, b"{\"keys\":[]}".to_vec()));
     world.clock.advance(Duration::from_secs(61));
     world.verify(&token).await.unwrap();
@@ -194,7 +194,7 @@ async fn a_look_that_fails_is_trouble_and_no_verdict() {
 }
 
 #[tokio::test]
-async fn the_published_set_is_the_cores() {
+async fn the_published_key_set_is_that_of_the_core() {
     let world = World::new().await;
     let set = world.sessions.jwks().await.unwrap();
     assert_eq!(set.keys.len(), 2);
@@ -211,7 +211,7 @@ async fn the_published_set_is_the_cores() {
 
 /// Cases: S204.
 #[tokio::test]
-async fn a_host_without_a_key_set_is_passed_over() {
+async fn a_host_without_a_key_set_is_skipped() {
     let mint = Mint::new(SystemClock).await;
     for trouble in [
         Reply::Cut,
@@ -232,11 +232,11 @@ async fn a_host_without_a_key_set_is_passed_over() {
     }
 }
 
-/// How long a set is kept is the core's word here, and no setting.
+/// The core determines the maximum age of a set.
 ///
 /// Cases: S203.
 #[tokio::test]
-async fn a_set_is_fetched_once_when_the_time_that_the_core_allows_is_over() {
+async fn a_key_set_is_fetched_once_after_its_max_age() {
     let world = World::new().await;
     let Reply::Headers(status, body, _) = world.mint.key_set().await else {
         panic!("a key set has headers");
@@ -253,7 +253,7 @@ async fn a_set_is_fetched_once_when_the_time_that_the_core_allows_is_over() {
         world.verify(&token).await.unwrap();
     }
     world.core.until("GET", KEYS, 2).await;
-    // Whoever asks while it is fetched waits for that.
+    // Requests during the fetch wait for it.
     let set = world.sessions.jwks().await.unwrap();
     assert_eq!(set.max_age, Duration::from_secs(20));
     world.verify(&world.token().await).await.unwrap();

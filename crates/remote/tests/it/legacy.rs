@@ -49,7 +49,7 @@ async fn the_first_use_completes_the_refresh_at_an_older_core() {
     let first = sessions.create("alice").await.unwrap();
     let second = refresh(&sessions, &first).await.unwrap();
     assert!(has_parent(&second));
-    // Nobody has used it: a lost answer costs nothing.
+    // The new token was not used, so a lost response has no effect.
     let retried = refresh(&sessions, &first).await.unwrap();
 
     let used = verify(&sessions, &retried, false).await.unwrap();
@@ -62,7 +62,7 @@ async fn the_first_use_completes_the_refresh_at_an_older_core() {
         matches!(stolen, SessionError::TokenTheftDetected(_)),
         "{stolen:?}"
     );
-    // Such a core leaves the session to us.
+    // Such a core leaves the revocation to its clients.
     assert!(
         sessions
             .information(first.handle())
@@ -76,7 +76,7 @@ async fn the_first_use_completes_the_refresh_at_an_older_core() {
 }
 
 #[tokio::test]
-async fn a_newer_core_needs_no_confirmation_and_ends_what_is_stolen() {
+async fn a_newer_core_needs_no_confirmation_and_revokes_stolen_sessions() {
     let folder = tempfile::tempdir().unwrap();
     let core = Real::start(&folder.path().join("core.db")).await;
     let config = json!({ "refresh_token_rotation_grace_period": "0" });
@@ -85,7 +85,7 @@ async fn a_newer_core_needs_no_confirmation_and_ends_what_is_stolen() {
     let second = refresh(&sessions, &first).await.unwrap();
     assert!(!has_parent(&second));
     let third = refresh(&sessions, &second).await.unwrap();
-    // Its refresh token was exchanged, and that one's too.
+    // Its refresh token was rotated, and so was the successor.
     let rotated_out = verify(&sessions, &first, true).await.unwrap_err();
     assert!(matches!(&rotated_out, SessionError::Unauthorised(_)) && !rotated_out.clears_tokens());
     let stolen = refresh(&sessions, &first).await.unwrap_err();

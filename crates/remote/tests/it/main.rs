@@ -1,4 +1,4 @@
-//! Sessions over a core: one that follows a script, and our own.
+//! Sessions over a scripted core, and over our own.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 

@@ -28,25 +28,23 @@ pub(crate) struct Real {
 }
 
 impl Real {
-    /// Starts one over the database in this file.
+    /// Starts a core over the database in this file.
     pub(crate) async fn start(database: &Path) -> Self {
         let store = AnyStore::new(SqliteStore::open(database).await.unwrap());
         Self::start_with(store, Values::new(), SystemClock, SystemEntropy).await
     }
 
-    /// Starts one over this store, configured like this.
+    /// Starts a core over this store with this configuration.
     pub(crate) async fn start_with(
         store: AnyStore,
         core_config: Values,
         clock: impl Clock,
         entropy: impl Entropy,
     ) -> Self {
-        let options = ServiceOptions {
-            core_config,
-            limits: Limits::Lifted,
-            signing_threads: 1,
-            ..ServiceOptions::default()
-        };
+        let mut options = ServiceOptions::default();
+        options.core_config = core_config;
+        options.limits = Limits::Lifted;
+        options.signing_threads = 1;
         let (clock, entropy) = (Arc::new(clock), Arc::new(entropy));
         let service = Service::open(store, options, clock, entropy).await.unwrap();
         let bound = Bound::to(([127, 0, 0, 1], 0).into()).await.unwrap();
@@ -87,7 +85,7 @@ impl Real {
         configured(Sessions::over(core)).build().await.unwrap()
     }
 
-    /// An app of its own, configured like this, and sessions in it.
+    /// Creates an app with this configuration. Returns sessions of that app.
     pub(crate) async fn app(&self, id: &str, config: Value) -> Sessions {
         let body = json!({ "appId": id, "coreConfig": config });
         let made = self.sdk("PUT", "/recipe/multitenancy/app/v2", &body).await;
@@ -99,12 +97,12 @@ impl Real {
             .unwrap()
     }
 
-    /// A call as SuperTokens' Node SDK makes it.
+    /// Makes a call like SuperTokens' Node SDK.
     pub(crate) async fn sdk(&self, method: &str, path: &str, body: &Value) -> Value {
         self.sdk_of("5.4", method, path, body).await
     }
 
-    /// The same of an SDK that speaks this version.
+    /// Makes a call like an SDK of this CDI version.
     pub(crate) async fn sdk_of(
         &self,
         version: &str,

@@ -1,6 +1,6 @@
 //! No token, anti-CSRF token or API key is in an event, a span, an error or a `Debug` output,
-//! whatever a core says. All tests of this binary log to the same place, which aborts at the first
-//! token.
+//! whatever a core responds. All tests of this binary log to the same subscriber, which aborts at the
+//! first token.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ fn the_search_for_tokens_finds_tokens() {
     assert!(capture::token_in("handle=0b8a-11_t1 user_id=alice").is_none());
 }
 
-/// Takes note of what nobody may tell, and of what was shown.
+/// Records the secrets, and checks everything that is printed.
 struct Watch {
     secrets: Vec<String>,
     shown: String,
@@ -49,7 +49,7 @@ impl Watch {
         self.secrets.push(secret.to_owned());
     }
 
-    /// Every token of this session; gives the refresh token.
+    /// Records all tokens of this session. Returns the refresh token.
     fn keep_all_of(&mut self, session: &Session) -> RefreshToken {
         let tokens = session.all_session_tokens_dangerously();
         self.keep(tokens.access_token.expose());
@@ -68,7 +68,7 @@ impl Watch {
         self.shown.push_str(&format!("{value:?} {value:#?}\n"));
     }
 
-    /// An error, and everything below it.
+    /// Checks an error and all its sources.
     fn show_error(&mut self, error: &SessionError) {
         self.show(error);
         let mut next: Option<&dyn std::error::Error> = Some(error);
@@ -101,7 +101,7 @@ async fn with_anti_csrf(url: &str, key: &str, watch: &mut Watch) -> Sessions {
 }
 
 #[tokio::test]
-async fn nothing_is_told_of_what_our_own_core_hands_out() {
+async fn no_token_of_our_own_core_is_printed() {
     let mut watch = Watch::new();
     let config = json!({ "api_keys": API_KEY, "refresh_token_rotation_grace_period": 0 });
     let config = config.as_object().unwrap().clone();
@@ -134,7 +134,7 @@ async fn nothing_is_told_of_what_our_own_core_hands_out() {
     let with = || AntiCsrfInput::Token(anti_csrf.as_ref());
     let third = sessions.refresh_session(&second, with()).await.unwrap();
     watch.keep_all_of(&third);
-    // Stolen, unknown, and of nobody.
+    // Stolen, unknown and invalid tokens.
     for token in [first.clone(), second, RefreshToken::new("garbage")] {
         let error = sessions.refresh_session(&token, with()).await.unwrap_err();
         watch.show_error(&error);
@@ -149,7 +149,7 @@ async fn nothing_is_told_of_what_our_own_core_hands_out() {
     core.stop().await;
 }
 
-/// What a core may do with what it was sent: quote it.
+/// A core may quote the request in its response.
 fn quoting(how: usize, quote: &str) -> Reply {
     let json = match how {
         0 => json!({ "status": "UNAUTHORISED", "message": quote }),
@@ -170,7 +170,7 @@ fn quoting(how: usize, quote: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn nothing_is_told_of_what_a_core_quotes() {
+async fn no_token_that_a_core_quotes_is_printed() {
     let mut watch = Watch::new();
     let mint = Mint::new(SystemClock).await;
     let keys = mint.key_set().await;
@@ -219,7 +219,7 @@ async fn nothing_is_told_of_what_a_core_quotes() {
             watch.show_error(&error);
         }
     }
-    // The core did have what it must not pass on.
+    // The core received the secrets.
     let quoted = quoted.lock().unwrap();
     for secret in watch.secrets.iter().filter(|secret| secret.contains('.')) {
         assert!(quoted.contains(secret.as_str()), "{secret}");

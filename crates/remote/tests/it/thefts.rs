@@ -1,4 +1,4 @@
-//! A theft that a core reports to several requests at once.
+//! A theft that a core reports to several concurrent requests.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use crate::fake::{Fake, Reply, configured};
 
 const REMOVE: &str = "/recipe/session/remove";
 
-/// A core that reports every refresh as theft. It revokes the session itself if it names the class.
+/// A core that reports every refresh as theft. If it returns the class, it revokes the session itself.
 async fn core(class: Option<&'static str>) -> Fake {
     let removals = AtomicUsize::new(0);
     Fake::start(move |seen| {
@@ -46,7 +46,8 @@ async fn replay(sessions: &Sessions) -> SessionError {
     refreshed.await.unwrap_err()
 }
 
-/// An older core leaves the session to its clients: the one that revokes it reports the theft.
+/// An older core leaves the revocation to its clients. The client that revokes the session reports
+/// the theft.
 #[tokio::test]
 async fn the_client_that_revokes_the_session_reports_the_theft() {
     let core = core(None).await;
@@ -65,9 +66,10 @@ async fn the_client_that_revokes_the_session_reports_the_theft() {
     assert_eq!(*heard.lock().unwrap(), ["h"]);
 }
 
-/// A core that has revoked the session does not say for whom: the hook runs once in a process.
+/// A core that has revoked the session does not return which request did so. The hook runs once per
+/// process.
 #[tokio::test]
-async fn a_theft_that_the_core_reports_again_is_heard_once() {
+async fn a_theft_that_the_core_reports_again_calls_the_hook_once() {
     let core = core(Some("STALE_LINEAGE")).await;
     let heard = Arc::default();
     let sessions = over(&core, &heard).await;

@@ -1,4 +1,4 @@
-//! A core behind TLS, with a certificate of an authority that no system knows.
+//! A core behind TLS, with a certificate of a private authority.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::failover::kind;
 use crate::fake::configured;
 use crate::real::Real;
 
-/// What stands before a core and speaks TLS for it; gives its port.
+/// Starts a TLS proxy in front of a core. Returns its port.
 async fn terminator(certificates: &Certificates, core: &str) -> u16 {
     let chain = CertificateDer::from_pem_file(&certificates.certificate).unwrap();
     let key = PrivateKeyDer::from_pem_file(&certificates.key).unwrap();
@@ -36,7 +36,7 @@ async fn terminator(certificates: &Certificates, core: &str) -> u16 {
             let (client, _) = listener.accept().await.unwrap();
             let (acceptor, core) = (acceptor.clone(), core.clone());
             tokio::spawn(async move {
-                // Whoever does not trust the certificate goes away.
+                // A client that does not trust the certificate disconnects.
                 let Ok(mut client) = acceptor.accept(client).await else {
                     return;
                 };
@@ -54,7 +54,7 @@ async fn over(core: RemoteCoreBuilder) -> Sessions {
 }
 
 #[tokio::test]
-async fn a_core_of_a_private_authority_is_trusted_if_its_certificate_is_given() {
+async fn a_core_with_a_private_authority_is_trusted_if_configured() {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let Some(own) = Certificates::make(folder.path()) else {
         return;
@@ -74,7 +74,7 @@ async fn a_core_of_a_private_authority_is_trusted_if_its_certificate_is_given() 
             .unwrap()
             .is_some()
     );
-    // A list of authorities may hold others, too.
+    // The list can contain other authorities too.
     let both = [other_authority.clone(), authority.clone()].concat();
     let both = over(RemoteCore::at(&url).root_certificates(both)).await;
     assert!(both.information(session.handle()).await.unwrap().is_some());
@@ -90,7 +90,7 @@ async fn a_core_of_a_private_authority_is_trusted_if_its_certificate_is_given() 
         let text = error.to_string();
         assert!(text.contains("RemoteCore::root_certificates"), "{text}");
     }
-    // Nothing arrived where nothing was trusted, so the next host may be asked.
+    // Without trust, no request is sent, so the next host can be tried.
     assert!(trusting.handles_for_user("bob").await.unwrap().is_empty());
     let next = over(RemoteCore::at(&url).host(core.url())).await;
     next.create("bob").await.unwrap();
@@ -98,12 +98,12 @@ async fn a_core_of_a_private_authority_is_trusted_if_its_certificate_is_given() 
     core.stop().await;
 }
 
-/// The URL of the core for the process that is started below.
+/// The variable with the URL of the core, for the process that is started below.
 const CORE: &str = "SUPERSESSION_TEST_CORE";
 
 #[tokio::test]
 #[ignore = "no test: the next one runs it as a process of its own"]
-async fn an_application_on_a_system_that_knows_the_authority() {
+async fn an_application_on_a_system_that_trusts_the_authority() {
     if let Ok(url) = std::env::var(CORE) {
         over(RemoteCore::at(url))
             .await
@@ -114,7 +114,7 @@ async fn an_application_on_a_system_that_knows_the_authority() {
 }
 
 #[tokio::test]
-async fn authorities_that_the_system_knows_are_trusted_if_none_are_given() {
+async fn authorities_of_the_system_are_trusted_by_default() {
     let folder = tempfile::tempdir().unwrap();
     let Some(own) = Certificates::make(folder.path()) else {
         return;
@@ -124,9 +124,9 @@ async fn authorities_that_the_system_knows_are_trusted_if_none_are_given() {
     let mut application = Command::new(std::env::current_exe().unwrap());
     application
         .args(["--ignored", "--exact"])
-        .arg("tls::an_application_on_a_system_that_knows_the_authority")
+        .arg("tls::an_application_on_a_system_that_trusts_the_authority")
         .env(CORE, format!("https://127.0.0.1:{port}"))
-        // What rustls takes for the system's authorities.
+        // The variable from which rustls reads the system's authorities.
         .env("SSL_CERT_FILE", &own.authority)
         .env_remove("SSL_CERT_DIR");
     let ended = tokio::task::spawn_blocking(move || application.output());
@@ -139,7 +139,7 @@ async fn authorities_that_the_system_knows_are_trusted_if_none_are_given() {
 }
 
 #[tokio::test]
-async fn what_is_no_certificate_is_a_problem_of_the_configuration() {
+async fn an_invalid_certificate_is_a_configuration_problem() {
     for pem in [
         "",
         "core.pem",

@@ -1,5 +1,5 @@
-//! The transcripts of the adapters, over a core across the network: an application in Rust answers
-//! the same, to the byte, wherever the truth is.
+//! The transcripts of the adapters, over a core across the network: the responses of an application
+//! in Rust are the same, to the byte.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ mod actix {
 
 struct OverACore<D> {
     adapter: D,
-    /// The core of the world that is played in.
+    /// The core of this world.
     core: RefCell<Option<Real>>,
 }
 
@@ -70,7 +70,7 @@ impl<D: Driver> Driver for OverACore<D> {
         let store = AnyStore::of_two(Arc::new(world.store), tenants);
         let config = config.as_object().unwrap().clone();
         let core = Real::start_with(store, config, world.clock, world.entropy).await;
-        // An engine in the process meets a tenant; a core must be told of it.
+        // An engine in this process registers a tenant on first use. In a core, it must be created.
         let tenant = json!({ "tenantId": "t1" });
         core.sdk("PUT", "/recipe/multitenancy/tenant/v2", &tenant)
             .await;

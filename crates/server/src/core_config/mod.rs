@@ -23,6 +23,7 @@ pub type Values = Map<String, Value>;
 
 /// Limits for production systems, which tests must exceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Limits {
     /// Keys live at least an hour, refresh tokens live longer than access tokens, and the grace
     /// period is at most five minutes.

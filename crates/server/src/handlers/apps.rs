@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json as value};
 use supersession::store::TenantRecord;
 use supersession::{AppId, JsonObject, TenantId};
 
-use super::factors::{self, Api, Update};
+use super::factors::{self, LoginMethodFormat, Update};
 use crate::call::Call;
 use crate::config_error::ConfigError;
 use crate::core_config::{self, Level, Values};
@@ -84,22 +84,22 @@ impl Settings {
     fn read(call: &Call<'_>, input: &Input<'_>) -> Result<Self, ErrorResponse> {
         Ok(Self {
             core_config: input.optional_object("coreConfig")?,
-            factors: Update::read(input, api(call))?,
+            factors: Update::read(input, login_method_format(call))?,
         })
     }
 }
 
 /// Returns how this endpoint represents login methods in this CDI version.
-fn api(call: &Call<'_>) -> Api {
+fn login_method_format(call: &Call<'_>) -> LoginMethodFormat {
     match call.target.endpoint {
         Endpoint::AppV2
         | Endpoint::TenantV2
         | Endpoint::DomainV2
         | Endpoint::AppListV2
         | Endpoint::TenantListV2
-        | Endpoint::DomainListV2 => Api::Factors,
-        _ if call.cdi.separates_apps_from_tenants() => Api::Both,
-        _ => Api::Switches,
+        | Endpoint::DomainListV2 => LoginMethodFormat::Factors,
+        _ if call.cdi.separates_apps_from_tenants() => LoginMethodFormat::Both,
+        _ => LoginMethodFormat::Switches,
     }
 }
 
@@ -115,7 +115,12 @@ async fn put(
     let existing = known.as_ref().and_then(|app| app.tenants.get(&tenant));
     let created_new = existing.is_none();
     let mut record = existing.map_or_else(
-        || factors::new_tenant(TenantRecord::new(app.clone(), tenant.clone()), api(call)),
+        || {
+            factors::new_tenant(
+                TenantRecord::new(app.clone(), tenant.clone()),
+                login_method_format(call),
+            )
+        },
         |tenant| tenant.record.clone(),
     );
     if let Some(core_config) = settings.core_config {
@@ -125,7 +130,9 @@ async fn put(
         }
         record.core_config = merged(&record.core_config, &core_config)?;
     }
-    settings.factors.apply(&mut record, api(call));
+    settings
+        .factors
+        .apply(&mut record, login_method_format(call));
     check(call, known.as_deref(), &record)?;
     change.put(&record).await?;
     json(&value!({ "status": "OK", "createdNew": created_new }))
@@ -236,7 +243,7 @@ pub(super) async fn tenant(call: &Call<'_>) -> Result<HttpResponse, ErrorRespons
     let mut body = app
         .tenants
         .get(&target.tenant)
-        .map(|tenant| tenant_body(&tenant.record, api(call)))
+        .map(|tenant| tenant_body(&tenant.record, login_method_format(call)))
         .unwrap_or_default();
     body.insert("status".to_owned(), "OK".into());
     json(&body)
@@ -250,7 +257,7 @@ pub(super) async fn tenants(call: &Call<'_>) -> Result<HttpResponse, ErrorRespon
             "Only the public tenantId is allowed to list all tenants associated with this app",
         ));
     }
-    json(&value!({ "status": "OK", "tenants": tenant_bodies(&app, api(call)) }))
+    json(&value!({ "status": "OK", "tenants": tenant_bodies(&app, login_method_format(call)) }))
 }
 
 pub(super) async fn apps(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
@@ -273,23 +280,23 @@ fn app_bodies(call: &Call<'_>) -> Vec<Value> {
     let mut apps: Vec<_> = all.values().collect();
     apps.sort_by(|a, b| a.id.cmp(&b.id));
     apps.iter()
-        .map(|app| value!({ "appId": &*app.id, "tenants": tenant_bodies(app, api(call)) }))
+        .map(|app| value!({ "appId": &*app.id, "tenants": tenant_bodies(app, login_method_format(call)) }))
         .collect()
 }
 
-fn tenant_bodies(app: &App, api: Api) -> Vec<Value> {
+fn tenant_bodies(app: &App, format: LoginMethodFormat) -> Vec<Value> {
     app.tenants
         .values()
-        .map(|tenant| tenant_body(&tenant.record, api).into())
+        .map(|tenant| tenant_body(&tenant.record, format).into())
         .collect()
 }
 
-fn tenant_body(record: &TenantRecord, api: Api) -> Map<String, Value> {
+fn tenant_body(record: &TenantRecord, format: LoginMethodFormat) -> Map<String, Value> {
     let core_config: Values = record.core_config.deserialize().unwrap_or_default();
     let mut body = Map::new();
     body.insert("tenantId".to_owned(), record.tenant.as_str().into());
     body.insert("coreConfig".to_owned(), core_config.into());
-    factors::show(record, api, &mut body);
+    factors::show(record, format, &mut body);
     body
 }
 

@@ -12,7 +12,7 @@ use crate::response::ErrorResponse;
 
 /// Representations of login methods in the CDI.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Api {
+pub(super) enum LoginMethodFormat {
     /// Before CDI 5.0: switches only.
     Switches,
     /// Since CDI 5.0, on the older paths: switches and factors.
@@ -82,7 +82,7 @@ impl Method {
     }
 
     /// Returns the name of the switch in the reference's error message.
-    fn switch_in_refusal(self) -> &'static str {
+    fn switch_in_error(self) -> &'static str {
         match self {
             Self::EmailPassword => "emailPasswordEnabled",
             Self::ThirdParty | Self::Passwordless => self.name(),
@@ -107,14 +107,14 @@ impl Method {
 }
 
 /// Sets the initial login methods and first factors of a new tenant.
-pub(super) fn new_tenant(mut record: TenantRecord, api: Api) -> TenantRecord {
+pub(super) fn new_tenant(mut record: TenantRecord, format: LoginMethodFormat) -> TenantRecord {
     if record.tenant == TenantId::default() {
         return record;
     }
-    if api != Api::Factors {
+    if format != LoginMethodFormat::Factors {
         record.login_methods = LoginMethods::NONE;
     }
-    if api != Api::Both {
+    if format != LoginMethodFormat::Both {
         record.first_factors = Some(Vec::new());
     }
     record
@@ -129,12 +129,15 @@ pub(super) struct Update {
 }
 
 impl Update {
-    pub(super) fn read(input: &Input<'_>, api: Api) -> Result<Self, ErrorResponse> {
+    pub(super) fn read(
+        input: &Input<'_>,
+        format: LoginMethodFormat,
+    ) -> Result<Self, ErrorResponse> {
         let mut switches = Vec::new();
         for method in METHODS {
             let name = method.switch();
-            if api == Api::Factors && input.has(name) {
-                let name = method.switch_in_refusal();
+            if format == LoginMethodFormat::Factors && input.has(name) {
+                let name = method.switch_in_error();
                 return Err(ErrorResponse::bad_request(format!(
                     "{name} is not a valid input for this API"
                 )));
@@ -142,15 +145,15 @@ impl Update {
             let on = input.optional_flag(name)?;
             switches.extend(on.map(|on| (method, on)));
         }
-        if api == Api::Switches {
+        if format == LoginMethodFormat::Switches {
             return Ok(Self {
                 switches,
                 first: None,
                 secondary: None,
             });
         }
-        let first = factors(input, FIRST, api, "first factors")?;
-        let secondary = factors(input, SECONDARY, api, "required secondary factors")?;
+        let first = factors(input, FIRST, format, "first factors")?;
+        let secondary = factors(input, SECONDARY, format, "required secondary factors")?;
         let update = Self {
             switches,
             first,
@@ -186,16 +189,16 @@ impl Update {
         Ok(())
     }
 
-    pub(super) fn apply(&self, record: &mut TenantRecord, api: Api) {
+    pub(super) fn apply(&self, record: &mut TenantRecord, format: LoginMethodFormat) {
         let mut state = State {
             methods: record.login_methods,
             first: record.first_factors.take().map(set),
             secondary: record.required_secondary_factors.take().map(set),
         };
-        match api {
-            Api::Switches => self.apply_switches(&mut state),
-            Api::Both => self.apply_both(&mut state),
-            Api::Factors => self.apply_factors(&mut state),
+        match format {
+            LoginMethodFormat::Switches => self.apply_switches(&mut state),
+            LoginMethodFormat::Both => self.apply_both(&mut state),
+            LoginMethodFormat::Factors => self.apply_factors(&mut state),
         }
         record.login_methods = state.methods;
         record.first_factors = state.first.map(list);
@@ -227,11 +230,11 @@ impl Update {
     }
 
     fn apply_both(&self, state: &mut State) {
-        let wakes = |(method, on): &(Method, bool)| {
+        let enables = |(method, on): &(Method, bool)| {
             *on && !enabled_in_5(*method, &state.methods, state.first.as_ref())
         };
         let first_is_empty = state.first.as_ref().is_some_and(BTreeSet::is_empty);
-        if first_is_empty && self.switches.iter().any(wakes) {
+        if first_is_empty && self.switches.iter().any(enables) {
             state.methods = LoginMethods::NONE;
             state.first = None;
         }
@@ -358,8 +361,8 @@ fn list(factors: Factors) -> Vec<String> {
 fn factors(
     input: &Input<'_>,
     field: &str,
-    api: Api,
-    what: &str,
+    format: LoginMethodFormat,
+    description: &str,
 ) -> Result<Option<Option<Factors>>, ErrorResponse> {
     if !input.has(field) {
         return Ok(None);
@@ -381,23 +384,27 @@ fn factors(
             "{field} input should not contain duplicate values"
         )));
     }
-    if given.is_empty() && api == Api::Both {
+    if given.is_empty() && format == LoginMethodFormat::Both {
         return Err(ErrorResponse::bad_request(format!(
-            "{field} cannot be empty. Set null instead to remove all {what}."
+            "{field} cannot be empty. Set null instead to remove all {description}."
         )));
     }
     Ok(Some(Some(given)))
 }
 
 /// Adds the members for login methods and factors.
-pub(super) fn show(record: &TenantRecord, api: Api, body: &mut Map<String, Value>) {
+pub(super) fn show(
+    record: &TenantRecord,
+    format: LoginMethodFormat,
+    body: &mut Map<String, Value>,
+) {
     let first = record.first_factors.clone().map(set);
     let methods = &record.login_methods;
-    if api == Api::Factors {
+    if format == LoginMethodFormat::Factors {
         body.insert("thirdParty".to_owned(), json!({ "providers": [] }));
     } else {
         for method in METHODS {
-            let enabled = if api == Api::Switches {
+            let enabled = if format == LoginMethodFormat::Switches {
                 enabled_before_5(method, methods, first.as_ref())
             } else {
                 enabled_in_5(method, methods, first.as_ref())
@@ -409,13 +416,13 @@ pub(super) fn show(record: &TenantRecord, api: Api, body: &mut Map<String, Value
             body.insert(method.name().to_owned(), shown);
         }
     }
-    if api == Api::Switches {
+    if format == LoginMethodFormat::Switches {
         return;
     }
     let shown = match &record.first_factors {
-        Some(first) if api == Api::Both && first.is_empty() => None,
+        Some(first) if format == LoginMethodFormat::Both && first.is_empty() => None,
         Some(first) => Some(json!(first)),
-        None if api == Api::Factors => derived(methods).map(|first| json!(first)),
+        None if format == LoginMethodFormat::Factors => derived(methods).map(|first| json!(first)),
         None => None,
     };
     if let Some(first) = shown {

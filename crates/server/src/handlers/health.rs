@@ -46,7 +46,7 @@ pub(super) async fn ready(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse
     {
         return Err(ErrorResponse::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "The session store cannot be written; the log says why",
+            "The session store is not writable; the log has the reason",
         ));
     }
     Ok(text("ready"))

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_honoured_is_named() {
+    fn unsupported_variables_are_named() {
         for name in [
             "MYSQL_HOST",
             "MYSQL_CONNECTION_URI",

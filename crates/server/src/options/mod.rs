@@ -2,24 +2,18 @@
 
 mod environment;
 mod postgres_url;
+mod probe;
 mod secrets;
+mod settings;
 
 use std::fmt;
-use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
-use serde_json::Value;
+use tracing::level_filters::LevelFilter;
 
 use crate::config_error::ConfigError;
-use crate::core_config::{self, AppConfig, Limits, Values};
-use crate::serve::ServeOptions;
-use crate::service::ServiceOptions;
-use crate::store::{StoreOptions, StoreUrl};
-use postgres_url::Parts;
 
 /// Returns a parser for a number within bounds. Its errors name the option and the bounds.
 fn between(least: u64, most: u64) -> RangedU64ValueParser<usize> {
@@ -31,10 +25,11 @@ const LONGEST_WAIT: u64 = 86_400;
 
 /// A session core for SuperTokens backend SDKs.
 ///
-/// Point the `connectionURI` of the Node, Python or Go SDK to this server. Without options it listens
-/// on localhost:3567 and keeps everything in ./supersession.db.
+/// Set the `connectionURI` of the Node, Python or Go SDK to this server. By default, it listens on
+/// localhost:3567 and stores everything in ./supersession.db.
 #[derive(Clone, Parser)]
 #[command(name = "supersession", version, max_term_width = 100)]
+#[non_exhaustive]
 pub struct Options {
     /// The name or address to listen on
     #[arg(
@@ -45,7 +40,7 @@ pub struct Options {
     )]
     pub host: String,
 
-    /// The port to listen on; 0 for any that is free
+    /// The port to listen on; 0 for any free port
     #[arg(
         long,
         env = "SUPERTOKENS_PORT",
@@ -72,7 +67,7 @@ pub struct Options {
     )]
     pub allow_no_api_key: bool,
 
-    /// Ask the server at this address if it is ready, and exit with 0 if it is
+    /// Check if the server at this address is ready, and exit with 0 if it is
     #[arg(long, help_heading = "Listening")]
     pub probe: bool,
 
@@ -90,7 +85,7 @@ pub struct Options {
     )]
     pub drain_seconds: u64,
 
-    /// Number of threads that handle requests, and of threads that sign; one for each core if absent
+    /// Number of threads that handle requests, and of threads that sign [default: one per CPU core]
     #[arg(long, env = "MAX_SERVER_POOL_SIZE", value_parser = between(1, 1_024), help_heading = "Listening")]
     pub max_server_pool_size: Option<usize>,
 
@@ -112,7 +107,7 @@ pub struct Options {
     )]
     pub store_file: Option<PathBuf>,
 
-    /// Maximum wait for a store that is down at start, in seconds; 0 to fail at once
+    /// Maximum time to wait for an unreachable store at startup, in seconds; 0 to fail immediately
     #[arg(
         long,
         env = "SUPERSESSION_STORE_WAIT_SECONDS",
@@ -122,8 +117,8 @@ pub struct Options {
     )]
     pub store_wait_seconds: u64,
 
-    /// A PostgreSQL database, under the name that SuperTokens' core has for it; the other
-    /// --postgresql options fill in what the URI leaves out
+    /// The URI of a PostgreSQL database, as for SuperTokens' core; the other --postgresql options
+    /// provide the parts that the URI omits
     #[arg(
         long,
         env = "POSTGRESQL_CONNECTION_URI",
@@ -225,7 +220,7 @@ pub struct Options {
     #[arg(long, env = "SUPERSESSION_REDIS_PREFIX", help_heading = "Storage")]
     pub redis_prefix: Option<String>,
 
-    /// API keys, separated by commas, of at least 20 characters each; a request must carry one
+    /// API keys, separated by commas, of at least 20 characters each; every request must contain one
     #[arg(
         long,
         env = "API_KEYS",
@@ -234,7 +229,7 @@ pub struct Options {
     )]
     pub api_keys: Option<String>,
 
-    /// A file with the value of --api-keys; line breaks separate keys too
+    /// A file with the value of --api-keys; keys can also be on separate lines
     #[arg(
         long,
         env = "API_KEYS_FILE",
@@ -304,7 +299,7 @@ pub struct Options {
     )]
     pub access_token_signing_key_dynamic: Option<String>,
 
-    /// The version of the interface for requests without a version, and the newest supported one
+    /// The newest supported version of the interface, also used for requests without a version
     #[arg(long, env = "SUPERTOKENS_MAX_CDI_VERSION", help_heading = "Older SDKs")]
     pub supertokens_max_cdi_version: Option<String>,
 
@@ -312,7 +307,7 @@ pub struct Options {
     #[arg(long, env = "SUPERTOKENS_MIN_CDI_VERSION", help_heading = "Older SDKs")]
     pub supertokens_min_cdi_version: Option<String>,
 
-    /// Accept lifetimes that only test suites need, such as signing keys of seconds
+    /// Accept lifetimes that only test suites need, such as signing keys that live for seconds
     #[arg(long, env = "SUPERSESSION_LIFT_LIMITS", help_heading = "Older SDKs")]
     pub lift_limits: bool,
 
@@ -338,6 +333,7 @@ pub struct Options {
 
 /// The log level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[non_exhaustive]
 pub enum LogLevel {
     /// No events.
     None,
@@ -351,8 +347,21 @@ pub enum LogLevel {
     Debug,
 }
 
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::None => Self::OFF,
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+        }
+    }
+}
+
 /// The log format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[non_exhaustive]
 pub enum LogFormat {
     /// One line of text per event.
     Text,
@@ -386,236 +395,5 @@ impl Options {
     /// If there are any. The message names them.
     pub fn check_environment(&self) -> Result<(), ConfigError> {
         environment::check(std::env::vars_os())
-    }
-
-    /// Returns the store and its options.
-    ///
-    /// # Errors
-    /// If no store is given, or a file with a secret cannot be read.
-    pub fn store(&self) -> Result<(StoreUrl, StoreOptions), ConfigError> {
-        let mut options = StoreOptions {
-            postgres_schema: self.postgresql_table_schema.clone(),
-            postgres_table_prefix: self.postgresql_table_names_prefix.clone(),
-            postgres_pool_size: self.postgresql_connection_pool_size,
-            redis_prefix: self.redis_prefix.clone(),
-        };
-        let named = secrets::value_or_file(
-            self.store.as_ref(),
-            self.store_file.as_deref(),
-            "--store-file",
-        )?;
-        if let Some(named) = named {
-            let url = named
-                .trim()
-                .parse()
-                .map_err(|error| ConfigError::new(format!("--store names no store: {error}")))?;
-            return Ok((url, options));
-        }
-        let uri = secrets::value_or_file(
-            self.postgresql_connection_uri.as_ref(),
-            self.postgresql_connection_uri_file.as_deref(),
-            "--postgresql-connection-uri-file",
-        )?;
-        let password = secrets::value_or_file(
-            self.postgresql_password.as_ref(),
-            self.postgresql_password_file.as_deref(),
-            "--postgresql-password-file",
-        )?;
-        let parts = Parts {
-            uri: uri.as_deref().map(str::trim),
-            host: self.postgresql_host.as_deref(),
-            port: self.postgresql_port,
-            user: self.postgresql_user.as_deref(),
-            password: password.as_deref(),
-            database: self.postgresql_database_name.as_deref(),
-        };
-        if parts.are_absent() {
-            return Ok((StoreUrl::Sqlite(PathBuf::from("supersession.db")), options));
-        }
-        let location = parts.location()?;
-        if location.schema.is_some() {
-            options.postgres_schema = location.schema;
-        }
-        Ok((StoreUrl::Postgres(location.url), options))
-    }
-
-    /// Returns the maximum time to wait for a store that is down at startup.
-    #[must_use]
-    pub fn store_wait(&self) -> Duration {
-        Duration::from_secs(self.store_wait_seconds)
-    }
-
-    /// Returns the options of the service.
-    ///
-    /// # Errors
-    /// If a value is invalid. The message names the option and its valid values.
-    pub fn service_options(&self) -> Result<ServiceOptions, ConfigError> {
-        let base_path = self
-            .base_path
-            .trim()
-            .trim_end_matches('/')
-            .to_ascii_lowercase();
-        if !base_path.is_empty() && !base_path.starts_with('/') {
-            return Err(ConfigError::new(
-                "--base-path (BASE_PATH) must begin with a slash".to_owned(),
-            ));
-        }
-        if base_path.contains(|c: char| c.is_whitespace() || matches!(c, '?' | '#')) {
-            return Err(ConfigError::new(
-                "--base-path (BASE_PATH) must not contain spaces, `?` or `#`: no request has such a path"
-                    .to_owned(),
-            ));
-        }
-        let defaults = ServiceOptions::default();
-        let limits = if self.lift_limits {
-            Limits::Lifted
-        } else {
-            Limits::Enforced
-        };
-        let core_config = self.core_config()?;
-        // Checked before anything is opened, so that a rejected start has no side effects.
-        AppConfig::read(&core_config, limits)?;
-        Ok(ServiceOptions {
-            core_config,
-            limits,
-            base_path,
-            max_body_bytes: self.max_body_bytes,
-            signing_threads: self
-                .max_server_pool_size
-                .unwrap_or(defaults.signing_threads),
-            refuse_session_jwts: self.refuse_session_jwts,
-            ..defaults
-        })
-    }
-
-    fn core_config(&self) -> Result<Values, ConfigError> {
-        let mut values = Values::new();
-        let api_keys = self.all_api_keys()?;
-        for (name, given) in [
-            ("api_keys", &api_keys),
-            ("ip_allow_regex", &self.ip_allow_regex),
-            ("ip_deny_regex", &self.ip_deny_regex),
-            ("access_token_validity", &self.access_token_validity),
-            (
-                "access_token_validity_jitter",
-                &self.access_token_validity_jitter,
-            ),
-            ("refresh_token_validity", &self.refresh_token_validity),
-            (
-                "refresh_token_rotation_grace_period",
-                &self.refresh_token_rotation_grace_period,
-            ),
-            (
-                "recent_token_reuse_behaviour",
-                &self.recent_token_reuse_behaviour,
-            ),
-            (
-                "access_token_dynamic_signing_key_update_interval",
-                &self.access_token_dynamic_signing_key_update_interval,
-            ),
-            ("access_token_blacklisting", &self.access_token_blacklisting),
-            (
-                "access_token_signing_key_dynamic",
-                &self.access_token_signing_key_dynamic,
-            ),
-            (
-                "supertokens_max_cdi_version",
-                &self.supertokens_max_cdi_version,
-            ),
-            (
-                "supertokens_min_cdi_version",
-                &self.supertokens_min_cdi_version,
-            ),
-        ] {
-            if let Some(given) = given.as_ref().filter(|given| !given.is_empty()) {
-                let value = Value::String(given.clone());
-                values.insert(name.to_owned(), core_config::coerced(name, &value)?);
-            }
-        }
-        Ok(values)
-    }
-
-    /// Returns the keys, separated by commas. A file may contain one key per line.
-    fn all_api_keys(&self) -> Result<Option<String>, ConfigError> {
-        let file = self.api_keys_file.as_deref();
-        let given = secrets::value_or_file(self.api_keys.as_ref(), file, "--api-keys-file")?;
-        if file.is_none() {
-            return Ok(given);
-        }
-        Ok(given.map(|text| {
-            let keys = text.split([',', '\n']).map(str::trim);
-            let keys: Vec<_> = keys.filter(|key| !key.is_empty()).collect();
-            keys.join(",")
-        }))
-    }
-
-    /// Returns the time limits and intervals of the server.
-    #[must_use]
-    pub fn serve_options(&self) -> ServeOptions {
-        ServeOptions {
-            drain: Duration::from_secs(self.drain_seconds),
-            ..ServeOptions::default()
-        }
-    }
-
-    /// Calls the readiness check of the server that listens on the address of these options, for
-    /// container health checks without an HTTP client. If that server listens on all addresses, the
-    /// loopback address is called.
-    ///
-    /// # Errors
-    /// If no server is reachable, or it is not ready.
-    pub fn probe_readiness(&self) -> io::Result<()> {
-        const PATIENCE: Duration = Duration::from_secs(2);
-        let mut last = io::Error::other(format!("--host {} has no address", self.host));
-        for mut address in (self.host.as_str(), self.port).to_socket_addrs()? {
-            match address.ip() {
-                IpAddr::V4(ip) if ip.is_unspecified() => {
-                    address.set_ip(Ipv4Addr::LOCALHOST.into());
-                }
-                IpAddr::V6(ip) if ip.is_unspecified() => {
-                    address.set_ip(Ipv6Addr::LOCALHOST.into());
-                }
-                _ => {}
-            }
-            match self.probe_readiness_at(address, PATIENCE) {
-                Ok(()) => return Ok(()),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-
-    fn probe_readiness_at(&self, address: SocketAddr, patience: Duration) -> io::Result<()> {
-        let mut stream = TcpStream::connect_timeout(&address, patience)?;
-        stream.set_read_timeout(Some(patience))?;
-        stream.set_write_timeout(Some(patience))?;
-        let base_path = self.base_path.trim_end_matches('/');
-        write!(
-            stream,
-            "GET {base_path}/readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
-        )?;
-        let mut answer = Vec::new();
-        stream.take(64 * 1024).read_to_end(&mut answer)?;
-        if answer.starts_with(b"HTTP/1.1 200 ") {
-            Ok(())
-        } else {
-            Err(io::Error::other(format!(
-                "the server at {address} is not ready"
-            )))
-        }
-    }
-
-    /// Rejects a configuration that accidentally admits every client.
-    ///
-    /// # Errors
-    /// If the server would listen on all addresses without requiring a key.
-    pub fn check_exposure(&self, address: IpAddr, guarded: bool) -> Result<(), ConfigError> {
-        if address.to_canonical().is_unspecified() && !guarded && !self.allow_no_api_key {
-            return Err(ConfigError::new(format!(
-                "--host {} listens on all addresses, and without an API key everybody who reaches them may use every session: set --api-keys (API_KEYS), or pass --allow-no-api-key if something else keeps others out",
-                self.host
-            )));
-        }
-        Ok(())
     }
 }

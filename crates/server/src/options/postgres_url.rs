@@ -87,7 +87,7 @@ impl Parts<'_> {
         let password = or_else(password, || self.password.map(encoded));
         if user.is_empty() && self.uri.is_none() {
             return Err(ConfigError::new(
-                "--postgresql-user (POSTGRESQL_USER) must be set, or --postgresql-connection-uri (POSTGRESQL_CONNECTION_URI) must name the database"
+                "--postgresql-user (POSTGRESQL_USER) must be set, or --postgresql-connection-uri (POSTGRESQL_CONNECTION_URI) must contain the database"
                     .to_owned(),
             ));
         }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn single_values_make_a_url() {
+    fn separate_values_form_a_url() {
         check(
             &values(),
             "postgresql://alice:p%40ss%3Aw%2Frd@db.example.com:6432/auth",
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uri_counts_before_single_values() {
+    fn a_uri_takes_precedence_over_separate_values() {
         for (uri, url, schema) in [
             (
                 "postgresql://bob:secret@other:1/else",

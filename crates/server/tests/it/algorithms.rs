@@ -1,4 +1,4 @@
-//! Apps whose keys are not RSA, because applications that open the same database said so.
+//! Apps with other keys than RSA, as configured by an application on the same database.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
@@ -40,7 +40,7 @@ async fn private_key(core: &Core) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn sessions_are_verified_regenerated_and_refreshed_whatever_signs_them() {
+async fn sessions_work_with_every_signing_algorithm() {
     for (algorithm, name) in [
         (SigningAlgorithm::Rs256, "RS256"),
         (SigningAlgorithm::Es256, "ES256"),
@@ -70,9 +70,9 @@ async fn sessions_are_verified_regenerated_and_refreshed_whatever_signs_them() {
     }
 }
 
-/// SDKs that old read no header, and have nothing but RSA.
+/// SDKs of that age do not read the header and support only RSA.
 #[tokio::test]
-async fn the_oldest_tokens_are_rsa_or_are_not_made() {
+async fn tokens_of_version_2_are_signed_with_rsa_or_not_at_all() {
     let (core, _) = core_with(SigningAlgorithm::Es256).await;
     let body = new_session(&json!({}));
     core.refused("POST /recipe/session", "2.20", body, 500, "Internal error")
@@ -86,7 +86,7 @@ async fn the_oldest_tokens_are_rsa_or_are_not_made() {
 }
 
 #[tokio::test]
-async fn a_token_that_names_another_algorithm_than_its_key_has_is_refused() {
+async fn a_token_with_another_algorithm_than_its_key_is_rejected() {
     let (core, sessions) = core_with(SigningAlgorithm::Es256).await;
     let token = sessions.create("u").await.unwrap().access_token();
     let token = token.expose();
@@ -105,11 +105,11 @@ async fn a_token_that_names_another_algorithm_than_its_key_has_is_refused() {
     let own = EncodingKey::from_ec_der(&private);
     let secret = EncodingKey::from_secret(public);
 
-    // So signed, with nothing wrong, it is good.
+    // Signed correctly, the token is valid.
     let good = forged(json!("ES256"), &own, Algorithm::ES256);
     assert_eq!(core.verify(ROTATION, &good, true).await["status"], "OK");
     for (token, why) in [
-        // The key's own signature, under another name.
+        // A signature of the key, with another algorithm in the header.
         (
             forged(json!("RS256"), &own, Algorithm::ES256),
             "verification failed",

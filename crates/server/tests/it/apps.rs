@@ -1,4 +1,4 @@
-//! Apps and tenants: making, configuring and removing them.
+//! Apps and tenants: creation, configuration and removal.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ async fn config_of(core: &Core, path: &str) -> Value {
 
 /// Cases: C147.
 #[tokio::test]
-async fn an_app_is_made_once_and_configured_often() {
+async fn an_app_is_created_once_and_then_updated() {
     let core = Core::new().await;
     let put = async |core_config: Value| {
         let body = json!({ "appId": "a1", "coreConfig": core_config });
@@ -38,7 +38,7 @@ async fn an_app_is_made_once_and_configured_often() {
 
 /// Cases: C148.
 #[tokio::test]
-async fn values_are_checked() {
+async fn configuration_values_are_validated() {
     let core = Core::new().await;
     for (name, value, text) in [
         (
@@ -155,7 +155,7 @@ async fn values_are_checked() {
 }
 
 #[tokio::test]
-async fn limits_are_kept_unless_they_are_lifted() {
+async fn limits_are_enforced_unless_lifted() {
     use supersession::store::MemoryStore;
     use supersession_server::Limits;
     use supersession_testkit::FaultStore;
@@ -190,7 +190,7 @@ async fn limits_are_kept_unless_they_are_lifted() {
 
 /// Cases: C149.
 #[tokio::test]
-async fn a_removed_app_is_gone_with_all_of_it() {
+async fn removing_an_app_removes_its_data() {
     let core = Core::new().await;
     core.app("a1", json!({})).await;
     let made = core.ok(
@@ -234,7 +234,7 @@ async fn a_removed_app_is_gone_with_all_of_it() {
 }
 
 #[tokio::test]
-async fn an_app_with_tenants_and_the_base_app_stay() {
+async fn an_app_with_tenants_and_the_default_app_cannot_be_removed() {
     let core = Core::new().await;
     core.app("a1", json!({})).await;
     let put = core.ok(
@@ -273,7 +273,7 @@ async fn an_app_with_tenants_and_the_base_app_stay() {
 
 /// Cases: C150.
 #[tokio::test]
-async fn names_are_checked() {
+async fn names_of_apps_and_tenants_are_validated() {
     let core = Core::new().await;
     for (id, text) in [
         ("recipe", "Cannot use 'recipe' as a tenantId"),
@@ -302,7 +302,7 @@ async fn names_are_checked() {
 }
 
 #[tokio::test]
-async fn tenants_are_told_with_what_is_configured() {
+async fn tenants_are_listed_with_their_configuration() {
     let core = Core::new().await;
     let body = json!({ "tenantId": "t1", "firstFactors": ["custom"], "requiredSecondaryFactors": ["totp"] });
     core.ok(TENANT, LEGACY, body).await;
@@ -338,7 +338,7 @@ async fn tenants_are_told_with_what_is_configured() {
 }
 
 #[tokio::test]
-async fn tenants_of_an_app_agree_on_what_is_the_apps() {
+async fn tenants_cannot_override_values_of_their_app() {
     let core = Core::new().await;
     core.app("a1", json!({ "access_token_validity": 60 })).await;
     let call = "PUT /appid-a1/recipe/multitenancy/tenant/v2";
@@ -359,10 +359,10 @@ async fn two_processes() -> (Core, Core) {
     (here, there)
 }
 
-/// A name is unknown only after a look that began when the request was here: at once, and one name
-/// after the other.
+/// A name is unknown only after a lookup that began after the request arrived: for concurrent
+/// requests, and for one name after the other.
 #[tokio::test]
-async fn what_another_process_makes_is_known_when_it_is_asked_for() {
+async fn apps_created_by_another_process_are_found_on_request() {
     let (here, there) = two_processes().await;
     for number in 0..10 {
         let app = format!("a{number}");
@@ -379,7 +379,7 @@ async fn what_another_process_makes_is_known_when_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn lists_have_what_another_process_made() {
+async fn lists_contain_apps_created_by_another_process() {
     let (here, there) = two_processes().await;
     there.app("a1", json!({})).await;
     there.tenant("t1").await;
@@ -405,9 +405,9 @@ async fn lists_have_what_another_process_made() {
     );
 }
 
-/// However many unknown names are asked for, and by however many requests at once.
+/// For any number of unknown names and concurrent requests.
 #[tokio::test]
-async fn unknown_names_share_looks_into_the_store() {
+async fn requests_with_unknown_names_share_a_lookup() {
     let core = Arc::new(Core::new().await);
     let before = core.store.tenant_reads();
     let mut asking = tokio::task::JoinSet::new();
@@ -425,7 +425,7 @@ async fn unknown_names_share_looks_into_the_store() {
 }
 
 #[tokio::test]
-async fn what_another_process_removed_is_gone_after_a_reload() {
+async fn apps_removed_by_another_process_disappear_at_a_reload() {
     let (here, there) = two_processes().await;
     there.app("a1", json!({})).await;
     let known = here
@@ -445,7 +445,7 @@ async fn what_another_process_removed_is_gone_after_a_reload() {
 
 /// The texts are the reference's.
 #[tokio::test]
-async fn only_some_may_administrate() {
+async fn administration_requires_the_default_or_the_same_app_and_tenant() {
     let core = Core::new().await;
     core.app("a1", json!({})).await;
     core.app("a2", json!({})).await;
@@ -515,7 +515,7 @@ async fn only_some_may_administrate() {
 }
 
 #[tokio::test]
-async fn a_connection_uri_domain_is_never_there_to_be_removed() {
+async fn no_connection_uri_domain_exists_to_be_removed() {
     let core = Core::new().await;
     let call = "POST /recipe/multitenancy/connectionuridomain/remove";
     for domain in ["example.com", "127.0.0.1:3567", "LOCALHOST"] {

@@ -1,4 +1,4 @@
-//! Making sessions: shapes by version, formats of tokens, validation.
+//! Creating sessions: responses by version, formats of tokens, validation.
 
 use serde_json::{Value, json};
 use supersession_testkit::Verb;
@@ -10,7 +10,7 @@ use crate::support::{
 const CREATE: &str = "POST /recipe/session";
 
 #[tokio::test]
-async fn a_session_is_answered_in_the_shape_of_the_version() {
+async fn a_new_session_is_returned_in_the_format_of_the_version() {
     let core = Core::new().await;
     for (cdi, session) in [
         ("5.6", "handle recipeUserId tenantId userDataInJWT userId"),
@@ -32,7 +32,7 @@ async fn a_session_is_answered_in_the_shape_of_the_version() {
 
 /// Cases: C1, C2.
 #[tokio::test]
-async fn the_tenant_is_named_where_the_version_knows_it() {
+async fn the_tenant_is_returned_to_versions_that_support_tenants() {
     let core = Core::new().await;
     let made = core.session("4.0").await;
     assert_eq!(made.0["session"]["tenantId"], "public");
@@ -102,7 +102,7 @@ async fn the_access_token_has_the_format_of_the_version() {
 
 /// Cases: C6.
 #[tokio::test]
-async fn null_in_the_payload_stays() {
+async fn null_in_the_payload_is_kept() {
     let core = Core::new().await;
     for cdi in ["2.9", "2.21", LEGACY, ROTATION] {
         let made = core
@@ -117,7 +117,7 @@ async fn null_in_the_payload_stays() {
 
 /// Cases: C7, C8, C9.
 #[tokio::test]
-async fn members_that_belong_to_the_token_are_refused_by_its_version() {
+async fn protected_members_depend_on_the_token_version() {
     let core = Core::new().await;
     let with = |name: &str| new_session(&json!({ "userDataInJWT": { name: "x" } }));
     for cdi in ["2.21", "3.0", LEGACY, ROTATION] {
@@ -134,7 +134,7 @@ async fn members_that_belong_to_the_token_are_refused_by_its_version() {
 
 /// Cases: C10.
 #[tokio::test]
-async fn an_empty_user_id_is_one() {
+async fn an_empty_user_id_is_valid() {
     let core = Core::new().await;
     let made = core.session_with(LEGACY, json!({ "userId": "" })).await;
     assert_eq!(made.0["session"]["userId"], "");
@@ -142,7 +142,7 @@ async fn an_empty_user_id_is_one() {
 
 /// Cases: C11, C20.
 #[tokio::test]
-async fn fields_are_checked_in_their_order() {
+async fn fields_are_validated_in_order() {
     let core = Core::new().await;
     let invalid = |field: &str| format!("Field name '{field}' is invalid in JSON input");
     let mut body = json!({});
@@ -181,7 +181,7 @@ async fn a_body_must_be_an_object() {
 
 /// Cases: C13, C14.
 #[tokio::test]
-async fn a_session_is_of_the_tenant_in_the_path() {
+async fn a_session_belongs_to_the_tenant_in_the_path() {
     let core = Core::new().await;
     core.tenant("t1").await;
     let made = core.ok("POST /t1/recipe/session", LEGACY, new_session(&json!({})));
@@ -207,7 +207,7 @@ async fn a_session_is_of_the_tenant_in_the_path() {
 
 /// Cases: C15, C16.
 #[tokio::test]
-async fn the_row_is_that_of_the_refresh_token() {
+async fn the_stored_row_matches_the_refresh_token() {
     let core =
         Core::with(json!({ "access_token_validity": 100, "refresh_token_validity": 1.5 })).await;
     let made = core.session(ROTATION).await;
@@ -266,7 +266,7 @@ async fn a_request_may_shorten_the_validity() {
 }
 
 #[tokio::test]
-async fn a_user_id_that_no_store_keeps_is_refused() {
+async fn a_user_id_that_no_store_accepts_is_rejected() {
     let core = Core::new().await;
     for id in ["x".repeat(129), "a\0b".to_owned()] {
         let reply = core
@@ -280,9 +280,9 @@ async fn a_user_id_that_no_store_keeps_is_refused() {
     assert_eq!(core.call(CREATE, LEGACY, &missing).await.status, 400);
 }
 
-/// One rule for all stores.
+/// The rule is the same for all stores.
 #[tokio::test]
-async fn documents_with_a_null_character_are_refused_everywhere() {
+async fn documents_with_a_null_character_are_rejected_everywhere() {
     let core = Core::new().await;
     let made = core.session(ROTATION).await;
     let handle = made.handle();

@@ -1,4 +1,4 @@
-//! Session data, payload, information, and access tokens minted anew.
+//! Session data, payload, information, and regenerated access tokens.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ async fn session_data_is_replaced_as_a_whole() {
 }
 
 #[tokio::test]
-async fn information_has_the_shape_of_the_version() {
+async fn information_has_the_format_of_the_version() {
     let core = Core::new().await;
     let made = core.session(LEGACY).await;
     let path = format!("/recipe/session?sessionHandle={}", made.handle());
@@ -50,7 +50,7 @@ async fn information_has_the_shape_of_the_version() {
 
 /// Cases: C104, C105.
 #[tokio::test]
-async fn a_session_that_is_gone_or_over_is_unknown() {
+async fn a_revoked_or_expired_session_is_unknown() {
     let core =
         Core::with(json!({ "refresh_token_validity": 1, "access_token_validity": 10 })).await;
     let made = core.session(LEGACY).await;
@@ -81,7 +81,7 @@ async fn a_session_that_is_gone_or_over_is_unknown() {
 
 /// Cases: C106.
 #[tokio::test]
-async fn a_query_needs_its_field() {
+async fn a_query_requires_its_field() {
     let core = Core::new().await;
     let text = "Field name 'sessionHandle' is missing in GET request";
     for path in [
@@ -98,7 +98,7 @@ async fn a_query_needs_its_field() {
 
 /// Cases: C107, C108.
 #[tokio::test]
-async fn the_payload_is_replaced_for_the_next_token() {
+async fn a_replaced_payload_is_in_the_next_token() {
     let core = Core::new().await;
     let made = core
         .session_with(LEGACY, json!({ "userDataInJWT": { "a": 1 } }))
@@ -151,7 +151,7 @@ async fn a_session_is_found_from_any_tenant() {
 
 /// Cases: C110.
 #[tokio::test]
-async fn documents_are_objects() {
+async fn documents_must_be_objects() {
     let core = Core::new().await;
     let made = core.session(LEGACY).await;
     for (path, field) in [
@@ -172,7 +172,7 @@ const RENEW: &str = "POST /recipe/session/regenerate";
 
 /// Cases: C111, C112.
 #[tokio::test]
-async fn a_renewed_token_differs_in_its_payload_only() {
+async fn a_regenerated_token_differs_only_in_its_payload() {
     let core = Core::new().await;
     let made = core
         .session_with(LEGACY, json!({ "userDataInJWT": { "a": 1 } }))
@@ -212,7 +212,7 @@ async fn a_renewed_token_differs_in_its_payload_only() {
 
 /// Cases: C113, C114.
 #[tokio::test]
-async fn nothing_is_minted_from_what_is_over() {
+async fn no_token_is_minted_for_a_revoked_or_expired_session() {
     let core = Core::with(json!({ "access_token_validity": 5 })).await;
     let made = core.session(LEGACY).await;
     core.advance(Duration::from_secs(5));
@@ -229,7 +229,7 @@ async fn nothing_is_minted_from_what_is_over() {
 
 /// Cases: C115.
 #[tokio::test]
-async fn a_token_of_an_older_key_is_renewed_with_a_newer_one() {
+async fn a_token_of_an_older_key_is_regenerated_with_the_current_key() {
     let core = Core::with(json!({ "access_token_dynamic_signing_key_update_interval": 0.5 })).await;
     let made = core.session(LEGACY).await;
     core.advance(Duration::from_secs(1_800));
@@ -246,7 +246,7 @@ async fn a_token_of_an_older_key_is_renewed_with_a_newer_one() {
 
 /// Cases: C118.
 #[tokio::test]
-async fn a_token_is_renewed_from_any_tenant() {
+async fn a_token_is_regenerated_from_any_tenant() {
     let core = Core::new().await;
     core.tenant("t1").await;
     core.tenant("t2").await;

@@ -8,8 +8,8 @@ use crate::support::{Core, LEGACY};
 const V2: &str = "PUT /recipe/multitenancy/tenant/v2";
 const OLD: &str = "PUT /recipe/multitenancy/tenant";
 
-/// What the three forms of the interface show of a tenant: the switches before CDI 5.0, the switches
-/// and factors of 5.0, and the factors of the newest.
+/// Returns a tenant in the three formats of the interface: the switches before CDI 5.0, the switches
+/// and factors of 5.0, and the factors of the newest version.
 async fn shown(core: &Core, tenant: &str) -> (Value, Value, Value) {
     let old = format!("/{tenant}/recipe/multitenancy/tenant");
     let switches = |answer: &Value| {
@@ -53,7 +53,7 @@ async fn a_new_tenant_has_no_first_factors() {
 }
 
 #[tokio::test]
-async fn switches_of_older_versions_are_kept_and_shown_as_factors() {
+async fn switches_of_older_versions_are_returned_as_factors() {
     let core = Core::new().await;
     let body = json!({ "tenantId": "t1", "emailPasswordEnabled": true });
     core.ok(OLD, "3.0", body).await;
@@ -90,7 +90,7 @@ async fn switches_of_older_versions_are_kept_and_shown_as_factors() {
 }
 
 #[tokio::test]
-async fn factors_switch_their_methods_on_in_5_0() {
+async fn factors_enable_their_login_methods_in_5_0() {
     let core = Core::new().await;
     let body = json!({
         "tenantId": "t1", "emailPasswordEnabled": true, "requiredSecondaryFactors": ["otp-email"],
@@ -113,7 +113,7 @@ async fn factors_switch_their_methods_on_in_5_0() {
 }
 
 #[tokio::test]
-async fn the_newest_version_keeps_what_it_is_given() {
+async fn the_newest_version_stores_factors_as_given() {
     let core = Core::new().await;
     let put = async |body: Value| core.ok(V2, LEGACY, body).await["createdNew"].clone();
     let body = json!({
@@ -130,7 +130,7 @@ async fn the_newest_version_keeps_what_it_is_given() {
 }
 
 #[tokio::test]
-async fn factors_that_cannot_be_are_refused() {
+async fn invalid_factors_are_rejected() {
     let core = Core::new().await;
     for field in ["firstFactors", "requiredSecondaryFactors"] {
         for call in [V2, OLD] {

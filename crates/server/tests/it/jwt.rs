@@ -23,7 +23,7 @@ async fn the_key_set_is_public_and_verifies_tokens() {
     assert_eq!(reply.status, 200);
     let set: Value = serde_json::from_str(&reply.text).unwrap();
     assert_eq!(members(&set), ["keys"]);
-    // As the server sends it before its HTTP stack leaves the body out.
+    // The HTTP stack of the server omits the body later.
     let request = http::Request::head("/appid-a1/.well-known/jwks.json");
     let head = core.send(request.body(Default::default()).unwrap()).await;
     assert_eq!((head.status, &head.text), (reply.status, &reply.text));
@@ -53,8 +53,8 @@ async fn the_key_set_is_public_and_verifies_tokens() {
 
 /// Cases: C87, C88, C89.
 #[tokio::test]
-async fn keys_follow_one_another_without_a_gap() {
-    // 3.6 seconds, and so an overlap of 0.72.
+async fn key_rotation_leaves_no_gap() {
+    // An interval of 3.6 seconds, and thus an overlap of 0.72 seconds.
     let core = Core::with(json!({
         "access_token_dynamic_signing_key_update_interval": 0.001, "access_token_validity": 2,
     }));
@@ -85,7 +85,7 @@ async fn keys_follow_one_another_without_a_gap() {
 
 /// Cases: C96, C100, C101, C102.
 #[tokio::test]
-async fn a_jwt_says_what_was_asked_for() {
+async fn a_jwt_contains_the_requested_claims() {
     let core = Core::new().await;
     let mut body = request();
     body["algorithm"] = json!("rs256");
@@ -114,7 +114,7 @@ async fn a_jwt_says_what_was_asked_for() {
 
 /// Cases: C97, C98, C99.
 #[tokio::test]
-async fn a_jwt_that_cannot_be_is_refused() {
+async fn invalid_jwt_requests_are_rejected() {
     let core = Core::new().await;
     let mut body = request();
     body["algorithm"] = json!("rs512");
@@ -137,7 +137,7 @@ async fn a_jwt_that_cannot_be_is_refused() {
     }
 }
 
-/// The SDKs' suites make access tokens with the JWT recipe.
+/// The SDKs' suites create access tokens with the JWT recipe.
 #[tokio::test]
 async fn a_jwt_with_the_members_of_a_session_token_is_verified_as_one() {
     let core = Core::new().await;
@@ -165,9 +165,9 @@ async fn a_jwt_with_the_members_of_a_session_token_is_verified_as_one() {
     }
 }
 
-/// Verifiers ask at the address at which they reach the core, which may name a tenant.
+/// Verifiers use the address at which they reach the core, which can contain a tenant.
 #[tokio::test]
-async fn the_key_set_is_that_of_the_app_whatever_tenant_the_path_names() {
+async fn the_key_set_of_the_app_is_returned_for_any_tenant_in_the_path() {
     let core = Core::new().await;
     core.tenant("t1").await;
     let set = core.get("/.well-known/jwks.json", LEGACY).await;

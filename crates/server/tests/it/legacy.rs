@@ -1,4 +1,4 @@
-//! LEGACY rules: a refresh hands out a child, and its first use moves the session on.
+//! LEGACY rules: a refresh returns a child token, whose first use promotes it.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn replacement(answer: &serde_json::Value) -> String {
 
 /// Cases: C46, C47, C48.
 #[tokio::test]
-async fn the_first_use_of_a_new_token_moves_the_session_on() {
+async fn the_first_use_of_a_new_token_promotes_it() {
     let core = Core::new().await;
     let first = core.session(LEGACY).await;
     let second = core.refreshed(LEGACY, first.refresh()).await;
@@ -50,7 +50,7 @@ async fn the_first_use_of_a_new_token_moves_the_session_on() {
 
 /// Cases: C49.
 #[tokio::test]
-async fn a_token_of_a_grandparent_is_good_and_not_renewed() {
+async fn an_access_token_of_an_earlier_branch_is_accepted_and_not_renewed() {
     let core = Core::new().await;
     let first = core.session(LEGACY).await;
     let second = core.refreshed(LEGACY, first.refresh()).await;
@@ -63,7 +63,7 @@ async fn a_token_of_a_grandparent_is_good_and_not_renewed() {
 
 /// Cases: C50.
 #[tokio::test]
-async fn a_new_token_of_a_session_that_is_gone_is_refused() {
+async fn a_new_token_of_a_revoked_session_is_rejected() {
     let core = Core::new().await;
     let first = core.session(LEGACY).await;
     let second = core.refreshed(LEGACY, first.refresh()).await;
@@ -78,7 +78,7 @@ async fn a_new_token_of_a_session_that_is_gone_is_refused() {
 
 /// Cases: C51, C52.
 #[tokio::test]
-async fn another_payload_is_handed_out_to_whoever_asks_the_store() {
+async fn a_changed_payload_is_returned_where_the_database_is_checked() {
     let core = Core::new().await;
     let made = core
         .session_with(LEGACY, json!({ "userDataInJWT": { "role": "admin" } }))
@@ -122,7 +122,7 @@ async fn a_session_can_change_its_kind_of_key() {
 
 /// Cases: C54, C55, C56.
 #[tokio::test]
-async fn the_old_token_is_good_until_the_new_one_is_used() {
+async fn the_old_refresh_token_is_valid_until_the_new_one_is_used() {
     let core = Core::new().await;
     let first = core.session(LEGACY).await;
     let before = core.row(first.handle()).await.unwrap();
@@ -146,7 +146,7 @@ async fn the_old_token_is_good_until_the_new_one_is_used() {
 
 /// Cases: C57, C58.
 #[tokio::test]
-async fn refreshing_a_child_moves_the_session_on() {
+async fn refreshing_with_a_child_token_promotes_it() {
     let core = Core::new().await;
     let first = core.session(LEGACY).await;
     let before = core.row(first.handle()).await.unwrap();
@@ -163,7 +163,7 @@ async fn refreshing_a_child_moves_the_session_on() {
 
 /// Cases: C61.
 #[tokio::test]
-async fn a_session_that_is_used_lives_on() {
+async fn a_refresh_extends_the_session() {
     let core = Core::with(json!({ "refresh_token_validity": 0.05 })).await;
     let (used, unused) = (core.session(LEGACY).await, core.session(LEGACY).await);
     core.advance(Duration::from_secs(2));
@@ -213,7 +213,7 @@ async fn anti_csrf_tokens_can_be_turned_off_and_on() {
 
 /// Cases: C64, C65, C66.
 #[tokio::test]
-async fn a_refresh_brings_the_version_up_to_date_if_the_payload_allows() {
+async fn a_refresh_upgrades_the_token_version_if_the_payload_allows() {
     let core = Core::new().await;
     let oldest = core.session("2.9").await;
     let next = core.refreshed(LEGACY, oldest.refresh()).await;
@@ -235,7 +235,7 @@ async fn a_refresh_brings_the_version_up_to_date_if_the_payload_allows() {
 
 /// Cases: C83, C84.
 #[tokio::test]
-async fn every_move_tells_the_other_rules_what_they_need() {
+async fn each_rotation_stores_what_the_other_rules_need() {
     let core = Core::with(json!({ "refresh_token_rotation_grace_period": 30 })).await;
     let first = core.session(LEGACY).await;
     let second = core.refreshed(LEGACY, first.refresh()).await;
@@ -249,12 +249,12 @@ async fn every_move_tells_the_other_rules_what_they_need() {
     let flipped = core.row(first.handle()).await.unwrap();
     assert_eq!(flipped.lineage, moved.lineage);
     assert_ne!(flipped.key_kind, moved.key_kind);
-    // ROTATION takes the retired token inside the grace period, because LEGACY noted it.
+    // ROTATION accepts the previous token within the grace period, because LEGACY stored it.
     core.refreshed(ROTATION, first.refresh()).await;
 }
 
 #[tokio::test]
-async fn two_tabs_that_refresh_at_once_go_on_with_the_same_session() {
+async fn two_tabs_that_refresh_concurrently_keep_the_same_session() {
     let core = Core::new().await;
     let first = core.session(LEGACY).await;
     let (one, two) = (

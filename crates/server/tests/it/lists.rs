@@ -1,4 +1,4 @@
-//! The sessions of users, and their end.
+//! Listing and revoking the sessions of users.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ async fn removed(core: &Core, call: &str, cdi: &str, body: Value) -> Vec<String>
 
 /// Cases: C119, C125.
 #[tokio::test]
-async fn what_is_told_is_what_was_removed() {
+async fn the_response_lists_exactly_the_revoked_sessions() {
     let core = Core::new().await;
     core.tenant("t1").await;
     let (one, two, three) = (
@@ -51,7 +51,7 @@ async fn what_is_told_is_what_was_removed() {
 
 /// Cases: C120, C121.
 #[tokio::test]
-async fn one_way_to_say_which_is_needed() {
+async fn a_removal_needs_either_a_user_or_handles() {
     let core = Core::new().await;
     let who = "Invalid JSON input - use one of userId or sessionHandles array";
     for body in [json!({}), json!({ "userId": "u", "sessionHandles": [] })] {
@@ -69,7 +69,7 @@ async fn one_way_to_say_which_is_needed() {
 
 /// Cases: C122, C123.
 #[tokio::test]
-async fn tenants_are_told_apart_if_asked_for() {
+async fn lists_and_removals_can_be_limited_to_a_tenant() {
     let core = Core::new().await;
     for tenant in ["t1", "t2"] {
         core.tenant(tenant).await;
@@ -124,7 +124,7 @@ async fn tenants_are_told_apart_if_asked_for() {
 
 /// Cases: C124, C126.
 #[tokio::test]
-async fn users_are_told_apart() {
+async fn lists_and_removals_are_limited_to_the_user() {
     let core = Core::new().await;
     let mine = in_tenant(&core, "public", "u").await;
     in_tenant(&core, "public", "v").await;
@@ -144,7 +144,7 @@ async fn users_are_told_apart() {
 
 /// Cases: C127.
 #[tokio::test]
-async fn a_list_needs_its_user() {
+async fn a_list_requires_a_user() {
     let core = Core::new().await;
     let text = "Field name 'userId' is missing in GET request";
     core.refused("GET /recipe/session/user", LEGACY, Value::Null, 400, text)
@@ -152,7 +152,7 @@ async fn a_list_needs_its_user() {
 }
 
 #[tokio::test]
-async fn removing_a_user_ends_the_sessions_and_takes_the_metadata() {
+async fn removing_a_user_revokes_the_sessions_and_deletes_the_metadata() {
     let core = Core::new().await;
     in_tenant(&core, "public", "u").await;
     let update = json!({ "userId": "u", "metadataUpdate": { "a": 1 } });

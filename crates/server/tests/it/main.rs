@@ -1,4 +1,4 @@
-//! The server, from outside: requests to the service in this process, and the program itself.
+//! Tests of the server: requests to a service in this process, and the program itself.
 
 #![expect(
     clippy::unwrap_used,

@@ -53,7 +53,7 @@ async fn updates_merge_at_the_root() {
 
 /// Cases: C131, C132.
 #[tokio::test]
-async fn fields_are_needed() {
+async fn fields_are_required() {
     let core = Core::new().await;
     let invalid = |field: &str| format!("Field name '{field}' is invalid in JSON input");
     core.refused(UPDATE, LEGACY, json!({}), 400, &invalid("userId"))
@@ -81,7 +81,7 @@ async fn fields_are_needed() {
 
 /// Cases: C134.
 #[tokio::test]
-async fn text_and_numbers_come_back_as_they_were() {
+async fn text_and_numbers_are_returned_as_written() {
     let core = Core::new().await;
     let text = r#"{"straße":"日本語 😀","n":1.50,"big":123456789012345678901234567890}"#;
     let body = format!(r#"{{"userId":"ü","metadataUpdate":{text}}}"#);
@@ -102,7 +102,7 @@ async fn text_and_numbers_come_back_as_they_were() {
 
 /// Cases: C135, C136.
 #[tokio::test]
-async fn many_can_be_read_at_once() {
+async fn metadata_of_many_users_can_be_read_in_one_request() {
     let core = Core::new().await;
     update(&core, "a", json!({ "n": "a" })).await;
     update(&core, "z", json!({ "n": "z" })).await;
@@ -131,7 +131,7 @@ async fn many_can_be_read_at_once() {
 }
 
 #[tokio::test]
-async fn metadata_is_the_apps() {
+async fn metadata_belongs_to_the_app() {
     let core = Core::new().await;
     core.tenant("t1").await;
     let body = json!({ "userId": "u", "metadataUpdate": { "a": 1 } });
@@ -149,7 +149,8 @@ async fn metadata_is_the_apps() {
     assert_eq!(read["metadata"], json!({ "a": 1 }));
 }
 
-/// What could not be read back is refused with a text that says why, wherever a body has a document.
+/// A document that could not be read back is rejected with the reason, in every body that contains
+/// documents.
 #[tokio::test]
 async fn documents_have_limits() {
     let core = Core::new().await;

@@ -1,4 +1,4 @@
-//! What only SDKs from before key sets ask for.
+//! Responses for SDKs from before key sets.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use supersession::AppId;
 
 use crate::support::{Core, LEGACY, Reply, claims, members};
 
-/// The public keys in an answer: the one, and all of them.
+/// Returns the public keys of a response: the signing one, and all.
 fn keys(answer: &Value) -> (String, Vec<String>) {
     let all = answer["jwtSigningPublicKeyList"].as_array().unwrap();
     let all = all
@@ -34,7 +34,7 @@ fn is_signed_by(token: &str, public_key: &str) -> bool {
 
 /// Cases: C146.
 #[tokio::test]
-async fn the_handshake_is_for_the_oldest_only() {
+async fn the_handshake_exists_before_key_sets_only() {
     let core = Core::with(json!({ "access_token_blacklisting": true })).await;
     for cdi in ["2.21", LEGACY] {
         core.refused("POST /recipe/handshake", cdi, json!({}), 404, "Not found")
@@ -54,7 +54,7 @@ async fn the_handshake_is_for_the_oldest_only() {
 }
 
 #[tokio::test]
-async fn answers_carry_the_public_keys() {
+async fn responses_contain_the_public_keys() {
     let core = Core::new().await;
     let made = core.session("2.18").await;
     let (one, _) = keys(&made.0);
@@ -66,7 +66,7 @@ async fn answers_carry_the_public_keys() {
     assert!(newer.get("jwtSigningPublicKey").is_none());
 }
 
-/// supertokens-website 10 to 15 compares it to notice that another tab has refreshed, and stores the
+/// supertokens-website 10 to 15 compares the value to detect a refresh in another tab, and stores the
 /// anti-CSRF token with it.
 #[tokio::test]
 async fn the_id_refresh_token_changes_at_each_refresh() {
@@ -90,11 +90,11 @@ async fn the_id_refresh_token_changes_at_each_refresh() {
     assert!(newer.0.get("idRefreshToken").is_none());
 }
 
-/// SDKs of that time drop a key from their list at its `expiryTime`: tokens of a key that no longer
-/// signs verify until then.
+/// SDKs of that age drop a key at its `expiryTime`. Tokens of a key that no longer signs are verified
+/// until then.
 #[tokio::test]
 async fn listed_keys_expire_with_their_last_token() {
-    // 3.6 seconds, and so an overlap of 0.72.
+    // An interval of 3.6 seconds, and thus an overlap of 0.72 seconds.
     let core = Core::with(json!({
         "access_token_dynamic_signing_key_update_interval": 0.001, "access_token_validity": 2,
     }))
@@ -110,14 +110,14 @@ async fn listed_keys_expire_with_their_last_token() {
         |answer: &Value, key: usize| answer["jwtSigningPublicKeyList"][key]["expiryTime"].clone();
     assert_eq!(expiry(&first, 0), created + interval + 2 * validity);
     assert_eq!(first["jwtSigningPublicKeyExpiryTime"], created + interval);
-    // The next key is listed, and does not sign yet.
+    // The next key is listed but does not sign yet.
     core.advance(Duration::from_millis(2_900));
     let overlapping = handshake().await;
     let (one, all) = keys(&overlapping);
     assert_eq!(all.len(), 2);
     assert_eq!(one, keys(&first).0);
     assert_eq!(all[1], one);
-    // It signs now, and the key before still verifies.
+    // It signs now, and the previous key still verifies.
     core.advance(Duration::from_millis(730));
     let later = handshake().await;
     let (one, listed) = keys(&later);
@@ -127,9 +127,9 @@ async fn listed_keys_expire_with_their_last_token() {
     assert_eq!(expiry(&later, 1), expiry(&first, 0));
 }
 
-/// Nothing makes such a token any more, so one is made of a token of version 2.
+/// No code mints such a token, so it is built from a token of version 2.
 #[tokio::test]
-async fn a_token_of_version_1_is_good_and_renewed_in_its_own_version() {
+async fn an_access_token_of_version_1_is_valid_and_keeps_its_version() {
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::rsa::KeyPair;
     use aws_lc_rs::signature::RSA_PKCS1_SHA256;
@@ -170,7 +170,7 @@ async fn a_token_of_version_1_is_good_and_renewed_in_its_own_version() {
 }
 
 #[tokio::test]
-async fn the_key_that_stays_is_the_one_if_so_configured() {
+async fn the_static_key_signs_if_so_configured() {
     let core = Core::with(json!({ "access_token_signing_key_dynamic": false })).await;
     let made = core.session("2.18").await;
     let (one, all) = keys(&made.0);
@@ -180,9 +180,9 @@ async fn the_key_that_stays_is_the_one_if_so_configured() {
     assert!(!is_signed_by(rotating.access(), &one));
 }
 
-/// Whether the store is asked is configured, not asked for.
+/// The configuration determines the check, not the request.
 #[tokio::test]
-async fn sessions_are_looked_up_if_so_configured() {
+async fn verification_checks_the_database_if_so_configured() {
     for (configured, status) in [(true, "UNAUTHORISED"), (false, "OK")] {
         let core = Core::with(json!({ "access_token_blacklisting": configured })).await;
         let made = core.session("2.18").await;
@@ -196,7 +196,7 @@ async fn sessions_are_looked_up_if_so_configured() {
 
 /// Cases: C116, C117.
 #[tokio::test]
-async fn a_token_is_renewed_in_its_own_version() {
+async fn a_token_is_regenerated_in_its_own_version() {
     let core = Core::new().await;
     let oldest = core.session("2.7").await;
     core.advance(Duration::from_secs(5));

@@ -1,4 +1,4 @@
-//! The program itself: start, readiness, signals, refusals.
+//! The program itself: start, readiness, signals, rejected options.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::support::new_session;
 
-/// Longer than anything here takes on a slow machine; who waits that long has failed.
+/// Longer than any operation here takes on a slow machine. A wait of this length is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server. Killed when dropped.
@@ -43,7 +43,7 @@ impl Server {
         server
     }
 
-    /// Starts it, whether it listens yet or not.
+    /// Starts the server without waiting until it listens.
     pub(crate) fn spawn(mut command: Command) -> Self {
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(process.stderr.take().unwrap());
@@ -63,7 +63,7 @@ impl Server {
         }
     }
 
-    /// Starts it at a known port, for levels at which the log does not tell the address.
+    /// Starts the server at a known port, for log levels without the address.
     pub(crate) fn at(command: Command, port: u16) -> Self {
         let mut server = Self::spawn(command);
         server.address.set_port(port);
@@ -98,7 +98,7 @@ impl Server {
         stream
     }
 
-    /// Status and body.
+    /// Returns the status and the body.
     pub(crate) fn send(&self, method: &str, path: &str, body: &Value) -> (u16, String) {
         let mut stream = self.connect();
         let body = if body.is_null() {
@@ -124,7 +124,7 @@ impl Server {
         assert!(sent.success());
     }
 
-    /// Waits for the end, which must be a success, and tells all that was logged.
+    /// Waits for the exit, which must be a success. Returns everything that was logged.
     pub(crate) fn ended(mut self) -> Vec<String> {
         assert!(self.process.wait().unwrap().success());
         self.seen.extend(self.lines.iter());
@@ -164,7 +164,7 @@ fn refresh(token: &Value) -> Value {
 
 /// Cases: C23.
 #[test]
-fn it_starts_answers_stops_and_goes_on_where_it_was() {
+fn sessions_survive_a_restart() {
     let place = place();
     let store = place.path().join("s.db");
     let server = Server::start(&store, &[]);
@@ -203,7 +203,7 @@ fn it_starts_answers_stops_and_goes_on_where_it_was() {
 }
 
 #[test]
-fn what_is_under_way_is_finished_after_sigterm() {
+fn requests_in_flight_are_completed_after_sigterm() {
     let place = place();
     let mut server = Server::start(&place.path().join("s.db"), &[]);
     let body = new_session(&json!({})).to_string();
@@ -211,7 +211,7 @@ fn what_is_under_way_is_finished_after_sigterm() {
     let (first, rest) = whole.split_at(whole.len() - 10);
     let mut slow = server.connect();
     slow.write_all(first.as_bytes()).unwrap();
-    // An answer on a later connection: the server has accepted the one before.
+    // After a response on a later connection, the server has accepted the earlier one.
     assert_eq!(server.send("GET", "/hello", &Value::Null).0, 200);
     server.signal("-TERM");
     server.wait_for("stopping");
@@ -222,7 +222,7 @@ fn what_is_under_way_is_finished_after_sigterm() {
 }
 
 #[test]
-fn it_does_not_wait_for_ever() {
+fn a_shutdown_ends_after_the_drain_time() {
     let place = place();
     let mut server = Server::start(&place.path().join("s.db"), &["--drain-seconds", "0"]);
     let mut stuck = server.connect();
@@ -243,7 +243,7 @@ fn run(store: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output
     command.output().unwrap()
 }
 
-/// It does not start, says why, and leaves nothing behind.
+/// The program fails with the reason and leaves no file behind.
 #[track_caller]
 pub(crate) fn refuses(arguments: &[&str], environment: &[(&str, &str)], expected: &[&str]) {
     let place = place();
@@ -259,7 +259,7 @@ pub(crate) fn refuses(arguments: &[&str], environment: &[(&str, &str)], expected
 }
 
 #[test]
-fn it_refuses_to_start_on_what_cannot_be_and_says_what_can() {
+fn an_invalid_option_stops_the_start_and_names_valid_values() {
     refuses(&["--port", "x"], &[], &["--port"]);
     refuses(&["--no-such-thing"], &[], &["--no-such-thing"]);
     refuses(
@@ -306,7 +306,7 @@ fn it_refuses_to_start_on_what_cannot_be_and_says_what_can() {
 }
 
 #[test]
-fn it_does_not_let_everybody_in_by_accident() {
+fn listening_on_all_addresses_requires_an_api_key() {
     for host in ["0.0.0.0", "::"] {
         refuses(
             &["--host", host],
@@ -335,14 +335,14 @@ fn it_does_not_let_everybody_in_by_accident() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named() {
+fn a_port_in_use_is_named_in_the_error() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     refuses(&["--port", &port], &[], &[&format!("127.0.0.1:{port}")]);
 }
 
 #[test]
-fn a_probe_tells_whether_a_server_is_ready() {
+fn the_probe_reports_if_a_server_is_ready() {
     let place = place();
     let store = place.path().join("s.db");
     let server = Server::start(&store, &["--base-path", "/base"]);
@@ -368,7 +368,7 @@ fn a_probe_tells_whether_a_server_is_ready() {
 }
 
 #[test]
-fn help_tells_flags_and_variables() {
+fn the_help_lists_options_and_variables() {
     let place = place();
     let output = run(&place.path().join("s.db"), &["--help"], &[]);
     assert!(output.status.success());
@@ -387,7 +387,7 @@ fn help_tells_flags_and_variables() {
     ] {
         assert!(text.contains(expected), "{expected}");
     }
-    // What is secret in the environment is not repeated.
+    // Secrets in the environment are not printed.
     let output = run(
         &place.path().join("s.db"),
         &["--help"],

@@ -1,5 +1,5 @@
-//! Bad input, by the thousand: whatever comes, the answer is the documented one or a refusal with a
-//! text, and the server goes on.
+//! Thousands of invalid inputs: every response is the documented one or an error with a text, and the
+//! server continues to work.
 
 use bytes::Bytes;
 use http::Request;
@@ -72,7 +72,7 @@ impl Random {
     }
 }
 
-/// Endpoints, each with a method that it knows.
+/// Endpoints, each with a supported method.
 const ENDPOINTS: [(&str, &str); 34] = [
     ("POST", "/recipe/jwt"),
     ("POST", "/recipe/session"),
@@ -158,7 +158,7 @@ const FIELDS: [&str; 30] = [
     "emailPasswordEnabled",
 ];
 
-/// A field as it should be, so that requests get past the first check.
+/// A valid field, so that requests pass the first check.
 fn fitting(random: &mut Random, field: &str, core: &Known) -> Value {
     match field {
         "enableAntiCsrf"
@@ -181,7 +181,7 @@ fn fitting(random: &mut Random, field: &str, core: &Known) -> Value {
         }
         "validity" | "accessTokenValidity" => json!(random.below(100)),
         "algorithm" => json!("RS256"),
-        // Names of those that are there, and of one that is not: few enough to keep apart.
+        // Names that exist, and one that does not.
         "appId" => json!(*random.of(&["a1", "a2", "appid-x", "A B"])),
         "tenantId" => json!(*random.of(&["t1", "t2", "recipe", "\0"])),
         _ => json!("u"),
@@ -221,7 +221,7 @@ fn body(random: &mut Random, known: &Known) -> Vec<u8> {
                     fitting(random, field, known)
                 };
             }
-            // One of the two, most of the time.
+            // Usually one of the two.
             let either = *random.of(&["userId", "sessionHandles", "none"]);
             body.as_object_mut().unwrap().remove(either);
             body.to_string().into_bytes()
@@ -230,7 +230,7 @@ fn body(random: &mut Random, known: &Known) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn whatever_comes_is_answered_with_a_text_and_does_no_harm() {
+async fn every_invalid_input_is_answered_with_a_text_and_changes_nothing() {
     let core = Core::with(json!({ "access_token_validity": 3600 })).await;
     core.app("a1", json!({})).await;
     core.app("a3", json!({ "api_keys": "abcdefghijklmnopqrstuvwxyz" }))
@@ -315,7 +315,7 @@ async fn whatever_comes_is_answered_with_a_text_and_does_no_harm() {
             200 => fine += 1,
             400..=499 => {
                 refused += 1;
-                // The type is HTML, for old SDKs: nothing of the request may come back as such.
+                // The content type is HTML, for old SDKs, so the request must not be repeated unescaped.
                 assert!(!reply.text.contains('<'), "{told}: {:?}", reply.text);
                 assert!(reply.text.trim().len() > 5, "{told}: {:?}", reply.text);
                 assert_eq!(reply.headers["content-type"], "text/html; charset=UTF-8");

@@ -1,4 +1,4 @@
-//! ROTATION rules: a refresh moves the session on, and verifying changes nothing.
+//! ROTATION rules: a refresh rotates the session, and verification changes nothing.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const REFRESH: &str = "POST /recipe/session/refresh";
 
 /// Cases: C71, C72.
 #[tokio::test]
-async fn a_refresh_moves_the_session_on_and_can_be_repeated() {
+async fn a_refresh_rotates_the_session_and_can_be_repeated() {
     let core = Core::new().await;
     let first = core.session(ROTATION).await;
     let second = core.refreshed(ROTATION, first.refresh()).await;
@@ -22,7 +22,7 @@ async fn a_refresh_moves_the_session_on_and_can_be_repeated() {
     assert!(previous.hash == hash2(first.refresh()));
     core.advance(Duration::from_secs(30));
     let again = core.refreshed(ROTATION, first.refresh()).await;
-    // The same successor, where the reference would mint a sibling: nobody is left behind.
+    // The same successor, where the reference would mint a sibling that orphans the first one.
     assert_eq!(again.refresh(), second.refresh());
     assert_eq!(
         core.row(first.handle()).await.unwrap().lineage,
@@ -32,7 +32,7 @@ async fn a_refresh_moves_the_session_on_and_can_be_repeated() {
 
 /// Cases: C74, C75.
 #[tokio::test]
-async fn late_reuse_ends_the_session_and_is_reported_as_configured() {
+async fn late_reuse_revokes_the_session_and_is_reported_as_configured() {
     for (behaviour, status) in [
         ("TOKEN_THEFT", "TOKEN_THEFT_DETECTED"),
         ("unauthorised", "UNAUTHORISED"),
@@ -71,7 +71,7 @@ async fn reuse_of_an_older_token_is_always_theft() {
 
 /// Cases: C77, C79.
 #[tokio::test]
-async fn what_legacy_rules_left_unfinished_goes_on() {
+async fn an_unconfirmed_legacy_refresh_is_continued() {
     let core = Core::new().await;
     let first = core.session(LEGACY).await;
     let child = core.refreshed(LEGACY, first.refresh()).await;
@@ -109,7 +109,7 @@ async fn a_validity_out_of_range_changes_nothing() {
 
 /// Cases: C80, C81.
 #[tokio::test]
-async fn a_token_of_an_older_branch_is_refused_where_the_store_is_asked() {
+async fn a_token_of_an_older_branch_is_rejected_where_the_database_is_checked() {
     let core = Core::new().await;
     let first = core.session(ROTATION).await;
     let second = core.refreshed(ROTATION, first.refresh()).await;
@@ -130,7 +130,7 @@ async fn a_token_of_an_older_branch_is_refused_where_the_store_is_asked() {
 
 /// Cases: C82.
 #[tokio::test]
-async fn another_payload_is_announced_and_not_handed_out() {
+async fn a_changed_payload_is_announced_but_not_returned() {
     let core = Core::new().await;
     let made = core
         .session_with(ROTATION, json!({ "userDataInJWT": { "a": 1 } }))
@@ -147,7 +147,7 @@ async fn another_payload_is_announced_and_not_handed_out() {
 
 /// Cases: C59, C60.
 #[tokio::test]
-async fn what_is_no_refresh_token_is_unauthorised() {
+async fn an_invalid_refresh_token_is_unauthorised() {
     let core = Core::new().await;
     let made = core.session(LEGACY).await;
     let body = json!({ "sessionHandles": [made.handle()] });
@@ -164,7 +164,7 @@ async fn what_is_no_refresh_token_is_unauthorised() {
 
 /// Cases: C67, C69.
 #[tokio::test]
-async fn fields_are_checked_as_their_version_wants() {
+async fn fields_are_validated_by_version() {
     let core = Core::new().await;
     let made = core.session("4.0").await;
     let whole = json!({

@@ -1,4 +1,4 @@
-//! Clients that send nothing, or never finish what they began.
+//! Clients that send nothing, or never complete a request.
 
 use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,12 +15,10 @@ const SOON: Duration = Duration::from_millis(50);
 /// Longer than any test takes.
 const NEVER: Duration = Duration::from_secs(3_600);
 
-/// A server on a port of its own.
+/// Starts a server. Returns its address.
 async fn server(header_timeout: Duration, body_timeout: Duration) -> SocketAddr {
-    let options = ServiceOptions {
-        body_timeout,
-        ..ServiceOptions::default()
-    };
+    let mut options = ServiceOptions::default();
+    options.body_timeout = body_timeout;
     let service = Service::open(
         AnyStore::new(MemoryStore::new()),
         options,
@@ -30,10 +28,8 @@ async fn server(header_timeout: Duration, body_timeout: Duration) -> SocketAddr 
     let service = Arc::new(service.await.unwrap());
     let bound = Bound::to((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
     let address = bound.address();
-    let options = ServeOptions {
-        header_timeout,
-        ..ServeOptions::default()
-    };
+    let mut options = ServeOptions::default();
+    options.header_timeout = header_timeout;
     tokio::spawn(serve(bound, service, options, pending()));
     address
 }

@@ -1,5 +1,5 @@
 //! The start of the program: options at their bounds, the reference's variables, secrets in files,
-//! a store that is down; and what is logged of requests that fail.
+//! a store that is down; and the log of failed requests.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -69,7 +69,7 @@ fn sizes_counts_and_durations_have_bounds() {
             refuses(&[&argument], &[], &[&name]);
         }
     }
-    // Lifted limits are bounds too.
+    // Lifted limits are still bounded.
     for argument in [
         "--refresh-token-rotation-grace-period=18446744073709551615",
         "--refresh-token-validity=0",
@@ -86,7 +86,7 @@ fn sizes_counts_and_durations_have_bounds() {
 }
 
 #[test]
-fn variables_that_mean_something_only_to_the_reference_stop_the_start() {
+fn unsupported_variables_of_the_reference_stop_the_start() {
     for name in [
         "MYSQL_CONNECTION_URI",
         "MYSQL_HOST",
@@ -133,7 +133,7 @@ fn an_empty_variable_counts_as_unset() {
 }
 
 #[test]
-fn secrets_can_be_given_as_files() {
+fn secrets_can_be_read_from_files() {
     let place = place();
     let keys = place.path().join("keys");
     std::fs::write(&keys, format!("{KEY}\n0123456789-0123456789\n")).unwrap();
@@ -169,7 +169,7 @@ fn secrets_can_be_given_as_files() {
         &[],
         &["--api-keys-file", "cannot be used with"],
     );
-    // A store is in the environment of these.
+    // These have a store in the environment.
     for flag in [
         "--store-file",
         "--postgresql-connection-uri-file",
@@ -183,7 +183,7 @@ fn secrets_can_be_given_as_files() {
 }
 
 #[test]
-fn the_references_variables_name_a_postgresql_database() {
+fn the_postgresql_variables_of_the_reference_are_supported() {
     let Some(database) = PostgresServer::shared() else {
         return;
     };
@@ -242,14 +242,14 @@ fn the_references_variables_name_a_postgresql_database() {
     assert!(!place.path().join("supersession.db").exists());
 }
 
-/// A port at which nothing listens.
+/// A port without a listener.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
 #[test]
-fn a_store_that_is_down_is_waited_for_and_the_log_says_so_once() {
+fn an_unreachable_store_is_retried_and_logged_once() {
     let Some(mut redis) = RedisServer::start(&[]) else {
         return;
     };
@@ -269,7 +269,7 @@ fn a_store_that_is_down_is_waited_for_and_the_log_says_so_once() {
 }
 
 #[test]
-fn a_store_that_stays_down_is_given_up() {
+fn the_start_fails_if_the_store_stays_unreachable() {
     for url in [
         format!("redis://127.0.0.1:{}", free_port()),
         format!("postgres://user:secret@127.0.0.1:{}/database", free_port()),
@@ -299,7 +299,7 @@ fn a_server_that_waits_for_its_store_can_be_stopped() {
     server.ended();
 }
 
-/// At the level WARN, with method, path, app and tenant, and without what may be secret.
+/// At the level WARN, with method, path, app and tenant, and without possible secrets.
 #[test]
 fn failed_requests_are_logged() {
     let place = place();

@@ -1,4 +1,4 @@
-//! The same on each store, and from one process to the next.
+//! The same behavior on each store and after a restart.
 
 use std::sync::Arc;
 
@@ -43,8 +43,8 @@ async fn ok(service: &Service, call: &str, body: Value) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// A life on a store: an app, a tenant, a session through both sets of rules, and the end of all.
-/// `reopened` stands for another process on the same store.
+/// The life cycle of an app, a tenant and a session, with both sets of rules. `reopened` is another
+/// process on the same store.
 async fn a_life(store: AnyStore, reopened: AnyStore) {
     let one = service(store).await;
     let app = json!({ "appId": "a1", "coreConfig": { "access_token_validity": "120" } });

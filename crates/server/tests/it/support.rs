@@ -1,4 +1,4 @@
-//! A server in memory, with time that a test moves.
+//! A service in memory with a manual clock.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use supersession_server::{AnyStore, Limits, OpenError, Service, ServiceOptions};
 use supersession_testkit::{FaultStore, ManualClock, SeededEntropy};
 use tokio::sync::OnceCell;
 
-/// When every test starts.
+/// The time at which every test starts.
 pub(crate) const START: UnixMillis = UnixMillis::new(2_000_000_000_000);
 
 pub(crate) const LEGACY: &str = "5.4";
@@ -32,7 +32,7 @@ pub(crate) struct Core {
     pub(crate) clock: ManualClock,
 }
 
-/// An answer, read.
+/// A received response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -45,7 +45,7 @@ impl Core {
         Self::with(json!({})).await
     }
 
-    /// With this configuration; without jitter, and with limits lifted.
+    /// Creates a service with this configuration, without jitter and with lifted limits.
     pub(crate) async fn with(values: Value) -> Self {
         Self::open(values, "").await.unwrap()
     }
@@ -66,15 +66,13 @@ impl Core {
         for (name, value) in values.as_object().unwrap() {
             core_config[name] = value.clone();
         }
-        let options = ServiceOptions {
-            core_config: core_config.as_object().unwrap().clone(),
-            limits,
-            base_path: base_path.to_owned(),
-            max_body_bytes: 64 * 1024,
-            body_timeout: Duration::from_secs(5),
-            signing_threads: 2,
-            ..ServiceOptions::default()
-        };
+        let mut options = ServiceOptions::default();
+        options.core_config = core_config.as_object().unwrap().clone();
+        options.limits = limits;
+        options.base_path = base_path.to_owned();
+        options.max_body_bytes = 64 * 1024;
+        options.body_timeout = Duration::from_secs(5);
+        options.signing_threads = 2;
         Self::with_options(store, options).await
     }
 
@@ -128,7 +126,7 @@ impl Core {
         self.send(request).await
     }
 
-    /// An answer that must be 200 and JSON.
+    /// Returns the JSON body of a response that must have the status 200.
     #[track_caller]
     pub(crate) fn ok(&self, call: &str, cdi: &str, body: Value) -> impl Future<Output = Value> {
         let place = std::panic::Location::caller();
@@ -148,7 +146,7 @@ impl Core {
         self.ok(&format!("GET {path}"), cdi, Value::Null).await
     }
 
-    /// An answer that must be this error, to the letter.
+    /// Asserts that the response is exactly this error.
     #[track_caller]
     pub(crate) fn refused(
         &self,
@@ -171,12 +169,12 @@ impl Core {
         }
     }
 
-    /// A session of the user `u`.
+    /// Creates a session of the user `u`.
     pub(crate) async fn session(&self, cdi: &str) -> Session {
         self.session_with(cdi, json!({})).await
     }
 
-    /// The same with some fields otherwise.
+    /// Creates a session with these fields overridden.
     pub(crate) async fn session_with(&self, cdi: &str, fields: Value) -> Session {
         let answer = self
             .ok("POST /recipe/session", cdi, new_session(&fields))
@@ -205,7 +203,7 @@ impl Core {
         self.ok("POST /recipe/session/verify", cdi, body).await
     }
 
-    /// The row of a session, if it is live. Not logged.
+    /// Returns the stored row of a live session. The call is not recorded.
     pub(crate) async fn row(&self, handle: &str) -> Option<SessionRecord> {
         let key = SessionKey::new(&AppId::default(), SessionHandle::from(handle));
         let found = self.store.inner().session(&key, self.clock.now()).await;
@@ -216,7 +214,7 @@ impl Core {
         self.clock.advance(span);
     }
 
-    /// A tenant of the default app.
+    /// Creates a tenant of the default app.
     pub(crate) async fn tenant(&self, id: &str) {
         let answer = self
             .ok(
@@ -237,7 +235,7 @@ impl Core {
     }
 }
 
-/// The body of a request for a session, with some fields otherwise; null takes one away.
+/// The request body for a new session, with these fields overridden. Null removes a field.
 pub(crate) fn new_session(fields: &Value) -> Value {
     let mut body = json!({
         "userId": "u", "enableAntiCsrf": false, "userDataInJWT": {}, "userDataInDatabase": {},
@@ -252,14 +250,14 @@ pub(crate) fn new_session(fields: &Value) -> Value {
     body
 }
 
-/// The body without this field.
+/// Returns the body without this field.
 pub(crate) fn without(body: &Value, field: &str) -> Value {
     let mut body = body.clone();
     body.as_object_mut().unwrap().remove(field).unwrap();
     body
 }
 
-/// What creating or refreshing answered.
+/// The response to a creation or a refresh.
 #[derive(Debug)]
 pub(crate) struct Session(pub(crate) Value);
 
@@ -308,19 +306,19 @@ pub(crate) fn hash2(refresh_token: &str) -> RefreshHash2 {
     RefreshHash2::of(&RefreshToken::new(refresh_token))
 }
 
-/// The names of the members, sorted.
+/// Returns the names of the members, sorted.
 pub(crate) fn members(value: &Value) -> Vec<String> {
     let mut names: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
     names.sort();
     names
 }
 
-/// Two processes do not draw the same numbers.
+/// Seeds differ, because two processes do not generate the same numbers.
 static SEEDS: AtomicU64 = AtomicU64::new(7);
 
 static KEYS: OnceCell<Vec<StoredKey>> = OnceCell::const_new();
 
-/// RSA keys are made once for all tests: making them takes longer than everything else together.
+/// RSA keys are generated once for all tests, because that takes longer than everything else.
 pub(crate) async fn seed_keys(store: &FaultStore<MemoryStore>) {
     let keys = KEYS
         .get_or_init(async || {

@@ -1,4 +1,4 @@
-//! Versions, keys, addresses, paths: what every request goes through.
+//! Versions, API keys, addresses and paths: the checks of every request.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn get(core: &Core, path: &str, headers: &[(&str, &str)]) -> Reply {
 
 /// Cases: C137, C138.
 #[tokio::test]
-async fn the_version_must_be_one_that_is_spoken() {
+async fn an_unsupported_version_is_rejected() {
     let core = Core::new().await;
     let newest = Request::post("/recipe/session").body(new_session(&json!({})).to_string().into());
     let reply = core.send(newest.unwrap()).await;
@@ -80,7 +80,7 @@ async fn the_version_must_be_one_that_is_spoken() {
 
 /// Cases: C139.
 #[tokio::test]
-async fn the_versions_are_told() {
+async fn the_supported_versions_are_listed() {
     let core = Core::new().await;
     core.app("a1", json!({ "supertokens_max_cdi_version": "3.0" }))
         .await;
@@ -102,7 +102,7 @@ async fn the_versions_are_told() {
 
 /// Cases: C140, C141.
 #[tokio::test]
-async fn a_key_is_needed_where_keys_are_set() {
+async fn an_api_key_is_required_if_keys_are_configured() {
     let core = Core::with(json!({ "api_keys": format!(" {KEY} , {OTHER} ") })).await;
     let path = "/user/id?userId=u";
     for (name, value) in [
@@ -148,7 +148,7 @@ async fn a_key_is_needed_where_keys_are_set() {
 }
 
 #[tokio::test]
-async fn an_app_may_have_keys_of_its_own_or_none() {
+async fn an_app_can_override_or_remove_the_api_keys() {
     let core = Core::with(json!({ "api_keys": KEY })).await;
     let put = async |path: &str, key: &str, body: Value| {
         let request = Request::put(path)
@@ -175,7 +175,7 @@ async fn an_app_may_have_keys_of_its_own_or_none() {
 
 /// Cases: C142.
 #[tokio::test]
-async fn addresses_can_be_allowed_and_denied() {
+async fn client_addresses_can_be_allowed_and_denied() {
     let from = async |core: &Core, path: &str, peer: &str| {
         let request = Request::get(path).body(Full::default()).unwrap();
         core.send_from(request, peer.parse().unwrap())
@@ -212,7 +212,7 @@ async fn addresses_can_be_allowed_and_denied() {
 
 /// Cases: C143.
 #[tokio::test]
-async fn hello_touches_the_store_now_and_then() {
+async fn hello_reads_the_store_within_a_rate_limit() {
     let core = Core::new().await;
     core.store.clear_calls();
     for _ in 0..6 {
@@ -246,12 +246,12 @@ async fn a_store_that_cannot_be_written_is_not_ready() {
                 (reply.status.as_u16(), reply.text.as_str()),
                 (
                     503,
-                    "The session store cannot be written; the log says why\n"
+                    "The session store is not writable; the log has the reason\n"
                 )
             );
         }
     }
-    // Reads go on, and so does what SuperTokens' own checks ask.
+    // Reads still work, and so do the health checks of SuperTokens.
     assert_eq!(get(&core, "/hello", &[]).await.status, 200);
     core.advance(Duration::from_secs(1));
     assert_eq!(get(&core, "/readyz", &[]).await.status, 200);
@@ -260,7 +260,7 @@ async fn a_store_that_cannot_be_written_is_not_ready() {
 
 /// Cases: C144.
 #[tokio::test]
-async fn paths_are_read_kindly() {
+async fn paths_ignore_case_and_a_trailing_slash() {
     let core = Core::open(json!({}), "/base").await.unwrap();
     for path in [
         "/base/hello",
@@ -297,7 +297,7 @@ async fn paths_are_read_kindly() {
 
 /// Cases: C145.
 #[tokio::test]
-async fn the_oldest_versions_know_no_tenants() {
+async fn versions_before_3_0_have_no_tenants() {
     let core = Core::new().await;
     core.tenant("t1").await;
     for cdi in ["2.7", "2.21"] {
@@ -321,7 +321,7 @@ async fn the_oldest_versions_know_no_tenants() {
 }
 
 #[tokio::test]
-async fn a_long_body_is_refused() {
+async fn a_long_body_is_rejected() {
     let core = Core::new().await;
     let body = new_session(&json!({ "userDataInDatabase": { "x": "y".repeat(70_000) } }));
     let text = "The body is longer than 65536 bytes, which is the limit of this server";
@@ -330,7 +330,7 @@ async fn a_long_body_is_refused() {
 }
 
 #[tokio::test]
-async fn readiness_ends_before_the_process_does() {
+async fn a_draining_service_is_not_ready() {
     let core = Core::new().await;
     assert_eq!(get(&core, "/readyz", &[]).await.status, 200);
     core.service.drain();
@@ -340,7 +340,7 @@ async fn readiness_ends_before_the_process_does() {
 }
 
 #[tokio::test]
-async fn what_happens_is_counted() {
+async fn requests_and_sessions_are_counted() {
     let core = Core::new().await;
     let made = core.session(ROTATION).await;
     core.refreshed(ROTATION, made.refresh()).await;
@@ -359,7 +359,7 @@ async fn what_happens_is_counted() {
 }
 
 #[tokio::test]
-async fn endpoints_for_tools_answer_little() {
+async fn endpoints_for_tools_return_fixed_responses() {
     let core = Core::new().await;
     assert_eq!(
         core.get("/telemetry", LEGACY).await,
@@ -382,7 +382,7 @@ async fn endpoints_for_tools_answer_little() {
     }
 }
 
-/// Dashboards ask for both.
+/// Dashboards request both.
 #[tokio::test]
 async fn active_users_and_requests_are_counted() {
     let core = Core::new().await;
@@ -421,7 +421,7 @@ async fn active_users_and_requests_are_counted() {
 }
 
 #[tokio::test]
-async fn what_is_out_of_scope_says_so() {
+async fn endpoints_out_of_scope_are_named_in_the_error() {
     let core = Core::new().await;
     for path in [
         "/recipe/signup",

@@ -20,7 +20,7 @@ fn request(token: &str) -> Value {
 
 /// Cases: C28.
 #[tokio::test]
-async fn a_good_token_is_answered_with_its_session() {
+async fn a_valid_token_returns_its_session() {
     let core = Core::new().await;
     for cdi in ["2.21", "3.0", LEGACY, ROTATION] {
         let made = core
@@ -35,7 +35,7 @@ async fn a_good_token_is_answered_with_its_session() {
 
 /// Cases: C29, C30, C31.
 #[tokio::test]
-async fn what_is_no_token_is_to_be_refreshed() {
+async fn an_invalid_token_requires_a_refresh() {
     let core = Core::new().await;
     let made = core.session(LEGACY).await;
     let (_, rest) = made.access().split_once('.').unwrap();
@@ -95,7 +95,7 @@ async fn what_is_no_token_is_to_be_refreshed() {
 
 /// Cases: C32.
 #[tokio::test]
-async fn an_unknown_key_is_looked_for_once() {
+async fn an_unknown_key_is_looked_up_once() {
     let core = Core::new().await;
     core.app("a1", json!({})).await;
     let other = core.ok(
@@ -120,7 +120,7 @@ async fn an_unknown_key_is_looked_for_once() {
 
 /// Cases: C33.
 #[tokio::test]
-async fn an_expired_token_is_to_be_refreshed() {
+async fn an_expired_token_requires_a_refresh() {
     let core = Core::with(json!({ "access_token_validity": 1 })).await;
     let made = core.session(LEGACY).await;
     assert_eq!(
@@ -136,7 +136,7 @@ async fn an_expired_token_is_to_be_refreshed() {
 
 /// Cases: C34, C35.
 #[tokio::test]
-async fn anti_csrf_tokens_must_match_if_they_are_checked() {
+async fn anti_csrf_tokens_must_match_if_checked() {
     let core = Core::new().await;
     let made = core
         .session_with(LEGACY, json!({ "enableAntiCsrf": true }))
@@ -170,7 +170,7 @@ async fn anti_csrf_tokens_must_match_if_they_are_checked() {
 
 /// Cases: C36.
 #[tokio::test]
-async fn a_revoked_session_is_gone_for_whoever_asks_the_store() {
+async fn a_revoked_session_is_rejected_where_the_database_is_checked() {
     let core = Core::new().await;
     let made = core.session(LEGACY).await;
     let body = json!({ "sessionHandles": [made.handle()] });
@@ -188,7 +188,7 @@ async fn a_revoked_session_is_gone_for_whoever_asks_the_store() {
 
 /// Cases: C37.
 #[tokio::test]
-async fn all_fields_are_needed() {
+async fn all_fields_are_required() {
     let core = Core::new().await;
     let whole = request("x");
     for cdi in ["2.21", LEGACY, ROTATION] {
@@ -212,7 +212,7 @@ async fn all_fields_are_needed() {
 
 /// Cases: C38, C39.
 #[tokio::test]
-async fn a_token_is_good_on_any_tenant_of_its_app_before_5_6() {
+async fn a_token_is_valid_on_any_tenant_of_its_app_before_5_6() {
     let core = Core::new().await;
     core.tenant("t1").await;
     core.tenant("t2").await;
@@ -233,7 +233,7 @@ async fn a_token_is_good_on_any_tenant_of_its_app_before_5_6() {
 
 /// Cases: C40.
 #[tokio::test]
-async fn a_token_of_another_app_is_no_good() {
+async fn a_token_of_another_app_is_rejected() {
     let core = Core::new().await;
     core.app("a1", json!({})).await;
     let made = core.ok(
@@ -255,7 +255,7 @@ async fn a_token_of_another_app_is_no_good() {
 
 /// Cases: C41.
 #[tokio::test]
-async fn older_versions_hear_less_of_a_session() {
+async fn older_versions_get_fewer_fields_of_a_session() {
     let core = Core::new().await;
     let made = core.session(LEGACY).await;
     let verified = core.verify("2.21", made.access(), false).await;
@@ -267,7 +267,7 @@ async fn older_versions_hear_less_of_a_session() {
 
 /// Cases: C42.
 #[tokio::test]
-async fn a_member_named_like_a_later_one_is_the_applications() {
+async fn a_payload_member_named_like_a_later_claim_is_kept() {
     let core = Core::new().await;
     let made = core
         .session_with("2.21", json!({ "userDataInJWT": { "tId": "mine" } }))
@@ -282,7 +282,7 @@ async fn a_member_named_like_a_later_one_is_the_applications() {
 
 /// Cases: C43.
 #[tokio::test]
-async fn tokens_of_version_2_are_good_for_all() {
+async fn tokens_of_version_2_are_accepted_by_all_versions() {
     let core = Core::new().await;
     let payload = json!({ "sub": "mine", "n": [null] });
     let made = core
@@ -311,7 +311,7 @@ async fn tokens_of_version_2_are_good_for_all() {
 
 /// Cases: C44.
 #[tokio::test]
-async fn a_jwt_for_something_else_is_no_session() {
+async fn a_jwt_for_another_purpose_is_not_a_session() {
     let core = Core::new().await;
     let body = json!({ "algorithm": "RS256", "jwksDomain": "x", "payload": { "sub": "u" }, "validity": 60 });
     let made = core.ok("POST /recipe/jwt", LEGACY, body).await;

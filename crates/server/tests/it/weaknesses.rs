@@ -1,4 +1,4 @@
-//! Weaknesses of the reference that are none here, each as `docs/server.md` lists them.
+//! Weaknesses of the reference that this server does not have, as listed in `docs/server.md`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::support::{
 
 const RENEW: &str = "POST /recipe/session/regenerate";
 
-/// The token with other claims, and with the signature that it had.
+/// The token with other claims and its original signature.
 fn altered(token: &str, change: &Value) -> String {
     let mut says = claims(token);
     for (name, value) in change.as_object().unwrap() {
@@ -29,7 +29,7 @@ fn altered(token: &str, change: &Value) -> String {
 }
 
 #[tokio::test]
-async fn weakness_1_nothing_is_minted_from_a_token_that_nobody_signed() {
+async fn weakness_1_no_token_is_minted_from_an_unsigned_token() {
     let core = Core::new().await;
     let made = core.session(LEGACY).await;
     let other = core
@@ -47,7 +47,7 @@ async fn weakness_1_nothing_is_minted_from_a_token_that_nobody_signed() {
         let answer = core.ok(RENEW, LEGACY, body).await;
         assert_eq!(answer["status"], "UNAUTHORISED");
     }
-    // To say that one has expired does not help: its key is still there to check it.
+    // An expired token is checked too, because its key still exists.
     let expired = altered(made.access(), &json!({ "exp": 1 }));
     let body = json!({ "accessToken": expired, "userDataInJWT": { "role": "admin" } });
     assert_eq!(core.ok(RENEW, LEGACY, body).await["status"], "UNAUTHORISED");
@@ -59,7 +59,7 @@ async fn weakness_1_nothing_is_minted_from_a_token_that_nobody_signed() {
     assert_eq!(core.ok(RENEW, LEGACY, body).await["status"], "UNAUTHORISED");
 }
 
-/// Signs a JWT with the members of this session's token, of another user.
+/// Signs a JWT with the members of this session's token, but of another user.
 async fn forged(core: &Core, made: &Session) -> Reply {
     let mut payload = claims(made.access());
     payload["sub"] = json!("admin");
@@ -70,19 +70,17 @@ async fn forged(core: &Core, made: &Session) -> Reply {
 }
 
 #[tokio::test]
-async fn weakness_2_the_jwt_recipe_makes_no_sessions_where_that_is_configured() {
+async fn weakness_2_the_jwt_recipe_signs_no_session_tokens_if_so_configured() {
     let store = FaultStore::new(MemoryStore::new());
     seed_keys(&store).await;
-    let options = ServiceOptions {
-        refuse_session_jwts: true,
-        ..ServiceOptions::default()
-    };
+    let mut options = ServiceOptions::default();
+    options.refuse_session_jwts = true;
     let core = Core::with_options(store, options).await.unwrap();
     let made = core.session(LEGACY).await;
     let refused = forged(&core, &made).await;
     let text = "The user payload contains protected field\n";
     assert_eq!((refused.status.as_u16(), &*refused.text), (400, text));
-    // The same JWT, made elsewhere with the same key, names no version.
+    // The same JWT, signed elsewhere with the same key, has no version.
     let header = json!({ "alg": "RS256", "typ": "JWT", "kid": kid(made.access()) });
     let unversioned = URL_SAFE_NO_PAD.encode(header.to_string());
     let (_, rest) = made.access().split_once('.').unwrap();
@@ -92,9 +90,9 @@ async fn weakness_2_the_jwt_recipe_makes_no_sessions_where_that_is_configured() 
     assert_eq!(answer["status"], "TRY_REFRESH_TOKEN");
 }
 
-/// A JWT that carries another user's name is still no key to a stored session.
+/// A JWT with another user's id gives no access to a stored session.
 #[tokio::test]
-async fn weakness_2_a_session_jwt_of_another_user_does_not_pass_the_database() {
+async fn weakness_2_a_session_jwt_of_another_user_fails_the_database_check() {
     let core = Core::new().await;
     let made = core.session(LEGACY).await;
     let signed: Value = serde_json::from_str(&forged(&core, &made).await.text).unwrap();
@@ -105,7 +103,7 @@ async fn weakness_2_a_session_jwt_of_another_user_does_not_pass_the_database() {
 }
 
 #[tokio::test]
-async fn weakness_5_a_session_that_is_over_is_gone_before_it_is_cleared_away() {
+async fn weakness_5_an_expired_session_is_rejected_before_it_is_deleted() {
     let core = Core::new().await;
     let made = core.session(LEGACY).await;
     let mut row = core.row(made.handle()).await.unwrap();
@@ -133,7 +131,7 @@ async fn weakness_5_a_session_that_is_over_is_gone_before_it_is_cleared_away() {
 }
 
 #[tokio::test]
-async fn weakness_7_errors_say_nothing_of_the_inside() {
+async fn weakness_7_errors_reveal_no_internals() {
     let core = Core::new().await;
     core.session(LEGACY).await;
     for (kind, status) in [
@@ -153,7 +151,7 @@ async fn weakness_7_errors_say_nothing_of_the_inside() {
 }
 
 #[tokio::test]
-async fn weakness_8_refreshing_at_once_logs_nobody_out() {
+async fn weakness_8_concurrent_refreshes_sign_no_user_out() {
     let core = Arc::new(Core::new().await);
     let first = core.session(ROTATION).await;
     let mut tabs = tokio::task::JoinSet::new();
@@ -183,7 +181,7 @@ async fn weakness_10_a_refresh_that_cannot_mint_changes_nothing() {
 }
 
 #[tokio::test]
-async fn weakness_11_a_reuse_whose_session_cannot_be_ended_is_no_verdict() {
+async fn weakness_11_a_reuse_whose_session_cannot_be_revoked_is_a_fault() {
     let core = Core::with(json!({ "refresh_token_rotation_grace_period": 0 })).await;
     let first = core.session(ROTATION).await;
     core.refreshed(ROTATION, first.refresh()).await;
@@ -201,18 +199,18 @@ async fn weakness_11_a_reuse_whose_session_cannot_be_ended_is_no_verdict() {
 }
 
 #[tokio::test]
-async fn weakness_12_a_token_of_an_older_branch_is_not_made_younger() {
+async fn weakness_12_a_token_of_an_older_branch_is_not_extended() {
     let core = Core::with(json!({ "access_token_validity": 100 })).await;
     let first = core.session(LEGACY).await;
     let second = core.refreshed(LEGACY, first.refresh()).await;
     core.refreshed(LEGACY, second.refresh()).await;
     let put = json!({ "sessionHandle": first.handle(), "userDataInJWT": { "x": 1 } });
     core.ok("PUT /recipe/jwt/data", LEGACY, put).await;
-    // Of the branch before: what is stored is told, and no token is handed out.
+    // A token of the previous branch: the stored payload is returned, without a token.
     let stale = core.verify(LEGACY, first.access(), true).await;
     assert!(stale.get("accessToken").is_none());
     assert_eq!(stale["session"]["userDataInJWT"], json!({ "x": 1 }));
-    // Of the branch that lives: the payload is new, the expiry is not.
+    // A token of the current branch: the payload is new, the expiry is not.
     core.advance(Duration::from_secs(40));
     let live = core.verify(LEGACY, second.access(), true).await;
     assert_eq!(
@@ -222,7 +220,7 @@ async fn weakness_12_a_token_of_an_older_branch_is_not_made_younger() {
 }
 
 #[tokio::test]
-async fn weakness_13_no_write_brings_a_session_back() {
+async fn weakness_13_no_write_recreates_a_session() {
     let core = Arc::new(Core::new().await);
     for round in 0..20 {
         let made = core.session(LEGACY).await;
@@ -247,7 +245,7 @@ async fn weakness_13_no_write_brings_a_session_back() {
 
 /// Cases: C133.
 #[tokio::test]
-async fn weakness_14_updates_of_metadata_neither_get_lost_nor_bring_back_what_was_removed() {
+async fn weakness_14_no_metadata_update_is_lost_or_restores_a_removed_value() {
     let core = Arc::new(Core::new().await);
     for _ in 0..100 {
         let update = |member: &str| json!({ "userId": "u", "metadataUpdate": { member: 1 } });
@@ -272,7 +270,7 @@ async fn weakness_14_updates_of_metadata_neither_get_lost_nor_bring_back_what_wa
 }
 
 #[tokio::test]
-async fn weakness_15_and_24_many_handles_are_one_step() {
+async fn weakness_15_and_24_many_handles_are_revoked_in_one_step() {
     let core = Arc::new(Core::new().await);
     let mut handles = Vec::new();
     for _ in 0..10 {
@@ -294,7 +292,7 @@ async fn weakness_15_and_24_many_handles_are_one_step() {
 }
 
 #[tokio::test]
-async fn weakness_16_17_and_18_two_processes_make_one_key_and_publish_it_before_it_signs() {
+async fn weakness_16_17_and_18_two_processes_create_one_key_and_publish_it_before_it_signs() {
     use supersession_server::Limits;
     let config = json!({ "access_token_dynamic_signing_key_update_interval": 1 });
     let one = Core::with(config.clone()).await;
@@ -309,7 +307,7 @@ async fn weakness_16_17_and_18_two_processes_make_one_key_and_publish_it_before_
     };
     let before = keys(&one).await;
     assert_eq!(keys(&two).await, before);
-    // Both come to the moment at which a new key is due, in the same millisecond.
+    // For both, a new key is due in the same millisecond.
     for core in [&one, &two] {
         core.advance(Duration::from_secs(3_541));
     }
@@ -320,12 +318,12 @@ async fn weakness_16_17_and_18_two_processes_make_one_key_and_publish_it_before_
         let signer = kid(core.session(LEGACY).await.access());
         assert!(before.contains(&signer), "the new key is published first");
     }
-    // A key that stays is made once; another one is never put in its place.
+    // A static key is created once and never replaced.
     assert_eq!(first.iter().filter(|kid| kid.starts_with("s-")).count(), 1);
 }
 
 #[tokio::test]
-async fn weakness_22_signing_with_the_key_that_stays_does_not_ask_the_store() {
+async fn weakness_22_signing_with_the_static_key_does_not_access_the_store() {
     let core = Core::new().await;
     let body = json!({ "algorithm": "RS256", "jwksDomain": "x", "payload": {}, "validity": 60 });
     core.ok("POST /recipe/jwt", LEGACY, body.clone()).await;
@@ -337,7 +335,7 @@ async fn weakness_22_signing_with_the_key_that_stays_does_not_ask_the_store() {
 }
 
 #[tokio::test]
-async fn weakness_23_all_tenants_are_one_question() {
+async fn weakness_23_all_tenants_are_read_with_one_query() {
     let core = Core::new().await;
     for tenant in ["t1", "t2", "t3"] {
         core.tenant(tenant).await;
@@ -359,7 +357,7 @@ async fn weakness_23_all_tenants_are_one_question() {
 }
 
 #[tokio::test]
-async fn weakness_29_what_is_over_is_cleared_away_in_batches() {
+async fn weakness_29_expired_sessions_are_deleted_in_batches() {
     let core =
         Core::with(json!({ "refresh_token_validity": 1, "access_token_validity": 10 })).await;
     let made = core.session(LEGACY).await;
