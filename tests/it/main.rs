@@ -34,6 +34,7 @@ mod ranges;
 mod refreshing;
 mod revocations;
 mod secrecy;
+mod session_entries;
 mod smoke;
 mod telemetry;
 mod tower;

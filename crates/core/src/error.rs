@@ -48,6 +48,12 @@ pub enum SessionError {
         "The request contains multiple session cookies. This may happen if you've changed the 'cookie_domain' setting in your configuration. To clear tokens from the previous domain, set 'older_cookie_domain' in your config."
     )]
     DuplicateSessionCookies,
+    /// 403: a page of another site made the request
+    /// ([`AntiCsrf::ViaOrigin`](crate::AntiCsrf::ViaOrigin)). Nothing is cleared.
+    #[error(
+        "the request comes from a page of another site. Fix: if it is the application's own, set `api_domain` and `website_domain` to its origins, or `trust_same_site`"
+    )]
+    ForeignOrigin,
     /// 400: the access token payload is too large to be delivered; nothing is stored.
     #[error(transparent)]
     PayloadTooLarge(#[from] PayloadTooLarge),
@@ -224,6 +230,7 @@ impl SessionError {
             | Self::InvalidClaims(_)
             | Self::ClearDuplicateSessionCookies
             | Self::DuplicateSessionCookies
+            | Self::ForeignOrigin
             | Self::PayloadTooLarge(_)
             | Self::BadInput(_)
             | Self::Fault(_) => false,

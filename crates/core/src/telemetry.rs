@@ -93,6 +93,7 @@ pub(crate) fn request_failed(error: &SessionError) {
             });
             return;
         }
+        SessionError::ForeignOrigin => "foreign_origin",
         SessionError::BadInput(_) => "bad_input",
         SessionError::Refused(_) => "refused",
     };

@@ -129,6 +129,22 @@ pub enum AntiCsrf {
     ViaToken,
     /// A non-empty `rid` header is required. Another site cannot send one without a CORS preflight.
     ViaCustomHeader,
+    /// The browser must name an origin of the application, in `Sec-Fetch-Site` or `Origin`. Works
+    /// with plain forms, because no script has to send anything. Requests with other methods than
+    /// GET, HEAD, OPTIONS and TRACE are decided in this order:
+    ///
+    /// 1. `Sec-Fetch-Site: same-origin` or `none` is accepted.
+    /// 2. `Sec-Fetch-Site: same-site` is accepted if
+    ///    [`SessionsBuilder::trust_same_site`](crate::SessionsBuilder::trust_same_site) is set.
+    /// 3. An `Origin` that equals the origin of the API or of the website is accepted.
+    /// 4. A request with neither header is accepted, because no browser in use sends one.
+    /// 5. Every other request is rejected with
+    ///    [`SessionError::ForeignOrigin`](crate::SessionError::ForeignOrigin), 403.
+    ///
+    /// A guard with an optional session checks requests without a session too, such as the form of
+    /// a sign-in page, which protects against a sign-in under an attacker's account. Apply none to
+    /// a route to which another site posts on purpose, such as the callback of OAuth's `form_post`.
+    ViaOrigin,
     /// No check. Suitable if cookies are `SameSite=Lax` or `Strict`.
     None,
 }
@@ -145,6 +161,7 @@ impl FromStr for AntiCsrf {
         match text {
             "VIA_TOKEN" => Ok(Self::ViaToken),
             "VIA_CUSTOM_HEADER" => Ok(Self::ViaCustomHeader),
+            "VIA_ORIGIN" => Ok(Self::ViaOrigin),
             "NONE" => Ok(Self::None),
             _ => Err(InvalidAntiCsrf),
         }

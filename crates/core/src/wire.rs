@@ -42,6 +42,8 @@ pub const AUTHORIZATION_HEADER: &str = "authorization";
 pub const COOKIE_HEADER: &str = "cookie";
 /// Request header with the origin of the page.
 pub const ORIGIN_HEADER: &str = "origin";
+/// The relation of a request to the page that made it (Fetch Metadata).
+pub const SEC_FETCH_SITE_HEADER: &str = "sec-fetch-site";
 /// Header with the media type of a body.
 pub const CONTENT_TYPE_HEADER: &str = "content-type";
 /// Response header with one cookie to set.
@@ -144,6 +146,8 @@ pub const MESSAGE_TRY_REFRESH_TOKEN: &str = "try refresh token";
 pub const MESSAGE_TOKEN_THEFT_DETECTED: &str = "token theft detected";
 /// The message of a 403 for a claim that failed validation.
 pub const MESSAGE_INVALID_CLAIM: &str = "invalid claim";
+/// The message of a 403 for a request that a page of another site made.
+pub const MESSAGE_FOREIGN_ORIGIN: &str = "cross-origin request";
 /// The error message if the payload contains a member of [`PROTECTED_CLAIMS`].
 pub const MESSAGE_PROTECTED_FIELD: &str = "The user payload contains protected field";
 /// The operator's message for an operation on a session that does not exist.

@@ -152,6 +152,7 @@ impl SessionsBuilder {
             strictness: self.strictness.unwrap_or(Strictness::TokenOnly),
             revocation_poll_interval: self.revocation_poll_interval,
             anti_csrf: self.anti_csrf,
+            trusts_same_site: self.trusts_same_site,
             key_kind: self.key_kind,
             session_expired_status: self.session_expired_status,
             invalid_claim_status: self.invalid_claim_status,

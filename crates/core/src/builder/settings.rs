@@ -155,6 +155,13 @@ impl SessionsBuilder {
         self
     }
 
+    /// If set, [`AntiCsrf::ViaOrigin`] also accepts requests from other hosts of the same site,
+    /// which an attacker may control if users can have subdomains. Defaults to `false`.
+    pub fn trust_same_site(mut self, trust: bool) -> Self {
+        self.trusts_same_site = trust;
+        self
+    }
+
     /// Sets a function that selects how the tokens of a request travel. Its second argument is
     /// `true` if the request creates a session. Defaults to the method in the client's
     /// `st-auth-mode` at creation, and to either method afterwards.

@@ -54,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) strictness: Strictness,
     pub(crate) revocation_poll_interval: Duration,
     pub(crate) anti_csrf: Option<AntiCsrf>,
+    /// If set, [`AntiCsrf::ViaOrigin`] accepts requests from sibling domains.
+    pub(crate) trusts_same_site: bool,
     pub(crate) key_kind: KeyKind,
     pub(crate) issuer: String,
     pub(crate) session_expired_status: u16,
@@ -169,6 +171,20 @@ impl Config {
                 Ok(self.api.site_with(&website, &site, self.same_site))
             }
         }
+    }
+
+    /// Returns `true` if an `Origin` is the API's or the website's.
+    pub(crate) fn is_own_origin(&self, view: &dyn RequestView, origin: &str) -> bool {
+        let Ok(origin) = Domain::parse(origin) else {
+            return false;
+        };
+        let is_website = || match &self.website {
+            Website::Fixed { domain, .. } => *domain == origin,
+            Website::PerRequest(website) => {
+                Domain::parse(&website(view)).is_ok_and(|website| website == origin)
+            }
+        };
+        origin == self.api.domain || is_website()
     }
 
     /// Returns the most likely `SameSite` of cookies, where the request is not available. It only

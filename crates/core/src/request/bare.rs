@@ -60,6 +60,10 @@ impl Sessions {
                 "anti-CSRF by custom header cannot be checked without a request. Fix: turn the check off with `.anti_csrf_check(false)`, after making sure that the request carries a `rid` header",
             )
             .into()),
+            Some(AntiCsrf::ViaOrigin) => Err(Fault::misuse(
+                "the origin of a request cannot be checked without the request. Fix: turn the check off with `.anti_csrf_check(false)`, after making sure that no page of another site made the request",
+            )
+            .into()),
             Some(AntiCsrf::ViaToken) => Ok(AntiCsrfCheck::Token(sent)),
             Some(AntiCsrf::None) | None => Ok(AntiCsrfCheck::Passed),
         }
@@ -82,9 +86,13 @@ impl Sessions {
             AntiCsrfInput::Token(token) => (token.cloned(), false),
             AntiCsrfInput::Disabled => (None, true),
         };
-        if !disabled && self.config().anti_csrf == Some(AntiCsrf::ViaCustomHeader) {
+        let by_request = matches!(
+            self.config().anti_csrf,
+            Some(AntiCsrf::ViaCustomHeader | AntiCsrf::ViaOrigin)
+        );
+        if !disabled && by_request {
             return Err(Fault::misuse(
-                "anti-CSRF by custom header cannot be checked without a request. Fix: pass `AntiCsrfInput::Disabled`, after making sure that the request carries a `rid` header",
+                "anti-CSRF by custom header or by origin cannot be checked without a request. Fix: pass `AntiCsrfInput::Disabled`, after making sure that no page of another site made the request",
             )
             .into());
         }

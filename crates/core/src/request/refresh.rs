@@ -33,6 +33,9 @@ impl RequestSessions {
             ));
         };
         let by_cookie = selected.transport == Transport::Cookie;
+        if by_cookie && presented.is_foreign {
+            return Err(SessionError::ForeignOrigin);
+        }
         let mode = presented.anti_csrf_mode(self.config())?;
         if by_cookie && mode == AntiCsrf::ViaCustomHeader && !presented.has_rid {
             return Err(SessionError::unauthorised(

@@ -66,6 +66,7 @@ pub(crate) fn default_reply(
         }
         SessionError::ClearDuplicateSessionCookies => message(200, &error.to_string()),
         SessionError::DuplicateSessionCookies => message(500, &error.to_string()),
+        SessionError::ForeignOrigin => message(403, wire::MESSAGE_FOREIGN_ORIGIN),
         SessionError::PayloadTooLarge(error) => message(400, &error.to_string()),
         SessionError::BadInput(text) => message(400, text),
         SessionError::Refused(refusal) => refusal.reply(),

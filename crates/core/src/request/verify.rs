@@ -154,13 +154,18 @@ impl RequestSessions {
         transport: Option<Transport>,
         options: &VerifyOptions,
     ) -> Result<AntiCsrfCheck<'a>, SessionError> {
-        let by_cookie = transport == Some(Transport::Cookie);
-        let due = options.checks_anti_csrf(presented.method != RequestMethod::Get);
-        if !by_cookie || !due {
+        if !options.checks_anti_csrf(presented.method != RequestMethod::Get) {
+            return Ok(AntiCsrfCheck::Passed);
+        }
+        // By its origin, a request is judged even if it carries no session, such as a sign-in.
+        if presented.is_foreign && transport != Some(Transport::Header) {
+            return Err(SessionError::ForeignOrigin);
+        }
+        if transport != Some(Transport::Cookie) {
             return Ok(AntiCsrfCheck::Passed);
         }
         match presented.anti_csrf_mode(self.config())? {
-            AntiCsrf::None => Ok(AntiCsrfCheck::Passed),
+            AntiCsrf::None | AntiCsrf::ViaOrigin => Ok(AntiCsrfCheck::Passed),
             AntiCsrf::ViaCustomHeader if presented.has_rid => Ok(AntiCsrfCheck::Passed),
             AntiCsrf::ViaCustomHeader => Err(SessionError::try_refresh(
                 "anti-csrf check failed: the request has no `rid` header",

@@ -3,6 +3,7 @@
 mod access;
 mod claims;
 mod data;
+mod entries;
 mod state;
 
 use std::sync::Arc;

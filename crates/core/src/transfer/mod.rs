@@ -6,6 +6,7 @@
 
 mod caching;
 mod effects;
+mod origin;
 mod plan;
 mod read;
 pub(crate) mod size;

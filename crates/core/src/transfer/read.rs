@@ -1,5 +1,6 @@
 //! The tokens and headers of a request: read once, synchronously, into owned values.
 
+use super::origin::{FetchSite, OriginHeaders};
 use crate::client::Client;
 use crate::config::Config;
 use crate::cookies::{CookieReader, decoded};
@@ -37,6 +38,9 @@ pub(crate) struct Presented {
     bearer: Option<Carried>,
     pub(crate) has_legacy_cookie: bool,
     pub(crate) has_rid: bool,
+    /// `true` if the request may come from a page of another site. Determined only for
+    /// [`AntiCsrf::ViaOrigin`].
+    pub(crate) is_foreign: bool,
     pub(crate) anti_csrf: Option<AntiCsrfToken>,
     /// The transports whose tokens are used.
     pub(crate) allowed: TokenTransferMethod,
@@ -97,6 +101,8 @@ impl Presented {
         let mut cookies = CookieReader::new(&config.cookies);
         let (mut authorization, mut anti_csrf, mut auth_mode) = (None, None, None);
         let mut has_rid = false;
+        let checks_origin = config.anti_csrf == Some(AntiCsrf::ViaOrigin);
+        let mut origin = OriginHeaders::default();
         view.headers(&mut |name, value| match name {
             wire::COOKIE_HEADER => {
                 cookies.read(value, |token| Carried::of(token, &cached, decoded));
@@ -112,8 +118,22 @@ impl Presented {
             }
             // An empty header proves nothing, because proxies add such headers.
             wire::RID_HEADER => has_rid |= !value.trim_ascii().is_empty(),
+            wire::SEC_FETCH_SITE_HEADER if checks_origin => {
+                origin
+                    .fetch_site
+                    .get_or_insert_with(|| FetchSite::of(value));
+            }
+            wire::ORIGIN_HEADER if checks_origin => {
+                origin
+                    .origin
+                    .get_or_insert_with(|| text(value).into_owned());
+            }
             _ => {}
         });
+        let is_foreign = checks_origin
+            && origin.is_foreign(view.method(), config.trusts_same_site, |origin| {
+                config.is_own_origin(view, origin)
+            });
         let (access, refresh) = (cookies.access(), cookies.refresh());
         Self {
             method: match view.method() {
@@ -130,6 +150,7 @@ impl Presented {
             bearer: authorization.flatten(),
             has_legacy_cookie: cookies.has_legacy,
             has_rid,
+            is_foreign,
             anti_csrf,
             allowed: config.allowed_method(view),
             for_creation: config.transport_for_creation(view, auth_mode),

@@ -137,6 +137,12 @@ impl<D: Driver> Stage<D> {
         response
     }
 
+    /// Sends a request without recording the exchange, and returns the status. For matrices, whose
+    /// transcripts would be too long to review.
+    pub(super) async fn status(&self, request: WireRequest) -> u16 {
+        self.driver.send(&self.set().app, request).await.status
+    }
+
     /// Signs a user in, and returns the tokens that the client keeps.
     pub(super) async fn sign_in(&mut self, name: &str, user: &str, mode: &str) -> Tokens {
         self.sign_in_with(name, mode, &json!({ "userId": user }))
