@@ -57,7 +57,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
 
 /// What core may use. No framework, no runtime, no driver, no HTTP client: adding a line here is a
 /// decision.
-const CORE_USES: [&str; 20] = [
+const CORE_USES: [&str; 22] = [
     "arc-swap",
     "async-trait",
     "aws-lc-rs",
@@ -65,6 +65,7 @@ const CORE_USES: [&str; 20] = [
     "cookie",
     "httpdate",
     "indexmap",
+    "jsonwebtoken",
     "memchr",
     "metrics",
     "percent-encoding",
@@ -77,6 +78,7 @@ const CORE_USES: [&str; 20] = [
     "thiserror",
     "tokio",
     "tracing",
+    "url",
     "uuid",
 ];
 

@@ -36,11 +36,9 @@ impl Decoder {
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_issuer(&["https://api.example.com/auth"]);
         validation.set_required_spec_claims(&["exp", "iss"]);
+        let key = serde_json::from_value(serde_json::to_value(key)?)?;
         Ok(Self {
-            key: DecodingKey::from_rsa_components(
-                key.n.as_deref().unwrap_or_default(),
-                key.e.as_deref().unwrap_or_default(),
-            )?,
+            key: DecodingKey::from_jwk(&key)?,
             validation,
         })
     }

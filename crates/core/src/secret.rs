@@ -2,57 +2,23 @@
 //! `expose`.
 
 use std::fmt;
-use std::ops::Deref;
 use std::sync::OnceLock;
 
 use aws_lc_rs::digest;
 use subtle::ConstantTimeEq;
-use zeroize::optimization_barrier;
-
-/// Text that is wiped on drop, including its spare capacity.
-#[derive(Clone)]
-pub(crate) struct Wiped(String);
-
-impl From<String> for Wiped {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl Deref for Wiped {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Drop for Wiped {
-    fn drop(&mut self) {
-        wipe(std::mem::take(&mut self.0).into_bytes());
-    }
-}
-
-/// Overwrites the buffer. Every request drops kilobytes of tokens, so this writes whole blocks;
-/// `zeroize` alone writes byte by byte.
-fn wipe(mut bytes: Vec<u8>) -> Vec<u8> {
-    bytes.clear();
-    bytes.resize(bytes.capacity(), 0);
-    optimization_barrier(bytes.as_slice());
-    bytes
-}
+use zeroize::Zeroizing;
 
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone)]
-        pub struct $name(Wiped);
+        pub struct $name(Zeroizing<String>);
 
         impl $name {
             /// Wraps the secret's text.
             #[must_use]
             pub fn new(text: impl Into<String>) -> Self {
-                Self(Wiped(text.into()))
+                Self(Zeroizing::new(text.into()))
             }
 
             /// Returns the secret itself. Never log it or put it into an error.
@@ -213,13 +179,6 @@ mod tests {
         assert_eq!(h1.second().as_str(), sha256_hex(h1.as_str().as_bytes()));
         assert!(*h1.second() == RefreshHash2::of(&token));
         assert!(*h1.second() != RefreshHash2::of(&RefreshToken::new("abd")));
-    }
-
-    #[test]
-    fn what_is_wiped_is_zero_to_the_end_of_its_room() {
-        let mut text = String::with_capacity(64);
-        text.push_str("hunter2");
-        assert_eq!(wipe(text.into_bytes()), [0; 64]);
     }
 
     #[test]

@@ -37,6 +37,8 @@ struct HostState {
 pub(crate) enum HostUrlError {
     #[error("is not a URL")]
     Malformed,
+    #[error("has characters beyond ASCII")]
+    NotAscii,
     #[error("does not begin with `http://` or `https://`")]
     Scheme,
     #[error("has a user name or a password in its URL")]
@@ -58,6 +60,9 @@ impl HostUrlError {
             Self::Endpoint => {
                 "end the URL with the host, or with the `base_path` of the core, as in \"http://core:3567\""
             }
+            Self::NotAscii => {
+                "write the host in Punycode and the path in percent encoding, as in \"https://xn--bcher-kva.example/b%C3%BCro\""
+            }
             Self::Userinfo => {
                 "remove it; to authenticate, pass one of the core's `api_keys` to `RemoteCore::api_key`"
             }
@@ -77,6 +82,9 @@ const ENDPOINTS: [&str; 5] = [
 
 impl Host {
     pub(crate) fn parse(url: &str, app: &AppId) -> Result<Self, HostUrlError> {
+        if !url.is_ascii() {
+            return Err(HostUrlError::NotAscii);
+        }
         let uri: Uri = url.trim().parse().map_err(|_| HostUrlError::Malformed)?;
         let parts = uri.into_parts();
         let scheme = parts
@@ -229,6 +237,7 @@ mod tests {
         );
         for (bad, why) in [
             ("", HostUrlError::Malformed),
+            ("https://bücher.de", HostUrlError::NotAscii),
             ("core", HostUrlError::Scheme),
             ("core:3567", HostUrlError::Scheme),
             ("ftp://core", HostUrlError::Scheme),

@@ -237,12 +237,12 @@ impl KeyCache {
                 .keys
                 .iter()
                 .filter_map(|jwk| {
-                    let known = known.as_ref().and_then(|known| known.by_kid.get(&jwk.kid));
+                    let known = known.as_ref().and_then(|known| known.by_kid.get(jwk.kid()));
                     let key = match known {
                         Some((same, key)) if same == jwk => Arc::clone(key),
                         _ => Arc::new(VerifyingKey::of_jwk(jwk)?),
                     };
-                    Some((jwk.kid.clone(), (jwk.clone(), key)))
+                    Some((jwk.kid().to_owned(), (jwk.clone(), key)))
                 })
                 .collect();
             // A core always has keys, so an empty set is not accepted.

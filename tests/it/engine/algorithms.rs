@@ -54,10 +54,7 @@ async fn a_new_algorithm_begins_with_the_next_key_and_old_tokens_go_on() {
         assert_eq!(segment(&refreshed.access, 0)["alg"], json!(name));
 
         let set = app.sessions.jwks().await.unwrap();
-        let key = set
-            .keys
-            .iter()
-            .find(|key| header["kid"] == key.kid.as_str());
+        let key = set.keys.iter().find(|key| header["kid"] == key.kid());
         let jwk = serde_json::from_value(serde_json::to_value(key.unwrap()).unwrap()).unwrap();
         let mut validation = Validation::new(jwt_algorithm);
         validation.validate_exp = false;

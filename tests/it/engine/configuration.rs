@@ -140,6 +140,7 @@ async fn the_cookie_domain_is_normalised() {
         (API, "https://api.example.com:8080/x?y#z", "api.example.com"),
         (API, ".example.com/", ".example.com"),
         (API, "EXAMPLE.com", "example.com"),
+        ("https://api.bücher.de", ".bücher.de", ".xn--bcher-kva.de"),
         ("http://localhost", ".localhost:8080", "localhost"),
         ("http://127.0.0.1", ".127.0.0.1", "127.0.0.1"),
         (

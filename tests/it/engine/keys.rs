@@ -38,7 +38,7 @@ async fn hourly_node(app: &App) -> App {
 
 pub(super) async fn kids(app: &App) -> Vec<String> {
     let jwks = app.sessions.jwks().await.unwrap();
-    jwks.keys.into_iter().map(|key| key.kid).collect()
+    jwks.keys.iter().map(|key| key.kid().to_owned()).collect()
 }
 
 async fn max_age(app: &App) -> u64 {

@@ -99,11 +99,12 @@ impl SessionsBuilder {
                     .unwrap_or(&String::new()),
             ),
         ] {
-            if path.contains([';', ' ']) || path.chars().any(char::is_control) {
+            let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b';';
+            if !path.bytes().all(is_plain) {
                 problems.add(
                     setting,
                     "has characters that no path of a cookie may have",
-                    "use a plain path",
+                    "use a plain path, or percent encoding",
                 );
             }
         }

@@ -1,13 +1,18 @@
 //! Normalisation of configured domains, paths and sites (session specification, 3.8 to 3.10).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
+
+use url::{Host, Url};
 
 /// The scheme, host and port of the API or the website.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Domain {
     pub(crate) scheme: String,
-    /// In lower case, without the port.
+    /// In lower case and in ASCII: international names are in Punycode (RFC 5891), as in the
+    /// requests of browsers.
     pub(crate) host: String,
+    /// The address, if the host is one.
+    ip: Option<IpAddr>,
     /// `None` if it is the scheme's default port.
     pub(crate) port: Option<u16>,
 }
@@ -31,34 +36,46 @@ impl Domain {
     /// Parses a domain and drops path, query and fragment. Without a scheme, `http` is used for
     /// localhost and IP addresses, and `https` otherwise.
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidDomain> {
-        let text = text.trim().to_ascii_lowercase();
-        let (scheme, rest) = match text.split_once("://") {
-            Some((scheme @ ("http" | "https"), rest)) => (Some(scheme), rest),
-            Some(_) => return Err(InvalidDomain),
-            None => (None, text.as_str()),
+        let text = text.trim();
+        let Some((scheme, rest)) = text.split_once("://") else {
+            let plain = Self::parse(&format!("http://{text}"))?;
+            return if plain.is_local() {
+                Ok(plain)
+            } else {
+                Self::parse(&format!("https://{text}"))
+            };
         };
         let rest = rest.strip_prefix('.').unwrap_or(rest);
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let (host, port) = split_port(authority)?;
-        if !is_host(host) {
+        // A URL parser skips further slashes, so that `/path` would be a host.
+        if rest.starts_with(['/', '\\']) {
             return Err(InvalidDomain);
         }
-        let scheme = scheme.unwrap_or_else(|| if is_local(host) { "http" } else { "https" });
-        let own_port = if scheme == "https" { 443 } else { 80 };
+        let url = Url::parse(&format!("{scheme}://{rest}")).map_err(|_| InvalidDomain)?;
+        let has_login = !url.username().is_empty() || url.password().is_some();
+        if has_login || !matches!(url.scheme(), "http" | "https") {
+            return Err(InvalidDomain);
+        }
+        let (host, ip) = match url.host().ok_or(InvalidDomain)? {
+            Host::Domain(name) if is_cookie_domain(name) => (name.to_owned(), None),
+            Host::Domain(_) => return Err(InvalidDomain),
+            Host::Ipv4(ip) => (ip.to_string(), Some(ip.into())),
+            Host::Ipv6(ip) => (format!("[{ip}]"), Some(ip.into())),
+        };
         Ok(Self {
-            scheme: scheme.to_owned(),
-            host: host.to_owned(),
-            port: port.filter(|port| *port != own_port),
+            scheme: url.scheme().to_owned(),
+            host,
+            ip,
+            port: url.port(),
         })
     }
 
     /// Returns the top-level site, which determines whether a cookie is same-site (session
     /// specification, 3.9).
     pub(crate) fn site(&self) -> Result<String, NoSite> {
-        let host = self.host.as_str();
-        if is_local(host) {
+        if self.is_local() {
             return Ok("localhost".to_owned());
         }
+        let host = self.host.as_str();
         let suffix = psl::suffix(host.as_bytes());
         if host.ends_with(".local") && !suffix.is_some_and(|suffix| suffix.is_known()) {
             return Ok(host.to_owned());
@@ -73,16 +90,15 @@ impl Domain {
         }
     }
 
-    /// Returns `true` for localhost and IP addresses, for which browsers are lenient.
+    /// Returns `true` for localhost and IP addresses, for which browsers are lenient. Quirk: every
+    /// host that starts with `localhost` counts as local (session specification, 3.9).
     pub(crate) fn is_local(&self) -> bool {
-        is_local(&self.host)
+        self.host.starts_with("localhost") || self.ip.is_some()
     }
 
     /// Returns `true` for `localhost` itself and for loopback addresses.
     pub(crate) fn is_loopback(&self) -> bool {
-        let host = self.host.as_str();
-        let is_v4 = host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
-        host == "localhost" || is_v4 || ipv6(host).is_some_and(|ip| ip.is_loopback())
+        self.host == "localhost" || self.ip.is_some_and(|ip| ip.is_loopback())
     }
 
     pub(crate) fn is_https(&self) -> bool {
@@ -101,14 +117,12 @@ impl std::fmt::Display for Domain {
 /// addresses.
 pub(crate) fn cookie_domain(text: &str) -> Result<String, InvalidCookieDomain> {
     let had_dot = text.starts_with('.');
-    let host = Domain::parse(text)
-        .map_err(|InvalidDomain| InvalidCookieDomain)?
-        .host;
-    let bare = host == "localhost" || is_ip(&host);
+    let domain = Domain::parse(text).map_err(|InvalidDomain| InvalidCookieDomain)?;
+    let bare = domain.host == "localhost" || domain.ip.is_some();
     Ok(if had_dot && !bare {
-        format!(".{host}")
+        format!(".{}", domain.host)
     } else {
-        host
+        domain.host
     })
 }
 
@@ -142,45 +156,12 @@ fn names_a_host(text: &str) -> bool {
     first.contains('.') || first.starts_with("localhost")
 }
 
-fn split_port(authority: &str) -> Result<(&str, Option<u16>), InvalidDomain> {
-    let colon = match authority.rfind(']') {
-        Some(bracket) => authority[bracket..].find(':').map(|at| bracket + at),
-        None => authority.find(':'),
-    };
-    match colon {
-        None => Ok((authority, None)),
-        Some(at) => {
-            let port = authority[at + 1..].parse().map_err(|_| InvalidDomain)?;
-            Ok((&authority[..at], Some(port)))
-        }
-    }
-}
-
-fn is_host(host: &str) -> bool {
-    if ipv6(host).is_some() {
-        return true;
-    }
-    !host.is_empty()
-        && !host.starts_with('-')
-        && host.split('.').all(|label| {
-            !label.is_empty()
-                && label
-                    .chars()
-                    .all(|c| c.is_alphanumeric() || c == '-' || c == '_')
-        })
-}
-
-/// Quirk: every host that starts with `localhost` counts as local (session specification, 3.9).
-fn is_local(host: &str) -> bool {
-    host.starts_with("localhost") || is_ip(host)
-}
-
-fn is_ip(host: &str) -> bool {
-    host.parse::<Ipv4Addr>().map(IpAddr::V4).is_ok() || ipv6(host).is_some()
-}
-
-fn ipv6(host: &str) -> Option<Ipv6Addr> {
-    host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+/// Returns `true` if the domain can be the `Domain` of a cookie (RFC 6265, 4.1.1). Underscores are
+/// allowed, because browsers allow them. URLs allow more, such as `;`, which ends an attribute.
+fn is_cookie_domain(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    name.split('.')
+        .all(|label| !label.is_empty() && !label.starts_with('-') && label.bytes().all(is_inner))
 }
 
 #[cfg(test)]
@@ -211,6 +192,18 @@ mod tests {
         domain("http://example.com:80", "http://example.com");
         domain("https://example.com:443", "https://example.com");
         domain("http://[::1]:3000", "http://[::1]:3000");
+        domain("http://[0:0:0:0::1]", "http://[::1]");
+        domain("localhost:443", "http://localhost:443");
+        domain("example.com:80", "https://example.com:80");
+        domain("my_service:8080", "https://my_service:8080");
+        for bücher in [
+            "bücher.de",
+            "BÜCHER.de",
+            "https://b%C3%BCcher.de/x",
+            "xn--bcher-kva.de",
+        ] {
+            domain(bücher, "https://xn--bcher-kva.de");
+        }
         for bad in [
             "/one",
             "/one/two",
@@ -220,7 +213,14 @@ mod tests {
             "a b.c",
             "x.y:port",
             "x..y",
+            "x.y.",
+            "-x.y",
             "evil.com;x=y",
+            "evil.com%3Bx=y",
+            "user@x.y",
+            "http://user:password@x.y",
+            "http:///x.y",
+            "https://xn--a.de",
         ] {
             assert!(Domain::parse(bad).is_err(), "{bad}");
         }
@@ -247,6 +247,9 @@ mod tests {
             "ec2-xx.compute-1.amazonaws.com",
         );
         site("https://machine.office.local", "machine.office.local");
+        site("https://api.bücher.de", "xn--bcher-kva.de");
+        // `公司.cn` is a public suffix.
+        site("https://api.食狮.公司.cn", "xn--85x722f.xn--55qx5d.cn");
         assert_eq!(
             Domain::parse("https://intranet").unwrap().site(),
             Err(NoSite)
@@ -262,6 +265,8 @@ mod tests {
             (".127.0.0.1", "127.0.0.1"),
             (".localhost.org", ".localhost.org"),
             (" .example.com", "example.com"),
+            (".bücher.de", ".xn--bcher-kva.de"),
+            ("bücher.de", "xn--bcher-kva.de"),
         ] {
             assert_eq!(cookie_domain(text).as_deref(), Ok(expected), "{text}");
         }

@@ -36,4 +36,12 @@ impl SigningAlgorithm {
             Self::EdDsa => "EdDSA",
         }
     }
+
+    pub(crate) const fn to_jwt(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
+            Self::Es256 => jsonwebtoken::Algorithm::ES256,
+            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+        }
+    }
 }

@@ -2,80 +2,75 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::DecodingKey;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, PublicKeyUse};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::SigningAlgorithm;
 
-/// One public key. `kty` determines which optional members are present (RFC 7518, 6; RFC 8037, 2).
+/// One public key. Its serialized form is the published one (RFC 7517, 4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Jwk {
-    /// `RSA`, `EC` or `OKP`.
-    pub kty: &'static str,
-    /// The key's id, as in the header of the tokens that it signs.
-    pub kid: String,
-    /// RSA only: the modulus, as base64url of the unsigned big-endian number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub n: Option<String>,
-    /// RSA only: the exponent, in the same form.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub e: Option<String>,
-    /// The curve of other keys: `P-256` or `Ed25519`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub crv: Option<&'static str>,
-    /// The x coordinate of the point, or the whole Ed25519 key: base64url of 32 bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub x: Option<String>,
-    /// P-256 only: the y coordinate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub y: Option<String>,
-    /// The algorithm of the key.
-    pub alg: &'static str,
-    /// Always `sig`.
-    #[serde(rename = "use")]
-    pub use_: &'static str,
-}
+#[serde(transparent)]
+pub struct Jwk(jsonwebtoken::jwk::Jwk);
+
+/// The members of keys that are read (RFC 7518, 6; RFC 8037, 2).
+const MEMBERS: [&str; 9] = ["kty", "kid", "alg", "use", "crv", "n", "e", "x", "y"];
 
 impl Jwk {
-    fn of(kty: &'static str, kid: &str, algorithm: SigningAlgorithm) -> Self {
-        Self {
-            kty,
-            kid: kid.to_owned(),
-            n: None,
-            e: None,
-            crv: None,
-            x: None,
-            y: None,
-            alg: algorithm.name(),
-            use_: "sig",
-        }
+    /// Returns the published form of a public key, or `None` if it is malformed.
+    pub(crate) fn new(
+        kid: &str,
+        algorithm: SigningAlgorithm,
+        public: &DecodingKey,
+    ) -> Option<Self> {
+        let algorithm = Some(algorithm.to_jwt());
+        let mut key = jsonwebtoken::jwk::Jwk::from_decoding_key(public, algorithm).ok()?;
+        key.common.key_id = Some(kid.to_owned());
+        key.common.public_key_use = Some(PublicKeyUse::Signature);
+        Some(Self(key))
     }
 
-    pub(crate) fn rsa(kid: &str, modulus: &[u8], exponent: &[u8]) -> Self {
-        Self {
-            n: Some(URL_SAFE_NO_PAD.encode(modulus)),
-            e: Some(URL_SAFE_NO_PAD.encode(exponent)),
-            ..Self::of("RSA", kid, SigningAlgorithm::Rs256)
-        }
+    /// Parses a key that another server published. A member that is not a string is treated as
+    /// absent. Returns `None` for a key of a kind that does not sign session tokens.
+    fn read(key: Value) -> Option<Self> {
+        let Value::Object(mut members) = key else {
+            return None;
+        };
+        members.retain(|name, value| value.is_string() && MEMBERS.contains(&name.as_str()));
+        let mut key: jsonwebtoken::jwk::Jwk = serde_json::from_value(members.into()).ok()?;
+        let algorithm = match &key.algorithm {
+            AlgorithmParameters::RSA(_) => SigningAlgorithm::Rs256,
+            AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => {
+                SigningAlgorithm::Es256
+            }
+            AlgorithmParameters::OctetKeyPair(okp) if okp.curve == EllipticCurve::Ed25519 => {
+                SigningAlgorithm::EdDsa
+            }
+            _ => return None,
+        };
+        let algorithm = Some(algorithm.to_jwt().into());
+        let common = &mut key.common;
+        let signs_sessions = common.key_id.is_some()
+            && (common.key_algorithm.is_none() || common.key_algorithm == algorithm)
+            && common
+                .public_key_use
+                .as_ref()
+                .is_none_or(|of_key| *of_key == PublicKeyUse::Signature);
+        common.key_algorithm = algorithm;
+        common.public_key_use = Some(PublicKeyUse::Signature);
+        signs_sessions.then_some(Self(key))
     }
 
-    pub(crate) fn p256(kid: &str, x: &[u8], y: &[u8]) -> Self {
-        Self {
-            crv: Some("P-256"),
-            x: Some(URL_SAFE_NO_PAD.encode(x)),
-            y: Some(URL_SAFE_NO_PAD.encode(y)),
-            ..Self::of("EC", kid, SigningAlgorithm::Es256)
-        }
+    /// Returns the key's id, as in the header of the tokens that it signs.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        self.0.common.key_id.as_deref().unwrap_or_default()
     }
 
-    pub(crate) fn ed25519(kid: &str, public: &[u8]) -> Self {
-        Self {
-            crv: Some("Ed25519"),
-            x: Some(URL_SAFE_NO_PAD.encode(public)),
-            ..Self::of("OKP", kid, SigningAlgorithm::EdDsa)
-        }
+    /// Returns the members that hold the key itself.
+    pub(super) fn parameters(&self) -> &AlgorithmParameters {
+        &self.0.algorithm
     }
 }
 
@@ -92,49 +87,6 @@ pub struct JwkSet {
     pub max_age: Duration,
 }
 
-/// A key published by another server. A member that is not a string is treated as absent.
-#[derive(Deserialize)]
-struct Foreign {
-    kid: Option<serde_json::Value>,
-    kty: Option<serde_json::Value>,
-    alg: Option<serde_json::Value>,
-    #[serde(rename = "use")]
-    use_: Option<serde_json::Value>,
-    crv: Option<serde_json::Value>,
-    n: Option<serde_json::Value>,
-    e: Option<serde_json::Value>,
-    x: Option<serde_json::Value>,
-    y: Option<serde_json::Value>,
-}
-
-impl Foreign {
-    /// Returns the key, if session tokens can be signed with its kind.
-    fn key(self) -> Option<Jwk> {
-        let text = |value: Option<serde_json::Value>| match value {
-            Some(serde_json::Value::String(text)) => Some(text),
-            _ => None,
-        };
-        let (kty, crv) = (text(self.kty)?, text(self.crv));
-        let (kty, crv, algorithm) = match (kty.as_str(), crv.as_deref()) {
-            ("RSA", _) => ("RSA", None, SigningAlgorithm::Rs256),
-            ("EC", Some("P-256")) => ("EC", Some("P-256"), SigningAlgorithm::Es256),
-            ("OKP", Some("Ed25519")) => ("OKP", Some("Ed25519"), SigningAlgorithm::EdDsa),
-            _ => return None,
-        };
-        let is_for_sessions = text(self.alg).is_none_or(|alg| alg == algorithm.name())
-            && text(self.use_).is_none_or(|use_| use_ == "sig");
-        is_for_sessions.then_some(())?;
-        Some(Jwk {
-            n: text(self.n),
-            e: text(self.e),
-            crv,
-            x: text(self.x),
-            y: text(self.y),
-            ..Jwk::of(kty, &text(self.kid)?, algorithm)
-        })
-    }
-}
-
 impl JwkSet {
     /// Parses a set that another server published. Keys of other kinds and unknown members are
     /// ignored.
@@ -144,13 +96,10 @@ impl JwkSet {
     pub fn read(json: &[u8], max_age: Duration) -> Result<Self, serde_json::Error> {
         #[derive(Deserialize)]
         struct Set {
-            keys: Vec<serde_json::Value>,
+            keys: Vec<Value>,
         }
         let Set { keys } = serde_json::from_slice(json)?;
-        let keys = keys
-            .into_iter()
-            .filter_map(|key| serde_json::from_value::<Foreign>(key).ok()?.key())
-            .collect();
+        let keys = keys.into_iter().filter_map(Jwk::read).collect();
         Ok(Self { keys, max_age })
     }
 
@@ -177,9 +126,12 @@ mod tests {
             "no key", null
         ],"more":1}"#;
         let set = JwkSet::read(set, Duration::from_secs(1)).unwrap();
-        let kids: Vec<_> = set.keys.iter().map(|key| key.kid.as_str()).collect();
+        let kids: Vec<_> = set.keys.iter().map(Jwk::kid).collect();
         assert_eq!(kids, ["d-1"]);
-        assert_eq!(set.keys[0].alg, "RS256");
+        assert_eq!(
+            serde_json::to_value(&set.keys[0]).unwrap(),
+            serde_json::json!({"kty":"RSA","kid":"d-1","alg":"RS256","use":"sig","n":"AQAB","e":"AQAB"})
+        );
         for bad in ["", "[]", "{}", r#"{"keys":{}}"#, "<html>"] {
             assert!(
                 JwkSet::read(bad.as_bytes(), Duration::ZERO).is_err(),

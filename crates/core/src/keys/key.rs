@@ -11,6 +11,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jsonwebtoken::DecodingKey;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -80,7 +81,9 @@ impl SigningKey {
         Ok(Self {
             created_at: stored.created_at,
             jwt_header: header(&stored.kid, pair.algorithm(), None),
-            jwk: pair.jwk(&stored.kid),
+            jwk: pair
+                .jwk(&stored.kid)
+                .ok_or_else(|| fail("the public part cannot be published"))?,
             public: Arc::new(public),
             pair,
             fingerprint: fingerprint(stored),
@@ -196,25 +199,19 @@ impl Pair {
         }
     }
 
-    fn jwk(&self, kid: &str) -> Jwk {
-        match self {
-            Self::Rsa(pair) => Jwk::rsa(
-                kid,
-                pair.public_key()
-                    .modulus()
-                    .big_endian_without_leading_zero(),
-                pair.public_key()
-                    .exponent()
-                    .big_endian_without_leading_zero(),
-            ),
-            // An uncompressed point: one byte for the format, then both coordinates.
-            Self::Ecdsa(pair) => {
-                let point = pair.public_key().as_ref();
-                let (x, y) = point.get(1..).unwrap_or_default().split_at(point.len() / 2);
-                Jwk::p256(kid, x, y)
+    fn jwk(&self, kid: &str) -> Option<Jwk> {
+        let public = match self {
+            Self::Rsa(pair) => {
+                let public = pair.public_key();
+                DecodingKey::from_rsa_raw_components(
+                    public.modulus().big_endian_without_leading_zero(),
+                    public.exponent().big_endian_without_leading_zero(),
+                )
             }
-            Self::Ed25519(pair) => Jwk::ed25519(kid, pair.public_key().as_ref()),
-        }
+            Self::Ecdsa(pair) => DecodingKey::from_ec_der(pair.public_key().as_ref()),
+            Self::Ed25519(pair) => DecodingKey::from_ed_der(pair.public_key().as_ref()),
+        };
+        Jwk::new(kid, self.algorithm(), &public)
     }
 }
 

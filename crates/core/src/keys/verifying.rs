@@ -1,11 +1,13 @@
 //! The parsed public half of a key, for verification.
 
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    RsaPublicKeyComponents,
 };
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{AlgorithmParameters, RSAKeyParameters};
 
 use super::{Jwk, SigningAlgorithm, header};
 use crate::clock::UnixMillis;
@@ -36,24 +38,21 @@ impl VerifyingKey {
     /// `None` if its members are not a key of its algorithm.
     #[must_use]
     pub fn of_jwk(jwk: &Jwk) -> Option<Self> {
-        let member = |text: &Option<String>| URL_SAFE_NO_PAD.decode(text.as_ref()?).ok();
-        let (algorithm, public) = match jwk.kty {
-            "RSA" => {
-                let (modulus, exponent) = (member(&jwk.n)?, member(&jwk.e)?);
-                let is_long = unsigned(&modulus).len() >= LEAST_RSA_BYTES;
-                is_long.then_some(())?;
-                (SigningAlgorithm::Rs256, rsa_public_key(&modulus, &exponent))
-            }
-            "EC" => {
-                let (x, y) = (member(&jwk.x)?, member(&jwk.y)?);
-                (SigningAlgorithm::Es256, [&[4], &*x, &*y].concat())
-            }
-            "OKP" => (SigningAlgorithm::EdDsa, member(&jwk.x)?),
+        let (algorithm, public) = match jwk.parameters() {
+            AlgorithmParameters::RSA(key) => (
+                SigningAlgorithm::Rs256,
+                rsa_public_key(key)?.as_ref().to_vec(),
+            ),
+            AlgorithmParameters::EllipticCurve(key) => (
+                SigningAlgorithm::Es256,
+                [vec![4], decoded(&key.x)?, decoded(&key.y)?].concat(),
+            ),
+            AlgorithmParameters::OctetKeyPair(key) => (SigningAlgorithm::EdDsa, decoded(&key.x)?),
             _ => return None,
         };
-        let kind = KeyKind::of_kid(&jwk.kid);
+        let kind = KeyKind::of_kid(jwk.kid());
         let forever = UnixMillis::new(u64::MAX);
-        Self::new(&jwk.kid, kind, forever, algorithm, &public).ok()
+        Self::new(jwk.kid(), kind, forever, algorithm, &public).ok()
     }
 
     /// Returns the id, as in the header of tokens.
@@ -110,48 +109,30 @@ impl std::fmt::Debug for VerifyingKey {
     }
 }
 
-/// Encodes an RSA public key in DER (PKCS#1: RFC 8017, A.1.1).
-fn rsa_public_key(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
-    let mut members = der(0x02, &unsigned(modulus));
-    members.extend(der(0x02, &unsigned(exponent)));
-    der(0x30, &members)
+/// Returns `None` if the key is malformed or too short.
+fn rsa_public_key(key: &RSAKeyParameters) -> Option<PublicKeyX509Der<'static>> {
+    let (modulus, exponent) = (decoded(&key.n)?, decoded(&key.e)?);
+    let (n, e) = (without_zeros(&modulus), without_zeros(&exponent));
+    let is_long = n.len() >= LEAST_RSA_BYTES;
+    is_long.then_some(RsaPublicKeyComponents { n, e }.as_der().ok()?)
 }
 
-/// Returns a number in DER form: as short as possible, and not negative.
-fn unsigned(big_endian: &[u8]) -> Vec<u8> {
-    let zeros = big_endian.iter().take_while(|byte| **byte == 0).count();
-    let digits = big_endian.get(zeros..).unwrap_or_default();
-    let mut number = Vec::with_capacity(digits.len() + 1);
-    if digits.first().is_none_or(|first| *first >= 0x80) {
-        number.push(0);
-    }
-    number.extend_from_slice(digits);
-    number
+fn decoded(member: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(member).ok()
 }
 
-fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let zeros = length.iter().take_while(|byte| **byte == 0).count();
-    let length = length.get(zeros..).unwrap_or_default();
-    let mut out = vec![tag];
-    match (length, u8::try_from(length.len())) {
-        ([], _) => out.push(0),
-        ([short], _) if *short < 0x80 => out.push(*short),
-        (long, Ok(count)) => {
-            out.push(0x80 | count);
-            out.extend_from_slice(long);
-        }
-        // The length has at most eight bytes.
-        (_, Err(_)) => {}
-    }
-    out.extend_from_slice(content);
-    out
+/// Removes leading zeros, which some servers publish although RFC 7518, 6.3.1.1, forbids it.
+fn without_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::keys::SigningKey;
+    use crate::keys::{JwkSet, SigningKey};
 
     #[test]
     fn a_published_key_verifies_what_its_pair_signs() {
@@ -173,14 +154,38 @@ mod tests {
         }
     }
 
+    fn read(members: &serde_json::Value) -> Option<VerifyingKey> {
+        let set = json!({ "keys": [members] }).to_string();
+        let set = JwkSet::read(set.as_bytes(), std::time::Duration::ZERO).unwrap();
+        VerifyingKey::of_jwk(set.keys.first()?)
+    }
+
     #[test]
-    fn what_is_no_key_is_none() {
+    fn a_malformed_key_is_none() {
+        let coordinate = |byte: u8| URL_SAFE_NO_PAD.encode([byte; 32]);
         for (n, e) in [("", ""), ("AQAB", ""), ("?", "AQAB"), ("AQAB", "AQAB")] {
-            let mut jwk = Jwk::rsa("d-1", &[], &[]);
-            (jwk.n, jwk.e) = (Some(n.to_owned()), Some(e.to_owned()));
-            assert!(VerifyingKey::of_jwk(&jwk).is_none(), "{n} {e}");
+            let key = json!({ "kty": "RSA", "kid": "d-1", "n": n, "e": e });
+            assert!(read(&key).is_none(), "{key}");
         }
-        assert!(VerifyingKey::of_jwk(&Jwk::p256("d-1", &[1; 32], &[2; 32])).is_none());
-        assert!(VerifyingKey::of_jwk(&Jwk::ed25519("d-1", &[1; 31])).is_none());
+        // Not on the curve.
+        let key = json!({ "kty": "EC", "kid": "d-1", "crv": "P-256", "x": coordinate(1), "y": coordinate(2) });
+        assert!(read(&key).is_none());
+        let key = json!({ "kty": "OKP", "kid": "d-1", "crv": "Ed25519", "x": "AQAB" });
+        assert!(read(&key).is_none());
+    }
+
+    #[test]
+    fn an_rsa_key_needs_2048_bits_and_an_odd_exponent_and_may_have_leading_zeros() {
+        let key = |zeros: usize, length: usize, exponent: &[u8]| {
+            let modulus = [vec![0; zeros], vec![0xc5; length]].concat();
+            let (n, e) = (
+                URL_SAFE_NO_PAD.encode(modulus),
+                URL_SAFE_NO_PAD.encode(exponent),
+            );
+            read(&json!({ "kty": "RSA", "kid": "d-1", "n": n, "e": e })).is_some()
+        };
+        assert!(key(0, 256, &[1, 0, 1]) && key(1, 256, &[0, 1, 0, 1]));
+        assert!(!key(0, 255, &[1, 0, 1]) && !key(1, 255, &[1, 0, 1]));
+        assert!(!key(0, 256, &[1]) && !key(0, 256, &[4]));
     }
 }

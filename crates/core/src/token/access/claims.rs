@@ -4,11 +4,12 @@ use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
 
 use crate::clock::UnixSeconds;
 use crate::ids::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
-use crate::secret::{AntiCsrfToken, RefreshHash1, Wiped};
+use crate::secret::{AntiCsrfToken, RefreshHash1};
 
 /// The claims of an access token that the system defines, without the application's own payload.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ pub struct AccessClaims {
 /// payload is decoded on each access.
 pub(crate) struct CompactClaims {
     /// The token, followed by the text of its claims.
-    text: Wiped,
+    text: Zeroizing<String>,
     ids: Ids,
     token: Span,
     user_id: Span,
