@@ -71,7 +71,10 @@ impl Authority for RemoteCore {
     /// Returns `true` until all hosts are known to rotate sessions at the refresh itself.
     fn confirms_refreshes(&self) -> bool {
         let mut hosts = self.client.hosts.iter();
-        hosts.any(|host| host.protocol().is_none_or(|protocol| !protocol.cdi.rotates))
+        hosts.any(|host| {
+            host.capabilities()
+                .is_none_or(|capabilities| !capabilities.cdi.rotates)
+        })
     }
 
     async fn check(

@@ -73,9 +73,9 @@ impl Versions {
     }
 }
 
-/// The negotiated protocol of a host.
+/// The negotiated capabilities of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Protocol {
+pub(crate) struct Capabilities {
     pub(crate) cdi: CdiVersion,
     /// If set, the host supports conditional and merging writes.
     pub(crate) documents: bool,

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::backoff;
 use crate::call::{Call, Retry};
 use crate::call_error::{AttemptError, CallError};
-use crate::cdi::Protocol;
+use crate::cdi::Capabilities;
 use crate::host_error::HostErrors;
 use crate::hosts::{Host, Hosts};
 use crate::http_client::Response;
@@ -93,10 +93,10 @@ impl Client {
         deadline: Instant,
         read: impl Fn(&Response) -> Option<T>,
     ) -> Result<T, AttemptError> {
-        let mut protocol = if call.public {
+        let mut capabilities = if call.public {
             None
         } else {
-            Some(negotiation::protocol(&self.sender, host, share).await?)
+            Some(negotiation::capabilities(&self.sender, host, share).await?)
         };
         // If no other host may be tried after this one, it gets all the remaining time.
         let until = match call.retry {
@@ -106,17 +106,17 @@ impl Client {
         loop {
             let response = self
                 .sender
-                .send(host, call, protocol, until)
+                .send(host, call, capabilities, until)
                 .await
                 .map_err(AttemptError::NextHost)?;
             let unsupported = response.status == StatusCode::BAD_REQUEST
                 && response.contains(UNSUPPORTED_VERSION);
-            if let (true, Some(before)) = (unsupported, protocol) {
+            if let (true, Some(before)) = (unsupported, capabilities) {
                 // The host was replaced by one with another version.
-                host.set_protocol(None);
-                let now = negotiation::protocol(&self.sender, host, share).await?;
+                host.set_capabilities(None);
+                let now = negotiation::capabilities(&self.sender, host, share).await?;
                 if now.cdi != before.cdi {
-                    protocol = Some(now);
+                    capabilities = Some(now);
                     continue;
                 }
             }
@@ -132,8 +132,8 @@ impl Client {
         let hosts = self.hosts.in_order();
         for (at, host) in hosts.iter().enumerate() {
             let until = fair_share(deadline, hosts.len() - at - 1);
-            match self.protocol(host, until).await {
-                Ok(protocol) => return Ok(protocol.documents),
+            match self.capabilities(host, until).await {
+                Ok(capabilities) => return Ok(capabilities.documents),
                 Err(AttemptError::Stop(error)) => return Err(error.into()),
                 Err(AttemptError::RateLimited(_)) => errors.add_rate_limited(host),
                 Err(AttemptError::NextHost(error)) => {
@@ -145,12 +145,12 @@ impl Client {
         Err(errors.into_fault())
     }
 
-    /// Negotiates the protocol with every host. Stops at the first problem.
+    /// Negotiates with every host. Stops at the first problem.
     pub(crate) async fn check_hosts(&self) -> Result<(), Fault> {
         for host in self.hosts.iter() {
             let until = Instant::now() + self.timeout;
             let mut errors = HostErrors::default();
-            match self.protocol(host, until).await {
+            match self.capabilities(host, until).await {
                 Ok(_) => continue,
                 Err(AttemptError::Stop(error)) => return Err(error.into()),
                 Err(AttemptError::RateLimited(_)) => errors.add_rate_limited(host),
@@ -161,11 +161,15 @@ impl Client {
         Ok(())
     }
 
-    /// Returns the protocol of this host. Retries if the host responds with 429.
-    async fn protocol(&self, host: &Host, until: Instant) -> Result<Protocol, AttemptError> {
+    /// Returns the capabilities of this host. Retries if the host responds with 429.
+    async fn capabilities(
+        &self,
+        host: &Host,
+        until: Instant,
+    ) -> Result<Capabilities, AttemptError> {
         let mut retries = 0;
         loop {
-            match negotiation::protocol(&self.sender, host, until).await {
+            match negotiation::capabilities(&self.sender, host, until).await {
                 Err(AttemptError::RateLimited(retry_after))
                     if backoff::wait(retries, self.retry_step, retry_after, until).await =>
                 {

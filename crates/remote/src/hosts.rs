@@ -10,7 +10,7 @@ use http::uri::{Authority, Scheme};
 use supersession::{AppId, TenantId, wire};
 use tokio::time::Instant;
 
-use crate::cdi::Protocol;
+use crate::cdi::Capabilities;
 
 /// Time for which a failed host is tried last.
 const DEPRIORITIZED_FOR: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ pub(crate) struct Host {
 
 #[derive(Clone, Copy, Default)]
 struct HostState {
-    protocol: Option<Protocol>,
+    capabilities: Option<Capabilities>,
     deprioritized_until: Option<Instant>,
 }
 
@@ -134,12 +134,12 @@ impl Host {
             .build()
     }
 
-    pub(crate) fn protocol(&self) -> Option<Protocol> {
-        self.state().protocol
+    pub(crate) fn capabilities(&self) -> Option<Capabilities> {
+        self.state().capabilities
     }
 
-    pub(crate) fn set_protocol(&self, protocol: Option<Protocol>) {
-        self.state().protocol = protocol;
+    pub(crate) fn set_capabilities(&self, capabilities: Option<Capabilities>) {
+        self.state().capabilities = capabilities;
     }
 
     /// Records a successful call.

@@ -1,4 +1,4 @@
-//! Negotiation of the protocol with a host: the CDI version, and the support for the document
+//! Negotiation of the capabilities of a host: the CDI version, and the support for the document
 //! extension.
 
 use http::StatusCode;
@@ -7,27 +7,27 @@ use tokio::time::Instant;
 
 use crate::call::Call;
 use crate::call_error::{AttemptError, misuse};
-use crate::cdi::{Protocol, Versions};
+use crate::cdi::{Capabilities, Versions};
 use crate::host_error::HostError;
 use crate::hosts::Host;
 use crate::http_client::Response;
 use crate::sender::{Sender, UNKNOWN_APP_OR_TENANT};
 
-/// Returns the protocol of this host, which is negotiated if it is not known. Concurrent callers
-/// share one negotiation.
-pub(crate) async fn protocol(
+/// Returns the capabilities of this host, which are negotiated if they are not known. Concurrent
+/// callers share one negotiation.
+pub(crate) async fn capabilities(
     sender: &Sender,
     host: &Host,
     until: Instant,
-) -> Result<Protocol, AttemptError> {
-    if let Some(protocol) = host.protocol() {
-        return Ok(protocol);
+) -> Result<Capabilities, AttemptError> {
+    if let Some(capabilities) = host.capabilities() {
+        return Ok(capabilities);
     }
     let _one_at_a_time = tokio::time::timeout_at(until, host.negotiating.lock())
         .await
         .map_err(|_| not_sent(HostError::TimedOut))?;
-    if let Some(protocol) = host.protocol() {
-        return Ok(protocol);
+    if let Some(capabilities) = host.capabilities() {
+        return Ok(capabilities);
     }
     negotiate(sender, host, until)
         .await
@@ -37,7 +37,11 @@ pub(crate) async fn protocol(
         })
 }
 
-async fn negotiate(sender: &Sender, host: &Host, until: Instant) -> Result<Protocol, AttemptError> {
+async fn negotiate(
+    sender: &Sender,
+    host: &Host,
+    until: Instant,
+) -> Result<Capabilities, AttemptError> {
     let call = Call::get("/apiversion");
     let response = sender
         .send(host, &call, None, until)
@@ -55,25 +59,25 @@ async fn negotiate(sender: &Sender, host: &Host, until: Instant) -> Result<Proto
             .into(),
         )
     })?;
-    let mut protocol = Protocol {
+    let mut capabilities = Capabilities {
         cdi,
         documents: false,
     };
     let call = Call::get(wire::DOCUMENT_PATH);
     let response = sender
-        .send(host, &call, Some(protocol), until)
+        .send(host, &call, Some(capabilities), until)
         .await
         .map_err(AttemptError::NextHost)?;
     // This is also the first call with the API key. `/apiversion` does not need one.
-    protocol.documents = match sender.check_status(host, &call, &response) {
+    capabilities.documents = match sender.check_status(host, &call, &response) {
         Ok(()) => true,
         // Other cores do not have this endpoint.
         Err(AttemptError::Stop(_)) if !rejects_any_request(&response) => false,
         Err(error) => return Err(error),
     };
-    host.set_protocol(Some(protocol));
-    tracing::debug!(target: "supersession", %host, cdi = cdi.name, documents = protocol.documents, "negotiated the protocol with a core");
-    Ok(protocol)
+    host.set_capabilities(Some(capabilities));
+    tracing::debug!(target: "supersession", %host, cdi = cdi.name, documents = capabilities.documents, "negotiated the capabilities of a core");
+    Ok(capabilities)
 }
 
 /// Returns `true` if the response rejects the client for any request.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::call::Call;
 use crate::call_error::{AttemptError, CallError, misuse};
-use crate::cdi::Protocol;
+use crate::cdi::Capabilities;
 use crate::host_error::HostError;
 use crate::hosts::Host;
 use crate::http_client::{HttpClient, Response};
@@ -27,7 +27,7 @@ impl Sender {
         &self,
         host: &Host,
         call: &Call,
-        protocol: Option<Protocol>,
+        capabilities: Option<Capabilities>,
         until: Instant,
     ) -> Result<Response, HostError> {
         let not_sent = |error: http::Error| HostError::NotSent(error.into());
@@ -38,8 +38,8 @@ impl Sender {
         if let (false, Some(key)) = (call.public, &self.api_key) {
             request = request.header(wire::API_KEY_HEADER, key);
         }
-        if let Some(protocol) = protocol {
-            request = request.header(wire::CDI_VERSION_HEADER, protocol.cdi.name);
+        if let Some(capabilities) = capabilities {
+            request = request.header(wire::CDI_VERSION_HEADER, capabilities.cdi.name);
         }
         if call.body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json; charset=utf-8");
@@ -71,7 +71,7 @@ impl Sender {
                 return Err(AttemptError::Stop(CallError::ProtectedClaim));
             }
             400 if response.contains(UNKNOWN_APP_OR_TENANT) => {
-                if host.protocol().is_some() {
+                if host.capabilities().is_some() {
                     // The app existed when the versions were requested, so the tenant is unknown.
                     return Err(AttemptError::Stop(CallError::UnknownTenant));
                 }

@@ -149,9 +149,12 @@ impl Registry {
     /// Returns once everything that was stored before this call is loaded. Concurrent calls share
     /// one lookup.
     pub(crate) async fn catch_up(&self) -> Result<(), StoreError> {
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         let mut lookups = self.lookups.lock().await;
-        if lookups.covers.is_some_and(|covered| covered >= asked) {
+        if lookups
+            .covers
+            .is_some_and(|covered| covered >= requested_at)
+        {
             return Ok(());
         }
         if let Some(next) = lookups.next {

@@ -25,7 +25,7 @@ struct Payload {
 }
 
 pub(super) async fn session_data(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
-    match asked(call).await? {
+    match requested_session(call).await? {
         None => unauthorised(SESSION_MISSING),
         Some(record) => json(&SessionData {
             status: "OK",
@@ -35,7 +35,7 @@ pub(super) async fn session_data(call: &Call<'_>) -> Result<HttpResponse, ErrorR
 }
 
 pub(super) async fn payload(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
-    match asked(call).await? {
+    match requested_session(call).await? {
         None => unauthorised(SESSION_MISSING),
         Some(record) => json(&Payload {
             status: "OK",
@@ -44,7 +44,7 @@ pub(super) async fn payload(call: &Call<'_>) -> Result<HttpResponse, ErrorRespon
     }
 }
 
-async fn asked(call: &Call<'_>) -> Result<Option<SessionRecord>, ErrorResponse> {
+async fn requested_session(call: &Call<'_>) -> Result<Option<SessionRecord>, ErrorResponse> {
     let handle = call.query.text(SESSION_HANDLE)?;
     call.session(handle).await
 }

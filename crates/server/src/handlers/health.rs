@@ -57,8 +57,8 @@ async fn probe(call: &Call<'_>) -> Result<(), ErrorResponse> {
     let now = call.service.clock.now();
     if call.service.probes.take(&call.target.app, now) {
         // A point read that finds nothing.
-        let (app, nobody) = (&call.target.app, UserId::from(""));
-        call.service.store.user_metadata(app, &nobody).await?;
+        let (app, no_user) = (&call.target.app, UserId::from(""));
+        call.service.store.user_metadata(app, &no_user).await?;
     }
     Ok(())
 }

@@ -61,15 +61,18 @@ pub(super) fn access_token_validity(
 
 /// Returns the requested validity. Rejects one that is not positive or longer than the configured
 /// one.
-pub(super) fn in_range(asked: Option<i64>, app: &App) -> Result<Option<Duration>, ErrorResponse> {
+pub(super) fn in_range(
+    requested: Option<i64>,
+    app: &App,
+) -> Result<Option<Duration>, ErrorResponse> {
     let configured = app.config.engine.access_token_validity;
-    let Some(asked) = asked else {
+    let Some(requested) = requested else {
         return Ok(None);
     };
-    u64::try_from(asked)
+    u64::try_from(requested)
         .ok()
         .map(Duration::from_millis)
-        .filter(|asked| *asked > Duration::ZERO && *asked <= configured)
+        .filter(|requested| *requested > Duration::ZERO && *requested <= configured)
         .map(Some)
         .ok_or_else(|| {
             ErrorResponse::bad_request(format!(
