@@ -100,8 +100,6 @@ mod ids;
 mod json;
 mod keys;
 mod limits;
-#[cfg(doctest)]
-mod must_not_compile;
 mod refusal;
 mod request;
 mod secret;

@@ -1,0 +1,9 @@
+#![allow(unreachable_code)]
+
+use supersession::Session;
+
+fn construct() -> Session {
+    Session { 0: unimplemented!() }
+}
+
+fn main() {}

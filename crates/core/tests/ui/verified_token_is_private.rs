@@ -1,0 +1,3 @@
+use supersession::verify::VerifiedToken;
+
+fn main() {}
