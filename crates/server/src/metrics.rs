@@ -110,3 +110,28 @@ impl Metrics {
         self.recorder.handle().render()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upkeep_loses_no_duration_and_services_share_none() {
+        let (metrics, other) = (Metrics::new(), Metrics::new());
+        for took in [1, 100] {
+            let took = Duration::from_millis(took);
+            metrics.record_response(Some(Endpoint::Hello), StatusCode::OK, took);
+            metrics.run_upkeep();
+        }
+        let text = metrics.text();
+        for line in [
+            r#"supersession_http_request_duration_seconds_bucket{endpoint="/hello",le="0.001"} 1"#,
+            r#"supersession_http_request_duration_seconds_bucket{endpoint="/hello",le="0.25"} 2"#,
+            r#"supersession_http_request_duration_seconds_sum{endpoint="/hello"} 0.101"#,
+            r#"supersession_http_requests_total{endpoint="/hello",status="2xx"} 2"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!other.text().contains("/hello"));
+    }
+}

@@ -358,6 +358,35 @@ async fn requests_and_sessions_are_counted() {
     assert!(!text.contains(made.handle()));
 }
 
+/// Dashboards and alerts of operators use the documented names, kinds and buckets.
+#[tokio::test]
+async fn every_documented_metric_is_rendered_with_its_kind() {
+    let core = Core::new().await;
+    core.session(ROTATION).await;
+    let text = get(&core, "/metrics", &[]).await.text;
+    let rows = include_str!("../../../../docs/server.md")
+        .lines()
+        .filter(|line| line.starts_with("| `supersession_"));
+    let mut found = 0;
+    for row in rows {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        for name in cells[1].split(", ") {
+            let line = format!("# TYPE {} {}", name.trim_matches('`'), cells[2]);
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+            found += 1;
+        }
+    }
+    assert_eq!(found, text.matches("# TYPE ").count(), "{text}");
+    let bucket = "supersession_http_request_duration_seconds_bucket";
+    for bound in [
+        "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.05", "0.25", "1", "+Inf",
+    ] {
+        let start = format!("{bucket}{{endpoint=\"/recipe/session\",le=\"{bound}\"}} ");
+        assert!(text.contains(&start), "{start}\n{text}");
+    }
+    assert_eq!(text.matches(bucket).count(), 10, "{text}");
+}
+
 #[tokio::test]
 async fn endpoints_for_tools_return_fixed_responses() {
     let core = Core::new().await;
