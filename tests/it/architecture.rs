@@ -312,3 +312,65 @@ fn no_file_is_overlong() {
         );
     }
 }
+
+/// Public enums and structs with public fields that are exhaustive on purpose, each with the reason.
+const EXHAUSTIVE: [(&str, &str); 7] = [
+    ("CheckOutcome", "a caller must answer each verdict"),
+    ("CreateOutcome", "a caller must answer each case"),
+    ("JwtOutcome", "a caller must answer each case"),
+    ("RefreshOutcome", "a caller must answer each verdict"),
+    ("RegenerateOutcome", "a caller must answer each case"),
+    ("ReissueOutcome", "a caller must answer each case"),
+    ("VerifyOutcome", "a caller must answer each verdict"),
+];
+
+/// Files whose types follow their own rule: what a store receives and returns.
+const OF_STORES: &str = "core/src/store/";
+
+#[test]
+fn public_types_can_grow() {
+    let published = [
+        "core", "axum", "actix", "remote", "sqlite", "postgres", "redis",
+    ];
+    let mut found = Vec::new();
+    let mut checked = 0;
+    for name in published {
+        let mut files = Vec::new();
+        sources(&root().join("crates").join(name).join("src"), &mut files);
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let lines: Vec<_> = code.lines().collect();
+            for (at, line) in lines.iter().enumerate() {
+                let Some(name) = open_type(line, &lines[at + 1..]) else {
+                    continue;
+                };
+                checked += 1;
+                let attributes = lines[..at].iter().rev();
+                let mut attributes = attributes.take_while(|line| {
+                    line.starts_with("#[") || line.starts_with("///") || line.starts_with(' ')
+                });
+                let can_grow = attributes.any(|line| line.contains("#[non_exhaustive]"));
+                let is_excepted = EXHAUSTIVE.iter().any(|(excepted, _)| *excepted == name)
+                    || file.to_string_lossy().contains(OF_STORES);
+                if !can_grow && !is_excepted {
+                    found.push(format!("{}: {name}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(checked > 40, "only {checked} types were found");
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Returns the name of a public enum, or of a public struct with public fields.
+fn open_type<'a>(line: &'a str, body: &[&str]) -> Option<&'a str> {
+    let name = |rest: &'a str| rest.split(|c: char| !c.is_alphanumeric()).next();
+    if let Some(rest) = line.strip_prefix("pub enum ") {
+        return name(rest);
+    }
+    let rest = line.strip_prefix("pub struct ")?;
+    let mut fields = body.iter().take_while(|line| **line != "}");
+    let is_open = rest.ends_with('{') && fields.any(|field| field.starts_with("    pub "));
+    if is_open { name(rest) } else { None }
+}

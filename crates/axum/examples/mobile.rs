@@ -70,7 +70,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .api_domain("https://api.example.com")
         .website_domain("https://example.com")
         // Uses headers only and ignores cookies in requests.
-        .token_transfer_method(|_request, _creating| TokenTransferMethod::Header)
+        .token_transfer_method(|_request, _purpose| TokenTransferMethod::Header)
         .build()
         .await?;
     let app: Router = Router::new()

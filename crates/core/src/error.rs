@@ -144,6 +144,7 @@ impl fmt::Display for TokenTheft {
 
 /// The relation of a rejected refresh token to its session (core specification, 3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ReuseClass {
     /// The previous token, after the grace period.
     RecentPrev,

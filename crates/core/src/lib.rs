@@ -139,6 +139,6 @@ pub use sessions::{Sessions, UserMetadata};
 pub use store::Store;
 pub use transport::{
     AntiCsrf, CookiePrefix, InvalidAntiCsrf, InvalidCookiePrefix, InvalidSameSite, SameSite,
-    TokenTransferMethod,
+    TokenTransferMethod, TransferPurpose,
 };
 pub use watch::SessionEnd;

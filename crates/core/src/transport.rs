@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 /// The transport of tokens between the client and this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TokenTransferMethod {
     /// In httpOnly cookies.
     Cookie,
@@ -12,6 +13,17 @@ pub enum TokenTransferMethod {
     Header,
     /// The transport that the request uses.
     Any,
+}
+
+/// What the tokens of a request are needed for, in
+/// [`SessionsBuilder::token_transfer_method`](crate::SessionsBuilder::token_transfer_method).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransferPurpose {
+    /// To read the tokens that the request carries.
+    Reading,
+    /// To send the tokens of a session that the request creates.
+    Creation,
 }
 
 /// One of the two transports. [`TokenTransferMethod::Any`] resolves to one of them.
@@ -42,6 +54,7 @@ impl TokenTransferMethod {
 
 /// The `SameSite` attribute of cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SameSite {
     /// Sent on same-site requests and on top-level navigation.
     Lax,
@@ -88,6 +101,7 @@ impl FromStr for SameSite {
 /// either direction, and deploy each step on all nodes before the next. Move to [`Self::Require`]
 /// once all sessions that were last refreshed before [`Self::Prefer`] have expired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum CookiePrefix {
     /// Names without a prefix are written and read, as the reference does.
     #[default]
@@ -124,6 +138,7 @@ impl FromStr for CookiePrefix {
 ///
 /// Applies to sessions in cookies only. Another site's form cannot send a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AntiCsrf {
     /// The `anti-csrf` header must repeat a token that belongs to the session.
     ViaToken,

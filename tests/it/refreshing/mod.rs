@@ -4,6 +4,7 @@
 mod anti_csrf;
 mod duplicates;
 mod functions;
+mod lost_responses;
 mod own_routes;
 mod racing;
 mod refresh;
@@ -16,7 +17,7 @@ mod transfer;
 
 use std::time::Duration;
 
-use supersession::{SessionError, SessionsBuilder, TokenTransferMethod};
+use supersession::{SessionError, SessionsBuilder, TokenTransferMethod, TransferPurpose};
 
 use crate::support::{Answer, App, Tokens};
 
@@ -35,11 +36,11 @@ const CLEARED_LEGACY_COOKIE: &str = "sIdRefreshToken=; Path=/; Expires=Thu, 01 J
 /// Lets only tokens that travel this way count; sessions are still created as the request asks.
 fn only(method: TokenTransferMethod) -> impl Fn(SessionsBuilder) -> SessionsBuilder + Copy {
     move |builder| {
-        builder.token_transfer_method(move |request, creating| {
-            match (creating, request.header("st-auth-mode").as_deref()) {
-                (true, Some("cookie")) => TokenTransferMethod::Cookie,
-                (true, _) => TokenTransferMethod::Header,
-                (false, _) => method,
+        builder.token_transfer_method(move |request, purpose| {
+            match (purpose, request.header("st-auth-mode").as_deref()) {
+                (TransferPurpose::Creation, Some("cookie")) => TokenTransferMethod::Cookie,
+                (TransferPurpose::Creation, _) => TokenTransferMethod::Header,
+                _ => method,
             }
         })
     }

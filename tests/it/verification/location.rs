@@ -181,7 +181,7 @@ async fn two_access_cookies_ask_for_a_refresh() {
             match (allowed, path) {
                 (Any | Cookie, _) => answer.is_try_refresh(),
                 (Header, "/verify") => is_unauthorised_without_clearing(&answer),
-                (Header, _) => is_nobody(&answer),
+                (_, _) => is_nobody(&answer),
             }
             let answer = app.send(twice.bearer(&bearer.access)).await;
             if allowed == Cookie {

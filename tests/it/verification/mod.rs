@@ -12,8 +12,8 @@ mod structure;
 
 use base64::Engine as _;
 use serde_json::Value;
-use supersession::TokenTransferMethod;
 use supersession::http::RequestView;
+use supersession::{TokenTransferMethod, TransferPurpose};
 
 use crate::support::{Answer, App};
 
@@ -56,7 +56,8 @@ impl RequestView for Request {
 /// An application that takes only tokens of this way, and creates sessions as the client asks.
 async fn app_allowing(method: TokenTransferMethod) -> App {
     App::with(|builder| {
-        builder.token_transfer_method(move |view, creating| {
+        builder.token_transfer_method(move |view, purpose| {
+            let creating = purpose == TransferPurpose::Creation;
             match view.header("st-auth-mode").as_deref() {
                 Some("cookie") if creating => TokenTransferMethod::Cookie,
                 Some("header") if creating => TokenTransferMethod::Header,

@@ -61,6 +61,12 @@ impl SessionsBuilder {
             "choose 0 to 300 seconds",
         );
         problems.check_range(
+            "lost_response_window",
+            &self.engine.lost_response_window.unwrap_or_default(),
+            &(Duration::ZERO..=EngineSettings::LONGEST),
+            "choose at most 36,500 days, or leave it out",
+        );
+        problems.check_range(
             "access_token_validity_jitter",
             &self.engine.access_token_validity_jitter,
             &EngineSettings::JITTER,

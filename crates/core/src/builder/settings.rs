@@ -17,7 +17,7 @@ use crate::http::{Reply, RequestView};
 use crate::ids::AppId;
 use crate::keys::SigningAlgorithm;
 use crate::store::KeyKind;
-use crate::transport::{AntiCsrf, CookiePrefix, SameSite, TokenTransferMethod};
+use crate::transport::{AntiCsrf, CookiePrefix, SameSite, TokenTransferMethod, TransferPurpose};
 
 impl SessionsBuilder {
     /// Sets the domain of this API as browsers see it, such as `https://api.example.com`. Required.
@@ -162,13 +162,13 @@ impl SessionsBuilder {
         self
     }
 
-    /// Sets a function that selects how the tokens of a request travel. Its second argument is
-    /// `true` if the request creates a session. Defaults to the method in the client's
+    /// Sets a function that selects how the tokens of a request travel. Its second argument
+    /// says what the tokens are needed for. Defaults to the method in the client's
     /// `st-auth-mode` at creation, and to either method afterwards.
     #[doc(alias = "getTokenTransferMethod")]
     pub fn token_transfer_method<F>(mut self, decide: F) -> Self
     where
-        F: Fn(&dyn RequestView, bool) -> TokenTransferMethod + Send + Sync + 'static,
+        F: Fn(&dyn RequestView, TransferPurpose) -> TokenTransferMethod + Send + Sync + 'static,
     {
         self.transfer_method = Some(Arc::new(decide));
         self
@@ -317,6 +317,24 @@ impl SessionsBuilder {
             "refresh_token_rotation_grace_period",
         ));
         self.engine.refresh_token_rotation_grace_period = period;
+        self
+    }
+
+    /// Sets the time after a refresh in which a client that never received the response is given the
+    /// same tokens again, beyond the grace period. A rotated refresh token is accepted in it as
+    /// long as its successor was never exchanged; afterwards it is theft. Not set by default, which
+    /// is SuperTokens' rule: a phone that comes out of a tunnel after the grace period is signed
+    /// out. The access token's validity is a good choice. Has no effect under
+    /// [`RefreshRules::Legacy`], which has such a rule of its own.
+    ///
+    /// # Security
+    /// An old refresh token that leaks is good for the window, and theft is noticed later: when the
+    /// thief or the user presents a token that is two rotations behind, or behind by one after the
+    /// window.
+    pub fn lost_response_window(mut self, window: Duration) -> Self {
+        self.of_core
+            .push(("lost_response_window", "refresh_token_lost_response_window"));
+        self.engine.lost_response_window = Some(window);
         self
     }
 

@@ -29,6 +29,7 @@ pub trait Validate: Send + Sync + 'static {
 
 /// The result of a validation.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// The payload is valid.
     Valid,

@@ -17,7 +17,7 @@ use crate::hooks::Hooks;
 use crate::http::{Reply, RequestView};
 use crate::store::KeyKind;
 use crate::transport::{
-    AntiCsrf, AuthMode, SameSite, SiteOfRequest, TokenTransferMethod, Transport,
+    AntiCsrf, AuthMode, SameSite, SiteOfRequest, TokenTransferMethod, TransferPurpose, Transport,
 };
 use crate::wire;
 
@@ -25,7 +25,7 @@ use domain::Domain;
 pub use strictness::Strictness;
 
 pub(crate) type TransferMethodFn =
-    dyn Fn(&dyn RequestView, bool) -> TokenTransferMethod + Send + Sync;
+    dyn Fn(&dyn RequestView, TransferPurpose) -> TokenTransferMethod + Send + Sync;
 pub(crate) type ClientIpFn = dyn Fn(&dyn RequestView) -> Option<IpAddr> + Send + Sync;
 pub(crate) type OriginFn = dyn Fn(&dyn RequestView) -> String + Send + Sync;
 pub(crate) type RenderFn = dyn Fn(&SessionError, Reply) -> Reply + Send + Sync;
@@ -126,7 +126,7 @@ impl Config {
     /// Returns which tokens of a request are used (session specification, 3.1).
     pub(crate) fn allowed_method(&self, view: &dyn RequestView) -> TokenTransferMethod {
         match &self.transfer_method {
-            Some(decide) => decide(view, false),
+            Some(decide) => decide(view, TransferPurpose::Reading),
             None => TokenTransferMethod::Any,
         }
     }
@@ -140,7 +140,7 @@ impl Config {
         let by_cookie = match self
             .transfer_method
             .as_ref()
-            .map(|decide| decide(view, true))
+            .map(|decide| decide(view, TransferPurpose::Creation))
         {
             None => matches!(
                 asked_for,

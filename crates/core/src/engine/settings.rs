@@ -28,6 +28,9 @@ pub struct EngineSettings {
     pub refresh_token_validity: Duration,
     /// Grace period for reusing a rotated refresh token.
     pub refresh_token_rotation_grace_period: Duration,
+    /// Time after a rotation in which the rotated refresh token still yields its successor, as long
+    /// as the successor itself was never exchanged. `None` applies the grace period alone.
+    pub lost_response_window: Option<Duration>,
     /// Maximum lifetime of a session, counted from its creation, regardless of refreshes.
     pub absolute_session_lifetime: Option<Duration>,
     /// If set, reuse of the previous refresh token or of an orphaned sibling of the current one is
@@ -56,6 +59,7 @@ impl Default for EngineSettings {
             access_token_validity_jitter: 0.05,
             refresh_token_validity: 100 * DAY,
             refresh_token_rotation_grace_period: Duration::from_secs(30),
+            lost_response_window: None,
             absolute_session_lifetime: None,
             report_recent_token_reuse_as_theft: true,
             signing_key_update_interval: 7 * DAY,
@@ -93,6 +97,10 @@ impl EngineSettings {
             (
                 "refresh_token_rotation_grace_period",
                 self.refresh_token_rotation_grace_period,
+            ),
+            (
+                "lost_response_window",
+                self.lost_response_window.unwrap_or_default(),
             ),
             (
                 "absolute_session_lifetime",

@@ -173,6 +173,7 @@ impl Sessions {
 
 /// The anti-CSRF input of a refresh without a request.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum AntiCsrfInput<'a> {
     /// The token that the client sent, if any.
     Token(Option<&'a AntiCsrfToken>),

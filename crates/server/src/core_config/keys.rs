@@ -29,11 +29,12 @@ use Level::{App, Process, Tenant};
 use Type::{Boolean, Double, Int, Long, Text};
 
 /// Includes keys of other recipes, because SDKs set them. They have no effect here.
-const KEYS: [(&str, Type, Level); 49] = [
+const KEYS: [(&str, Type, Level); 50] = [
     ("access_token_validity", Long, App),
     ("access_token_blacklisting", Boolean, App),
     ("refresh_token_validity", Double, App),
     ("refresh_token_rotation_grace_period", Long, App),
+    ("refresh_token_lost_response_window", Long, App),
     ("access_token_validity_jitter", Double, App),
     ("access_token_signing_key_dynamic", Boolean, App),
     (

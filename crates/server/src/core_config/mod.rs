@@ -102,6 +102,13 @@ impl AppConfig {
                 &EngineSettings::GRACE_PERIOD
             },
         )?;
+        let window = seconds(
+            values,
+            "refresh_token_lost_response_window",
+            Duration::ZERO,
+            &(Duration::ZERO..=EngineSettings::LONGEST),
+        )?;
+        engine.lost_response_window = (!window.is_zero()).then_some(window);
         let jitter_name = "access_token_validity_jitter";
         let jitter = number(values, jitter_name)?.unwrap_or(engine.access_token_validity_jitter);
         if !EngineSettings::JITTER.contains(&jitter) {

@@ -274,6 +274,15 @@ pub struct Options {
     )]
     pub refresh_token_rotation_grace_period: Option<String>,
 
+    /// Time after a rotation in which a client that never received the response gets the same tokens
+    /// again, in seconds, beyond the grace period [default: the grace period alone]
+    #[arg(
+        long,
+        env = "REFRESH_TOKEN_LOST_RESPONSE_WINDOW",
+        help_heading = "Sessions"
+    )]
+    pub refresh_token_lost_response_window: Option<String>,
+
     /// Report of late reuse of the previous refresh token: TOKEN_THEFT or UNAUTHORISED
     /// [default: TOKEN_THEFT]
     #[arg(long, env = "RECENT_TOKEN_REUSE_BEHAVIOUR", help_heading = "Sessions")]

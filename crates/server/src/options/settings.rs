@@ -132,6 +132,10 @@ impl Options {
                 &self.refresh_token_rotation_grace_period,
             ),
             (
+                "refresh_token_lost_response_window",
+                &self.refresh_token_lost_response_window,
+            ),
+            (
                 "recent_token_reuse_behaviour",
                 &self.recent_token_reuse_behaviour,
             ),

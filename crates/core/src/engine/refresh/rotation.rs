@@ -25,6 +25,9 @@ enum Relation {
     Current,
     /// Case 3.
     PreviousInGrace,
+    /// The previous token after its grace period, within
+    /// [`lost_response_window`](crate::engine::EngineSettings::lost_response_window).
+    PreviousInWindow,
     /// Cases 4a, 4b and 4c.
     Reused(ReuseClass),
 }
@@ -58,6 +61,22 @@ impl Engine {
                     record.lineage.previous.clone(),
                     record.expires_at,
                 ),
+                Relation::PreviousInWindow => {
+                    // The client never received the response: its token is one behind, and the
+                    // successor was never exchanged. The latter follows from the lineage, which
+                    // would otherwise name the successor as the previous token.
+                    let Some(successor) = self.current_successor(request, presented, record)?
+                    else {
+                        let stolen = theft(record, ReuseClass::RecentPrev);
+                        let outcome = self.revoke_reused(&record.key, stolen).await?;
+                        return Ok(Decision::Answer(outcome));
+                    };
+                    (
+                        successor,
+                        record.lineage.previous.clone(),
+                        record.expires_at,
+                    )
+                }
                 Relation::Reused(class) => {
                     let outcome = self
                         .revoke_reused(&record.key, theft(record, class))
@@ -92,7 +111,9 @@ impl Engine {
     /// * The current token is good (case 1).
     /// * A child of the current token was minted under LEGACY rules and not used yet (case 2). The
     ///   session does not know its hash, so this precedes every case of reuse.
-    /// * The previous token is good until the end of the grace period, inclusive (case 3).
+    /// * The previous token is good until the end of the grace period, inclusive (case 3). After
+    ///   it, until the end of the window for lost responses, it is good if the current token is its
+    ///   own successor.
     /// * Every other token was used before. The class says how recent it is: the previous token
     ///   itself (4a), a sibling of the current one, whose parent is the previous one (4b), or an
     ///   older one (4c).
@@ -109,9 +130,13 @@ impl Engine {
         }
         match &lineage.previous {
             Some(previous) if *hash == previous.hash => {
-                let grace = self.settings.refresh_token_rotation_grace_period;
-                if now <= previous.rotated_at.after(grace) {
+                let has_passed = |period| now > previous.rotated_at.after(period);
+                if !has_passed(self.settings.refresh_token_rotation_grace_period) {
                     Relation::PreviousInGrace
+                } else if let Some(window) = self.settings.lost_response_window
+                    && !has_passed(window)
+                {
+                    Relation::PreviousInWindow
                 } else {
                     Relation::Reused(ReuseClass::RecentPrev)
                 }
@@ -124,20 +149,35 @@ impl Engine {
     }
 
     /// Returns the successor that the first refresh with this token returned.
+    ///
+    /// If the current token is not derived from this one, another engine minted it, which does not
+    /// derive tokens. It is replaced, as the specification requires.
     fn repeated_successor(
         &self,
         request: &RefreshRequest,
         presented: &Presented,
         record: &SessionRecord,
     ) -> Result<MintedRefresh, Fault> {
-        // The first refresh may have used another anti-CSRF setting; its successor takes
-        // precedence. If neither is current, the current token was minted by another engine, which
-        // does not derive tokens. It is replaced, as the specification requires.
-        let derive = |anti_csrf| self.successor(request, presented, record, anti_csrf);
-        let other = derive(!request.use_anti_csrf)?;
-        if RefreshHash2::of(&other.token) == record.lineage.current {
-            return Ok(other);
+        match self.current_successor(request, presented, record)? {
+            Some(successor) => Ok(successor),
+            None => self.successor(request, presented, record, request.use_anti_csrf),
         }
-        derive(request.use_anti_csrf)
+    }
+
+    /// Returns the successor of this token, if it is the session's current token. The first refresh
+    /// may have used another anti-CSRF setting.
+    fn current_successor(
+        &self,
+        request: &RefreshRequest,
+        presented: &Presented,
+        record: &SessionRecord,
+    ) -> Result<Option<MintedRefresh>, Fault> {
+        for anti_csrf in [!request.use_anti_csrf, request.use_anti_csrf] {
+            let successor = self.successor(request, presented, record, anti_csrf)?;
+            if RefreshHash2::of(&successor.token) == record.lineage.current {
+                return Ok(Some(successor));
+            }
+        }
+        Ok(None)
     }
 }

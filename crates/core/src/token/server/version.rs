@@ -8,6 +8,7 @@ use crate::wire;
 /// The format of an access token. Older versions are minted for older backend SDKs. All versions
 /// are verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum TokenVersion {
     /// Like [`V2`](Self::V2), without a choice of keys. Minted only as a replacement.
     V1,
