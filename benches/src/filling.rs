@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::ensure;
-use supersession::store::{Device, InsertOutcome, KeyKind, Lineage, SessionKey, SessionRecord};
+use supersession::store::{InsertOutcome, Lineage, SessionKey, SessionRecord};
 use supersession::{
     AppId, JsonObject, RefreshHash2, RefreshToken, SessionHandle, Store, UnixMillis, UserId,
 };
@@ -35,25 +35,18 @@ pub(crate) fn user(number: u64) -> UserId {
 
 /// Returns a session that is created at `now`.
 pub(crate) fn record(number: u64, user_id: UserId, now: UnixMillis) -> SessionRecord {
-    SessionRecord {
-        key: key(number),
-        user_id,
-        lineage: lineage(number),
-        session_data: data(),
-        payload: JsonObject::empty(),
-        expires_at: now.after(LIFE),
-        created_at: now,
-        key_kind: KeyKind::Dynamic,
-        device: Device::default(),
-    }
+    let expires_at = now.after(LIFE);
+    let mut record = SessionRecord::new(key(number), user_id, lineage(number), now, expires_at);
+    record.session_data = data();
+    record
 }
 
 /// Returns the lineage with the refresh token of this generation.
 pub(crate) fn lineage(generation: u64) -> Lineage {
-    Lineage {
-        current: RefreshHash2::of(&RefreshToken::new(generation.to_string())),
-        previous: None,
-    }
+    Lineage::new(
+        RefreshHash2::of(&RefreshToken::new(generation.to_string())),
+        None,
+    )
 }
 
 /// Returns the session data in every store.

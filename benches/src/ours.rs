@@ -51,16 +51,16 @@ impl Ours {
         let private: Pkcs8V1Der<'_> = pair.as_der()?;
         let (public, private) = (public.as_ref().to_vec(), private.as_ref().to_vec());
         let now = now();
-        let key = StoredKey {
-            kid: format!("d-{now}"),
-            kind: KeyKind::Dynamic,
-            created_at: now,
-            key_pair: SecretText::new(format!(
+        let key = StoredKey::new(
+            format!("d-{now}"),
+            KeyKind::Dynamic,
+            now,
+            SecretText::new(format!(
                 "{}|{}",
                 STANDARD.encode(&public),
                 STANDARD.encode(&private)
             )),
-        };
+        );
         store.add_dynamic_key(&AppId::default(), &key, now).await?;
         let builder = Sessions::builder(store)
             .api_domain("https://api.example.com")

@@ -188,16 +188,9 @@ async fn refresh<S: Store>(
             .await?
             .context("it is there")?;
         let mut next = lineage(1_000_000_000 + turn);
-        next.previous = Some(PreviousRefresh {
-            hash: found.lineage.current.clone(),
-            rotated_at: now,
-        });
-        let next = Rotation {
-            lineage: next,
-            // A refresh extends the session.
-            expires_at: found.expires_at.after(Duration::from_secs(60 + turn)),
-            key_kind: found.key_kind,
-        };
+        next.previous = Some(PreviousRefresh::new(found.lineage.current.clone(), now));
+        let expires_at = found.expires_at.after(Duration::from_secs(60 + turn));
+        let next = Rotation::new(next, expires_at, found.key_kind);
         let start = Instant::now();
         let rotated = store
             .rotate(&found.key, &found.lineage, &found.payload, &next, now)
@@ -239,12 +232,7 @@ async fn clean_up<S: Store>(
 }
 
 fn all_of(session: u64) -> UserSessions {
-    UserSessions {
-        app: AppId::default(),
-        user_id: user(session / SESSIONS_EACH),
-        tenant: None,
-        except: None,
-    }
+    UserSessions::new(AppId::default(), user(session / SESSIONS_EACH))
 }
 
 #[expect(

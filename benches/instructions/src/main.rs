@@ -127,12 +127,8 @@ fn verify(caches: bool, count: u32) -> anyhow::Result<()> {
 async fn put_keys_into(store: &MemoryStore) -> Result<(), StoreError> {
     let app = AppId::default();
     for (kind, key_pair) in KEYS {
-        let key = |kid: String| StoredKey {
-            kid,
-            kind,
-            created_at: START,
-            key_pair: SecretText::new(key_pair.trim_end()),
-        };
+        let key =
+            |kid: String| StoredKey::new(kid, kind, START, SecretText::new(key_pair.trim_end()));
         match kind {
             KeyKind::Dynamic => {
                 let key = key(format!("{}{START}", wire::DYNAMIC_KID_PREFIX));

@@ -27,8 +27,11 @@
 //! # }
 //! ```
 //!
-//! With a pool that the application already has, and a revocation feed on a connection of its own:
+//! With a pool that the application already has (feature `pool`), and a revocation feed on a
+//! connection of its own:
 //! ```no_run
+//! # #[cfg(feature = "pool")]
+//! # mod with_pool {
 //! use supersession_postgres::PostgresStore;
 //! use supersession_postgres::deadpool_postgres::tokio_postgres::{Config, NoTls};
 //! use supersession_postgres::deadpool_postgres::{Manager, Pool};
@@ -38,6 +41,7 @@
 //! let pool = Pool::builder(Manager::new(config, NoTls)).max_size(20).build()?;
 //! let store = PostgresStore::options().pool(pool).url(url).open().await?;
 //! # Ok(())
+//! # }
 //! # }
 //! ```
 //!
@@ -154,7 +158,7 @@
 //! The encoding must be UTF8. A database with another encoding is rejected, because it cannot store
 //! every user id and document. Statements run under READ COMMITTED, regardless of
 //! `default_transaction_isolation`. Connections of a [`url`](PostgresOptions::url) get that level
-//! when they are opened. Connections of an application's [`pool`](PostgresOptions::pool) with
+//! when they are opened. Connections of an application's `pool` with
 //! another default get it for the duration of a verb, which takes two more round trips. Behind a
 //! pooler in transaction mode, set it for the user instead:
 //! `ALTER ROLE app SET default_transaction_isolation = 'read committed'`.
@@ -188,8 +192,12 @@
 //! No verb depends on the state of a database session, so verbs should work through pgbouncer 1.21
 //! or later in transaction mode, with `max_prepared_statements` set and
 //! `ignore_startup_parameters = options`. The tests run without a pooler. `LISTEN` does not work
-//! there: use a [`pool`](PostgresOptions::pool) over pgbouncer and a [`url`](PostgresOptions::url)
+//! there: use a `pool` over pgbouncer and a [`url`](PostgresOptions::url)
 //! that bypasses it, or turn the feed off with [`revocation_feed(false)`](PostgresOptions::revocation_feed).
+//!
+//! # Features
+//! `pool` takes the connections from a pool of the application, and re-exports `deadpool_postgres`
+//! in the version that the store uses.
 //!
 //! # Schema
 //! Tables, columns, constraints and indexes have SuperTokens' names. The table `session_info` has
@@ -225,6 +233,7 @@ mod tls;
 mod url;
 
 /// The pool, for applications that use their own.
+#[cfg(feature = "pool")]
 pub use deadpool_postgres;
 
 pub use error::{OpenError, OpenErrorKind};

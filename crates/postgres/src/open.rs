@@ -46,12 +46,13 @@ impl PostgresStore {
     ///
     /// # Errors
     /// Returns the same errors as [`open`](Self::open).
+    #[cfg(feature = "pool")]
     pub async fn from_pool(pool: Pool) -> Result<Self, OpenError> {
         Self::options().pool(pool).open().await
     }
 
     /// Returns the options for opening a database. Either [`PostgresOptions::url`] or
-    /// [`PostgresOptions::pool`] is required.
+    /// `PostgresOptions::pool` is required.
     pub fn options() -> PostgresOptions {
         PostgresOptions::default()
     }

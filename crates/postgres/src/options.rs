@@ -62,6 +62,7 @@ impl PostgresOptions {
     ///
     /// The [revocation feed](supersession::Store::revocation_feed) needs its own connection, outside the
     /// pool. Set a [`url`](Self::url) in addition to the pool to have the feed.
+    #[cfg(feature = "pool")]
     pub fn pool(mut self, pool: Pool) -> Self {
         self.pool = Some(pool);
         self

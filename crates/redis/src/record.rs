@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use supersession::store::{
-    Device, KeyKind, Lineage, PreviousRefresh, SessionDocument, SessionKey, SessionRecord,
-    SessionStatus,
+    KeyKind, Lineage, PreviousRefresh, SessionDocument, SessionKey, SessionRecord, SessionStatus,
 };
 use supersession::{JsonObject, RefreshHash2, UnixMillis, UserId};
 
@@ -136,41 +135,39 @@ pub(crate) fn record(
     head: &Head,
     values: &mut Values,
 ) -> Result<SessionRecord, Fault> {
-    Ok(SessionRecord {
+    let mut record = SessionRecord::new(
         key,
-        user_id: UserId::from(values.required(USER_ID)?),
-        lineage: values.lineage()?,
-        session_data: document(&values.required(SESSION_DATA)?, SESSION_DATA)?,
-        payload: document(&values.required(PAYLOAD)?, PAYLOAD)?,
-        expires_at: head.expires_at,
-        created_at: head.created_at,
-        key_kind: match values.required("use_static_key")?.as_str() {
-            "0" => KeyKind::Dynamic,
-            "1" => KeyKind::Static,
-            _ => return Err(Fault::Damaged("use_static_key")),
-        },
-        device: Device {
-            user_agent: values.optional(),
-            // An address that another program wrote in another format does not invalidate the
-            // session.
-            ip: values.optional().and_then(|ip| ip.parse().ok()),
-            label: values.optional(),
-            last_seen_at: values
-                .optional()
-                .map(|at| instant(&at, "last_seen_at"))
-                .transpose()?,
-        },
-    })
+        UserId::from(values.required(USER_ID)?),
+        values.lineage()?,
+        head.created_at,
+        head.expires_at,
+    );
+    record.session_data = document(&values.required(SESSION_DATA)?, SESSION_DATA)?;
+    record.payload = document(&values.required(PAYLOAD)?, PAYLOAD)?;
+    record.key_kind = match values.required("use_static_key")?.as_str() {
+        "0" => KeyKind::Dynamic,
+        "1" => KeyKind::Static,
+        _ => return Err(Fault::Damaged("use_static_key")),
+    };
+    record.device.user_agent = values.optional();
+    // An address that another program wrote in another format does not invalidate the session.
+    record.device.ip = values.optional().and_then(|ip| ip.parse().ok());
+    record.device.label = values.optional();
+    record.device.last_seen_at = values
+        .optional()
+        .map(|at| instant(&at, "last_seen_at"))
+        .transpose()?;
+    Ok(record)
 }
 
 /// Reads the rest of [`STANDING`].
 pub(crate) fn standing(head: &Head, values: &mut Values) -> Result<SessionStatus, Fault> {
-    Ok(SessionStatus {
-        user_id: UserId::from(values.required(USER_ID)?),
-        lineage: values.lineage()?,
-        payload: document(&values.required(PAYLOAD)?, PAYLOAD)?,
-        created_at: head.created_at,
-    })
+    Ok(SessionStatus::new(
+        UserId::from(values.required(USER_ID)?),
+        values.lineage()?,
+        document(&values.required(PAYLOAD)?, PAYLOAD)?,
+        head.created_at,
+    ))
 }
 
 pub(crate) fn document(text: &str, field: &'static str) -> Result<JsonObject, Fault> {
@@ -206,12 +203,12 @@ impl Values {
         let current = RefreshHash2::from_hex(self.required(CURRENT)?);
         let previous = match (self.optional(), self.optional()) {
             (None, None) => None,
-            (Some(hash), Some(rotated_at)) => Some(PreviousRefresh {
-                hash: RefreshHash2::from_hex(hash),
-                rotated_at: instant(&rotated_at, ROTATED_AT)?,
-            }),
+            (Some(hash), Some(rotated_at)) => Some(PreviousRefresh::new(
+                RefreshHash2::from_hex(hash),
+                instant(&rotated_at, ROTATED_AT)?,
+            )),
             _ => return Err(Fault::Damaged("the previous refresh token of a session")),
         };
-        Ok(Lineage { current, previous })
+        Ok(Lineage::new(current, previous))
     }
 }

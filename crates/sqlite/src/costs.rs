@@ -8,9 +8,8 @@ use pollster::block_on;
 use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use supersession::store::{
-    Device, DocumentWrite, InsertOutcome, KeyKind, Lineage, PreviousRefresh, RotateOutcome,
-    Rotation, SessionDocument, SessionKey, SessionRecord, SessionUse, StoredKey, UserSessions,
-    WriteOutcome,
+    DocumentWrite, InsertOutcome, KeyKind, Lineage, PreviousRefresh, RotateOutcome, Rotation,
+    SessionDocument, SessionKey, SessionRecord, SessionUse, StoredKey, UserSessions, WriteOutcome,
 };
 use supersession::{
     AppId, JsonObject, RefreshHash2, SecretText, SessionHandle, Store, UnixMillis, UserId,
@@ -59,27 +58,21 @@ fn object(text: &str) -> JsonObject {
 
 fn lineage(n: u64) -> Lineage {
     let hash = |n: u64| RefreshHash2::from_hex(format!("{n:064x}"));
-    Lineage {
-        current: hash(n),
-        previous: (n > 1).then(|| PreviousRefresh {
-            hash: hash(n - 1),
-            rotated_at: NOW,
-        }),
-    }
+    Lineage::new(
+        hash(n),
+        (n > 1).then(|| PreviousRefresh::new(hash(n - 1), NOW)),
+    )
 }
 
 fn insert(store: &SqliteStore, handle: &str) {
-    let record = SessionRecord {
-        key: key(handle),
-        user_id: UserId::from("user"),
-        lineage: lineage(1),
-        session_data: object(r#"{"n":1}"#),
-        payload: JsonObject::empty(),
-        expires_at: UnixMillis::new(NOW.get() + 1_000),
-        created_at: NOW,
-        key_kind: KeyKind::Dynamic,
-        device: Device::default(),
-    };
+    let mut record = SessionRecord::new(
+        key(handle),
+        UserId::from("user"),
+        lineage(1),
+        NOW,
+        UnixMillis::new(NOW.get() + 1_000),
+    );
+    record.session_data = object(r#"{"n":1}"#);
     let outcome = block_on(store.insert_session(&record)).unwrap();
     assert_eq!(outcome, InsertOutcome::Inserted);
 }
@@ -97,22 +90,22 @@ fn write_metadata(store: &SqliteStore, write: &DocumentWrite) {
 }
 
 fn rotate(store: &SqliteStore, n: u64) {
-    let next = Rotation {
-        lineage: lineage(n + 1),
-        expires_at: UnixMillis::new(NOW.get() + 1_000),
-        key_kind: KeyKind::Dynamic,
-    };
+    let next = Rotation::new(
+        lineage(n + 1),
+        UnixMillis::new(NOW.get() + 1_000),
+        KeyKind::Dynamic,
+    );
     let outcome = block_on(store.rotate(&key("r"), &lineage(n), &object("{}"), &next, NOW));
     assert_eq!(outcome.unwrap(), RotateOutcome::Rotated);
 }
 
 fn stored_key(n: u64, kind: KeyKind) -> StoredKey {
-    StoredKey {
-        kid: format!("s-{n}"),
+    StoredKey::new(
+        format!("s-{n}"),
         kind,
-        created_at: UnixMillis::new(NOW.get() + n),
-        key_pair: SecretText::new("public|private"),
-    }
+        UnixMillis::new(NOW.get() + n),
+        SecretText::new("public|private"),
+    )
 }
 
 /// Runs each verb twice, and counts the statements of the second run and the transactions around
@@ -197,12 +190,8 @@ fn sessions(counter: &mut Counter) {
         assert_eq!(block_on(store.delete_sessions(&keys)).unwrap(), keys);
     });
     counter.count("record_uses, two sessions", |store, n| {
-        let uses = ["h", "r"].map(|handle| SessionUse {
-            key: key(handle),
-            at: UnixMillis::new(NOW.get() + n),
-            user_agent: None,
-            ip: None,
-        });
+        let uses =
+            ["h", "r"].map(|handle| SessionUse::new(key(handle), UnixMillis::new(NOW.get() + n)));
         block_on(store.record_uses(&uses, NOW)).unwrap();
     });
     counter.count("set_device_label", |store, _| {
@@ -217,11 +206,10 @@ fn sessions(counter: &mut Counter) {
 }
 
 fn users(counter: &mut Counter) {
-    let of_user = |except: Option<&str>| UserSessions {
-        app: AppId::default(),
-        user_id: UserId::from("user"),
-        tenant: None,
-        except: except.map(SessionHandle::from),
+    let of_user = |except: Option<&str>| {
+        let mut selection = UserSessions::new(AppId::default(), UserId::from("user"));
+        selection.except = except.map(SessionHandle::from);
+        selection
     };
     counter.count("user_sessions", |store, _| {
         assert!(

@@ -71,11 +71,10 @@ pub(super) async fn verify(app: &App, token: &str) -> u16 {
 }
 
 fn add(key: &StoredKey, created_at: UnixMillis) -> StoredKey {
-    StoredKey {
-        kid: format!("d-{created_at}"),
-        created_at,
-        ..key.clone()
-    }
+    let mut key = key.clone();
+    key.kid = format!("d-{created_at}");
+    key.created_at = created_at;
+    key
 }
 
 /// Puts a key into the store as another node would.

@@ -69,11 +69,7 @@ async fn record(app: &App, handle: impl Into<SessionHandle>) -> Option<SessionRe
 /// Puts the row of a session into a state that another engine over the same database may have left.
 async fn set_lineage(app: &App, handle: &str, lineage: Lineage) {
     let row = record(app, handle).await.unwrap();
-    let next = Rotation {
-        lineage,
-        expires_at: row.expires_at,
-        key_kind: row.key_kind,
-    };
+    let next = Rotation::new(lineage, row.expires_at, row.key_kind);
     app.store
         .inner()
         .rotate(&row.key, &row.lineage, &row.payload, &next, app.clock.now())

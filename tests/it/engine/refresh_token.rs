@@ -121,10 +121,7 @@ async fn refresh_tokens_that_are_altered_or_of_another_type_are_unauthorised() {
     let content = json!({"sessionHandle": tokens.handle, "userId": "alice"});
     for kind in ["V1", "v1", "v2"] {
         let token = seal_refresh_token(&key, content.clone(), kind);
-        let lineage = supersession::store::Lineage {
-            current: super::hash2(&token),
-            previous: None,
-        };
+        let lineage = supersession::store::Lineage::new(super::hash2(&token), None);
         super::set_lineage(&app, &tokens.handle, lineage).await;
         let answer = app
             .send(Req::refresh().cookie("sRefreshToken", &token))

@@ -63,13 +63,10 @@ async fn a_refresh_moves_the_session_to_the_successor() {
     let row = record(&app, first.handle.as_str()).await.unwrap();
     assert_eq!(
         row.lineage,
-        Lineage {
-            current: hash2(&second.refresh),
-            previous: Some(PreviousRefresh {
-                hash: hash2(&first.refresh),
-                rotated_at: now
-            }),
-        }
+        Lineage::new(
+            hash2(&second.refresh),
+            Some(PreviousRefresh::new(hash2(&first.refresh), now))
+        )
     );
     assert_eq!(row.expires_at, now.after(Duration::from_secs(100 * 86_400)));
     assert_eq!(row.created_at, START);
@@ -162,22 +159,13 @@ async fn a_sibling_that_was_displaced_ends_the_session() {
     let app = App::new().await;
     let first = app.login("alice").await;
     let second = refresh(&app, &first).await;
-    let previous = PreviousRefresh {
-        hash: hash2(&first.refresh),
-        rotated_at: START,
-    };
-    let displaced = Lineage {
-        current: hash2("another"),
-        previous: Some(previous.clone()),
-    };
+    let previous = PreviousRefresh::new(hash2(&first.refresh), START);
+    let displaced = Lineage::new(hash2("another"), Some(previous.clone()));
     set_lineage(&app, &first.handle, displaced.clone()).await;
     // Inside the window the exchanged token takes the session back, without moving the window.
     assert_eq!(refresh(&app, &first).await.refresh, second.refresh);
     let row = record(&app, first.handle.as_str()).await.unwrap();
-    let expected = Lineage {
-        current: hash2(&second.refresh),
-        previous: Some(previous),
-    };
+    let expected = Lineage::new(hash2(&second.refresh), Some(previous));
     assert_eq!(row.lineage, expected);
 
     set_lineage(&app, &first.handle, displaced).await;

@@ -52,12 +52,12 @@ async fn a_damaged_key_does_not_take_the_others_with_it() {
     let app = App::new().await;
     let tokens = app.login("alice").await;
     let created_at = START.before(std::time::Duration::from_secs(3_600));
-    let damaged = StoredKey {
-        kid: format!("d-{created_at}"),
-        kind: KeyKind::Dynamic,
+    let damaged = StoredKey::new(
+        format!("d-{created_at}"),
+        KeyKind::Dynamic,
         created_at,
-        key_pair: SecretText::new("not|akey"),
-    };
+        SecretText::new("not|akey"),
+    );
     let later = START.after(std::time::Duration::from_secs(1));
     assert!(
         app.store

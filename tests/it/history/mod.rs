@@ -1,5 +1,33 @@
-//! Whatever strikes, no store breaks a promise that a client can see: many clients on several
-//! nodes, faults while they work, and a judge that reads afterwards what everybody was told.
+//! Consistency under faults: no store breaks a promise of `docs/promises.md` that a client can
+//! observe.
+//!
+//! # What these tests prove
+//! Each test is one run. Several nodes share a store, and concurrent clients create, verify,
+//! refresh, change, list and revoke sessions through them. Meanwhile faults strike: answers are
+//! lost, servers are killed, frozen or cut off, clocks step, sessions expire, engine processes are
+//! killed or stopped. The run records every request and answer, and the judge of
+//! `supersession_testkit::history` then looks for answers that contradict each other in every
+//! possible order. A pass means that at least [`ANSWERS`] operations were judged and that none of
+//! the rules (`history::Rule`) is broken. It does not mean that the store is free of races: the
+//! schedule is random, and a bug may need another one.
+//!
+//! The judge itself is tested in two ways. `crates/testkit/src/history/tests.rs` gives it small
+//! histories written by hand, good and bad. [`broken`] runs the same workload on stores with one
+//! deliberate flaw each, and the judge must find the rule that the flaw breaks. A sound store in
+//! the same place must pass.
+//!
+//! # How to read them
+//! 1. [`workload`]: the clients. `Run` has the nodes, and `Run::until` runs the clients while a
+//!    future injects faults, then returns the judge's report.
+//! 2. This file: the faults and one test for each pair of store and fault. [`cutter`] cuts
+//!    connections.
+//! 3. [`processes`]: the same workload, with each engine in a process of its own. `protocol` has
+//!    the messages, `engine` is the process, and `remote` is its representation in the test.
+//! 4. [`broken`]: the flawed stores.
+//!
+//! A failure prints the violated rule, and the operations that prove it with their positions in the
+//! single order of the run. Read them as intervals: an operation took effect at some point between
+//! its start and its end, and an unknown answer at any point after its start, or never.
 
 pub(crate) mod broken;
 mod cutter;

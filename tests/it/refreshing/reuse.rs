@@ -61,14 +61,14 @@ async fn displace_current(app: &App, tokens: &Tokens) {
     let key = SessionKey::new(&AppId::default(), handle.into());
     let (store, now) = (app.store.inner(), app.clock.now());
     let record = store.session(&key, now).await.unwrap().unwrap();
-    let next = Rotation {
-        lineage: Lineage {
-            current: RefreshHash2::from_hex("f".repeat(64)),
-            previous: record.lineage.previous.clone(),
-        },
-        expires_at: record.expires_at,
-        key_kind: record.key_kind,
-    };
+    let next = Rotation::new(
+        Lineage::new(
+            RefreshHash2::from_hex("f".repeat(64)),
+            record.lineage.previous.clone(),
+        ),
+        record.expires_at,
+        record.key_kind,
+    );
     let outcome = store
         .rotate(&key, &record.lineage, &record.payload, &next, now)
         .await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use supersession::store::{MemoryStore, SessionKey, SessionRecord, StoreErrorKind};
+use supersession::store::{MemoryStore, SessionKey, StoreErrorKind};
 use supersession::{
     AccessToken, AppId, SessionEnd, SessionError, Sessions, Store, Strictness, VerifyOptions,
 };
@@ -191,10 +191,8 @@ async fn endings_of_another_app_are_none_of_ours() {
         .await
         .unwrap()
         .unwrap();
-    let other = SessionRecord {
-        key: key.clone(),
-        ..record
-    };
+    let mut other = record;
+    other.key = key.clone();
     store.insert_session(&other).await.unwrap();
     store
         .delete_sessions(std::slice::from_ref(&key))

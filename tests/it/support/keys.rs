@@ -13,22 +13,18 @@ pub(crate) async fn seed_keys(store: &dyn Store, created_at: UnixMillis) {
     for key in keys {
         let added = match key.kind {
             KeyKind::Dynamic => {
-                let key = StoredKey {
-                    kid: format!("d-{created_at}"),
-                    created_at,
-                    ..key.clone()
-                };
+                let mut key = key.clone();
+                key.kid = format!("d-{created_at}");
+                key.created_at = created_at;
                 store.add_dynamic_key(&app, &key, created_at).await
             }
             KeyKind::Static => {
                 store
-                    .add_static_key(
-                        &app,
-                        &StoredKey {
-                            created_at,
-                            ..key.clone()
-                        },
-                    )
+                    .add_static_key(&app, &{
+                        let mut key = key.clone();
+                        key.created_at = created_at;
+                        key
+                    })
                     .await
             }
         };

@@ -10,6 +10,9 @@ use crate::secret::{RefreshHash1, RefreshHash2, SecretText};
 use crate::wire;
 
 /// The key of a session: app, tenant and handle.
+///
+/// Exhaustive: a store needs every part to identify the row, so another part would be a breaking
+/// change in any case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey {
     /// The app.
@@ -34,6 +37,7 @@ impl SessionKey {
 
 /// A stored session (core specification, 5.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionRecord {
     /// The key.
     pub key: SessionKey,
@@ -56,6 +60,29 @@ pub struct SessionRecord {
 }
 
 impl SessionRecord {
+    /// Creates a session with empty documents and an unknown device, whose access tokens are signed
+    /// by rotating keys.
+    #[must_use]
+    pub fn new(
+        key: SessionKey,
+        user_id: UserId,
+        lineage: Lineage,
+        created_at: UnixMillis,
+        expires_at: UnixMillis,
+    ) -> Self {
+        Self {
+            key,
+            user_id,
+            lineage,
+            session_data: JsonObject::empty(),
+            payload: JsonObject::empty(),
+            expires_at,
+            created_at,
+            key_kind: KeyKind::Dynamic,
+            device: Device::default(),
+        }
+    }
+
     /// Returns the time of the session's last use, as far as it is stored: the latest of its
     /// creation, its last refresh and its last recorded use.
     #[must_use]
@@ -70,6 +97,7 @@ impl SessionRecord {
 /// The device that uses a session, as shown in a list of "your devices". All fields are `None` for
 /// a session that was created without a request or by another program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Device {
     /// The client's user agent.
     pub user_agent: Option<String>,
@@ -96,6 +124,7 @@ impl Device {
 
 /// The state that determines whether a session's tokens are valid, and their payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionStatus {
     /// See [`SessionRecord::user_id`].
     pub user_id: UserId,
@@ -105,6 +134,24 @@ pub struct SessionStatus {
     pub payload: JsonObject,
     /// See [`SessionRecord::created_at`].
     pub created_at: UnixMillis,
+}
+
+impl SessionStatus {
+    /// Creates the status of a live session.
+    #[must_use]
+    pub fn new(
+        user_id: UserId,
+        lineage: Lineage,
+        payload: JsonObject,
+        created_at: UnixMillis,
+    ) -> Self {
+        Self {
+            user_id,
+            lineage,
+            payload,
+            created_at,
+        }
+    }
 }
 
 impl From<SessionRecord> for SessionStatus {
@@ -120,6 +167,7 @@ impl From<SessionRecord> for SessionStatus {
 
 /// One use of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionUse {
     /// The session.
     pub key: SessionKey,
@@ -131,8 +179,22 @@ pub struct SessionUse {
     pub ip: Option<IpAddr>,
 }
 
+impl SessionUse {
+    /// Creates a use by a client that is unknown.
+    #[must_use]
+    pub fn new(key: SessionKey, at: UnixMillis) -> Self {
+        Self {
+            key,
+            at,
+            user_agent: None,
+            ip: None,
+        }
+    }
+}
+
 /// The refresh tokens of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Lineage {
     /// The token that the next refresh must present.
     pub current: RefreshHash2,
@@ -142,6 +204,7 @@ pub struct Lineage {
 
 /// The previous refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PreviousRefresh {
     /// Its hash.
     pub hash: RefreshHash2,
@@ -149,7 +212,21 @@ pub struct PreviousRefresh {
     pub rotated_at: UnixMillis,
 }
 
+impl PreviousRefresh {
+    /// Creates the previous token of a session that was refreshed at `rotated_at`.
+    #[must_use]
+    pub fn new(hash: RefreshHash2, rotated_at: UnixMillis) -> Self {
+        Self { hash, rotated_at }
+    }
+}
+
 impl Lineage {
+    /// Creates the lineage of a session. `previous` is `None` until the first refresh.
+    #[must_use]
+    pub fn new(current: RefreshHash2, previous: Option<PreviousRefresh>) -> Self {
+        Self { current, previous }
+    }
+
     /// Returns `true` if an access token belongs to the current or the previous refresh token (core
     /// specification, 2.6).
     #[must_use]
@@ -167,6 +244,7 @@ impl Lineage {
 
 /// The state of a session after a refresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rotation {
     /// The new refresh tokens.
     pub lineage: Lineage,
@@ -176,7 +254,21 @@ pub struct Rotation {
     pub key_kind: KeyKind,
 }
 
+impl Rotation {
+    /// Creates the state after a refresh.
+    #[must_use]
+    pub fn new(lineage: Lineage, expires_at: UnixMillis, key_kind: KeyKind) -> Self {
+        Self {
+            lineage,
+            expires_at,
+            key_kind,
+        }
+    }
+}
+
 /// The kind of a signing key.
+///
+/// Exhaustive: a store must keep each kind, so another one is a breaking change on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyKind {
     /// A rotating key; its id starts with `d-`.
@@ -199,6 +291,7 @@ impl KeyKind {
 
 /// A stored signing key (core specification, 4.1 and 4.2).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StoredKey {
     /// `d-` and the milliseconds of `created_at`, or `s-` and a UUID.
     pub kid: String,
@@ -210,7 +303,23 @@ pub struct StoredKey {
     pub key_pair: SecretText,
 }
 
+impl StoredKey {
+    /// Creates a key. See the fields for the formats of `kid` and `key_pair`.
+    #[must_use]
+    pub fn new(kid: String, kind: KeyKind, created_at: UnixMillis, key_pair: SecretText) -> Self {
+        Self {
+            kid,
+            kind,
+            created_at,
+            key_pair,
+        }
+    }
+}
+
 /// A document of a session.
+///
+/// Exhaustive: a store must have a place for each document, so another one is a breaking change on
+/// purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SessionDocument {
     /// [`SessionRecord::session_data`].
@@ -220,6 +329,9 @@ pub enum SessionDocument {
 }
 
 /// A change to a document.
+///
+/// Exhaustive: a store must perform each kind of change, so another one is a breaking change on
+/// purpose.
 #[derive(Clone, Debug)]
 pub enum DocumentWrite {
     /// Replaces the document.
@@ -279,9 +391,12 @@ fn merge(
 
 /// A compare-and-swap found another document, or a merge would exceed its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WriteConflict;
 
 /// The outcome of a change to a document.
+///
+/// Exhaustive: a caller must act on each outcome, so another one is a breaking change on purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
     /// Written. Contains the stored document.
@@ -294,6 +409,8 @@ pub enum WriteOutcome {
 }
 
 /// The outcome of an insertion.
+///
+/// Exhaustive: a caller must act on each outcome, so another one is a breaking change on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InsertOutcome {
     /// The session is stored.
@@ -303,6 +420,8 @@ pub enum InsertOutcome {
 }
 
 /// The outcome of a rotation.
+///
+/// Exhaustive: a caller must act on each outcome, so another one is a breaking change on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RotateOutcome {
     /// The session has moved to the next refresh token.
@@ -315,6 +434,7 @@ pub enum RotateOutcome {
 
 /// A selection of a user's sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UserSessions {
     /// The app.
     pub app: AppId,
@@ -324,4 +444,17 @@ pub struct UserSessions {
     pub tenant: Option<TenantId>,
     /// A session to exclude.
     pub except: Option<SessionHandle>,
+}
+
+impl UserSessions {
+    /// Selects all sessions of a user, in all tenants of the app.
+    #[must_use]
+    pub fn new(app: AppId, user_id: UserId) -> Self {
+        Self {
+            app,
+            user_id,
+            tenant: None,
+            except: None,
+        }
+    }
 }

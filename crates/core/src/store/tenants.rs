@@ -42,6 +42,7 @@ pub trait TenantStore: Send + Sync + 'static {
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TenantRecord {
     /// Its app.
     pub app: AppId,
@@ -60,6 +61,7 @@ pub struct TenantRecord {
 
 /// Login methods that are enabled or disabled for a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoginMethods {
     /// Passwords.
     pub email_password: bool,

@@ -11,6 +11,29 @@
 //! failure therefore never affects another caller.
 //!
 //! An idle batcher keeps no task and no connection.
+//!
+//! # The path of a change
+//! 1. [`Batcher::write`] queues the change under its document. If fewer than [`WRITERS`] writers
+//!    are active, it starts one.
+//! 2. A writer takes what is waiting (`queue`): changes of one kind of document, up to the size of
+//!    a batch. From then on it holds these documents. Later changes of a held document wait, so two
+//!    statements of this process never race for a row, and changes of one document keep their
+//!    order.
+//! 3. A single change is written alone. Several changes are folded per document (`fold`) and
+//!    written in one statement (`sql/batches.rs`).
+//! 4. Each document of the batch is now decided or undecided. The callers of a decided document get
+//!    the outcomes of folding. An undecided document is written by a task of its own, one change
+//!    after the other.
+//! 5. Dropping `Held` releases the document, also after a panic. Its callers then get an error.
+//!
+//! # What the tests prove
+//! * `queue`, `fold`: order, kinds and limits; folding equals a sequence on the reference store,
+//!   for random writes.
+//! * `tests/it/batches.rs`: on a real server, a batch has the outcomes of a sequence and leaves the
+//!   same rows; a rejected change fails alone; a locked row delays its own writers only; two nodes
+//!   neither deadlock nor lose a write; a change whose caller is gone is still written; a batch
+//!   whose answer is lost is not repeated; answers arrive within the time limit.
+//! * `tests/it/costs.rs`: the number of round trips, statements and commits.
 
 mod change;
 mod queue;

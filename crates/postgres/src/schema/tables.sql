@@ -1,6 +1,6 @@
--- Names and types are those of SuperTokens' PostgreSQL plugin, so that its core and its tools find their way.
--- `@` stands for schema and prefix, `%` for the prefix. Times are milliseconds since the Unix epoch;
--- documents are the text of JSON objects, kept to the letter, which jsonb would not do.
+-- Names and types are those of SuperTokens' PostgreSQL plugin, so its core and its tools can use the
+-- tables. `@` is replaced by schema and prefix, `%` by the prefix. Times are milliseconds since the
+-- Unix epoch. Documents are the text of JSON objects: jsonb would not keep order and spelling.
 
 CREATE TABLE IF NOT EXISTS @apps (
     app_id VARCHAR(64) NOT NULL DEFAULT 'public',
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS @key_value (
         REFERENCES @tenants (app_id, tenant_id) ON DELETE CASCADE
 );
 
--- Room on each page lets PostgreSQL update a document in place, without touching the indexes.
+-- Free space on each page lets PostgreSQL update a document on the same page, without an index update.
 CREATE TABLE IF NOT EXISTS @session_info (
     app_id VARCHAR(64) NOT NULL DEFAULT 'public',
     tenant_id VARCHAR(64) NOT NULL DEFAULT 'public',
@@ -105,7 +105,7 @@ CREATE TABLE IF NOT EXISTS @tenant_required_secondary_factors (
         REFERENCES @tenant_configs (connection_uri_domain, app_id, tenant_id) ON DELETE CASCADE
 );
 
--- Not SuperTokens': how far this schema has been migrated.
+-- Not part of SuperTokens' schema: the version of the last migration.
 CREATE TABLE IF NOT EXISTS @supersession_schema (
     version INTEGER NOT NULL,
     CONSTRAINT %supersession_schema_pkey PRIMARY KEY (version)

@@ -121,10 +121,10 @@ pub(super) fn storable(text: &str) -> String {
 /// session unreadable.
 pub(super) fn device(row: &Row, first: usize) -> Result<Device, Fault> {
     let ip: Option<&str> = column(row, first + 1)?;
-    Ok(Device {
-        user_agent: column(row, first)?,
-        ip: ip.and_then(|ip| ip.parse().ok()),
-        label: column(row, first + 2)?,
-        last_seen_at: optional_instant(row, first + 3)?,
-    })
+    let mut device = Device::default();
+    device.user_agent = column(row, first)?;
+    device.ip = ip.and_then(|ip| ip.parse().ok());
+    device.label = column(row, first + 2)?;
+    device.last_seen_at = optional_instant(row, first + 3)?;
+    Ok(device)
 }

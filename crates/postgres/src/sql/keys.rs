@@ -63,15 +63,15 @@ pub(crate) async fn all(db: Db, app: AppId) -> Result<Vec<StoredKey>, Fault> {
 fn stored_key(row: &Row) -> Result<StoredKey, Fault> {
     let kind = key_kind(row, 3)?;
     let created_at = instant(row, 1)?;
-    Ok(StoredKey {
-        kid: match kind {
+    Ok(StoredKey::new(
+        match kind {
             KeyKind::Dynamic => dynamic_kid(created_at),
             KeyKind::Static => column(row, 0)?,
         },
         kind,
         created_at,
-        key_pair: SecretText::new(column::<String>(row, 2)?),
-    })
+        SecretText::new(column::<String>(row, 2)?),
+    ))
 }
 
 pub(crate) async fn add_dynamic(

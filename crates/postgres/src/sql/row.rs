@@ -40,10 +40,10 @@ pub(super) fn document(row: &Row, at: usize) -> Result<JsonObject, Fault> {
 pub(super) fn lineage(row: &Row, first: usize) -> Result<Lineage, Fault> {
     let previous: Option<&str> = column(row, first + 1)?;
     let previous = match (previous, optional_instant(row, first + 2)?) {
-        (Some(hash), Some(rotated_at)) => Some(PreviousRefresh {
-            hash: RefreshHash2::from_hex(hash),
+        (Some(hash), Some(rotated_at)) => Some(PreviousRefresh::new(
+            RefreshHash2::from_hex(hash),
             rotated_at,
-        }),
+        )),
         (None, None) => None,
         _ => {
             return Err(Fault::Row(
@@ -51,10 +51,10 @@ pub(super) fn lineage(row: &Row, first: usize) -> Result<Lineage, Fault> {
             ));
         }
     };
-    Ok(Lineage {
-        current: RefreshHash2::from_hex(column::<&str>(row, first)?),
+    Ok(Lineage::new(
+        RefreshHash2::from_hex(column::<&str>(row, first)?),
         previous,
-    })
+    ))
 }
 
 /// Reads the column `use_static_key`.

@@ -136,12 +136,12 @@ pub(crate) async fn find_status(
 ) -> Result<Option<SessionStatus>, Fault> {
     let row = find_live(&db, &db.sql.find_status, &key, now).await?;
     let read = |row: Row| {
-        Ok(SessionStatus {
-            user_id: UserId::from(column::<&str>(&row, 0)?),
-            lineage: lineage(&row, 1)?,
-            payload: document(&row, 4)?,
-            created_at: instant(&row, 5)?,
-        })
+        Ok(SessionStatus::new(
+            UserId::from(column::<&str>(&row, 0)?),
+            lineage(&row, 1)?,
+            document(&row, 4)?,
+            instant(&row, 5)?,
+        ))
     };
     row.map(read).transpose()
 }
@@ -233,15 +233,16 @@ pub(crate) async fn delete_expired(db: Db, now: UnixMillis, limit: u32) -> Resul
 
 /// Reads the columns of [`FIND`]. Lists append further columns.
 pub(super) fn record(row: &Row, key: SessionKey) -> Result<SessionRecord, Fault> {
-    Ok(SessionRecord {
+    let mut record = SessionRecord::new(
         key,
-        user_id: UserId::from(column::<&str>(row, 0)?),
-        lineage: lineage(row, 1)?,
-        session_data: document(row, 4)?,
-        payload: document(row, 5)?,
-        expires_at: instant(row, 6)?,
-        created_at: instant(row, 7)?,
-        key_kind: key_kind(row, 8)?,
-        device: device(row, 9)?,
-    })
+        UserId::from(column::<&str>(row, 0)?),
+        lineage(row, 1)?,
+        instant(row, 7)?,
+        instant(row, 6)?,
+    );
+    record.session_data = document(row, 4)?;
+    record.payload = document(row, 5)?;
+    record.key_kind = key_kind(row, 8)?;
+    record.device = device(row, 9)?;
+    Ok(record)
 }

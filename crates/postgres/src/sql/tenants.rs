@@ -1,6 +1,6 @@
 //! Statements on apps and tenants, and their configuration.
 
-use supersession::store::{LoginMethods, TenantRecord};
+use supersession::store::TenantRecord;
 use supersession::{AppId, TenantId, UnixMillis};
 use tokio_postgres::Row;
 
@@ -78,19 +78,19 @@ fn record(row: &Row) -> Result<TenantRecord, Fault> {
     let no_first_factors: bool = column(row, 3)?;
     let first_factors: Vec<String> = column(row, 4)?;
     let secondary: Vec<String> = column(row, 5)?;
-    Ok(TenantRecord {
-        app: AppId::from_stored(column(row, 0)?),
-        tenant: TenantId::from_stored(column(row, 1)?),
-        core_config: document(row, 2)?,
-        // As SuperTokens' core reads them: the flag counts only if no factor is listed.
-        first_factors: (!first_factors.is_empty() || !no_first_factors).then_some(first_factors),
-        login_methods: LoginMethods {
-            email_password: column(row, 6)?,
-            passwordless: column(row, 7)?,
-            third_party: column(row, 8)?,
-        },
-        required_secondary_factors: (!secondary.is_empty()).then_some(secondary),
-    })
+    let mut record = TenantRecord::new(
+        AppId::from_stored(column(row, 0)?),
+        TenantId::from_stored(column(row, 1)?),
+    );
+    record.core_config = document(row, 2)?;
+    // As SuperTokens' core reads them: the flag counts only if no factor is listed.
+    record.first_factors =
+        (!first_factors.is_empty() || !no_first_factors).then_some(first_factors);
+    record.login_methods.email_password = column(row, 6)?;
+    record.login_methods.passwordless = column(row, 7)?;
+    record.login_methods.third_party = column(row, 8)?;
+    record.required_secondary_factors = (!secondary.is_empty()).then_some(secondary);
+    Ok(record)
 }
 
 pub(crate) async fn put(db: Db, tenant: TenantRecord, now: UnixMillis) -> Result<bool, Fault> {

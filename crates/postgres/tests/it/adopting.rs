@@ -178,11 +178,11 @@ async fn sessions_of_the_core_can_be_written_and_refreshed() {
         }
         let back = "UPDATE session_info SET jwt_user_payload = NULL";
         core.batch_execute(back).await.unwrap();
-        let next = Rotation {
-            lineage: found.lineage.clone(),
-            expires_at: UnixMillis::new(NOW.get() + 5_000),
-            key_kind: KeyKind::Static,
-        };
+        let next = Rotation::new(
+            found.lineage.clone(),
+            UnixMillis::new(NOW.get() + 5_000),
+            KeyKind::Static,
+        );
         let outcome = store
             .rotate(&key(handle), &found.lineage, &object("{}"), &next, NOW)
             .await;

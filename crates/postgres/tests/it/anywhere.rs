@@ -66,12 +66,12 @@ async fn a_verb_that_is_given_up_is_done_or_not_and_spoils_nothing() {
         let candidate = supersession::SecretText::new("candidate");
         let app = supersession::AppId::from_stored(&format!("app{n}"));
         let document = SessionDocument::SessionData;
-        let key_pair = supersession::store::StoredKey {
-            kid: "s-1".to_owned(),
-            kind: supersession::store::KeyKind::Static,
-            created_at: NOW,
-            key_pair: candidate.clone(),
-        };
+        let key_pair = supersession::store::StoredKey::new(
+            "s-1".to_owned(),
+            supersession::store::KeyKind::Static,
+            NOW,
+            candidate.clone(),
+        );
         let dropped = [
             begin(store.write_document(&key("h"), document, &merge, NOW)),
             begin(store.refresh_token_key(&app, &candidate, NOW)),

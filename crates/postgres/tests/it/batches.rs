@@ -1,13 +1,16 @@
-//! Changes of documents that share a statement. In a runtime of one thread all that are started at
-//! once wait before the first is taken, so they are one batch.
+//! Changes of documents that share a statement, on a real server. `src/batch/mod.rs` describes the
+//! mechanism, and lists what each test file proves.
+//!
+//! The tests run in a runtime with one thread. There, all changes that are started together are
+//! queued before the first writer takes any, so they form one batch. `write_all` relies on this.
+//! `fill` creates the documents that the random test writes to, and `Target` names one of them.
 
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use supersession::store::{
-    DocumentWrite, MemoryStore, SessionDocument, SessionRecord, StoreError, StoreErrorKind,
-    WriteOutcome,
+    DocumentWrite, MemoryStore, SessionDocument, StoreError, StoreErrorKind, WriteOutcome,
 };
 use supersession::{AppId, JsonObject, Store, UnixMillis, UserId};
 use supersession_postgres::PostgresStore;
@@ -121,10 +124,8 @@ fn any_writes() -> impl Strategy<Value = Vec<(Target, DocumentWrite, UnixMillis)
 
 async fn fill(store: &impl Store) {
     for handle in ["a", "b", "c"] {
-        let session = SessionRecord {
-            expires_at: UnixMillis::new(NOW.get() + if handle == "c" { 400 } else { 1_000 }),
-            ..session(handle)
-        };
+        let mut session = session(handle);
+        session.expires_at = UnixMillis::new(NOW.get() + if handle == "c" { 400 } else { 1_000 });
         store.insert_session(&session).await.unwrap();
     }
 }

@@ -11,12 +11,9 @@ use crate::proxy::Proxy;
 use crate::{NOW, Place, insert, key, object, server, session};
 
 fn of_user(user: &str, except: Option<&str>) -> UserSessions {
-    UserSessions {
-        app: AppId::default(),
-        user_id: UserId::from(user),
-        tenant: None,
-        except: except.map(|handle| key(handle).handle),
-    }
+    let mut selection = UserSessions::new(AppId::default(), UserId::from(user));
+    selection.except = except.map(|handle| key(handle).handle);
+    selection
 }
 
 fn swap(from: u64) -> DocumentWrite {
@@ -47,25 +44,22 @@ async fn write_metadata(store: &PostgresStore, user: &str, write: DocumentWrite)
 
 async fn rotate(store: &PostgresStore, n: u64) {
     let hash = |n: u64| RefreshHash2::from_hex(format!("{n:064x}"));
-    let lineage = |n: u64| Lineage {
-        current: hash(n),
-        previous: (n > 1).then(|| PreviousRefresh {
-            hash: hash(n - 1),
-            rotated_at: NOW,
-        }),
+    let lineage = |n: u64| {
+        Lineage::new(
+            hash(n),
+            (n > 1).then(|| PreviousRefresh::new(hash(n - 1), NOW)),
+        )
     };
     if n == 1 {
-        let session = supersession::store::SessionRecord {
-            lineage: lineage(1),
-            ..session("rotating")
-        };
+        let mut session = session("rotating");
+        session.lineage = lineage(1);
         store.insert_session(&session).await.unwrap();
     }
-    let next = Rotation {
-        lineage: lineage(n + 1),
-        expires_at: UnixMillis::new(NOW.get() + 1_000),
-        key_kind: KeyKind::Dynamic,
-    };
+    let next = Rotation::new(
+        lineage(n + 1),
+        UnixMillis::new(NOW.get() + 1_000),
+        KeyKind::Dynamic,
+    );
     let outcome = store
         .rotate(&key("rotating"), &lineage(n), &object("{}"), &next, NOW)
         .await;
@@ -74,12 +68,12 @@ async fn rotate(store: &PostgresStore, n: u64) {
 }
 
 fn stored_key(n: u64, kind: KeyKind) -> StoredKey {
-    StoredKey {
-        kid: format!("s-{n}"),
+    StoredKey::new(
+        format!("s-{n}"),
         kind,
-        created_at: UnixMillis::new(NOW.get() + n),
-        key_pair: SecretText::new("public|private"),
-    }
+        UnixMillis::new(NOW.get() + n),
+        SecretText::new("public|private"),
+    )
 }
 
 /// Runs the verb twice, on one connection, and counts round trips and statements of the second
@@ -163,12 +157,7 @@ async fn every_verb_costs_what_the_documentation_says() {
         assert!(!list.unwrap().is_empty());
     });
     count!("record_uses, two sessions", async |n| {
-        let used = |handle: &str| SessionUse {
-            key: key(handle),
-            at: UnixMillis::new(NOW.get() + n),
-            user_agent: None,
-            ip: None,
-        };
+        let used = |handle: &str| SessionUse::new(key(handle), UnixMillis::new(NOW.get() + n));
         store
             .record_uses(&[used("h"), used("u1")], NOW)
             .await

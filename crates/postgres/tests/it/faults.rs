@@ -85,10 +85,8 @@ async fn answered_writes_survive_the_death_of_the_server_and_verbs_recover() {
         return;
     };
     let store = PostgresStore::open(server.url()).await.unwrap();
-    let counter = supersession::store::SessionRecord {
-        session_data: object(r#"{"n":0}"#),
-        ..session("counter")
-    };
+    let mut counter = session("counter");
+    counter.session_data = object(r#"{"n":0}"#);
     store.insert_session(&counter).await.unwrap();
     let told = Arc::new(Told::default());
     let mut tasks = JoinSet::new();
@@ -174,12 +172,7 @@ async fn verbs_that_can_be_repeated_are_after_a_lost_answer() {
         proxy.cut_after("user_marker");
         let user = UserId::from("user_marker");
         let app = AppId::default();
-        let selection = UserSessions {
-            app: app.clone(),
-            user_id: user.clone(),
-            tenant: None,
-            except: None,
-        };
+        let selection = UserSessions::new(app.clone(), user.clone());
         assert!(
             store
                 .user_sessions(&selection, NOW)

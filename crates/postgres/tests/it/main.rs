@@ -20,9 +20,7 @@ mod tls;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use supersession::store::{
-    Device, InsertOutcome, KeyKind, Lineage, SessionKey, SessionRecord, StoreError,
-};
+use supersession::store::{InsertOutcome, Lineage, SessionKey, SessionRecord, StoreError};
 use supersession::{
     AppId, JsonObject, RefreshHash2, RefreshToken, SessionHandle, Store, UnixMillis, UserId,
 };
@@ -80,20 +78,13 @@ fn key(handle: &str) -> SessionKey {
 }
 
 fn session(handle: &str) -> SessionRecord {
-    SessionRecord {
-        key: key(handle),
-        user_id: UserId::from("user"),
-        lineage: Lineage {
-            current: RefreshHash2::of(&RefreshToken::new(handle)),
-            previous: None,
-        },
-        session_data: JsonObject::empty(),
-        payload: JsonObject::empty(),
-        expires_at: UnixMillis::new(NOW.get() + 1_000),
-        created_at: NOW,
-        key_kind: KeyKind::Dynamic,
-        device: Device::default(),
-    }
+    SessionRecord::new(
+        key(handle),
+        UserId::from("user"),
+        Lineage::new(RefreshHash2::of(&RefreshToken::new(handle)), None),
+        NOW,
+        UnixMillis::new(NOW.get() + 1_000),
+    )
 }
 
 fn object(text: &str) -> JsonObject {

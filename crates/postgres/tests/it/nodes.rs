@@ -120,12 +120,12 @@ async fn merges_of_two_nodes_all_survive() {
 
 fn dynamic_key(millis: u64) -> StoredKey {
     let created_at = UnixMillis::new(NOW.get() + millis);
-    StoredKey {
-        kid: format!("d-{created_at}"),
-        kind: KeyKind::Dynamic,
+    StoredKey::new(
+        format!("d-{created_at}"),
+        KeyKind::Dynamic,
         created_at,
-        key_pair: SecretText::new("public|private"),
-    }
+        SecretText::new("public|private"),
+    )
 }
 
 /// Somebody else is about to add a key, and holds the app's row: nothing of it is to be seen yet.
@@ -152,11 +152,9 @@ async fn a_node_waits_for_the_key_that_another_is_adding() {
         dynamic.add_dynamic_key(&app, &dynamic_key(1), NOW).await
     });
     adding.spawn(async move {
-        let key = StoredKey {
-            kid: "s-ours".to_owned(),
-            kind: KeyKind::Static,
-            ..dynamic_key(1)
-        };
+        let mut key = dynamic_key(1);
+        key.kid = "s-ours".to_owned();
+        key.kind = KeyKind::Static;
         fixed.add_static_key(&AppId::default(), &key).await
     });
     // Sessions of the app are made meanwhile.

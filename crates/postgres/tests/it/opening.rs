@@ -195,10 +195,8 @@ async fn what_cannot_be_stored_is_not_there() {
     assert!(store.set_device_label(&key("h"), label, NOW).await.unwrap());
     let found = store.session(&key("h"), NOW).await.unwrap().unwrap();
     assert_eq!(found.device.label.as_deref(), Some("my\u{fffd}laptop"));
-    let unstorable = supersession::store::SessionRecord {
-        user_id: "u".repeat(200).into(),
-        ..session("long")
-    };
+    let mut unstorable = session("long");
+    unstorable.user_id = "u".repeat(200).into();
     let error = store.insert_session(&unstorable).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Internal);
     let text = chain(&error);

@@ -1,4 +1,5 @@
--- Adds a rotating key unless there is one since the bound, or one of the same millisecond.
+-- Adds a rotating key unless one exists that was created at or after the bound, or in the same
+-- millisecond.
 -- KEYS: signing keys. ARGV: id, value, time of creation, bound.
 local keys = redis.call('HVALS', KEYS[1])
 for _, value in ipairs(keys) do

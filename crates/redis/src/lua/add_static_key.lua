@@ -1,4 +1,4 @@
--- Adds a static key unless there is one.
+-- Adds a static key unless one exists.
 -- KEYS: signing keys. ARGV: id, value.
 local keys = redis.call('HVALS', KEYS[1])
 for _, value in ipairs(keys) do

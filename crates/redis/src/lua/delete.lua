@@ -1,8 +1,9 @@
--- Deletes sessions, and tells the listeners.
--- KEYS: session and expiry index for each, then the user's index where it may share a script with them.
--- ARGV: channel; now, or nothing to take sessions that are over too; an entry for each session, or
--- nothing to take whichever is there.
--- Answers the entry of each session that was deleted, and nothing for each that was not.
+-- Deletes sessions and publishes the deletions to the revocation feed, in the same atomic step.
+-- KEYS: for each session its key and its expiry index, and the user's index if it may share a script
+-- with them.
+-- ARGV: the channel; the time, or an empty text to delete expired sessions too; for each session its
+-- entry, or an empty text to delete whatever the key contains.
+-- Returns the entry of each deleted session, and nil for each that was not deleted.
 local channel, now = ARGV[1], tonumber(ARGV[2])
 local count = math.floor(#KEYS / 2)
 local index = KEYS[2 * count + 1]

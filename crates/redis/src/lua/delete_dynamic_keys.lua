@@ -1,5 +1,6 @@
--- Deletes the rotating keys made before a time, and answers how many.
+-- Deletes the rotating keys created before a time.
 -- KEYS: signing keys. ARGV: the time.
+-- Returns the number of deleted keys.
 local deleted = 0
 local keys = redis.call('HGETALL', KEYS[1])
 for i = 1, #keys, 2 do

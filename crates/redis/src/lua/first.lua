@@ -1,5 +1,5 @@
--- Sets a text unless there is one, and answers the one that is there now.
--- KEYS: text. ARGV: candidate.
+-- Sets a text unless one exists, and returns the stored one.
+-- KEYS: the text. ARGV: the candidate.
 if redis.call('SETNX', KEYS[1], ARGV[1]) == 1 then
     return ARGV[1]
 end

@@ -1,7 +1,7 @@
 -- Stores a new session.
--- KEYS: session, expiry index, and the user's index where it may share a script with the session.
--- ARGV: entry, expiry, time of creation, time to live, then the fields and their values.
--- Answers 1, or 0 if the handle is taken.
+-- KEYS: session, expiry index, and the user's index if it may share a script with the session.
+-- ARGV: entry, expiry, time of creation, time to live, then fields and their values.
+-- Returns 1, or 0 if the handle is taken.
 if redis.call('EXISTS', KEYS[1]) == 1 then
     return 0
 end

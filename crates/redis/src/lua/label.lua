@@ -1,6 +1,6 @@
--- Names the device of a live session.
--- KEYS: session. ARGV: now, and the label if there is to be one.
--- Answers whether there is such a session.
+-- Sets or removes the label of a live session's device.
+-- KEYS: session. ARGV: the time, and the label unless it is removed.
+-- Returns 1 if the session exists.
 local expires_at = redis.call('HGET', KEYS[1], 'expires_at')
 if not expires_at or tonumber(expires_at) <= tonumber(ARGV[1]) then
     return 0

@@ -1,4 +1,4 @@
--- Reads fields of several sessions at one moment.
+-- Reads fields of several sessions in one atomic step.
 -- KEYS: sessions. ARGV: fields.
 local found = {}
 for i, session in ipairs(KEYS) do

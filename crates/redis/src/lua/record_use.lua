@@ -1,6 +1,7 @@
--- Notes uses of live sessions.
--- KEYS: a session for each use. ARGV: now, then for each use its time, user agent and address; what is
--- absent is empty, what is not has an equals sign before it.
+-- Records uses of live sessions.
+-- KEYS: a session for each use.
+-- ARGV: the current time; for each use its time, user agent and address. Absent values are empty, and
+-- present ones begin with an equals sign.
 for i, session in ipairs(KEYS) do
     local at, agent, ip = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
     local held = redis.call('HMGET', session, 'expires_at', 'last_seen_at')

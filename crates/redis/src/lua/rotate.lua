@@ -1,8 +1,9 @@
--- Moves a live session to its next refresh token, if lineage and payload are the expected ones.
+-- Moves a live session to its next refresh token, if its lineage and its payload are the expected ones.
 -- KEYS: session, expiry index.
--- ARGV: now; expected hash, previous hash, time of rotation and payload; the next of the first three;
--- expiry, kind of key, time to live. What is absent is empty.
--- Answers 0 if the session is gone, 1 if it has changed, otherwise its entry.
+-- ARGV: the time; the expected hash, previous hash, time of rotation and payload; the next hash,
+-- previous hash and time of rotation; the expiry, the kind of key, the time to live. Absent values are
+-- empty.
+-- Returns 0 if the session does not exist, 1 if it has changed, otherwise its entry.
 local held = redis.call('HMGET', KEYS[1], 'expires_at', 'refresh_token_hash_2',
     'prev_refresh_token_hash_2', 'refresh_token_rotated_at', 'jwt_user_payload', 'entry')
 if not held[1] or tonumber(held[1]) <= tonumber(ARGV[1]) then

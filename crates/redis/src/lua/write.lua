@@ -1,6 +1,6 @@
--- Writes a document of a live session; with an expected text, only if it is still that.
--- KEYS: session. ARGV: now, field, document, and the expected text if there is one.
--- Answers 0 if the session is gone, 1 if it was written, otherwise what is stored.
+-- Writes a document of a live session. If an expected text is given, the stored text must equal it.
+-- KEYS: session. ARGV: the time, the field, the document, and the expected text if there is one.
+-- Returns 0 if the session does not exist, 1 if the document was written, otherwise the stored text.
 local held = redis.call('HMGET', KEYS[1], 'expires_at', ARGV[2])
 if not held[1] or tonumber(held[1]) <= tonumber(ARGV[1]) then
     return 0

@@ -98,16 +98,16 @@ fn value(kind: &str, key: &StoredKey) -> String {
 fn parse(kid: String, value: &str) -> Result<StoredKey, Fault> {
     let mut parts = value.splitn(3, ' ');
     let mut part = || parts.next().ok_or(Fault::Damaged(WHAT));
-    Ok(StoredKey {
+    Ok(StoredKey::new(
         kid,
-        kind: match part()? {
+        match part()? {
             DYNAMIC => KeyKind::Dynamic,
             STATIC => KeyKind::Static,
             _ => return Err(Fault::Damaged(WHAT)),
         },
-        created_at: instant(part()?, WHAT)?,
-        key_pair: SecretText::new(part()?),
-    })
+        instant(part()?, WHAT)?,
+        SecretText::new(part()?),
+    ))
 }
 
 fn count(answer: &Value) -> Result<u64, Fault> {

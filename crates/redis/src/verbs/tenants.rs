@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use redis::cmd;
 use serde::{Deserialize, Serialize};
-use supersession::store::{LoginMethods, SessionKey, TenantRecord};
+use supersession::store::{SessionKey, TenantRecord};
 use supersession::{AppId, JsonObject, TenantId, UnixMillis};
 
 use super::sessions;
@@ -46,18 +46,14 @@ pub(crate) async fn all(store: &Context) -> Result<Vec<TenantRecord>, Fault> {
         .map(|(field, value)| {
             let (app, tenant) = parse_tenant_field(field).ok_or(Fault::Damaged(WHAT))?;
             let stored: Stored = serde_json::from_str(value).map_err(|_| Fault::Damaged(WHAT))?;
-            Ok(TenantRecord {
-                app,
-                tenant,
-                core_config: stored.core_config,
-                login_methods: LoginMethods {
-                    email_password: stored.email_password,
-                    passwordless: stored.passwordless,
-                    third_party: stored.third_party,
-                },
-                first_factors: stored.first_factors,
-                required_secondary_factors: stored.required_secondary_factors,
-            })
+            let mut record = TenantRecord::new(app, tenant);
+            record.core_config = stored.core_config;
+            record.login_methods.email_password = stored.email_password;
+            record.login_methods.passwordless = stored.passwordless;
+            record.login_methods.third_party = stored.third_party;
+            record.first_factors = stored.first_factors;
+            record.required_secondary_factors = stored.required_secondary_factors;
+            Ok(record)
         })
         .collect::<Result<Vec<_>, Fault>>()?;
     tenants.sort_by(|a, b| (&a.app, &a.tenant).cmp(&(&b.app, &b.tenant)));

@@ -38,22 +38,11 @@ async fn each_verb_costs_what_the_documentation_says() {
         expected: object("{}"),
         replacement: object("{}"),
     };
-    let next = Rotation {
-        lineage: old.lineage.clone(),
-        expires_at: old.expires_at,
-        key_kind: KeyKind::Static,
-    };
-    let used = SessionUse {
-        key: key("h"),
-        at: NOW,
-        user_agent: None,
-        ip: Some(IpAddr::from([192, 0, 2, 1])),
-    };
-    let signing = |kid: &str, kind| StoredKey {
-        kid: kid.to_owned(),
-        kind,
-        created_at: NOW,
-        key_pair: SecretText::new("public|private"),
+    let next = Rotation::new(old.lineage.clone(), old.expires_at, KeyKind::Static);
+    let mut used = SessionUse::new(key("h"), NOW);
+    used.ip = Some(IpAddr::from([192, 0, 2, 1]));
+    let signing = |kid: &str, kind| {
+        StoredKey::new(kid.to_owned(), kind, NOW, SecretText::new("public|private"))
     };
     let secret = SecretText::new("1000:aa:bb");
 
@@ -118,11 +107,7 @@ async fn a_rotation_that_came_too_late_is_told_so_in_one_round_trip() {
     let store = store.open().await.unwrap();
     let old = session("h");
     insert(&store, "h").await;
-    let next = Rotation {
-        lineage: session("next").lineage,
-        expires_at: old.expires_at,
-        key_kind: KeyKind::Dynamic,
-    };
+    let next = Rotation::new(session("next").lineage, old.expires_at, KeyKind::Dynamic);
     for expected in [RotateOutcome::Rotated, RotateOutcome::Changed] {
         proxy.take();
         let outcome = store

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use supersession::store::{
-    DocumentWrite, KeyKind, Lineage, PreviousRefresh, RotateOutcome, Rotation, SessionRecord,
+    DocumentWrite, KeyKind, Lineage, PreviousRefresh, RotateOutcome, Rotation,
 };
 use supersession::{AppId, RefreshHash2, RefreshToken, Store, UnixMillis, UserId};
 use supersession_redis::RedisStore;
@@ -103,10 +103,8 @@ async fn an_old_entry_neither_lists_nor_deletes_a_new_session() {
     insert(&store, "h").await;
     let keyed = name(server, &prefix, "session");
     assert_eq!(ask(server, &format!("DEL {keyed}")), 1);
-    let theirs = SessionRecord {
-        user_id: UserId::from("other"),
-        ..session("h")
-    };
+    let mut theirs = session("h");
+    theirs.user_id = UserId::from("other");
     store.insert_session(&theirs).await.unwrap();
     assert!(
         store
@@ -133,17 +131,14 @@ async fn the_server_keeps_a_session_for_its_life_and_a_margin() {
     let name = name(server, &prefix, "session");
     let left = ask(server, &format!("PTTL {name}"));
     assert!((DAY - 60_000..=DAY + 1_000).contains(&left), "{left}");
-    let next = Rotation {
-        lineage: Lineage {
-            current: RefreshHash2::of(&RefreshToken::new("next")),
-            previous: Some(PreviousRefresh {
-                hash: session("h").lineage.current,
-                rotated_at: NOW,
-            }),
-        },
-        expires_at: UnixMillis::new(NOW.get() + DAY),
-        key_kind: KeyKind::Dynamic,
-    };
+    let next = Rotation::new(
+        Lineage::new(
+            RefreshHash2::of(&RefreshToken::new("next")),
+            Some(PreviousRefresh::new(session("h").lineage.current, NOW)),
+        ),
+        UnixMillis::new(NOW.get() + DAY),
+        KeyKind::Dynamic,
+    );
     let old = session("h");
     let outcome = store
         .rotate(&old.key, &old.lineage, &old.payload, &next, NOW)

@@ -17,9 +17,7 @@ mod runtimes;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use supersession::store::{
-    Device, InsertOutcome, KeyKind, Lineage, SessionKey, SessionRecord, UserSessions,
-};
+use supersession::store::{InsertOutcome, Lineage, SessionKey, SessionRecord, UserSessions};
 use supersession::{
     AppId, JsonObject, RefreshHash2, RefreshToken, SessionHandle, Store, UnixMillis, UserId,
 };
@@ -60,29 +58,17 @@ fn key(handle: &str) -> SessionKey {
 }
 
 fn session(handle: &str) -> SessionRecord {
-    SessionRecord {
-        key: key(handle),
-        user_id: UserId::from("user"),
-        lineage: Lineage {
-            current: RefreshHash2::of(&RefreshToken::new(handle)),
-            previous: None,
-        },
-        session_data: JsonObject::empty(),
-        payload: JsonObject::empty(),
-        expires_at: UnixMillis::new(NOW.get() + 1_000),
-        created_at: NOW,
-        key_kind: KeyKind::Dynamic,
-        device: Device::default(),
-    }
+    SessionRecord::new(
+        key(handle),
+        UserId::from("user"),
+        Lineage::new(RefreshHash2::of(&RefreshToken::new(handle)), None),
+        NOW,
+        UnixMillis::new(NOW.get() + 1_000),
+    )
 }
 
 fn of_user() -> UserSessions {
-    UserSessions {
-        app: AppId::default(),
-        user_id: UserId::from("user"),
-        tenant: None,
-        except: None,
-    }
+    UserSessions::new(AppId::default(), UserId::from("user"))
 }
 
 fn object(text: &str) -> JsonObject {

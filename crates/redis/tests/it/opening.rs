@@ -265,11 +265,7 @@ async fn the_permissions_of_the_documentation_are_enough() {
     let mut revocations = store.revocation_feed().await.unwrap().unwrap();
     let old = crate::session("h");
     crate::insert(&store, "h").await;
-    let next = Rotation {
-        lineage: old.lineage.clone(),
-        expires_at: old.expires_at,
-        key_kind: old.key_kind,
-    };
+    let next = Rotation::new(old.lineage.clone(), old.expires_at, old.key_kind);
     let rotated = store
         .rotate(&old.key, &old.lineage, &old.payload, &next, NOW)
         .await;
@@ -303,12 +299,7 @@ async fn the_permissions_of_the_documentation_are_enough() {
     assert!(store.user_metadata(&app, &user).await.unwrap().is_some());
     assert!(store.delete_user_metadata(&app, &user).await.unwrap());
     let secret = SecretText::new("public|private");
-    let signing = |kind| StoredKey {
-        kid: format!("{kind:?}"),
-        kind,
-        created_at: NOW,
-        key_pair: secret.clone(),
-    };
+    let signing = |kind| StoredKey::new(format!("{kind:?}"), kind, NOW, secret.clone());
     assert!(
         store
             .add_dynamic_key(&app, &signing(KeyKind::Dynamic), NOW)

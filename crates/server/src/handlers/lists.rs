@@ -85,12 +85,9 @@ async fn selection(
         call.app().await?
     };
     let tenant: Option<TenantId> = (!all_tenants).then(|| call.target.tenant.clone());
-    Ok(UserSessions {
-        app: app.id.clone(),
-        user_id: user.into(),
-        tenant,
-        except: None,
-    })
+    let mut selection = UserSessions::new(app.id.clone(), user.into());
+    selection.tenant = tenant;
+    Ok(selection)
 }
 
 fn texts(handles: &[SessionHandle]) -> Vec<&str> {

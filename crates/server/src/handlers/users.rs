@@ -23,12 +23,7 @@ pub(super) async fn remove(call: &Call<'_>) -> Result<HttpResponse, ErrorRespons
     input.optional_flag("removeAllLinkedAccounts")?;
     let app = call.app_on_public_tenant().await?;
     let (store, now) = (&call.service.store, call.service.clock.now());
-    let all = UserSessions {
-        app: app.id.clone(),
-        user_id: user.clone(),
-        tenant: None,
-        except: None,
-    };
+    let all = UserSessions::new(app.id.clone(), user.clone());
     store.delete_user_sessions(&all, now).await?;
     store.delete_user_metadata(&app.id, &user).await?;
     status("OK")

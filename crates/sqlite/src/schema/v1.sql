@@ -1,5 +1,5 @@
--- Table and column names are those of SuperTokens' own schema, so that tools made for it find their way.
--- Times are milliseconds since the Unix epoch; documents are the text of JSON objects.
+-- Table and column names are those of SuperTokens' schema, so its tools can read the tables. Times are
+-- milliseconds since the Unix epoch. Documents are the text of JSON objects.
 
 CREATE TABLE apps (
     app_id VARCHAR(64) NOT NULL DEFAULT 'public',

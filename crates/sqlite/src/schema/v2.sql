@@ -1,4 +1,5 @@
--- Where a session is used. Not SuperTokens' columns; all are nullable, so that its tools need not know them.
+-- The device that uses a session. These columns are not part of SuperTokens' schema. All are nullable,
+-- so its tools can ignore them.
 
 ALTER TABLE session_info ADD COLUMN device_user_agent TEXT;
 ALTER TABLE session_info ADD COLUMN device_ip VARCHAR(45);

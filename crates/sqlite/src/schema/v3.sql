@@ -1,4 +1,4 @@
--- What is configured for apps and tenants, in the columns of SuperTokens' `tenant_configs`.
+-- Configuration of apps and tenants, in the columns of SuperTokens' `tenant_configs`.
 
 CREATE TABLE tenant_configs (
     connection_uri_domain VARCHAR(256) NOT NULL DEFAULT '',

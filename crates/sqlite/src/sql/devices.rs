@@ -55,10 +55,10 @@ pub(crate) fn set_label(
 /// order. An invalid address reads as absent, because it is only displayed and must not make the
 /// session unreadable.
 pub(super) fn device(row: &Row<'_>, first: usize) -> Result<Device, Fault> {
-    Ok(Device {
-        user_agent: optional_text(row, first)?.map(str::to_owned),
-        ip: optional_text(row, first + 1)?.and_then(|ip| ip.parse().ok()),
-        label: optional_text(row, first + 2)?.map(str::to_owned),
-        last_seen_at: optional_instant(row, first + 3)?,
-    })
+    let mut device = Device::default();
+    device.user_agent = optional_text(row, first)?.map(str::to_owned);
+    device.ip = optional_text(row, first + 1)?.and_then(|ip| ip.parse().ok());
+    device.label = optional_text(row, first + 2)?.map(str::to_owned);
+    device.last_seen_at = optional_instant(row, first + 3)?;
+    Ok(device)
 }

@@ -55,15 +55,15 @@ pub(crate) fn all(connection: &Connection, app: &AppId) -> Result<Vec<StoredKey>
 fn stored_key(row: &Row<'_>) -> Result<StoredKey, Fault> {
     let kind = key_kind(row, 3)?;
     let created_at = instant(row, 1)?;
-    Ok(StoredKey {
-        kid: match kind {
+    Ok(StoredKey::new(
+        match kind {
             KeyKind::Dynamic => dynamic_kid(created_at),
             KeyKind::Static => text(row, 0)?.to_owned(),
         },
         kind,
         created_at,
-        key_pair: SecretText::new(text(row, 2)?),
-    })
+        SecretText::new(text(row, 2)?),
+    ))
 }
 
 pub(crate) fn add_dynamic(

@@ -52,10 +52,10 @@ pub(super) fn lineage(row: &Row<'_>, first: usize) -> Result<Lineage, Fault> {
         optional_text(row, first + 1)?,
         optional_instant(row, first + 2)?,
     ) {
-        (Some(hash), Some(rotated_at)) => Some(PreviousRefresh {
-            hash: RefreshHash2::from_hex(hash),
+        (Some(hash), Some(rotated_at)) => Some(PreviousRefresh::new(
+            RefreshHash2::from_hex(hash),
             rotated_at,
-        }),
+        )),
         (None, None) => None,
         _ => {
             return Err(Fault::Row(
@@ -63,10 +63,10 @@ pub(super) fn lineage(row: &Row<'_>, first: usize) -> Result<Lineage, Fault> {
             ));
         }
     };
-    Ok(Lineage {
-        current: RefreshHash2::from_hex(text(row, first)?),
+    Ok(Lineage::new(
+        RefreshHash2::from_hex(text(row, first)?),
         previous,
-    })
+    ))
 }
 
 /// Reads the column `use_static_key`.

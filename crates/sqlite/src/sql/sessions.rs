@@ -103,12 +103,12 @@ pub(crate) fn find_status(
     now: UnixMillis,
 ) -> Result<Option<SessionStatus>, Fault> {
     find_live(connection, FIND_STATUS, key, now, |row| {
-        Ok(SessionStatus {
-            user_id: UserId::from(text(row, 0)?),
-            lineage: lineage(row, 1)?,
-            payload: document(row, 4)?,
-            created_at: instant(row, 5)?,
-        })
+        Ok(SessionStatus::new(
+            UserId::from(text(row, 0)?),
+            lineage(row, 1)?,
+            document(row, 4)?,
+            instant(row, 5)?,
+        ))
     })
 }
 
@@ -169,17 +169,18 @@ pub(crate) fn delete_expired(
 
 /// Reads the columns of [`FIND`]. Lists append further columns.
 pub(super) fn record(row: &Row<'_>, key: SessionKey) -> Result<SessionRecord, Fault> {
-    Ok(SessionRecord {
+    let mut record = SessionRecord::new(
         key,
-        user_id: UserId::from(text(row, 0)?),
-        lineage: lineage(row, 1)?,
-        session_data: document(row, 4)?,
-        payload: document(row, 5)?,
-        expires_at: instant(row, 6)?,
-        created_at: instant(row, 7)?,
-        key_kind: key_kind(row, 8)?,
-        device: device(row, 9)?,
-    })
+        UserId::from(text(row, 0)?),
+        lineage(row, 1)?,
+        instant(row, 7)?,
+        instant(row, 6)?,
+    );
+    record.session_data = document(row, 4)?;
+    record.payload = document(row, 5)?;
+    record.key_kind = key_kind(row, 8)?;
+    record.device = device(row, 9)?;
+    Ok(record)
 }
 
 fn find_live<T>(

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
-use supersession::store::{LoginMethods, TenantRecord};
+use supersession::store::TenantRecord;
 use supersession::{AppId, TenantId, UnixMillis};
 
 use super::row::{document, text};
@@ -98,17 +98,16 @@ pub(crate) fn all(db: &Connection) -> Result<Vec<TenantRecord>, Fault> {
         let place = (app.to_owned(), tenant.to_owned());
         let no_first_factors: bool = row.get(3)?;
         let first = first_factors.remove(&place).unwrap_or_default();
-        tenants.push(TenantRecord {
-            app: AppId::from_stored(app),
-            tenant: TenantId::from_stored(tenant),
-            core_config: document(row, 2)?,
-            login_methods: LoginMethods {
-                email_password: row.get(4)?,
-                passwordless: row.get(5)?,
-                third_party: row.get(6)?,
-            },
-            first_factors: (!no_first_factors).then_some(first),
-            required_secondary_factors: secondary_factors.remove(&place),
+        tenants.push({
+            let mut record =
+                TenantRecord::new(AppId::from_stored(app), TenantId::from_stored(tenant));
+            record.core_config = document(row, 2)?;
+            record.login_methods.email_password = row.get(4)?;
+            record.login_methods.passwordless = row.get(5)?;
+            record.login_methods.third_party = row.get(6)?;
+            record.first_factors = (!no_first_factors).then_some(first);
+            record.required_secondary_factors = secondary_factors.remove(&place);
+            record
         });
     }
     Ok(tenants)

@@ -31,12 +31,7 @@ pub(super) async fn put_into(
             KeyKind::Dynamic => format!("d-{created_at}"),
             KeyKind::Static => "s-00000000-0000-4000-8000-000000000001".to_owned(),
         };
-        let key = StoredKey {
-            kid,
-            kind,
-            created_at,
-            key_pair: SecretText::new(key_pair.trim_end()),
-        };
+        let key = StoredKey::new(kid, kind, created_at, SecretText::new(key_pair.trim_end()));
         let added = match kind {
             KeyKind::Dynamic => store.add_dynamic_key(&app, &key, created_at).await,
             KeyKind::Static => store.add_static_key(&app, &key).await,

@@ -17,6 +17,12 @@
 //! that never goes back ([`History::with_clock`]). Without them, no session expires and no grace
 //! period ends.
 //!
+//! To read the module, begin with `record` (operations, answers and the history) and `report` (the
+//! rules). `judge` groups the operations by session (`story`) and passes each group to the files
+//! with the rules: `life` (existence, revocation and lists), `lineage` (refresh tokens), `expiry`
+//! (lifetimes), `feed` (the revocation feed) and `documents` (writes). `node` and `engine` perform
+//! operations and do not judge. `tests` has small histories written by hand, good and bad.
+//!
 //! A node forwards each operation to an [`Engine`]: one in this process ([`Local`]), or one that
 //! sends an [`Ask`] to another process and returns its answer.
 //!

@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use supersession::store::{
-    Device, DocumentWrite, InsertOutcome, KeyKind, Lineage, PreviousRefresh, SessionKey,
-    SessionRecord, StoredKey, UserSessions, WriteOutcome,
+    DocumentWrite, InsertOutcome, KeyKind, Lineage, PreviousRefresh, SessionKey, SessionRecord,
+    StoredKey, UserSessions, WriteOutcome,
 };
 use supersession::{
     AppId, JsonObject, RefreshHash2, RefreshToken, SecretText, SessionHandle, Store, TenantId,
@@ -58,38 +58,28 @@ pub fn key(handle: &str) -> SessionKey {
 
 /// Returns a session of the user `user` that lives from [`NOW`] to [`END`].
 pub fn session(handle: &str) -> SessionRecord {
-    SessionRecord {
-        key: key(handle),
-        user_id: user("user"),
-        lineage: Lineage {
-            current: hash("first"),
-            previous: None,
-        },
-        session_data: object(r#"{"in":"data"}"#),
-        payload: object(r#"{"in":"payload"}"#),
-        expires_at: END,
-        created_at: NOW,
-        key_kind: KeyKind::Dynamic,
-        device: Device::default(),
-    }
+    let mut record = SessionRecord::new(
+        key(handle),
+        user("user"),
+        Lineage::new(hash("first"), None),
+        NOW,
+        END,
+    );
+    record.session_data = object(r#"{"in":"data"}"#);
+    record.payload = object(r#"{"in":"payload"}"#);
+    record
 }
 
 /// Returns a [`session`] of another user.
 pub fn session_of(user_id: &str, handle: &str) -> SessionRecord {
-    SessionRecord {
-        user_id: user(user_id),
-        ..session(handle)
-    }
+    let mut record = session(handle);
+    record.user_id = user(user_id);
+    record
 }
 
 /// Selects the live sessions of `user_id` in the default app.
 pub fn sessions_of(user_id: &str) -> UserSessions {
-    UserSessions {
-        app: AppId::default(),
-        user_id: user(user_id),
-        tenant: None,
-        except: None,
-    }
+    UserSessions::new(AppId::default(), user(user_id))
 }
 
 pub fn hash(token: &str) -> RefreshHash2 {
@@ -98,14 +88,8 @@ pub fn hash(token: &str) -> RefreshHash2 {
 
 /// Returns the lineage after `previous` was exchanged for `current` at `rotated_at`.
 pub fn rotated(previous: &str, current: &str, rotated_at: UnixMillis) -> Lineage {
-    let previous = Some(PreviousRefresh {
-        hash: hash(previous),
-        rotated_at,
-    });
-    Lineage {
-        current: hash(current),
-        previous,
-    }
+    let previous = Some(PreviousRefresh::new(hash(previous), rotated_at));
+    Lineage::new(hash(current), previous)
 }
 
 /// Parses a document.
@@ -142,22 +126,22 @@ pub fn conflict(text: &str) -> WriteOutcome {
 
 /// Returns a dynamic key. `text` takes the place of the key pair.
 pub fn dynamic_key(created_at: UnixMillis, text: &str) -> StoredKey {
-    StoredKey {
-        kid: format!("d-{created_at}"),
-        kind: KeyKind::Dynamic,
+    StoredKey::new(
+        format!("d-{created_at}"),
+        KeyKind::Dynamic,
         created_at,
-        key_pair: SecretText::new(format!("public{text}|private{text}")),
-    }
+        SecretText::new(format!("public{text}|private{text}")),
+    )
 }
 
 /// Returns a static key. `id` takes the place of the UUID.
 pub fn static_key(id: &str, created_at: UnixMillis) -> StoredKey {
-    StoredKey {
-        kid: format!("s-{id}"),
-        kind: KeyKind::Static,
+    StoredKey::new(
+        format!("s-{id}"),
+        KeyKind::Static,
         created_at,
-        key_pair: SecretText::new(format!("public{id}|private{id}")),
-    }
+        SecretText::new(format!("public{id}|private{id}")),
+    )
 }
 
 /// Returns the ids of the keys.

@@ -63,10 +63,9 @@ fn record(n: u64) -> SessionRecord {
     } else {
         at(1 + n % 3_000_000)
     };
-    SessionRecord {
-        expires_at,
-        ..session(&format!("h{n}"))
-    }
+    let mut record = session(&format!("h{n}"));
+    record.expires_at = expires_at;
+    record
 }
 
 #[expect(

@@ -31,10 +31,9 @@ async fn names(tenants: &Tenants) -> Vec<String> {
 }
 
 fn session_in(app_id: &str, handle: &str) -> SessionRecord {
-    SessionRecord {
-        key: SessionKey::new(&app(app_id), SessionHandle::from(handle)),
-        ..session(handle)
-    }
+    let mut record = session(handle);
+    record.key = SessionKey::new(&app(app_id), SessionHandle::from(handle));
+    record
 }
 
 async fn insert(store: &SharedStore, app_id: &str, handle: &str) -> SessionKey {
@@ -57,25 +56,19 @@ pub async fn a_store_without_tenants_has_none(store: SharedStore, tenants: Tenan
 }
 
 pub async fn a_tenant_reads_back_as_it_was_put(_: SharedStore, tenants: Tenants) {
-    let put = TenantRecord {
-        core_config: object(r#"{"access_token_validity":60,"refresh_token_validity":1.50}"#),
-        first_factors: Some(vec!["emailpassword".to_owned(), "otp-phone".to_owned()]),
-        required_secondary_factors: Some(vec!["totp".to_owned()]),
-        login_methods: LoginMethods {
-            passwordless: false,
-            ..LoginMethods::ALL
-        },
-        ..record("a1", "t1")
+    let mut put = record("a1", "t1");
+    put.core_config = object(r#"{"access_token_validity":60,"refresh_token_validity":1.50}"#);
+    put.first_factors = Some(vec!["emailpassword".to_owned(), "otp-phone".to_owned()]);
+    put.required_secondary_factors = Some(vec!["totp".to_owned()]);
+    put.login_methods = {
+        let mut methods = LoginMethods::ALL;
+        methods.passwordless = false;
+        methods
     };
     assert!(tenants.put_tenant(&put, NOW).await.unwrap());
-    let none = TenantRecord {
-        first_factors: Some(Vec::new()),
-        login_methods: LoginMethods {
-            third_party: true,
-            ..LoginMethods::NONE
-        },
-        ..record("a1", "t2")
-    };
+    let mut none = record("a1", "t2");
+    none.first_factors = Some(Vec::new());
+    none.login_methods.third_party = true;
     assert!(tenants.put_tenant(&none, NOW).await.unwrap());
     let all = tenants.tenants().await.unwrap();
     assert_eq!(all, [record("a1", "public"), put, none]);
@@ -95,18 +88,14 @@ pub async fn an_app_has_its_public_tenant_from_the_start(_: SharedStore, tenants
 }
 
 pub async fn putting_a_tenant_again_replaces_it(_: SharedStore, tenants: Tenants) {
-    let first = TenantRecord {
-        core_config: object(r#"{"access_token_validity":60}"#),
-        first_factors: Some(vec!["totp".to_owned()]),
-        required_secondary_factors: Some(vec!["totp".to_owned()]),
-        login_methods: LoginMethods::NONE,
-        ..record("a1", "public")
-    };
+    let mut first = record("a1", "public");
+    first.core_config = object(r#"{"access_token_validity":60}"#);
+    first.first_factors = Some(vec!["totp".to_owned()]);
+    first.required_secondary_factors = Some(vec!["totp".to_owned()]);
+    first.login_methods = LoginMethods::NONE;
     assert!(tenants.put_tenant(&first, NOW).await.unwrap());
-    let second = TenantRecord {
-        core_config: object(r#"{"refresh_token_validity":60}"#),
-        ..record("a1", "public")
-    };
+    let mut second = record("a1", "public");
+    second.core_config = object(r#"{"refresh_token_validity":60}"#);
     assert!(!tenants.put_tenant(&second, NOW).await.unwrap());
     assert_eq!(tenants.tenants().await.unwrap(), [second]);
     assert!(!tenants.put_tenant(&first, NOW).await.unwrap());
@@ -265,19 +254,14 @@ pub async fn active_users_are_counted_by_the_last_use_of_their_sessions(
     })
     .await;
     insert("a1", "refreshed", "r_t1", &|record| {
-        record.lineage.previous = Some(PreviousRefresh {
-            hash: record.lineage.current.clone(),
-            rotated_at: at(5_000),
-        });
+        record.lineage.previous = Some(PreviousRefresh::new(
+            record.lineage.current.clone(),
+            at(5_000),
+        ));
     })
     .await;
     let seen = insert("a1", "seen", "s", &|_| {}).await;
-    let used = SessionUse {
-        key: seen,
-        at: at(5_000),
-        user_agent: None,
-        ip: None,
-    };
+    let used = SessionUse::new(seen, at(5_000));
     store.record_uses(&[used], at(5_000)).await.unwrap();
     insert("a1", "older", "o", &|_| {}).await;
     insert("a1", "ended", "e", &|record| {

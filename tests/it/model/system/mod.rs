@@ -188,12 +188,10 @@ impl System {
         let handle = match issued {
             Some(session) => session.handle().clone(),
             None => {
-                let all = UserSessions {
-                    app: AppId::default(),
-                    user_id: UserId::from(USERS[self.world.rows[session].user]),
-                    tenant: None,
-                    except: None,
-                };
+                let all = UserSessions::new(
+                    AppId::default(),
+                    UserId::from(USERS[self.world.rows[session].user]),
+                );
                 let now = UnixMillis::new(self.world.now);
                 let listed = self.store.inner().user_session_handles(&all, now).await;
                 let rows = &self.world.rows;

@@ -163,20 +163,17 @@ impl System {
         let (key, now) = (self.key(session), UnixMillis::new(self.world.now));
         let row = store.session(&key, now).await?.unwrap();
         let previous = match how {
-            Meddling::Forward => Some(PreviousRefresh {
-                hash: row.lineage.current.clone(),
-                rotated_at: now,
-            }),
+            Meddling::Forward => Some(PreviousRefresh::new(row.lineage.current.clone(), now)),
             Meddling::Sibling => row.lineage.previous.clone(),
             Meddling::Unadopt => None,
         };
         // Never one that was not handed out: what precedes a successor was presented to get it.
         let current = self.hash(session, after.rows[session].current).unwrap();
-        let next = Rotation {
-            lineage: Lineage { current, previous },
-            expires_at: row.expires_at,
-            key_kind: row.key_kind,
-        };
+        let next = Rotation::new(
+            Lineage::new(current, previous),
+            row.expires_at,
+            row.key_kind,
+        );
         store
             .rotate(&key, &row.lineage, &row.payload, &next, now)
             .await?;

@@ -2,8 +2,8 @@
 
 use pollster::block_on;
 use supersession::store::{
-    Device, DocumentWrite, InsertOutcome, KeyKind, Lineage, SessionDocument, SessionKey,
-    SessionRecord, StoreErrorKind, WriteOutcome,
+    DocumentWrite, InsertOutcome, Lineage, SessionDocument, SessionKey, SessionRecord,
+    StoreErrorKind, WriteOutcome,
 };
 use supersession::{
     AppId, JsonObject, RefreshHash2, RefreshToken, SessionHandle, Store, UnixMillis, UserId,
@@ -55,20 +55,13 @@ impl Scene {
     fn with_sessions(handles: &[&str]) -> Self {
         let scene = Self::new();
         for handle in handles {
-            let session = SessionRecord {
-                key: key(handle),
-                user_id: UserId::from("user"),
-                lineage: Lineage {
-                    current: RefreshHash2::of(&RefreshToken::new(*handle)),
-                    previous: None,
-                },
-                session_data: JsonObject::empty(),
-                payload: JsonObject::empty(),
-                expires_at: EXPIRY,
-                created_at: NOW,
-                key_kind: KeyKind::Dynamic,
-                device: Device::default(),
-            };
+            let session = SessionRecord::new(
+                key(handle),
+                UserId::from("user"),
+                Lineage::new(RefreshHash2::of(&RefreshToken::new(*handle)), None),
+                NOW,
+                EXPIRY,
+            );
             let outcome = block_on(scene.store.insert_session(&session)).unwrap();
             assert_eq!(outcome, InsertOutcome::Inserted);
         }

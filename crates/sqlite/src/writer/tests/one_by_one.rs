@@ -4,7 +4,7 @@ use pollster::block_on;
 use proptest::prelude::*;
 use proptest::sample::select;
 use supersession::store::{
-    Device, DocumentWrite, KeyKind, Lineage, MemoryStore, Rotation, SessionDocument, SessionKey,
+    DocumentWrite, KeyKind, Lineage, MemoryStore, Rotation, SessionDocument, SessionKey,
     SessionRecord, StoreError, WriteOutcome,
 };
 use supersession::{
@@ -46,11 +46,7 @@ impl Act {
             }
             Self::Revoke(handle) => format!("{:?}", store.delete_sessions(&[key(handle)]).await?),
             Self::Rotate(handle, payload) => {
-                let next = Rotation {
-                    lineage: lineage(),
-                    expires_at: INSTANTS[1],
-                    key_kind: KeyKind::Static,
-                };
+                let next = Rotation::new(lineage(), INSTANTS[1], KeyKind::Static);
                 let (key, lineage) = (key(handle), lineage());
                 let rotated = store.rotate(&key, &lineage, &payload, &next, INSTANTS[0]);
                 format!("{:?}", rotated.await?)
@@ -76,25 +72,18 @@ fn key(handle: &str) -> SessionKey {
 }
 
 fn lineage() -> Lineage {
-    Lineage {
-        current: RefreshHash2::of(&RefreshToken::new("one")),
-        previous: None,
-    }
+    Lineage::new(RefreshHash2::of(&RefreshToken::new("one")), None)
 }
 
 async fn insert_all(store: &impl Store) {
     for handle in SESSIONS {
-        let session = SessionRecord {
-            key: key(handle),
-            user_id: UserId::from("user"),
-            lineage: lineage(),
-            session_data: JsonObject::empty(),
-            payload: JsonObject::empty(),
-            expires_at: INSTANTS[1],
-            created_at: INSTANTS[0],
-            key_kind: KeyKind::Dynamic,
-            device: Device::default(),
-        };
+        let session = SessionRecord::new(
+            key(handle),
+            UserId::from("user"),
+            lineage(),
+            INSTANTS[0],
+            INSTANTS[1],
+        );
         store.insert_session(&session).await.unwrap();
     }
 }

@@ -1,4 +1,4 @@
-use supersession::store::{SessionKey, SessionRecord, UserSessions};
+use supersession::store::{SessionKey, UserSessions};
 use supersession::{SessionHandle, UnixMillis};
 
 use crate::store::fixtures::*;
@@ -46,13 +46,11 @@ pub async fn deleting_by_key_stays_in_its_scope(store: SharedStore) {
         },
     ];
     for key in &elsewhere {
-        insert(
-            &store,
-            &SessionRecord {
-                key: key.clone(),
-                ..session("h")
-            },
-        )
+        insert(&store, &{
+            let mut record = session("h");
+            record.key = key.clone();
+            record
+        })
         .await;
     }
     assert_eq!(store.delete_sessions(&[key("h")]).await.unwrap(), []);
@@ -85,10 +83,8 @@ pub async fn deleting_by_user_can_stay_in_one_tenant(store: SharedStore) {
     for handle in ["h1", "h2_t1", "h3_t1", "h4_t2"] {
         insert(&store, &session(handle)).await;
     }
-    let selection = UserSessions {
-        tenant: Some(tenant("t1")),
-        ..sessions_of("user")
-    };
+    let mut selection = sessions_of("user");
+    selection.tenant = Some(tenant("t1"));
     assert_eq!(delete_of_user(&store, &selection).await, ["h2_t1", "h3_t1"]);
     let left = store
         .user_session_handles(&sessions_of("user"), NOW)
@@ -102,10 +98,8 @@ pub async fn deleting_by_user_can_spare_one_session(store: SharedStore) {
         insert(&store, &session(handle)).await;
     }
     let except = Some(SessionHandle::from("h2"));
-    let selection = UserSessions {
-        except,
-        ..sessions_of("user")
-    };
+    let mut selection = sessions_of("user");
+    selection.except = except;
     assert_eq!(delete_of_user(&store, &selection).await, ["h1", "h3_t1"]);
     let left = store
         .user_session_handles(&sessions_of("user"), NOW)
@@ -118,13 +112,15 @@ pub async fn deleting_by_user_leaves_other_users_and_apps_alone(store: SharedSto
     let elsewhere = SessionKey::new(&app("a1"), SessionHandle::from("app"));
     let survivors = [
         session_of("other", "other"),
-        SessionRecord {
-            key: elsewhere,
-            ..session("app")
+        {
+            let mut record = session("app");
+            record.key = elsewhere;
+            record
         },
-        SessionRecord {
-            expires_at: NOW,
-            ..session("over")
+        {
+            let mut record = session("over");
+            record.expires_at = NOW;
+            record
         },
     ];
     for survivor in &survivors {
@@ -147,13 +143,11 @@ pub async fn of_racing_deletes_each_session_is_told_once(store: SharedStore) {
         .map(|number| key(&format!("h{number:02}")))
         .collect();
     for key in &keys {
-        insert(
-            &store,
-            &SessionRecord {
-                key: key.clone(),
-                ..session("h")
-            },
-        )
+        insert(&store, &{
+            let mut record = session("h");
+            record.key = key.clone();
+            record
+        })
         .await;
     }
     let told = race(8, |racer| {

@@ -1,4 +1,4 @@
-use supersession::store::{DocumentWrite, SessionDocument, SessionRecord, WriteOutcome};
+use supersession::store::{DocumentWrite, SessionDocument, WriteOutcome};
 use supersession::{AppId, JsonObject};
 
 use crate::store::fixtures::*;
@@ -179,10 +179,8 @@ pub async fn the_documents_of_a_session_are_independent(store: SharedStore) {
 }
 
 pub async fn writing_a_document_keeps_the_rest_of_the_session(store: SharedStore) {
-    let old = SessionRecord {
-        lineage: rotated("first", "second", at(1)),
-        ..session("h")
-    };
+    let mut old = session("h");
+    old.lineage = rotated("first", "second", at(1));
     insert(&store, &old).await;
     insert(&store, &session("other")).await;
     write(
@@ -192,11 +190,9 @@ pub async fn writing_a_document_keeps_the_rest_of_the_session(store: SharedStore
     )
     .await;
     write(&store, SessionDocument::Payload, &merge(r#"{"b":2}"#)).await;
-    let expected = SessionRecord {
-        session_data: object(r#"{"a":1}"#),
-        payload: object(r#"{"in":"payload","b":2}"#),
-        ..old
-    };
+    let mut expected = old;
+    expected.session_data = object(r#"{"a":1}"#);
+    expected.payload = object(r#"{"in":"payload","b":2}"#);
     assert_eq!(store.session(&key("h"), NOW).await.unwrap(), Some(expected));
     assert_eq!(
         store.session(&key("other"), NOW).await.unwrap(),

@@ -2,7 +2,7 @@
 //! except the deletes.
 
 use supersession::store::{
-    KeyKind, RotateOutcome, Rotation, SessionDocument, SessionKey, SessionRecord, WriteOutcome,
+    KeyKind, RotateOutcome, Rotation, SessionDocument, SessionKey, WriteOutcome,
 };
 use supersession::{SessionHandle, UnixMillis};
 
@@ -31,11 +31,7 @@ pub async fn a_session_can_be_read_until_its_end(store: SharedStore) {
 pub async fn a_session_can_be_rotated_until_its_end(store: SharedStore) {
     let old = session("h");
     insert(&store, &old).await;
-    let next = Rotation {
-        lineage: rotated("first", "second", END),
-        expires_at: END,
-        key_kind: KeyKind::Dynamic,
-    };
+    let next = Rotation::new(rotated("first", "second", END), END, KeyKind::Dynamic);
     let rotate = async |now| {
         store
             .rotate(&old.key, &old.lineage, &old.payload, &next, now)
@@ -109,13 +105,11 @@ pub async fn sessions_of_a_user_can_be_deleted_until_their_end(store: SharedStor
 }
 
 pub async fn deleting_by_handle_finds_sessions_that_are_over(store: SharedStore) {
-    insert(
-        &store,
-        &SessionRecord {
-            expires_at: UnixMillis::new(1),
-            ..session("h")
-        },
-    )
+    insert(&store, &{
+        let mut record = session("h");
+        record.expires_at = UnixMillis::new(1);
+        record
+    })
     .await;
     assert_eq!(
         store.delete_sessions(&[key("h")]).await.unwrap(),
@@ -132,13 +126,11 @@ pub async fn clearing_up_takes_what_is_over_and_nothing_else(store: SharedStore)
     ] {
         // Handles name their tenant after an underscore. These sessions are in tenants of their
         // own.
-        insert(
-            &store,
-            &SessionRecord {
-                expires_at: end,
-                ..session(handle)
-            },
-        )
+        insert(&store, &{
+            let mut record = session(handle);
+            record.expires_at = end;
+            record
+        })
         .await;
     }
     assert_eq!(store.delete_expired_sessions(at(10), 100).await.unwrap(), 2);
@@ -155,13 +147,11 @@ pub async fn clearing_up_takes_what_is_over_and_nothing_else(store: SharedStore)
 
 pub async fn clearing_up_stops_at_the_limit(store: SharedStore) {
     for number in 0..7 {
-        insert(
-            &store,
-            &SessionRecord {
-                expires_at: NOW,
-                ..session(&format!("h{number}"))
-            },
-        )
+        insert(&store, &{
+            let mut record = session(&format!("h{number}"));
+            record.expires_at = NOW;
+            record
+        })
         .await;
     }
     insert(&store, &session("live")).await;
@@ -179,14 +169,12 @@ pub async fn clearing_up_stops_at_the_limit(store: SharedStore) {
 pub async fn clearing_up_takes_sessions_of_every_app(store: SharedStore) {
     for id in ["a1", "a2"] {
         let key = SessionKey::new(&app(id), SessionHandle::from("h"));
-        insert(
-            &store,
-            &SessionRecord {
-                key,
-                expires_at: NOW,
-                ..session("h")
-            },
-        )
+        insert(&store, &{
+            let mut record = session("h");
+            record.key = key;
+            record.expires_at = NOW;
+            record
+        })
         .await;
     }
     assert_eq!(store.delete_expired_sessions(NOW, 100).await.unwrap(), 2);

@@ -1,6 +1,4 @@
-use supersession::store::{
-    KeyKind, RotateOutcome, Rotation, SessionDocument, SessionRecord, WriteOutcome,
-};
+use supersession::store::{KeyKind, RotateOutcome, Rotation, SessionDocument, WriteOutcome};
 
 use crate::store::fixtures::*;
 
@@ -8,13 +6,11 @@ const TASKS: usize = 64;
 
 pub async fn concurrent_swaps_lose_no_increment(store: SharedStore) {
     const INCREMENTS: usize = 50;
-    insert(
-        &store,
-        &SessionRecord {
-            session_data: object("{}"),
-            ..session("h")
-        },
-    )
+    insert(&store, &{
+        let mut record = session("h");
+        record.session_data = object("{}");
+        record
+    })
     .await;
     race(TASKS, |_| {
         let store = store.clone();
@@ -110,11 +106,11 @@ pub async fn a_delete_amid_rotations_wins_and_nothing_comes_back(store: SharedSt
                     assert_eq!(deleted.len(), 1);
                     return;
                 }
-                let next = Rotation {
-                    lineage: rotated("first", &format!("second{number}"), NOW),
-                    expires_at: END,
-                    key_kind: KeyKind::Dynamic,
-                };
+                let next = Rotation::new(
+                    rotated("first", &format!("second{number}"), NOW),
+                    END,
+                    KeyKind::Dynamic,
+                );
                 store
                     .rotate(&old.key, &old.lineage, &old.payload, &next, NOW)
                     .await
@@ -123,11 +119,7 @@ pub async fn a_delete_amid_rotations_wins_and_nothing_comes_back(store: SharedSt
         })
         .await;
         assert_eq!(store.session(&old.key, NOW).await.unwrap(), None);
-        let next = Rotation {
-            lineage: rotated("first", "late", NOW),
-            expires_at: END,
-            key_kind: KeyKind::Dynamic,
-        };
+        let next = Rotation::new(rotated("first", "late", NOW), END, KeyKind::Dynamic);
         let late = store
             .rotate(&old.key, &old.lineage, &old.payload, &next, NOW)
             .await

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use supersession::store::{SessionKey, UserSessions};
+use supersession::store::SessionKey;
 
 use crate::store::fixtures::*;
 
@@ -37,10 +37,8 @@ pub async fn a_feed_tells_what_is_deleted(store: SharedStore) {
     let mut revocations = store.revocation_feed().await.unwrap().unwrap();
     let keys = [key("h1"), key("absent"), key("h2_t1")];
     store.delete_sessions(&keys).await.unwrap();
-    let selection = UserSessions {
-        except: Some(key("h4").handle),
-        ..sessions_of("user")
-    };
+    let mut selection = sessions_of("user");
+    selection.except = Some(key("h4").handle);
     store.delete_user_sessions(&selection, NOW).await.unwrap();
     let marker = mark(&store).await;
     hear(
@@ -68,10 +66,8 @@ pub async fn a_feed_tells_the_scope(store: SharedStore) {
         tenant: tenant("t1"),
         ..key("h")
     };
-    let there = supersession::store::SessionRecord {
-        key: elsewhere.clone(),
-        ..session("h")
-    };
+    let mut there = session("h");
+    there.key = elsewhere.clone();
     insert(&store, &there).await;
     let mut revocations = store.revocation_feed().await.unwrap().unwrap();
     store
@@ -84,10 +80,8 @@ pub async fn a_feed_tells_the_scope(store: SharedStore) {
 pub async fn a_feed_keeps_up_with_many_revocations(store: SharedStore) {
     let keys: Vec<_> = (0..2_000).map(|n| key(&format!("h{n:04}"))).collect();
     for key in &keys {
-        let session = supersession::store::SessionRecord {
-            key: key.clone(),
-            ..session("h")
-        };
+        let mut session = session("h");
+        session.key = key.clone();
         insert(&store, &session).await;
     }
     let mut revocations = store.revocation_feed().await.unwrap().unwrap();

@@ -1,17 +1,17 @@
 use supersession::JsonObject;
 use supersession::store::{
-    KeyKind, Lineage, RotateOutcome, Rotation, SessionDocument, SessionRecord, WriteOutcome,
+    KeyKind, Lineage, RotateOutcome, Rotation, SessionDocument, WriteOutcome,
 };
 
 use crate::store::fixtures::*;
 
 /// Returns a rotation from `previous` to the refresh token `token`.
 fn rotation(previous: &str, token: &str) -> Rotation {
-    Rotation {
-        lineage: rotated(previous, token, at(5)),
-        expires_at: at(9_000_000),
-        key_kind: KeyKind::Static,
-    }
+    Rotation::new(
+        rotated(previous, token, at(5)),
+        at(9_000_000),
+        KeyKind::Static,
+    )
 }
 
 async fn rotate(
@@ -27,11 +27,9 @@ async fn rotate(
 }
 
 pub async fn a_rotation_moves_the_session_and_keeps_the_rest(store: SharedStore) {
-    let old = SessionRecord {
-        session_data: object(r#"{"b":1.50,"a":null}"#),
-        payload: object(r#"{"z":{"n":null}}"#),
-        ..session("h")
-    };
+    let mut old = session("h");
+    old.session_data = object(r#"{"b":1.50,"a":null}"#);
+    old.payload = object(r#"{"z":{"n":null}}"#);
     insert(&store, &old).await;
     let next = rotation("first", "second");
     let outcome = rotate(&store, &old.lineage, &old.payload, &next).await;
@@ -40,13 +38,12 @@ pub async fn a_rotation_moves_the_session_and_keeps_the_rest(store: SharedStore)
         lineage,
         expires_at,
         key_kind,
+        ..
     } = next;
-    let expected = SessionRecord {
-        lineage,
-        expires_at,
-        key_kind,
-        ..old
-    };
+    let mut expected = old;
+    expected.lineage = lineage;
+    expected.expires_at = expires_at;
+    expected.key_kind = key_kind;
     assert_eq!(store.session(&key("h"), END).await.unwrap(), Some(expected));
 }
 
@@ -69,10 +66,7 @@ pub async fn a_rotation_is_refused_if_the_lineage_is_another(store: SharedStore)
     let fresh = session("h");
     insert(&store, &fresh).await;
     for wrong in [
-        Lineage {
-            current: hash("other"),
-            previous: None,
-        },
+        Lineage::new(hash("other"), None),
         rotated("zeroth", "first", at(1)),
     ] {
         let outcome = rotate(&store, &wrong, &fresh.payload, &next).await;
@@ -81,20 +75,15 @@ pub async fn a_rotation_is_refused_if_the_lineage_is_another(store: SharedStore)
     assert_eq!(store.session(&key("h"), NOW).await.unwrap(), Some(fresh));
 
     store.delete_sessions(&[key("h")]).await.unwrap();
-    let used = SessionRecord {
-        lineage: rotated("first", "second", at(1)),
-        ..session("h")
-    };
+    let mut used = session("h");
+    used.lineage = rotated("first", "second", at(1));
     insert(&store, &used).await;
     for wrong in [
         rotated("first", "other", at(1)),
         rotated("other", "second", at(1)),
         rotated("first", "second", at(2)),
         rotated("second", "first", at(1)),
-        Lineage {
-            current: hash("second"),
-            previous: None,
-        },
+        Lineage::new(hash("second"), None),
     ] {
         let outcome = rotate(&store, &wrong, &used.payload, &next).await;
         assert_eq!(outcome, RotateOutcome::Changed);
@@ -169,10 +158,8 @@ pub async fn of_racing_rotations_one_wins(store: SharedStore) {
 
 pub async fn a_rotation_and_a_payload_write_do_not_lose_each_other(store: SharedStore) {
     for round in 0..20 {
-        let old = SessionRecord {
-            key: key(&format!("h{round}")),
-            ..session("h")
-        };
+        let mut old = session("h");
+        old.key = key(&format!("h{round}"));
         insert(&store, &old).await;
         let rotated = race(2, |racer| {
             let (store, old) = (store.clone(), old.clone());

@@ -1,14 +1,12 @@
-use supersession::store::{InsertOutcome, KeyKind, SessionKey, SessionRecord};
+use supersession::store::{InsertOutcome, KeyKind, SessionKey};
 use supersession::{AppId, SessionHandle, TenantId};
 
 use crate::store::fixtures::*;
 
 pub async fn a_session_reads_back_as_it_was_written(store: SharedStore) {
     for (handle, key_kind) in [("d", KeyKind::Dynamic), ("s_t1", KeyKind::Static)] {
-        let session = SessionRecord {
-            key_kind,
-            ..session(handle)
-        };
+        let mut session = session(handle);
+        session.key_kind = key_kind;
         insert(&store, &session).await;
         assert_eq!(
             store.session(&session.key, NOW).await.unwrap(),
@@ -18,10 +16,8 @@ pub async fn a_session_reads_back_as_it_was_written(store: SharedStore) {
 }
 
 pub async fn a_session_with_a_previous_refresh_token_reads_back(store: SharedStore) {
-    let session = SessionRecord {
-        lineage: rotated("first", "second", at(7)),
-        ..session("h")
-    };
+    let mut session = session("h");
+    session.lineage = rotated("first", "second", at(7));
     insert(&store, &session).await;
     assert_eq!(
         store.session(&session.key, at(7)).await.unwrap(),
@@ -31,12 +27,10 @@ pub async fn a_session_with_a_previous_refresh_token_reads_back(store: SharedSto
 
 pub async fn the_standing_of_a_session_is_a_part_of_it(store: SharedStore) {
     let first = session("first");
-    let rotated = SessionRecord {
-        lineage: rotated("first", "second", at(7)),
-        payload: object(r#"{"z":1,"a" : {"b":null}}"#),
-        ..session("rotated")
-    };
-    for session in [first, rotated] {
+    let mut refreshed = session("rotated");
+    refreshed.lineage = rotated("first", "second", at(7));
+    refreshed.payload = object(r#"{"z":1,"a" : {"b":null}}"#);
+    for session in [first, refreshed] {
         insert(&store, &session).await;
         let found = store.session_status(&session.key, at(7)).await.unwrap();
         assert_eq!(found, Some(session.clone().into()));
@@ -75,11 +69,9 @@ pub async fn documents_read_back_to_the_letter(store: SharedStore) {
         r#"{"quotes":"it's \"quoted\" -- ; DROP TABLE session_info","percent":"100%_"}"#,
     ];
     for (number, text) in documents.iter().enumerate() {
-        let session = SessionRecord {
-            session_data: object(text),
-            payload: object(text),
-            ..session(&format!("h{number}"))
-        };
+        let mut session = session(&format!("h{number}"));
+        session.session_data = object(text);
+        session.payload = object(text);
         insert(&store, &session).await;
         let found = store.session(&session.key, NOW).await.unwrap().unwrap();
         assert_eq!(found.session_data.as_str(), *text);
@@ -110,11 +102,9 @@ pub async fn odd_user_ids_read_back_and_are_found(store: SharedStore) {
 pub async fn a_taken_handle_is_refused_and_the_old_session_stays(store: SharedStore) {
     let old = session("h");
     insert(&store, &old).await;
-    let new = SessionRecord {
-        session_data: object(r#"{"new":1}"#),
-        lineage: rotated("x", "y", at(1)),
-        ..session_of("other", "h")
-    };
+    let mut new = session_of("other", "h");
+    new.session_data = object(r#"{"new":1}"#);
+    new.lineage = rotated("x", "y", at(1));
     assert_eq!(
         store.insert_session(&new).await.unwrap(),
         InsertOutcome::HandleTaken
@@ -130,13 +120,11 @@ pub async fn a_taken_handle_is_refused_and_the_old_session_stays(store: SharedSt
 }
 
 pub async fn a_session_that_is_over_still_holds_its_handle(store: SharedStore) {
-    insert(
-        &store,
-        &SessionRecord {
-            expires_at: NOW,
-            ..session("h")
-        },
-    )
+    insert(&store, &{
+        let mut record = session("h");
+        record.expires_at = NOW;
+        record
+    })
     .await;
     let outcome = store.insert_session(&session("h")).await.unwrap();
     assert_eq!(outcome, InsertOutcome::HandleTaken);
@@ -152,10 +140,8 @@ pub async fn a_handle_is_free_again_after_its_session_was_deleted(store: SharedS
 
 pub async fn the_same_handle_in_another_app_is_another_session(store: SharedStore) {
     let here = session("h");
-    let there = SessionRecord {
-        key: SessionKey::new(&app("a1"), SessionHandle::from("h")),
-        ..session_of("other", "h")
-    };
+    let mut there = session_of("other", "h");
+    there.key = SessionKey::new(&app("a1"), SessionHandle::from("h"));
     insert(&store, &here).await;
     assert_eq!(store.session(&there.key, NOW).await.unwrap(), None);
     insert(&store, &there).await;
@@ -165,12 +151,10 @@ pub async fn the_same_handle_in_another_app_is_another_session(store: SharedStor
 
 pub async fn the_same_handle_in_another_tenant_is_another_session(store: SharedStore) {
     let here = session("h");
-    let there = SessionRecord {
-        key: SessionKey {
-            tenant: tenant("t1"),
-            ..here.key.clone()
-        },
-        ..session_of("other", "h")
+    let mut there = session_of("other", "h");
+    there.key = SessionKey {
+        tenant: tenant("t1"),
+        ..here.key.clone()
     };
     assert_eq!(here.key.tenant, TenantId::default());
     insert(&store, &here).await;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use supersession::store::{
-    Device, DocumentWrite, KeyKind, Lineage, Rotation, SessionDocument, SessionKey, SessionRecord,
+    DocumentWrite, KeyKind, Lineage, Rotation, SessionDocument, SessionKey, SessionRecord,
     SessionUse, StoreError, StoredKey, UserSessions,
 };
 use supersession::{AppId, JsonObject, SecretText, SessionHandle, Store, UnixMillis};
@@ -104,12 +104,10 @@ impl History<'_> {
     }
 
     fn selection(&self, selected: Selected) -> UserSessions {
-        UserSessions {
-            app: self.app(selected.app),
-            user_id: user(selected.user),
-            tenant: selected.tenant.map(crate::store::fixtures::tenant),
-            except: selected.except.map(|at| SessionHandle::from(HANDLES[at])),
-        }
+        let mut selection = UserSessions::new(self.app(selected.app), user(selected.user));
+        selection.tenant = selected.tenant.map(crate::store::fixtures::tenant);
+        selection.except = selected.except.map(|at| SessionHandle::from(HANDLES[at]));
+        selection
     }
 
     async fn stored(&self, place: Place) -> Result<Option<SessionRecord>, TestCaseError> {
@@ -247,11 +245,7 @@ impl History<'_> {
         } else {
             KeyKind::Dynamic
         };
-        let next = Rotation {
-            lineage: lineage_of(*next),
-            expires_at: at(self.now + lives),
-            key_kind: kind,
-        };
+        let next = Rotation::new(lineage_of(*next), at(self.now + lives), kind);
         let (key, now) = (self.key(*place), at(self.now));
         same!(
             self,
@@ -340,12 +334,7 @@ impl History<'_> {
             }
             let app_id = self.app(app);
             for name in USERS {
-                let selection = UserSessions {
-                    app: app_id.clone(),
-                    user_id: user(name),
-                    tenant: None,
-                    except: None,
-                };
+                let selection = UserSessions::new(app_id.clone(), user(name));
                 self.list(&selection).await?;
                 same!(
                     self,
@@ -365,10 +354,8 @@ impl History<'_> {
     }
 
     fn new_session(&self, key: SessionKey, operation: &Operation) -> SessionRecord {
-        let mut record = SessionRecord {
-            key,
-            ..session("a")
-        };
+        let mut record = session("a");
+        record.key = key;
         if let Operation::Insert {
             user: name,
             created,
@@ -383,31 +370,23 @@ impl History<'_> {
             record.expires_at = at(self.now + lives);
             record.session_data = object(documents.0);
             record.payload = object(documents.1);
-            record.device = Device {
-                label: label.map(str::to_owned),
-                ..Device::default()
-            };
+            record.device.label = label.map(str::to_owned);
         }
         record
     }
 
     fn session_use(&self, used: &Used) -> SessionUse {
-        SessionUse {
-            key: self.key(used.place),
-            at: at(self.now + used.at),
-            user_agent: used.user_agent.map(str::to_owned),
-            ip: used.ip.and_then(|ip| ip.parse().ok()),
-        }
+        let mut changed = SessionUse::new(self.key(used.place), at(self.now + used.at));
+        changed.user_agent = used.user_agent.map(str::to_owned);
+        changed.ip = used.ip.and_then(|ip| ip.parse().ok());
+        changed
     }
 }
 
 fn lineage_of((current, rotated_at): (&str, Option<u64>)) -> Lineage {
     match rotated_at {
         Some(millis) => rotated("before", current, at(millis)),
-        None => Lineage {
-            current: hash(current),
-            previous: None,
-        },
+        None => Lineage::new(hash(current), None),
     }
 }
 
