@@ -10,7 +10,7 @@ use crate::cdi::CdiVersion;
 use crate::input::Query;
 use crate::path::Target;
 use crate::registry::App;
-use crate::response::{ErrorResponse, shown};
+use crate::response::{ErrorResponse, sanitized};
 use crate::service::Service;
 
 /// One request after the common checks.
@@ -33,7 +33,7 @@ impl<'a> Call<'a> {
         let app = &self.target.app;
         let found = self.service.registry.app_with_tenant(app, tenant).await?;
         found.ok_or_else(|| {
-            let tenant = shown(tenant);
+            let tenant = sanitized(tenant);
             ErrorResponse::bad_request(format!(
                 "AppId or tenantId not found => Tenant with the following connectionURIDomain, appId and tenantId combination not found: (, {app}, {tenant})"
             ))

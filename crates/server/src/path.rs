@@ -251,7 +251,7 @@ const LONGEST_SEGMENT: usize = 48;
 const MOST_SEGMENTS: usize = 12;
 
 /// Formats a path for the log. A segment that may be a token is replaced by its length.
-pub(crate) fn shown(path: &str) -> String {
+pub(crate) fn for_log(path: &str) -> String {
     let mut segments: Vec<_> = path
         .splitn(MOST_SEGMENTS + 1, '/')
         .map(|segment| {
@@ -302,13 +302,13 @@ mod tests {
     fn a_path_is_formatted_without_tokens() {
         let app = "0f8fad5b-d9cb-469f-a165-70867728950e";
         let known = format!("/appid-{app}/t1/recipe/session");
-        assert_eq!(shown(&known), known);
+        assert_eq!(for_log(&known), known);
         let token = "x".repeat(49);
         let unknown = format!("/recipe/session/{token}/a");
-        assert_eq!(shown(&unknown), "/recipe/session/(49 characters)/a");
-        assert_eq!(shown("/a\nb"), "/a\\nb");
+        assert_eq!(for_log(&unknown), "/recipe/session/(49 characters)/a");
+        assert_eq!(for_log("/a\nb"), "/a\\nb");
         let deep = "/a".repeat(100);
-        assert_eq!(shown(&deep), format!("{}/(more)", "/a".repeat(11)));
+        assert_eq!(for_log(&deep), format!("{}/(more)", "/a".repeat(11)));
     }
 
     #[test]

@@ -166,7 +166,7 @@ fn failed(
     status: StatusCode,
     cause: Option<&Fault>,
 ) {
-    let path = path::shown(path);
+    let path = path::for_log(path);
     let (app, tenant) = scope.map_or(("", ""), |(app, tenant)| (app, tenant));
     let status = status.as_u16();
     if let Some(fault) = cause {

@@ -83,7 +83,7 @@ impl From<ErrorResponse> for HttpResponse {
 }
 
 /// Sanitizes input for a text that a browser may interpret as HTML.
-pub(crate) fn shown(sent: &str) -> String {
+pub(crate) fn sanitized(sent: &str) -> String {
     let harmless = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let characters = sent.chars().take(64);
     characters

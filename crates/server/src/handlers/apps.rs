@@ -13,7 +13,7 @@ use crate::core_config::{self, Level, Values};
 use crate::input::Input;
 use crate::path::{Endpoint, RESERVED_TENANTS};
 use crate::registry::App;
-use crate::response::{ErrorResponse, HttpResponse, json, shown, status};
+use crate::response::{ErrorResponse, HttpResponse, json, sanitized, status};
 
 pub(super) async fn put_app(call: &Call<'_>) -> Result<HttpResponse, ErrorResponse> {
     let input = Input::parse(&call.body)?;
@@ -149,7 +149,7 @@ fn merged(stored: &JsonObject, set: &JsonObject) -> Result<JsonObject, ErrorResp
             None => {
                 return Err(invalid(&ConfigError::new(format!(
                     "Invalid config key: {}",
-                    shown(&name)
+                    sanitized(&name)
                 ))));
             }
             Some(Level::Process) => {

@@ -159,7 +159,7 @@ const FIELDS: [&str; 30] = [
 ];
 
 /// A valid field, so that requests pass the first check.
-fn fitting(random: &mut Random, field: &str, core: &Known) -> Value {
+fn fitting(random: &mut Random, field: &str, core: &KnownValues) -> Value {
     match field {
         "enableAntiCsrf"
         | "doAntiCsrfCheck"
@@ -188,13 +188,13 @@ fn fitting(random: &mut Random, field: &str, core: &Known) -> Value {
     }
 }
 
-struct Known {
+struct KnownValues {
     access: Vec<String>,
     refresh: Vec<String>,
     handles: Vec<String>,
 }
 
-fn body(random: &mut Random, known: &Known) -> Vec<u8> {
+fn body(random: &mut Random, known: &KnownValues) -> Vec<u8> {
     match random.below(20) {
         0 => Vec::new(),
         1 => random.value(0).to_string().into_bytes(),
@@ -240,7 +240,7 @@ async fn every_invalid_input_is_answered_with_a_text_and_changes_nothing() {
         .session_with(LEGACY, json!({ "userId": "witness" }))
         .await;
     let made = core.session(LEGACY).await;
-    let known = Known {
+    let known = KnownValues {
         access: vec![made.access().to_owned(), "x".to_owned(), "a.b.c".to_owned()],
         refresh: vec![made.refresh().to_owned(), "x..V2".to_owned(), String::new()],
         handles: vec![
