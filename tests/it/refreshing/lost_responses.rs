@@ -80,11 +80,7 @@ async fn a_successor_of_another_engine_is_not_replaced_after_the_grace_period() 
     let record = app.store.session(&key, now).await.unwrap().unwrap();
     let mut next = record.lineage.clone();
     next.current = RefreshHash2::of(&RefreshToken::new("minted elsewhere"));
-    let rotation = Rotation {
-        lineage: next,
-        expires_at: record.expires_at,
-        key_kind: record.key_kind,
-    };
+    let rotation = Rotation::new(next, record.expires_at, record.key_kind);
     app.store
         .rotate(&key, &record.lineage, &record.payload, &rotation, now)
         .await
