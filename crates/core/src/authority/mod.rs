@@ -32,7 +32,7 @@ pub(crate) use local::Local;
 
 pub use crate::engine::{
     CheckOutcome, CreateOutcome, IssuedAccess, IssuedSession, JwtOutcome, JwtRequest, LiveSession,
-    NewSession, RefreshOutcome, RefreshRequest, ReissueOutcome,
+    MAX_JWT_VALIDITY, NewSession, RefreshOutcome, RefreshRequest, ReissueOutcome,
 };
 pub use crate::keys::VerifyingKey;
 pub use crate::token::access::AccessClaims;
@@ -197,6 +197,19 @@ pub struct DeviceUse {
     pub user_agent: Option<String>,
     /// The address of the client.
     pub ip: Option<IpAddr>,
+}
+
+impl DeviceUse {
+    /// Describes a use at this time by an unknown client.
+    #[must_use]
+    pub fn new(handle: SessionHandle, at: UnixMillis) -> Self {
+        Self {
+            handle,
+            at,
+            user_agent: None,
+            ip: None,
+        }
+    }
 }
 
 /// A selection of a user's sessions.

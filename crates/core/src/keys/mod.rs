@@ -7,6 +7,7 @@ mod jwks;
 mod key;
 mod policy;
 mod ring;
+mod snapshot;
 mod verifying;
 
 pub use algorithm::SigningAlgorithm;

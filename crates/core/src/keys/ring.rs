@@ -1,7 +1,6 @@
-//! The keys of one app in this process: a snapshot that is read without waiting, and the only code
-//! that loads, creates and retires keys.
+//! The keys of one app in this process: the only code that loads, creates and retires keys. The
+//! loaded keys are read without waiting.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
 use super::key::KeyError;
+use super::snapshot::KeySnapshot;
 use super::{JwkSet, KeyPolicy, SigningAlgorithm, SigningKey, VerifyingKey};
 use crate::clock::UnixMillis;
 use crate::entropy::{Entropy, EntropyError, random_uuid};
@@ -32,17 +32,6 @@ pub(crate) struct KeyRing {
     loading: Mutex<()>,
     unknown_kid_reload_at: AtomicU64,
     unknown_kid_reload_failed: AtomicBool,
-}
-
-/// The parsed keys, as of the last load.
-#[derive(Debug, Default)]
-struct KeySnapshot {
-    /// Newest first.
-    dynamic: Vec<Arc<SigningKey>>,
-    /// Newest first.
-    statics: Vec<Arc<SigningKey>>,
-    by_kid: HashMap<String, Arc<SigningKey>>,
-    loaded_at: UnixMillis,
 }
 
 /// Keys are unavailable. A fault, never a verdict on a token.
@@ -69,9 +58,6 @@ pub(crate) enum KeyFault {
 /// Minimum time between two reads of the store that are caused by unknown key ids. Without it,
 /// forged key ids would cause one read per request.
 const UNKNOWN_KID_COOLDOWN: Duration = Duration::from_millis(500);
-/// Maximum age of the snapshot when the key set is published or a token is signed. It is half of
-/// the overlap, so a key that another node created is published here before that node uses it.
-const SNAPSHOT_AGE: Duration = Duration::from_secs(30);
 
 impl KeyRing {
     pub(crate) fn new(
@@ -244,11 +230,11 @@ impl KeyRing {
         let known = self.snapshot.load_full();
         let policy = self.policy;
         let parsing = Arc::clone(&known);
-        let keys = self
+        let snapshot = self
             .workers
-            .run(move || parse(&stored, &parsing, &policy))
+            .run(move || KeySnapshot::of_stored(&stored, &parsing, &policy, now))
             .await?;
-        let snapshot = Arc::new(KeySnapshot::new(keys, now));
+        let snapshot = Arc::new(snapshot);
         let lacks_a_key = !known.keys().all(|key| snapshot.holds(key));
         // No program deletes static keys.
         if !known.statics.iter().all(|key| snapshot.holds(key)) {
@@ -319,104 +305,5 @@ impl KeyRing {
     /// Returns the lifetimes of rotating keys.
     pub(crate) fn policy(&self) -> &KeyPolicy {
         &self.policy
-    }
-}
-
-/// Parses new keys and keeps known ones. A damaged key does not affect the others.
-fn parse(stored: &[StoredKey], known: &KeySnapshot, policy: &KeyPolicy) -> Vec<Arc<SigningKey>> {
-    let parsed = |stored: &StoredKey| {
-        let known = known.by_kid.get(&stored.kid);
-        if let Some(key) = known.filter(|key| key.is(stored)) {
-            return Some(Arc::clone(key));
-        }
-        let verifies_until = match stored.kind {
-            KeyKind::Dynamic => policy.verifies_until(stored.created_at),
-            KeyKind::Static => UnixMillis::new(u64::MAX),
-        };
-        SigningKey::parse(stored, verifies_until)
-            .map(Arc::new)
-            .map_err(|error| tracing::error!(%error, "a stored signing key is left out"))
-            .ok()
-    };
-    stored.iter().filter_map(parsed).collect()
-}
-
-impl KeySnapshot {
-    fn new(newest_first: Vec<Arc<SigningKey>>, loaded_at: UnixMillis) -> Self {
-        let by_kid = newest_first
-            .iter()
-            .map(|key| (key.kid().to_owned(), Arc::clone(key)))
-            .collect();
-        let (dynamic, statics) = newest_first
-            .into_iter()
-            .partition(|key| key.kind() == KeyKind::Dynamic);
-        Self {
-            dynamic,
-            statics,
-            by_kid,
-            loaded_at,
-        }
-    }
-
-    fn keys(&self) -> impl Iterator<Item = &Arc<SigningKey>> {
-        self.dynamic.iter().chain(&self.statics)
-    }
-
-    fn holds(&self, key: &Arc<SigningKey>) -> bool {
-        let own = self.by_kid.get(key.kid());
-        own.is_some_and(|own| Arc::ptr_eq(own, key))
-    }
-
-    /// Returns the key with this id, if it verifies now.
-    fn verifier(&self, kid: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>> {
-        let key = self.by_kid.get(kid)?.public();
-        key.verifies_at(now).then(|| Arc::clone(key))
-    }
-
-    /// Returns the key that writes this header, if it verifies now. A linear search suffices,
-    /// because there are few keys.
-    fn by_header(&self, header: &str, now: UnixMillis) -> Option<Arc<VerifyingKey>> {
-        self.keys()
-            .map(|key| key.public())
-            .find(|key| key.session_header() == header && key.verifies_at(now))
-            .map(Arc::clone)
-    }
-
-    fn signer(
-        &self,
-        kind: KeyKind,
-        policy: &KeyPolicy,
-        now: UnixMillis,
-    ) -> Option<Arc<SigningKey>> {
-        match kind {
-            KeyKind::Static => self.statics.first().cloned(),
-            KeyKind::Dynamic => {
-                let created: Vec<_> = self.dynamic.iter().map(|key| key.created_at).collect();
-                self.dynamic
-                    .get(policy.index_of_signer(&created, now))
-                    .cloned()
-            }
-        }
-    }
-
-    fn is_current(&self, policy: &KeyPolicy, now: UnixMillis) -> bool {
-        // `since` is zero if the clock was set back; the snapshot is then treated as recent.
-        now.since(self.loaded_at) < SNAPSHOT_AGE
-            && !self.statics.is_empty()
-            && self.has_young_key(policy, now)
-    }
-
-    fn has_young_key(&self, policy: &KeyPolicy, now: UnixMillis) -> bool {
-        self.dynamic
-            .first()
-            .is_some_and(|newest| newest.created_at >= policy.young_since(now))
-    }
-
-    fn signs_in_need(&self, policy: &KeyPolicy, now: UnixMillis) -> bool {
-        !self.statics.is_empty()
-            && self
-                .dynamic
-                .first()
-                .is_some_and(|newest| policy.signs_in_need(newest.created_at, now))
     }
 }

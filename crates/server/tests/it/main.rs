@@ -10,6 +10,7 @@ mod algorithms;
 mod apps;
 mod creation;
 mod data;
+mod defaults;
 mod factors;
 mod jwt;
 mod legacy;
