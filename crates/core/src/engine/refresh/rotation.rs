@@ -6,10 +6,11 @@
 //! | previous, within the grace period (case 3) | *the same* successor | unchanged but confirmed; unless another engine minted the current one |
 //! | any other token of this session (cases 4a to 4c) | reuse | the session is deleted |
 //!
-//! The second row differs from the specification, which mints a sibling there: of two clients that
-//! refresh at once, the one whose answer arrives last would keep an orphan and be signed out at its
-//! next refresh (core specification, 3.8). The successor is derived from the presented token, so the
-//! second refresh needs no memory of the first: any node derives it and recognises it by its hash.
+//! The second row differs from the specification, which mints a sibling there. Of two refreshes at
+//! once, a client may keep the tokens of the first, which are then an orphan, and be signed out at
+//! its next refresh (core specification, 3.8). The successor is derived from the presented token, so
+//! the second refresh needs no memory of the first: any node derives it and recognises it by its
+//! hash.
 
 use super::{Decision, Exchange, RefreshRequest, theft};
 use crate::clock::UnixMillis;
