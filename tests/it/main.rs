@@ -18,6 +18,7 @@ mod guarded_cookies;
 mod guards;
 mod history;
 mod hooks;
+mod in_place;
 mod json_limits;
 mod ledger;
 mod model;

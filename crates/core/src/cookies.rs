@@ -41,10 +41,19 @@ pub(crate) struct CookieNames {
     read: Vec<ReadName>,
 }
 
+/// Which names take precedence in [`CookieNames::also_read`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum First {
+    These,
+    Others,
+}
+
 /// A name under which a cookie is read.
 #[derive(Clone, Debug)]
 struct ReadName {
     text: String,
+    /// The path of the cookie, if it differs from the written one's.
+    path: Option<String>,
     /// `true` if browsers accept a cookie of this name only with the attributes that its prefix
     /// requires.
     is_guarded: bool,
@@ -68,7 +77,11 @@ impl ReadName {
                 let start = text.get(..prefix.len());
                 start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
             });
-        Self { text, is_guarded }
+        Self {
+            text,
+            path: None,
+            is_guarded,
+        }
     }
 
     /// Returns `true` if a cookie found under another spelling makes this one ambiguous.
@@ -102,11 +115,30 @@ impl CookieNames {
         Self { written, read }
     }
 
-    /// Returns the names that are read but not written. Writing the cookie clears it under these
-    /// names.
-    pub(crate) fn others(&self) -> impl Iterator<Item = &str> {
-        let read = self.read.iter().map(|name| name.text.as_str());
-        read.filter(|name| *name != self.written)
+    /// Also reads a cookie of other names at another path, as during a change of the path. Names of
+    /// `first` take precedence where both are found.
+    pub(crate) fn also_read(self, other: Self, path: &str, first: First) -> Self {
+        let at_path = |name| ReadName {
+            path: Some(path.to_owned()),
+            ..name
+        };
+        let others = other.read.into_iter().map(at_path);
+        let read = match first {
+            First::These => self.read.into_iter().chain(others).collect(),
+            First::Others => others.chain(self.read).collect(),
+        };
+        Self {
+            written: self.written,
+            read,
+        }
+    }
+
+    /// Returns the names that are read but not written, each with its path if that differs. Writing
+    /// the cookie clears it under these names.
+    pub(crate) fn others(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let read = self.read.iter();
+        read.filter(|name| name.text != self.written)
+            .map(|name| (name.text.as_str(), name.path.as_deref()))
     }
 
     /// Returns `true` if the cookie is read under guarded names only.
@@ -204,7 +236,7 @@ pub(crate) struct CookieReader<'n, A> {
 }
 
 /// The maximum number of names under which one cookie is read.
-const MOST_NAMES: usize = 2;
+const MOST_NAMES: usize = 4;
 
 #[derive(Debug)]
 struct Candidates<'n, T> {

@@ -9,6 +9,9 @@ pub const ACCESS_COOKIE: &str = "sAccessToken";
 /// Carries the refresh token when cookies transport the session; its path is the refresh
 /// endpoint's.
 pub const REFRESH_COOKIE: &str = "sRefreshToken";
+/// Ends the name of the refresh token's cookie if its path is `/`. Browsers keep cookies of one name
+/// and different paths apart, so the two need different names.
+pub const ROOT_COOKIE_SUFFIX: &str = "-root";
 /// Written by old generations of SDKs. Its presence means "refresh first".
 pub const LEGACY_ID_REFRESH_COOKIE: &str = "sIdRefreshToken";
 

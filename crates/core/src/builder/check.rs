@@ -2,11 +2,11 @@
 
 use super::{BuildError, ConfigProblem, SessionsBuilder, Source};
 use crate::config::domain::{self, Domain};
-use crate::config::{Api, Config, PathTenants, Strictness, Website};
-use crate::cookies::{CookieNames, CookieSettings};
+use crate::config::{Api, Config, PathTenants, RefreshInPlace, Strictness, Website};
+use crate::cookies::{CookieNames, CookieSettings, First};
 use crate::keys::SigningAlgorithm;
 use crate::store::KeyKind;
-use crate::transport::CookiePrefix;
+use crate::transport::{AntiCsrf, CookiePrefix};
 use crate::wire;
 use std::sync::Arc;
 
@@ -108,6 +108,20 @@ impl SessionsBuilder {
                 );
             }
         }
+        let is_in_place = self.refresh_in_place == RefreshInPlace::On;
+        let pages_mode = is_in_place.then_some(AntiCsrf::ViaOrigin);
+        if is_in_place
+            && matches!(
+                self.anti_csrf,
+                Some(AntiCsrf::ViaToken | AntiCsrf::ViaCustomHeader)
+            )
+        {
+            problems.add(
+                "refresh_in_place",
+                "needs an anti-CSRF mode without a header, because a page cannot send one",
+                "set anti_csrf(AntiCsrf::ViaOrigin), or leave it out",
+            );
+        }
         let access_path = cookie_path(&self.access_token_path);
         let secure = self
             .cookie_secure
@@ -117,11 +131,13 @@ impl SessionsBuilder {
         let (Some(api), Some(website), true) = (api, website, problems.0.is_empty()) else {
             return Err(BuildError::Config(problems.0));
         };
+        let own_path = format!("{public_base_path}{}", wire::REFRESH_PATH);
+        let (refresh, refresh_path) = self.refresh_cookie(own_path, cookie_domain.is_none());
         let cookies = CookieSettings {
             access: CookieNames::new(self.cookie_names.0, self.cookie_prefix, is_for_host),
-            refresh: CookieNames::new(self.cookie_names.1, self.cookie_prefix, false),
+            refresh,
             access_path,
-            refresh_path: format!("{public_base_path}{}", wire::REFRESH_PATH),
+            refresh_path,
             domain: cookie_domain,
             older_domain: older_cookie_domain,
             older_access_path: self.older_access_token_path.as_deref().map(cookie_path),
@@ -152,8 +168,9 @@ impl SessionsBuilder {
             // The default depends on the store, which is asked later.
             strictness: self.strictness.unwrap_or(Strictness::TokenOnly),
             revocation_poll_interval: self.revocation_poll_interval,
-            anti_csrf: self.anti_csrf,
+            anti_csrf: self.anti_csrf.or(pages_mode),
             trusts_same_site: self.trusts_same_site,
+            refresh_in_place: self.refresh_in_place,
             key_kind: self.key_kind,
             session_expired_status: self.session_expired_status,
             invalid_claim_status: self.invalid_claim_status,
@@ -164,6 +181,21 @@ impl SessionsBuilder {
             validators: self.validators,
             hooks: self.hooks,
         })
+    }
+
+    /// Returns the names and the path of the refresh token's cookie. While an installation changes to
+    /// refreshing in place, the cookie is read under the names of both paths. That of `/` takes
+    /// precedence: it is the newer one after a step forward, and is cleared after a step back.
+    fn refresh_cookie(&self, own_path: String, is_for_host: bool) -> (CookieNames, String) {
+        let plain = &self.cookie_names.1;
+        let own = CookieNames::new(plain.clone(), self.cookie_prefix, false);
+        let root_name = format!("{plain}{}", wire::ROOT_COOKIE_SUFFIX);
+        let root = CookieNames::new(root_name, self.cookie_prefix, is_for_host);
+        match self.refresh_in_place {
+            RefreshInPlace::Off => (own, own_path),
+            RefreshInPlace::Accept => (own.also_read(root, "/", First::Others), own_path),
+            RefreshInPlace::On => (root.also_read(own, &own_path, First::These), "/".to_owned()),
+        }
     }
 
     /// Checks that settings which a core owns are not set here too.

@@ -14,7 +14,9 @@ use std::time::Duration;
 use crate::authority::{Authority, Local};
 use crate::claims::{AnyClaim, ClaimValidator};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{ClientIpFn, OriginFn, PathTenants, RenderFn, Strictness, TransferMethodFn};
+use crate::config::{
+    ClientIpFn, OriginFn, PathTenants, RefreshInPlace, RenderFn, Strictness, TransferMethodFn,
+};
 use crate::engine::{EngineSettings, Engines, RefreshRules};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Fault;
@@ -50,6 +52,7 @@ pub struct SessionsBuilder {
     pub(super) header_names: (String, String),
     pub(super) anti_csrf: Option<AntiCsrf>,
     pub(super) trusts_same_site: bool,
+    pub(super) refresh_in_place: RefreshInPlace,
     pub(super) transfer_method: Option<Arc<TransferMethodFn>>,
     pub(super) expose_access_token: bool,
     pub(super) max_access_token_bytes: Option<usize>,
@@ -216,6 +219,7 @@ impl SessionsBuilder {
             ),
             anti_csrf: None,
             trusts_same_site: false,
+            refresh_in_place: RefreshInPlace::Off,
             transfer_method: None,
             expose_access_token: false,
             max_access_token_bytes: None,

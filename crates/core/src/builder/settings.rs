@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::SessionsBuilder;
 use crate::claims::{AnyClaim, Claim, ClaimValidator};
 use crate::clock::Clock;
-use crate::config::{PathTenants, Strictness};
+use crate::config::{PathTenants, RefreshInPlace, Strictness};
 use crate::engine::RefreshRules;
 use crate::entropy::Entropy;
 use crate::error::SessionError;
@@ -159,6 +159,28 @@ impl SessionsBuilder {
     /// which an attacker may control if users can have subdomains. Defaults to `false`.
     pub fn trust_same_site(mut self, trust: bool) -> Self {
         self.trusts_same_site = trust;
+        self
+    }
+
+    /// Sets if guards and extractors refresh the session within the request, for pages without a
+    /// script that would do it. Defaults to [`RefreshInPlace::Off`].
+    ///
+    /// If a request carries a refresh cookie, and an access token that is missing or expired, the
+    /// handler runs with the refreshed session, and the new tokens ride on its response, whatever it
+    /// is. A form that is posted after the access token has expired keeps its body and is processed
+    /// once. Requests of one page that come together share one refresh. Routes without a guard or an
+    /// extractor cost nothing.
+    ///
+    /// With [`RefreshInPlace::On`], a sign-in without `st-auth-mode`, such as a plain form, sets
+    /// cookies. The anti-CSRF mode defaults to [`AntiCsrf::ViaOrigin`], and the
+    /// modes that need a header are configuration errors, because a page cannot send one. Sessions
+    /// in headers are not refreshed in place. Consider
+    /// [`lost_response_window`](Self::lost_response_window) for navigations that are aborted.
+    ///
+    /// # Security
+    /// The refresh token is sent with every request to this host, not to the refresh route alone.
+    pub fn refresh_in_place(mut self, step: RefreshInPlace) -> Self {
+        self.refresh_in_place = step;
         self
     }
 

@@ -1,6 +1,7 @@
 //! The validated, immutable configuration (session specification, section 11).
 
 pub(crate) mod domain;
+mod in_place;
 mod strictness;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use crate::transport::{
 use crate::wire;
 
 use domain::Domain;
+pub use in_place::RefreshInPlace;
 pub use strictness::Strictness;
 
 pub(crate) type TransferMethodFn =
@@ -56,6 +58,7 @@ pub(crate) struct Config {
     pub(crate) anti_csrf: Option<AntiCsrf>,
     /// If set, [`AntiCsrf::ViaOrigin`] accepts requests from sibling domains.
     pub(crate) trusts_same_site: bool,
+    pub(crate) refresh_in_place: RefreshInPlace,
     pub(crate) key_kind: KeyKind,
     pub(crate) issuer: String,
     pub(crate) session_expired_status: u16,
@@ -142,10 +145,11 @@ impl Config {
             .as_ref()
             .map(|decide| decide(view, TransferPurpose::Creation))
         {
-            None => matches!(
-                asked_for,
-                Some(AuthMode::Cookie | AuthMode::CookieInOtherCase)
-            ),
+            None => match asked_for {
+                Some(mode) => mode != AuthMode::Other,
+                // A plain form asks for nothing, and a page cannot keep headers.
+                None => self.refresh_in_place == RefreshInPlace::On,
+            },
             Some(TokenTransferMethod::Any) => asked_for == Some(AuthMode::Cookie),
             Some(TokenTransferMethod::Cookie) => true,
             Some(TokenTransferMethod::Header) => false,

@@ -2,11 +2,11 @@
 
 use super::checks::{self, AntiCsrfCheck};
 use super::{Candidate, VerifyOptions};
-use crate::authority::{RefreshOutcome, RefreshRequest};
+use crate::authority::{IssuedSession, RefreshOutcome, RefreshRequest};
 use crate::error::{Fault, SessionError};
 use crate::hooks::SessionEvent;
 use crate::secret::{AccessToken, AntiCsrfToken, RefreshToken};
-use crate::session::{ResponseLink, Session};
+use crate::session::Session;
 use crate::sessions::Sessions;
 use crate::telemetry;
 use crate::transport::{AntiCsrf, Transport};
@@ -106,25 +106,25 @@ impl Sessions {
             // The caller sends the tokens, most likely in a header.
             longest_access_token: Some(self.config().longest_access_token(Transport::Header)),
         };
-        self.exchange(request, None).await
+        let issued = self.exchange(request).await?;
+        Ok(Session::issued(self.clone(), issued, None))
     }
 
     /// Performs the exchange and all consequences of its outcome, except changes to a response.
     pub(crate) async fn exchange(
         &self,
         request: RefreshRequest,
-        response: Option<ResponseLink>,
-    ) -> Result<Session, SessionError> {
+    ) -> Result<IssuedSession, SessionError> {
         match self.authority().refresh(request).await? {
             RefreshOutcome::Refreshed(issued) => {
                 telemetry::session_refreshed(&issued.access.claims);
-                let session = Session::issued(self.clone(), *issued, response);
+                let session = Session::issued(self.clone(), IssuedSession::clone(&issued), None);
                 let event = SessionEvent::of(&session);
                 let outcome = self.config().hooks.refreshed(event).await;
                 let judged = self.judged(&session, outcome).await;
                 // The client's tokens name a session that has been revoked.
                 judged.map_err(SessionError::clearing)?;
-                Ok(session)
+                Ok(*issued)
             }
             RefreshOutcome::Unauthorised(reason) => Err(SessionError::unauthorised(reason)),
             RefreshOutcome::Reused {

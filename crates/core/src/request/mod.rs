@@ -5,6 +5,7 @@ mod bare;
 mod candidate;
 mod checks;
 mod create;
+mod in_place;
 mod options;
 mod refresh;
 mod reply;

@@ -52,7 +52,8 @@ impl RequestSessions {
         };
         let response = self.response_link(selected.transport)?;
         let same_site = response.site.same_site;
-        let session = self.sessions().exchange(request, Some(response)).await?;
+        let issued = self.sessions().exchange(request).await?;
+        let session = Session::issued(self.sessions().clone(), issued, Some(response));
         let tokens = session.tokens_out();
         if let Err(fault) = session.check_deliverable(&tokens) {
             // The remote core has already rotated. Its refresh token is delivered: without it, the

@@ -6,7 +6,8 @@
 use tracing::Instrument as _;
 
 use super::checks::{self, AntiCsrfCheck};
-use super::{Candidate, CurrentSession, RequestSessions, Route, VerifyOptions};
+use super::{Candidate, RequestSessions, Route, VerifyOptions};
+use crate::config::Strictness;
 use crate::error::SessionError;
 use crate::session::Session;
 use crate::transfer::{DuplicateCookies, Presented, RequestMethod, SelectedToken};
@@ -46,28 +47,38 @@ impl RequestSessions {
         let selected = self.select_access_token(presented)?;
         let transport = selected.as_ref().map(|selected| selected.transport);
         let anti_csrf = self.check_anti_csrf(presented, transport, options)?;
-        let Some(SelectedToken { token, transport }) = selected else {
-            return if options.is_optional() {
-                Ok(None)
-            } else {
-                // Nothing is cleared: a response that is still in flight may carry a new session.
-                Err(SessionError::unauthorised_keeping_tokens(
-                    "the request carries no access token",
-                ))
-            };
-        };
+        let refresh_token = self.refresh_token_in_place(presented, transport);
 
-        // 2. Verify the token, unless an earlier guard did.
-        let (session, checked) = match current {
-            Some(CurrentSession {
-                session,
-                strictness,
-            }) => (session, Some(strictness)),
-            None => {
+        // 2. Verify the token, unless an earlier guard did. For a page, refresh where it has none.
+        let verified = match (current, selected) {
+            (Some(current), selected) if selected.is_some() || refresh_token.is_some() => {
+                Some((current.session, Some(current.strictness)))
+            }
+            (_, Some(SelectedToken { token, transport })) => {
                 let response = self.response_link(transport)?;
-                let token = token.verify(self.sessions()).await?;
-                let session = Session::verified(self.sessions().clone(), token, Some(response));
-                (session, None)
+                match token.verify(self.sessions()).await {
+                    Ok(token) => {
+                        let sessions = self.sessions().clone();
+                        Some((Session::verified(sessions, token, Some(response)), None))
+                    }
+                    Err(SessionError::TryRefreshToken(_)) if refresh_token.is_some() => None,
+                    Err(error) => return Err(error),
+                }
+            }
+            (_, None) => None,
+        };
+        let (session, checked) = match (verified, refresh_token) {
+            (Some(verified), _) => verified,
+            (None, Some(token)) => match Box::pin(self.refresh_in_place(token, options)).await? {
+                Some(session) => (session, Some(Strictness::Database)),
+                None => return Ok(None),
+            },
+            (None, None) if options.is_optional() => return Ok(None),
+            // Nothing is cleared: a response that is still in flight may carry a new session.
+            (None, None) => {
+                return Err(SessionError::unauthorised_keeping_tokens(
+                    "the request carries no access token",
+                ));
             }
         };
 

@@ -3,6 +3,7 @@
 mod claims;
 mod data;
 mod feed;
+mod flights;
 mod keeper;
 mod metadata;
 mod thefts;
@@ -35,6 +36,7 @@ pub use metadata::UserMetadata;
 pub(crate) use metadata::checked;
 
 use feed::FeedReader;
+use flights::Flights;
 use thefts::Thefts;
 
 /// Creates, verifies, refreshes and revokes sessions, and gives access to their data, user metadata
@@ -80,6 +82,7 @@ struct Inner {
     watch: Watch,
     token_cache: Option<TokenCache>,
     thefts: Thefts,
+    flights: Flights,
     sightings: Sightings,
     /// Present if device tracking is enabled.
     devices: Option<Arc<Devices>>,
@@ -148,6 +151,7 @@ impl Sessions {
                 watch: Watch::default(),
                 token_cache: (cached_token_bytes > 0).then(|| TokenCache::new(cached_token_bytes)),
                 thefts: Thefts::default(),
+                flights: Flights::default(),
                 sightings: Sightings::default(),
                 devices,
                 _background: background,
@@ -175,6 +179,10 @@ impl Sessions {
 
     pub(crate) fn sightings(&self) -> &Sightings {
         &self.inner.sightings
+    }
+
+    pub(crate) fn flights(&self) -> &Flights {
+        &self.inner.flights
     }
 
     pub(crate) fn thefts(&self) -> &Thefts {

@@ -257,8 +257,8 @@ impl CookieLines<'_> {
         domain: Option<&str>,
         value: &CookieValue<'_>,
     ) {
-        for other in names.others() {
-            self.clear(other, path, domain);
+        for (other, own_path) in names.others() {
+            self.clear(other, own_path.unwrap_or(path), domain);
         }
         self.push(&names.written, path, domain, value);
     }

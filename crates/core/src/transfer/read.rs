@@ -218,6 +218,16 @@ impl Presented {
             })
     }
 
+    /// Returns the refresh token with which the request can be refreshed in place: a cookie that is
+    /// sent once.
+    pub(crate) fn refresh_token_in_place(&self) -> Option<&RefreshToken> {
+        let is_usable = self.allowed.allows(Transport::Cookie)
+            && !self.has_duplicate_refresh_cookie
+            && !self.has_duplicate_access_cookie()
+            && self.carries_refresh_token(Transport::Cookie);
+        self.refresh_cookie.as_ref().filter(|_| is_usable)
+    }
+
     /// Returns `true` if the request carries a possible access token by this transport. Quirk: any
     /// bearer value and an empty cookie count (session specification, 3.6).
     pub(crate) fn carries_access_token(&self, transport: Transport) -> bool {

@@ -174,7 +174,10 @@ impl TokenKind {
             wire::ANTI_CSRF_HEADER => Self::AntiCsrf,
             // The names of the other headers and cookies can be configured.
             wire::ACCESS_COOKIE | wire::ACCESS_TOKEN_HEADER | "my-access" => Self::Access,
-            wire::REFRESH_COOKIE | wire::REFRESH_TOKEN_HEADER | "my-refresh" => Self::Refresh,
+            wire::REFRESH_COOKIE
+            | "sRefreshToken-root"
+            | wire::REFRESH_TOKEN_HEADER
+            | "my-refresh" => Self::Refresh,
             _ => return None,
         };
         // The application's own values are not tokens, and neither are values that clear a token.
