@@ -22,6 +22,8 @@ use crate::reject::SessionRejection;
 /// **Never use `Option<Session>`**: actix-web turns every error into `None`, so that a client with
 /// an expired token would be treated as a guest, also during a store failure. Extractors cannot
 /// prevent this, because actix-web implements `Option` for all of them. Use [`OptionalSession`].
+///
+/// Exhaustive, so that handlers can destructure it in their parameters.
 #[derive(Clone, Debug)]
 pub struct Session(pub supersession::Session);
 
@@ -57,6 +59,8 @@ pub type verify_session = Session;
 ///
 /// It is `None` only if the request carries no session. An expired session is still rejected with
 /// 401, so that the client refreshes, and a store failure is answered with 503.
+///
+/// Exhaustive, so that handlers can destructure it in their parameters.
 #[derive(Clone, Debug)]
 pub struct OptionalSession(pub Option<Session>);
 
@@ -73,6 +77,8 @@ pub struct Require<G> {
 
 /// The [`supersession::RequestSessions`] of this request, to which it dereferences. Creates
 /// sessions whose tokens are sent with the response.
+///
+/// Exhaustive, so that handlers can destructure it in their parameters.
 #[derive(Clone, Debug)]
 pub struct RequestSessions(pub supersession::RequestSessions);
 

@@ -36,6 +36,8 @@ impl RequestView for View<'_> {
 /// into the request's extensions, outside of [`SessionLayer`](crate::SessionLayer). With axum, a
 /// middleware can read it from axum's `ConnectInfo`.
 ///
+/// Exhaustive, because applications create it.
+///
 /// [`SessionsBuilder::track_devices`]: supersession::SessionsBuilder::track_devices
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerIp(pub IpAddr);

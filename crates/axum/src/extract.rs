@@ -16,6 +16,8 @@ use crate::reject::SessionRejection;
 /// Behind a guard, this is the guard's session. Without a guard, the extractor requires a session
 /// with the default options. `Option<Session>` is `None` only if the request carries no session. An
 /// expired session is still rejected with 401, so that the client refreshes.
+///
+/// Exhaustive, so that handlers can destructure it in their parameters.
 #[derive(Clone, Debug)]
 pub struct Session(pub supersession::Session);
 
@@ -61,6 +63,8 @@ pub struct Require<G> {
 
 /// The [`supersession::RequestSessions`] of this request, to which it dereferences. Creates
 /// sessions whose tokens are sent with the response.
+///
+/// Exhaustive, so that handlers can destructure it in their parameters.
 #[derive(Clone, Debug)]
 pub struct RequestSessions(pub supersession::RequestSessions);
 

@@ -15,7 +15,7 @@ pub enum TokenTransferMethod {
     Any,
 }
 
-/// What the tokens of a request are needed for, in
+/// The reason why the transport of a request's tokens is selected, in
 /// [`SessionsBuilder::token_transfer_method`](crate::SessionsBuilder::token_transfer_method).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
