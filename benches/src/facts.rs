@@ -23,7 +23,7 @@ use Bound::{AtLeast, AtMost};
 
 const GOALS: [Goal; 10] = [
     Goal {
-        says: "a token verified anew / RSA verification alone: time; allocations",
+        says: "an uncached token / RSA verification alone: time; allocations",
         unit: "",
         parts: &[
             ("uncached.ratio", AtMost(1.10)),

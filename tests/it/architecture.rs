@@ -135,7 +135,7 @@ fn crates_depend_only_downwards() {
 /// Cargo refuses a program of two packages with one `links` name. Names with their version in them
 /// never collide; any other is a version that all crates of a program must agree on.
 #[test]
-fn the_store_in_a_file_alone_links_a_library_that_a_program_links_once() {
+fn only_the_sqlite_store_links_a_library_that_a_program_links_once() {
     // The packages of other platforms are not there offline.
     let rustc = std::process::Command::new("rustc").arg("-vV").output();
     let rustc = String::from_utf8(rustc.unwrap().stdout).unwrap();
@@ -249,7 +249,7 @@ fn shared_and_wrapped_stores_forward_every_method() {
 
 /// Names of the wire are written once, in `wire.rs`; a second spelling would be a second truth.
 #[test]
-fn wire_names_stand_in_one_file() {
+fn wire_names_are_in_one_file() {
     const NAMES: [&str; 12] = [
         "\"sAccessToken\"",
         "\"sRefreshToken\"",

@@ -215,7 +215,7 @@ async fn no_spelling_of_the_access_cookie_locks_a_guarded_name_out() {
 }
 
 #[tokio::test]
-async fn nor_where_the_access_cookie_is_shared_between_subdomains() {
+async fn an_access_cookie_shared_between_subdomains_does_not_lock_it_out_either() {
     access_cookies_at(
         |builder| builder.cookie_domain(".example.com"),
         &SHARED_ACCESS,
@@ -268,7 +268,7 @@ async fn no_spelling_of_the_refresh_cookie_locks_a_guarded_name_out() {
 
 /// A guarded name that the application has chosen itself is guarded as well.
 #[tokio::test]
-async fn names_of_the_applications_own_choice_are_guarded_too() {
+async fn custom_cookie_names_can_be_guarded_too() {
     let app = App::with(|builder| builder.cookie_names("__Host-a", "__Secure-r")).await;
     let mine = tokens(&app, "alice").await;
     let request = |req: Req| {
@@ -286,7 +286,7 @@ async fn names_of_the_applications_own_choice_are_guarded_too() {
 
 /// Applications recognise the error by its type; its text is the SDKs'.
 #[tokio::test]
-async fn duplicate_cookies_at_a_refresh_are_an_error_of_their_own() {
+async fn duplicate_cookies_at_a_refresh_have_their_own_error() {
     let app = App::with(|builder| {
         builder.render_errors(|error, reply| match error {
             SessionError::DuplicateSessionCookies => {

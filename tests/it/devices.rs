@@ -62,7 +62,7 @@ async fn nothing_is_noted_unless_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_session_begins_with_its_device() {
+async fn a_new_session_has_a_device() {
     let app = tracking().await;
     login(&app, &"long ".repeat(200)).await;
     let session = only_session(&app).await;
@@ -78,7 +78,7 @@ async fn a_session_begins_with_its_device() {
 }
 
 #[tokio::test]
-async fn uses_are_noted_once_in_a_while_and_written_in_one_batch() {
+async fn uses_are_noted_once_per_interval_and_written_in_one_batch() {
     let app = tracking().await;
     let tokens = login(&app, "browser").await;
     let created = only_session(&app).await.created_at;
@@ -106,7 +106,7 @@ async fn uses_are_noted_once_in_a_while_and_written_in_one_batch() {
 }
 
 #[tokio::test]
-async fn a_refused_request_is_no_use() {
+async fn a_rejected_request_is_not_recorded_as_a_use() {
     let app = tracking().await;
     let tokens = login(&app, "browser").await;
     app.advance_secs(3_601);
@@ -123,7 +123,7 @@ async fn a_refused_request_is_no_use() {
 }
 
 #[tokio::test]
-async fn notes_survive_trouble_with_the_store() {
+async fn notes_survive_a_failure_of_the_store() {
     let app = tracking().await;
     let tokens = login(&app, "browser").await;
     app.advance_secs(301);
@@ -164,7 +164,7 @@ async fn a_device_can_have_a_name() {
 }
 
 #[tokio::test]
-async fn the_address_can_come_from_what_axum_knows() {
+async fn the_address_can_come_from_axums_connect_info() {
     let app = tracking().await;
     let add_ip = async |mut request: Request, next: Next| {
         request.extensions_mut().insert(PeerIp(PROXY));
@@ -211,7 +211,7 @@ async fn a_further_session_ends_the_oldest() {
 }
 
 #[tokio::test]
-async fn a_session_is_made_even_if_there_is_no_telling_how_many_there_are() {
+async fn a_session_is_created_even_if_existing_ones_cannot_be_counted() {
     let app = App::with(|builder| builder.max_sessions_per_user(NonZero::new(1).unwrap())).await;
     app.sessions.create("alice").await.unwrap();
     app.advance_secs(1);

@@ -119,7 +119,7 @@ async fn a_clock_that_is_behind_is_found() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_down_is_found() {
+async fn the_doctor_finds_an_unreachable_store() {
     let app = App::new().await;
     let down = PlannedFault::new(StoreErrorKind::Unavailable).on(Verb::SigningKeys);
     app.store.plan(down.times(u32::MAX));
@@ -158,7 +158,7 @@ async fn examined(app: Router, sessions: &Sessions) -> Vec<Finding> {
 }
 
 #[tokio::test]
-async fn the_recipe_for_cors_is_well() {
+async fn the_documented_cors_configuration_has_no_findings() {
     let sessions = sessions().await;
     let app = router(&sessions).layer(cors(&sessions));
     assert_eq!(examined(app, &sessions).await, []);
@@ -171,7 +171,7 @@ async fn one_origin_needs_no_cors() {
 }
 
 #[tokio::test]
-async fn any_way_that_tokens_travel_is_examined() {
+async fn every_transport_is_examined() {
     for method in [TokenTransferMethod::Cookie, TokenTransferMethod::Header] {
         let app = App::with(|builder| {
             builder
@@ -184,7 +184,7 @@ async fn any_way_that_tokens_travel_is_examined() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_cors_is_found() {
+async fn cors_problems_are_found() {
     let sessions = sessions().await;
     let bare = || router(&sessions);
     let recipe = || cors(&sessions);
@@ -420,7 +420,7 @@ async fn the_route_is_off_unless_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn the_route_tells_what_is_wrong_with_a_request() {
+async fn the_route_reports_the_problems_of_a_request() {
     let app = App::with(|builder| builder.doctor_route(true)).await;
     let ask = || Req::get("/auth/doctor");
     let error = |subject: &str| ("error".to_owned(), subject.to_owned());

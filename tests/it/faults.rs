@@ -25,7 +25,7 @@ fn is_internal_error(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn a_store_in_trouble_is_503_and_clears_nothing() {
+async fn a_failing_store_is_503_and_clears_nothing() {
     let app = App::new().await;
     let tokens = app.login("alice").await;
     for kind in [StoreErrorKind::Unavailable, StoreErrorKind::NotWritable] {
@@ -92,7 +92,7 @@ async fn verification_without_a_database_check_needs_no_store() {
 }
 
 #[tokio::test]
-async fn an_optional_session_in_trouble_is_not_a_guest() {
+async fn a_fault_with_an_optional_session_is_not_a_guest() {
     let app = App::with_routes(
         |builder| builder.check_database(true),
         |router| {
@@ -202,7 +202,7 @@ async fn a_handler_error_after_a_merge_still_delivers_the_token() {
 }
 
 #[tokio::test]
-async fn an_error_that_the_handler_catches_leaves_the_tokens_alone() {
+async fn an_error_caught_by_the_handler_keeps_the_tokens() {
     async fn catch(session: Session, sessions: RequestSessions) -> &'static str {
         sessions.sessions().revoke(session.handle()).await.unwrap();
         match session.session_data::<serde_json::Value>().await {
@@ -236,7 +236,7 @@ async fn a_session_that_ends_in_the_handler_is_401_and_clears() {
 }
 
 #[tokio::test]
-async fn the_application_may_answer_errors_otherwise_but_tokens_are_cleared_all_the_same() {
+async fn errors_rendered_by_the_application_still_clear_tokens() {
     let app = App::with(|builder| {
         builder.render_errors(|error, mut reply| {
             if let SessionError::Fault(fault) = error {
@@ -285,7 +285,7 @@ async fn the_fault_reaches_the_operator_with_its_cause() {
 }
 
 #[tokio::test]
-async fn an_unauthorised_of_the_applications_own_clears_even_where_nobody_looked_at_the_request() {
+async fn an_unauthorised_of_the_application_clears_tokens_of_an_unread_request() {
     async fn out() -> SessionRejection {
         SessionError::unauthorised("banned").into()
     }
@@ -311,7 +311,7 @@ async fn an_unauthorised_of_the_applications_own_clears_even_where_nobody_looked
 }
 
 #[tokio::test]
-async fn a_document_that_is_no_object_is_bad_input() {
+async fn a_document_that_is_not_an_object_is_bad_input() {
     async fn overwrite(
         session: Session,
         body: axum::Json<serde_json::Value>,

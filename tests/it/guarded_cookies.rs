@@ -111,7 +111,7 @@ async fn each_step_writes_its_names() {
 }
 
 #[tokio::test]
-async fn a_changeover_logs_nobody_out_forth_and_back() {
+async fn a_changeover_in_both_directions_logs_no_user_out() {
     let mut app = at(CookiePrefix::Off).await;
     let mut jar = Jar::login(&app).await;
     let back = STEPS.into_iter().rev().skip(1);
@@ -158,7 +158,7 @@ async fn nodes_at_neighbouring_steps_serve_the_same_browser() {
 }
 
 #[tokio::test]
-async fn a_planted_cookie_does_not_count_beside_a_guarded_one() {
+async fn a_planted_cookie_is_ignored_beside_a_guarded_one() {
     let app = at(CookiePrefix::Prefer).await;
     let (mallory, mut alice) = (
         then(&app, CookiePrefix::Off).await.login("mallory").await,
@@ -245,7 +245,7 @@ async fn partitioned_cookies_replace_those_from_before() {
 }
 
 #[tokio::test]
-async fn what_browsers_would_refuse_does_not_build() {
+async fn settings_that_browsers_would_reject_do_not_build() {
     let problems = async |configure: fn(SessionsBuilder) -> SessionsBuilder| {
         let builder = Sessions::builder(MemoryStore::new())
             .api_domain("https://api.example.com")

@@ -85,7 +85,7 @@ async fn a_guard_can_demand_a_fresh_sign_in() {
 }
 
 #[tokio::test]
-async fn what_a_guard_decided_the_extractor_does_not_decide_again() {
+async fn an_extractor_behind_a_guard_does_not_verify_again() {
     let routes = |router: Router| {
         router.route(
             "/unchecked",
@@ -161,7 +161,7 @@ async fn a_guard_runs_before_the_body_is_read() {
 }
 
 #[tokio::test]
-async fn what_is_attached_after_a_response_that_nobody_touched_is_not_delivered() {
+async fn a_session_attached_after_an_untouched_response_is_not_delivered() {
     let kept: Arc<Mutex<Option<supersession::RequestSessions>>> = Arc::default();
     let keep = {
         let kept = Arc::clone(&kept);
@@ -182,7 +182,7 @@ async fn what_is_attached_after_a_response_that_nobody_touched_is_not_delivered(
 }
 
 #[tokio::test]
-async fn a_change_after_the_response_is_stored_and_says_that_it_was_not_delivered() {
+async fn a_change_after_the_response_is_stored_and_reported_as_not_delivered() {
     let kept: Arc<Mutex<Option<supersession::Session>>> = Arc::default();
     let keep = {
         let kept = Arc::clone(&kept);

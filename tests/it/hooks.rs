@@ -59,7 +59,7 @@ fn hooks(diary: &Diary) -> Hooks {
 }
 
 #[tokio::test]
-async fn hooks_hear_of_creation_refresh_sign_out_and_theft_and_of_nothing_else() {
+async fn hooks_run_at_creation_refresh_sign_out_and_theft_only() {
     let diary = Diary::default();
     let app = App::with(|builder| builder.hooks(hooks(&diary))).await;
 
@@ -99,7 +99,7 @@ async fn hooks_hear_of_creation_refresh_sign_out_and_theft_and_of_nothing_else()
 }
 
 #[tokio::test]
-async fn a_hook_can_change_what_is_created() {
+async fn a_hook_can_change_a_new_session() {
     let hooks = Hooks::new().before_create(|mut draft| async move {
         assert_eq!(
             draft.access_token_payload.get("iss"),
@@ -149,7 +149,7 @@ async fn revoking(hooks: impl FnOnce(Sessions) -> Hooks) -> Sessions {
 }
 
 #[tokio::test]
-async fn a_session_that_is_revoked_when_it_is_refreshed_is_not_handed_out() {
+async fn a_session_revoked_during_its_refresh_is_not_returned() {
     let sessions = revoking(|elsewhere| {
         Hooks::new().on_refreshed(move |event| {
             let elsewhere = elsewhere.clone();
@@ -167,7 +167,7 @@ async fn a_session_that_is_revoked_when_it_is_refreshed_is_not_handed_out() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_revoked_when_it_is_created_is_not_handed_out() {
+async fn a_session_revoked_during_its_creation_is_not_returned() {
     let sessions = revoking(|elsewhere| {
         Hooks::new().on_created(move |event| {
             let elsewhere = elsewhere.clone();
@@ -226,7 +226,7 @@ async fn a_refused_creation_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_refusal_has_a_body_of_its_own_and_can_be_rendered() {
+async fn a_refusal_can_have_its_own_body_and_be_rendered() {
     let hooks = Hooks::new().on_refreshed(|_| async { Err(closed().body(r#"{"closed":true}"#)) });
     let app = App::with(|builder| builder.hooks(hooks)).await;
     let tokens = app.login("alice").await;
@@ -262,7 +262,7 @@ async fn a_hook_says_unauthorised() {
 /// A hook that fails is no verdict: nothing is handed out, nothing is cleared, and the client can
 /// repeat the refresh.
 #[tokio::test]
-async fn a_hook_that_fails_is_trouble_and_no_refusal() {
+async fn a_failing_hook_is_a_fault_and_not_a_refusal() {
     let failures: [(u16, fn() -> HookError); 4] = [
         (500, || "the mail server is down".into()),
         (500, || SessionError::BadInput("too long".into()).into()),
@@ -291,7 +291,7 @@ async fn a_hook_that_fails_is_trouble_and_no_refusal() {
 
 /// The store cannot say if the session is still there: that is trouble too.
 #[tokio::test]
-async fn tokens_are_not_handed_out_while_the_store_cannot_confirm_the_session() {
+async fn tokens_are_not_sent_while_the_store_cannot_confirm_the_session() {
     let hooks = Hooks::new().on_refreshed(|_| async {});
     let app = App::with(|builder| builder.hooks(hooks)).await;
     let tokens = app.login("alice").await;

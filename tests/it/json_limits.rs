@@ -42,7 +42,7 @@ fn is_refused(result: Result<impl Sized, SessionError>) {
 }
 
 #[tokio::test]
-async fn every_entrance_refuses_what_could_not_be_read_back() {
+async fn every_entrance_rejects_documents_that_could_not_be_read_back() {
     let app = App::new().await;
     let sessions = &app.sessions;
     let session = sessions.create("alice").await.unwrap();
@@ -97,7 +97,7 @@ async fn every_entrance_refuses_what_could_not_be_read_back() {
 }
 
 #[tokio::test]
-async fn what_is_accepted_can_be_read_and_wrapped() {
+async fn accepted_documents_can_be_read_back_and_wrapped() {
     let app = App::new().await;
     let deepest = deep(MAX_JSON_DEPTH);
     let session = app

@@ -22,13 +22,13 @@ fn case(text: &str) -> Case {
     let number = letters
         .as_str()
         .parse()
-        .unwrap_or_else(|_| panic!("`{text}` is no case"));
+        .unwrap_or_else(|_| panic!("`{text}` is not a case"));
     let last = APPENDICES
         .iter()
         .find(|appendix| appendix.0 == letter)
-        .unwrap_or_else(|| panic!("`{text}` is no case"))
+        .unwrap_or_else(|| panic!("`{text}` is not a case"))
         .2;
-    assert!((1..=last).contains(&number), "`{text}` is no case");
+    assert!((1..=last).contains(&number), "`{text}` is not a case");
     (letter, number)
 }
 

@@ -201,7 +201,7 @@ async fn store_payload(app: &App, handle: &str, payload: &Value) {
 /// A payload that is stored already fails the refresh as a fault. Nothing is rotated or cleared, so
 /// the same refresh token is good once the payload is repaired, after the grace period too.
 #[tokio::test]
-async fn a_stored_payload_that_is_too_large_logs_nobody_out() {
+async fn a_stored_payload_that_is_too_large_logs_no_user_out() {
     let app = App::new().await;
     let tokens = app.login("alice").await;
     let handle = tokens.payload()["sessionHandle"]

@@ -77,7 +77,7 @@ fn every_promise_names_tests_that_exist() {
                 "no test, and no reason: {line}"
             );
             for name in named {
-                assert!(tests.contains(name), "`{name}` is no test: {line}");
+                assert!(tests.contains(name), "`{name}` is not a test: {line}");
                 let history = name.strip_prefix("history::");
                 if let Some(test) = history.or(name.strip_prefix("processes::")) {
                     assert!(test.starts_with(STORES[at]), "`{name}` in the wrong column");

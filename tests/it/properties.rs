@@ -58,7 +58,7 @@ fn object() -> impl Strategy<Value = Map<String, Value>> {
 }
 
 #[test]
-fn no_header_bytes_panic_or_let_anybody_in() {
+fn no_header_bytes_panic_or_admit_a_request() {
     let runtime = runtime();
     let app = runtime.block_on(App::new());
     proptest!(ProptestConfig::with_cases(300), |(
@@ -108,7 +108,7 @@ fn merging_agrees_with_the_rule_on_any_documents() {
 }
 
 #[test]
-fn modifying_stores_exactly_what_the_closure_made() {
+fn modifying_stores_exactly_the_result_of_the_closure() {
     let runtime = runtime();
     let app = runtime.block_on(App::new());
     proptest!(ProptestConfig::with_cases(100), |(before in object(), after in object())| {

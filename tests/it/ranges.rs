@@ -175,7 +175,7 @@ async fn the_validity_of_a_jwt_has_bounds() {
 }
 
 #[tokio::test]
-async fn engines_refuse_what_would_overflow() {
+async fn engines_reject_durations_that_would_overflow() {
     let engines = |threads| {
         Engines::start(
             std::sync::Arc::new(MemoryStore::new()),

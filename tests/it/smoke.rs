@@ -43,7 +43,7 @@ async fn a_session_is_created_verified_refreshed_and_ended() {
 
 /// With a validity of one second and jitter, rounding must not make tokens that are dead at birth.
 #[tokio::test]
-async fn the_shortest_tokens_are_valid_for_a_moment() {
+async fn the_shortest_tokens_are_valid_for_a_second() {
     let configure = |builder: supersession::SessionsBuilder| {
         builder
             .access_token_validity(Duration::from_secs(1))

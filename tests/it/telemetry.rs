@@ -46,7 +46,7 @@ impl Recorder for Counters {
 
 /// The recorder is local to this thread, and so is the runtime.
 #[tokio::test]
-async fn each_event_counts_under_its_name() {
+async fn each_event_is_counted_under_its_name() {
     let counters = Counters::default();
     let _guard = metrics::set_default_local_recorder(&counters);
     let app = App::new().await;

@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context, facts: &mut Facts) -> anyhow::Result<()> {
         vec![
             own(AXUM, &["axum", "bare"])?,
             own(HITS, &["axum", "hits"])?,
-            own("**ours, verified anew**", &["axum", "misses"])?,
+            own("**ours, uncached**", &["axum", "misses"])?,
             own(DATABASE, &["axum", "database"])?,
             own(
                 "tower-sessions, MemoryStore, read",
@@ -57,7 +57,7 @@ pub(crate) fn run(context: &Context, facts: &mut Facts) -> anyhow::Result<()> {
         vec![
             own(ACTIX, &["actix", "bare"])?,
             own(HITS, &["actix", "hits"])?,
-            own("**ours, verified anew**", &["actix", "misses"])?,
+            own("**ours, uncached**", &["actix", "misses"])?,
             own(DATABASE, &["actix", "database"])?,
             own("actix-session, cookie, read", &["actix", "actix-session"])?,
             own("jsonwebtoken in an extractor", &["actix", "jsonwebtoken"])?,

@@ -40,7 +40,7 @@ pub(crate) fn run(context: &Context, facts: &mut Facts) -> anyhow::Result<()> {
                 &["axum", "hit-data"],
             )?,
             case(
-                "**ours, session in the handler, verified anew**",
+                "**ours, session in the handler, uncached**",
                 &["axum", "miss"],
             )?,
             case("jsonwebtoken in an extractor", &["axum", "jsonwebtoken"])?,
@@ -95,7 +95,7 @@ pub(crate) fn run(context: &Context, facts: &mut Facts) -> anyhow::Result<()> {
         case(ACTIX_HIT, &["actix", "hit"])?,
         case("**the same, token in a cookie**", &["actix", "hit-cookie"])?,
         case(
-            "**ours, session in the handler, verified anew**",
+            "**ours, session in the handler, uncached**",
             &["actix", "miss"],
         )?,
         case("jsonwebtoken in an extractor", &["actix", "jsonwebtoken"])?,

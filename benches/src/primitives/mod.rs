@@ -19,7 +19,7 @@ use crate::view::{View, at_once};
 pub(crate) use claims::Decoder;
 
 const FLOOR: &str = "aws-lc-rs RSA-2048, parsed key: the floor";
-const UNCACHED: &str = "**ours, verified anew**";
+const UNCACHED: &str = "**ours, uncached**";
 const HOT: &str = "**ours, cached, one hot token**";
 const MANY: &str = "**ours, cached, 10 000 tokens in turn**";
 
@@ -29,7 +29,7 @@ const CASES: [(&str, &[&str]); 12] = [
     ("jsonwebtoken 11, whole decode", &["jsonwebtoken"]),
     (UNCACHED, &["token", "anew"]),
     (
-        "**ours, verified anew, whole request**",
+        "**ours, uncached, whole request**",
         &["request", "anew"],
     ),
     (HOT, &["token", "hot"]),

@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_names_the_guarded_one_counts_wherever_it_stands() {
+    fn the_guarded_cookie_is_used_in_any_position() {
         for field in ["sAccess=1; __Host-sAccess=2", "__Host-sAccess=2; sAccess=1"] {
             let found = read(CookiePrefix::Accept, &[field]);
             assert_eq!(found, Some(("2".to_owned(), false)));
@@ -457,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_exact_spelling_of_a_guarded_name_counts() {
+    fn only_the_exact_spelling_of_a_guarded_name_is_used() {
         for odd in [
             "__%48ost-sAccess",
             "%5F_Host-sAccess",
@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_tells_which_cookie_it_sets() {
+    fn a_line_names_the_cookie_that_it_sets() {
         let id = id_of_line("a=b; Domain=.x.y; Path=/p; HttpOnly").unwrap();
         assert_eq!(id, CookieId::new("a", Some(".x.y"), "/p"));
         assert_ne!(id, CookieId::new("a", None, "/p"));

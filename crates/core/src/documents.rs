@@ -93,7 +93,7 @@ impl Documents<'_> {
         let document = self.read(target).await?;
         if let Some(Err(error)) = document.as_ref().map(JsonObject::check_limits) {
             return Err(Fault::internal(format!(
-                "{} was stored before there were limits: overwrite it, or merge null into its largest member",
+                "{} exceeds the limits, and another program or an earlier version stored it: overwrite it, or merge null into its largest member",
                 name_of(target)
             ))
             .with_source(error)
@@ -332,7 +332,7 @@ pub(crate) fn shape_fault(target: &Target, error: &serde_json::Error) -> Session
     // Only the category is reported, because the parser's message can contain a part of the
     // document.
     Fault::internal(format!(
-        "{document} does not have the shape that the application asks for ({:?} error at column {})",
+        "{document} does not match the type that the application requested ({:?} error at column {})",
         error.classify(),
         error.column()
     ))

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_that_becomes_a_reply_keeps_what_the_application_has_set() {
+    fn a_response_that_becomes_a_reply_keeps_headers_of_the_application() {
         let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
             let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
             pairs.iter().map(owned).collect()

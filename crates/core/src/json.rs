@@ -47,7 +47,7 @@ enum Problem {
     NotAnObject,
     #[error("not valid JSON")]
     Json(#[source] serde_json::Error),
-    #[error("the JSON is {0}. Fix: store less, or a flatter value")]
+    #[error("the JSON is {0}. Fix: store less data, or nest it less deeply")]
     Excess(Excess),
 }
 
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn the_patch_between_two_documents_carries_only_what_changed() {
+    fn the_patch_between_two_documents_contains_changes_only() {
         let patch = JsonObject::patch_between(
             &object(r#"{"a":1,"b":2,"c":3}"#),
             &object(r#"{"a":1,"b":4,"d":5}"#),
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_made_can_be_read_and_wrapped() {
+    fn accepted_objects_can_be_read_back_and_wrapped() {
         let deepest = object(&deep(99));
         assert!(deepest.get("a").is_some());
         let wrapped = json!({ "p": deepest, "list": [deepest] });

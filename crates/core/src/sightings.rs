@@ -99,7 +99,7 @@ fn nesting_finding(inner: &Config, outer: &Config) -> Option<Finding> {
         return Some(Finding::error(
             "api_base_path",
             format!("two kinds of sessions have the same route POST {refresh_path}"),
-            "give each kind an `api_base_path` of its own",
+            "set a different `api_base_path` for each kind",
         ));
     }
     let names = [
@@ -113,7 +113,7 @@ fn nesting_finding(inner: &Config, outer: &Config) -> Option<Finding> {
     Some(Finding::error(
         "cookie_names",
         format!("two kinds of sessions have the same cookie `{name}`, and overwrite each other's"),
-        "give each kind `cookie_names` of its own",
+        "set different `cookie_names` for each kind",
     ))
 }
 

@@ -1,5 +1,5 @@
-//! How tokens travel: by cookie or header, with which attributes, and protected against other sites
-//! how.
+//! The transport of tokens: cookies or headers, cookie attributes, and protection against other
+//! sites.
 
 use std::str::FromStr;
 

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_nobody_waits_for_is_not_begun() {
+    fn a_job_without_a_waiting_caller_is_not_started() {
         let workers = Workers::start(1).unwrap();
         let (go, goes) = channel::<()>();
         let ran = Arc::new(AtomicBool::new(false));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_run_and_a_panicking_job_harms_nobody_else() {
+    fn jobs_run_and_a_panicking_job_affects_no_other() {
         let workers = Workers::start(1).unwrap();
         pollster::block_on(async {
             assert_eq!(workers.run(|| 1 + 1).await.unwrap(), 2);

@@ -25,7 +25,7 @@ async fn app_with(algorithm: SigningAlgorithm) -> App {
 }
 
 #[tokio::test]
-async fn a_new_algorithm_begins_with_the_next_key_and_old_tokens_go_on() {
+async fn a_new_algorithm_applies_from_the_next_key_and_old_tokens_stay_valid() {
     for (algorithm, name, jwt_algorithm) in [
         (SigningAlgorithm::Es256, "ES256", Algorithm::ES256),
         (SigningAlgorithm::EdDsa, "EdDSA", Algorithm::EdDSA),

@@ -98,7 +98,7 @@ async fn a_registered_claim_is_in_every_new_payload() {
 
 /// Cases: S175.
 #[tokio::test]
-async fn a_claim_that_fetches_nothing_adds_nothing() {
+async fn a_claim_without_a_fetched_value_adds_nothing() {
     let app = App::with(|builder| builder.claim(Backend::holding(None).claim())).await;
     let payload = app.login("alice").await.payload();
     assert_eq!(
@@ -227,7 +227,7 @@ async fn a_wrong_value_that_was_fetched_is_stored_but_not_sent() {
 
 /// Cases: S180, S181, S183.
 #[tokio::test]
-async fn validators_of_the_application_are_all_asked_and_all_heard_in_order() {
+async fn all_validators_run_and_failures_are_reported_in_order() {
     let reason = json!({"any": ["json", 1, null]});
     let told = reason.clone();
     let backend = Backend::holding(Some(false));

@@ -336,7 +336,7 @@ async fn domains_are_normalised() {
 ///
 /// Cases: S200.
 #[tokio::test]
-async fn the_top_level_domain_decides_what_is_one_site() {
+async fn sites_are_compared_by_registrable_domain() {
     for (one, same, others) in [
         (
             "http://a.b.test.co.uk",

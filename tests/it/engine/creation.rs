@@ -20,7 +20,7 @@ fn creation(body: &Value) -> Req {
 ///
 /// Cases: C1, C5.
 #[tokio::test]
-async fn a_new_session_says_exactly_what_it_was_given() {
+async fn a_new_session_has_exactly_the_given_values() {
     let app = App::new().await;
     let body = json!({"userId": "alice", "payload": {"plan": "pro"}, "data": {"cart": [1]}});
     let answer = app.send(creation(&body)).await;
@@ -186,7 +186,7 @@ async fn the_empty_user_id_is_a_user_id() {
 
 /// Cases: C13.
 #[tokio::test]
-async fn a_session_of_a_tenant_says_so_in_its_handle_and_its_tokens() {
+async fn the_handle_and_the_tokens_of_a_session_name_its_tenant() {
     let app = App::new().await;
     let answer = app.send(creation(&json!({"tenantId": "t1"}))).await;
     assert_eq!(answer.json()["tenantId"], "t1");

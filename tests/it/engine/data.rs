@@ -92,7 +92,7 @@ async fn is_gone(app: &App, handle: &str) {
 
 /// Cases: C104, C105.
 #[tokio::test]
-async fn what_is_unknown_or_expired_is_gone_for_reads_and_writes() {
+async fn unknown_and_expired_sessions_are_gone_for_reads_and_writes() {
     let app = App::with(|builder| builder.refresh_token_validity(Duration::from_secs(7_200))).await;
     is_gone(&app, "unknown").await;
     is_gone(&app, "0b8a7c1e-5b60-4b8e-9c3e-3a9d2f6f0c11_ghost").await;

@@ -20,7 +20,7 @@ fn header_names(answer: &Answer) -> Vec<&str> {
 ///
 /// Cases: S207, C95.
 #[tokio::test]
-async fn anybody_may_read_the_key_set() {
+async fn any_client_may_read_the_key_set() {
     let app = App::new().await;
     let answer = app.send(Req::get("/auth/jwt/jwks.json")).await;
     assert_eq!(answer.status, 200);
@@ -72,7 +72,7 @@ async fn anybody_may_read_the_key_set() {
 
 /// Cases: S208.
 #[tokio::test]
-async fn anybody_may_read_where_the_key_set_is() {
+async fn any_client_may_read_the_location_of_the_key_set() {
     for (gateway, base, path, url) in [
         ("", "/auth", "/auth", "https://api.example.com/auth"),
         (

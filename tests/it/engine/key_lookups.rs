@@ -44,7 +44,7 @@ async fn a_new_key_of_another_node_fails_none_of_many_parallel_verifications() {
 ///
 /// Cases: S201, S202.
 #[tokio::test]
-async fn known_keys_cost_no_look_into_the_store() {
+async fn known_keys_cost_no_read_of_the_store() {
     let app = hourly().await;
     app.store.clear_calls();
     let tokens = app.login("alice").await;
@@ -68,7 +68,7 @@ async fn known_keys_cost_no_look_into_the_store() {
 
 /// Cases: S206.
 #[tokio::test]
-async fn forged_key_ids_cause_one_look_in_half_a_second() {
+async fn forged_key_ids_cause_one_read_in_half_a_second() {
     let app = App::new().await;
     let key = stored_keys(&app, KeyKind::Dynamic).await.remove(0);
     app.store.clear_calls();
@@ -94,7 +94,7 @@ async fn forged_key_ids_cause_one_look_in_half_a_second() {
 ///
 /// Cases: S205.
 #[tokio::test]
-async fn a_key_that_could_not_be_looked_for_is_a_fault_and_no_verdict() {
+async fn a_failed_key_look_up_is_a_fault_and_not_a_verdict() {
     let app = App::new().await;
     let other = add_by_another_node(&app, START.after(MILLI)).await;
     app.advance_secs(1);
@@ -114,7 +114,7 @@ async fn a_key_that_could_not_be_looked_for_is_a_fault_and_no_verdict() {
 
 /// Cases: S205.
 #[tokio::test]
-async fn with_the_store_down_known_keys_go_on_verifying_and_signing_until_they_must_not() {
+async fn known_keys_verify_and_sign_without_the_store_until_they_retire() {
     let app = hourly().await;
     let tokens = app.login("alice").await;
     let own = stored_keys(&app, KeyKind::Dynamic).await.remove(0);

@@ -186,7 +186,7 @@ async fn a_new_key_is_published_a_minute_before_it_signs() {
 
 /// Cases: C90.
 #[tokio::test]
-async fn a_key_verifies_until_its_last_token_is_dead_and_is_then_deleted() {
+async fn a_key_verifies_until_its_last_token_has_expired_and_is_then_deleted() {
     let app = hourly().await;
     let old = stored_keys(&app, KeyKind::Dynamic).await.remove(0);
     let token = immortal(&old);
@@ -328,7 +328,7 @@ async fn nodes_that_rotate_at_the_same_moment_agree_on_one_key() {
 
 /// Cases: C94.
 #[tokio::test]
-async fn tokens_verify_with_the_published_keys_alone() {
+async fn tokens_verify_with_the_published_keys_only() {
     for dynamic in [true, false] {
         let app = App::with(|builder| builder.use_dynamic_access_token_signing_key(dynamic)).await;
         let tokens = app.login("alice").await;

@@ -16,7 +16,7 @@ fn sorted(mut handles: Vec<SessionHandle>) -> Vec<SessionHandle> {
 
 /// Cases: C119, C125.
 #[tokio::test]
-async fn ending_several_sessions_tells_which_were_there() {
+async fn revoking_several_sessions_returns_the_existing_ones() {
     let app = App::new().await;
     let mut handles = Vec::new();
     for _ in 0..3 {

@@ -51,7 +51,7 @@ async fn a_session_ends_with_its_refresh_token_unless_it_is_refreshed_in_time() 
 
 /// Cases: C62.
 #[tokio::test]
-async fn a_refresh_with_the_check_on_wants_the_refresh_tokens_own_value() {
+async fn a_refresh_with_the_check_requires_the_refresh_tokens_own_value() {
     let app = App::with(|builder| builder.anti_csrf(AntiCsrf::ViaToken)).await;
     let tokens = app.login("alice").await;
     let right = tokens.anti_csrf.clone().unwrap();

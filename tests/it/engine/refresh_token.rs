@@ -15,7 +15,7 @@ use crate::support::{App, Req, default_config};
 ///
 /// Cases: C21, C22.
 #[tokio::test]
-async fn a_refresh_token_has_three_parts_and_says_what_the_format_says() {
+async fn a_refresh_token_has_three_parts_with_the_specified_members() {
     let app = App::with(|builder| builder.anti_csrf(AntiCsrf::ViaToken)).await;
     let key = master_key(&app).await;
     let first = app.login("alice").await;
@@ -132,7 +132,7 @@ async fn refresh_tokens_that_are_altered_or_of_another_type_are_unauthorised() {
 
 /// Cases: C27, C40.
 #[tokio::test]
-async fn tokens_of_one_app_are_nothing_to_another_app_in_the_same_store() {
+async fn tokens_of_one_app_are_rejected_by_another_app_of_the_store() {
     let app = App::new().await;
     app.advance_secs(1);
     let other = default_config(Sessions::builder(app.store.clone()))

@@ -97,7 +97,7 @@ async fn verifying_after_a_refresh_mints_and_writes_nothing() {
 
 /// Cases: C80, C81.
 #[tokio::test]
-async fn a_branch_that_was_rotated_out_is_refused_without_taking_the_newer_tokens_away() {
+async fn a_rotated_out_branch_is_rejected_without_clearing_newer_tokens() {
     let app = App::new().await;
     let first = app.login("alice").await;
     let second = app

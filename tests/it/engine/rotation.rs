@@ -106,7 +106,7 @@ async fn refreshing_twice_inside_the_grace_window_gives_the_same_successor() {
 ///
 /// Cases: C56, C57, C74.
 #[tokio::test]
-async fn a_token_that_was_exchanged_is_theft_after_the_grace_window() {
+async fn an_exchanged_token_is_theft_after_the_grace_period() {
     let app = App::new().await;
     let first = app.login("alice").await;
     let second = refresh(&app, &first).await;
@@ -223,7 +223,7 @@ async fn anything_older_is_stale_lineage_however_recent_reuse_is_reported() {
 
 /// Cases: C77.
 #[tokio::test]
-async fn a_child_that_a_legacy_refresh_handed_out_is_accepted() {
+async fn a_child_issued_by_a_legacy_refresh_is_accepted() {
     let app = App::new().await;
     let first = app.login("alice").await;
     let content = json!({
@@ -244,7 +244,7 @@ async fn a_child_that_a_legacy_refresh_handed_out_is_accepted() {
 ///
 /// Cases: C84.
 #[tokio::test]
-async fn changing_the_kind_of_key_alone_keeps_the_lineage() {
+async fn a_change_of_the_kind_of_key_keeps_the_lineage() {
     let app = App::new().await;
     let first = app.login("alice").await;
     let second = refresh(&app, &first).await;

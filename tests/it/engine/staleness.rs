@@ -15,7 +15,7 @@ use crate::support::{App, Req, START};
 /// Promise 3, for guards: one claim is fetched anew, and the verdict on the other is on what is
 /// stored by then, not on what the token in the request says.
 #[tokio::test]
-async fn a_role_that_was_taken_away_does_not_pass_beside_a_claim_that_is_fetched() {
+async fn a_removed_role_fails_even_if_another_claim_is_fetched() {
     let verified = BooleanClaim::new("verified", |_: ClaimContext| async {
         Ok::<_, Infallible>(Some(true))
     });
@@ -48,7 +48,7 @@ async fn a_role_that_was_taken_away_does_not_pass_beside_a_claim_that_is_fetched
 }
 
 #[tokio::test]
-async fn a_damaged_key_does_not_take_the_others_with_it() {
+async fn a_damaged_key_does_not_affect_other_keys() {
     let app = App::new().await;
     let tokens = app.login("alice").await;
     let created_at = START.before(std::time::Duration::from_secs(3_600));

@@ -45,7 +45,7 @@ async fn verifying_costs_no_look_up_and_answers_with_no_token() {
 ///
 /// Cases: C29, C30, C44.
 #[tokio::test]
-async fn what_is_no_access_token_is_passed_over() {
+async fn texts_that_are_not_access_tokens_are_ignored() {
     let app = App::new().await;
     let kid = kid_of(&app).await;
     let good = header("5", &kid).to_string();
@@ -106,7 +106,7 @@ async fn what_is_no_access_token_is_passed_over() {
 ///
 /// Cases: C31.
 #[tokio::test]
-async fn headers_of_other_tokens_are_refused() {
+async fn headers_of_other_tokens_are_rejected() {
     let app = App::new().await;
     let kid = kid_of(&app).await;
     let good = header("5", &kid);
@@ -159,7 +159,7 @@ async fn headers_of_other_tokens_are_refused() {
 
 /// Cases: C32.
 #[tokio::test]
-async fn an_unknown_key_costs_exactly_one_look_and_a_bad_signature_none() {
+async fn an_unknown_key_costs_exactly_one_read_and_a_bad_signature_none() {
     let app = App::new().await;
     let key = stored_keys(&app, KeyKind::Dynamic).await.remove(0);
     let unknown = sign(
@@ -189,7 +189,7 @@ async fn an_unknown_key_costs_exactly_one_look_and_a_bad_signature_none() {
 
 /// Cases: C33.
 #[tokio::test]
-async fn an_access_token_ends_at_its_second() {
+async fn an_access_token_expires_at_the_second_of_its_expiry() {
     let second = std::time::Duration::from_secs(1);
     let app = App::with(|builder| builder.access_token_validity(second)).await;
     let tokens = app.login("alice").await;
@@ -223,7 +223,7 @@ async fn an_access_token_ends_at_its_second() {
 
 /// Cases: C34.
 #[tokio::test]
-async fn a_check_by_token_wants_the_sessions_own_value() {
+async fn a_check_by_token_requires_the_sessions_own_value() {
     let app = App::with(|builder| builder.anti_csrf(AntiCsrf::ViaToken)).await;
     let tokens = app.login("alice").await;
     let right = tokens.anti_csrf.clone().unwrap();

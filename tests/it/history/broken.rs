@@ -326,7 +326,7 @@ impl supersession::store::StoreWrapper for Broken {
 const OPERATIONS: usize = 2_000;
 
 /// The rules that a run with three nodes on such a store breaks.
-#[expect(clippy::print_stdout, reason = "for whoever reads the run")]
+#[expect(clippy::print_stdout, reason = "for the reader of the run")]
 async fn broken_by(flaw: Flaw) -> BTreeSet<Rule> {
     let inner: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let last_known = Arc::default();
@@ -387,7 +387,7 @@ caught! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_store_that_keeps_what_has_expired_is_caught() {
+async fn a_store_that_keeps_expired_sessions_is_caught() {
     let inner: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let store = Arc::new(Broken::new(Flaw::KeepsExpired, 0, inner)) as Arc<dyn Store>;
     let (mut run, clock) = Run::where_sessions_expire(vec![store; 2]).await;
@@ -398,6 +398,6 @@ async fn a_store_that_keeps_what_has_expired_is_caught() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_sound_store_is_not_blamed() {
+async fn a_correct_store_passes() {
     assert_eq!(broken_by(Flaw::Sound).await, BTreeSet::new());
 }

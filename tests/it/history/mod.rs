@@ -54,7 +54,7 @@ use workload::{Run, VALIDITY};
 const ANSWERS: usize = 2_000;
 const TIMEOUT: Duration = Duration::from_millis(400);
 
-#[expect(clippy::print_stdout, reason = "for whoever reads the run")]
+#[expect(clippy::print_stdout, reason = "for the reader of the run")]
 fn sound(run: &Run, store: &str, faults: &str, report: &Report) {
     println!(
         "history: {store}, {} nodes, {faults}: {} operations judged, {} answers unknown",

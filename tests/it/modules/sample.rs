@@ -25,7 +25,7 @@ fn check(files: &[(&str, &str)], order: &[&str], expected: &[&str]) {
 }
 
 #[test]
-fn a_descent_is_accepted() {
+fn a_graph_without_cycles_is_accepted() {
     let files = [
         ("lib.rs", "mod top; mod middle; mod low; pub use top::Top;"),
         (
@@ -95,7 +95,7 @@ fn an_item_in_the_crate_root_is_above_every_module() {
 }
 
 #[test]
-fn comments_strings_documentation_and_tests_are_no_uses() {
+fn comments_strings_documentation_and_tests_are_not_uses() {
     let quiet = r##"
         //! See [`crate::a`].
         // crate::a::f()

@@ -13,7 +13,7 @@ use crate::support::{Answer, App, Req, Tokens};
 ///
 /// Cases: S121, S122.
 #[tokio::test]
-async fn a_legacy_cookie_is_taken_away_by_a_refresh() {
+async fn a_refresh_clears_a_legacy_cookie() {
     let app = App::new().await;
     let first = app.login("alice").await;
     let request = || Req::refresh().cookie("sIdRefreshToken", "old");

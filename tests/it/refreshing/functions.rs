@@ -19,7 +19,7 @@ async fn create(app: &App, user: &str) -> Session {
 ///
 /// Cases: S155, S156.
 #[tokio::test]
-async fn revoking_tells_what_was_there() {
+async fn revoking_returns_the_existing_handles() {
     let app = App::new().await;
     let (one, two) = (create(&app, "alice").await, create(&app, "alice").await);
     assert!(app.sessions.revoke(one.handle()).await.unwrap());
@@ -180,7 +180,7 @@ async fn an_unknown_user_has_an_empty_list() {
 ///
 /// Cases: S163.
 #[tokio::test]
-async fn there_is_no_information_on_a_session_that_is_gone() {
+async fn a_deleted_session_has_no_information() {
     let app = App::new().await;
     let session = create(&app, "alice").await;
     let sessions = &app.sessions;
@@ -248,7 +248,7 @@ fn json(text: &str) -> Value {
 ///
 /// Cases: S162.
 #[tokio::test]
-async fn a_handle_whose_session_is_gone_is_unauthorised() {
+async fn a_handle_of_a_deleted_session_is_unauthorised() {
     let app = App::new().await;
     let revoked = create(&app, "alice").await;
     app.sessions.revoke(revoked.handle()).await.unwrap();
@@ -281,7 +281,7 @@ async fn a_handle_whose_session_is_gone_is_unauthorised() {
 ///
 /// Cases: S169.
 #[tokio::test]
-async fn a_handles_verbs_take_the_same_way_as_the_functions_by_handle() {
+async fn verbs_of_a_session_and_functions_by_handle_have_the_same_effects() {
     let app = App::new().await;
     let handle_of = |session: &Session| session.handle().clone();
     let (one, two) = (create(&app, "alice").await, create(&app, "alice").await);
@@ -321,7 +321,7 @@ async fn a_handles_verbs_take_the_same_way_as_the_functions_by_handle() {
 ///
 /// Cases: S172.
 #[tokio::test]
-async fn a_jwt_is_valid_for_as_long_as_is_said() {
+async fn a_jwt_is_valid_for_the_requested_time() {
     let app = App::new().await;
     let hundred_years = Duration::from_secs(3_153_600_000);
     let jwt = app

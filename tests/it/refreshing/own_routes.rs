@@ -106,7 +106,7 @@ async fn a_session_that_is_revoked_in_its_refresh_is_cleared() {
 ///
 /// Cases: S137.
 #[tokio::test]
-async fn unauthorised_after_a_refresh_takes_the_new_tokens_back() {
+async fn unauthorised_after_a_refresh_clears_the_new_tokens() {
     async fn refusing(sessions: RequestSessions) -> Result<(), SessionRejection> {
         sessions.refresh().await?;
         Err(SessionError::unauthorised("the application says so").into())
@@ -121,7 +121,7 @@ async fn unauthorised_after_a_refresh_takes_the_new_tokens_back() {
 ///
 /// Cases: S138.
 #[tokio::test]
-async fn a_mere_status_after_a_refresh_keeps_the_new_tokens() {
+async fn a_plain_401_status_after_a_refresh_keeps_the_new_tokens() {
     async fn own_status(sessions: RequestSessions) -> Result<StatusCode, SessionRejection> {
         sessions.refresh().await?;
         Ok(StatusCode::UNAUTHORIZED)
@@ -140,7 +140,7 @@ async fn a_mere_status_after_a_refresh_keeps_the_new_tokens() {
 ///
 /// Cases: S139.
 #[tokio::test]
-async fn a_refresh_route_that_is_turned_off_is_not_there() {
+async fn a_disabled_refresh_route_is_not_served() {
     let (app, tokens) = app(|router| router).await;
     let answer = refresh(&app, &tokens).await;
     assert_eq!((answer.status, answer.text.as_str()), (404, ""));

@@ -202,7 +202,7 @@ async fn a_revocation_during_a_replay_wins() {
 /// A refresh that never gets through gives up as trouble, not as a verdict, and the token stays
 /// good.
 #[tokio::test]
-async fn a_refresh_that_keeps_losing_races_is_trouble() {
+async fn a_refresh_that_keeps_losing_races_is_a_fault() {
     let (sessions, store, refresh_token) = racing(Meanwhile::PayloadKeepsChanging).await;
     let error = sessions
         .refresh_session(&refresh_token, AntiCsrfInput::Disabled)
@@ -229,7 +229,7 @@ async fn a_refresh_that_keeps_losing_races_is_trouble() {
 /// However many requests replay a stolen token at once, on whichever nodes: the one that ends the
 /// session reports the theft, and the others find no session.
 #[tokio::test]
-async fn a_theft_is_reported_once_however_many_replay_the_token() {
+async fn a_theft_is_reported_once_for_any_number_of_replays() {
     const REPLAYS: usize = 35;
     let inner = FaultStore::new(MemoryStore::new());
     seed_keys(&inner, START).await;

@@ -16,7 +16,7 @@ use crate::support::{App, Req, default_config};
 ///
 /// Cases: S133.
 #[tokio::test]
-async fn a_refresh_gives_every_token_anew() {
+async fn a_refresh_replaces_every_token() {
     let app = App::with(|builder| builder.anti_csrf(AntiCsrf::ViaToken)).await;
     let first = app.login("alice").await;
     let request = Req::refresh()
@@ -131,7 +131,7 @@ async fn a_tenant_in_the_path_is_ignored() {
 
 /// A segment that is no tenant of the application belongs to a route of the application.
 #[tokio::test]
-async fn a_route_of_the_application_below_the_base_path_is_no_sign_out() {
+async fn a_route_of_the_application_below_the_base_path_is_not_a_sign_out() {
     let own = |router: Router| {
         router
             .route("/auth/admin/signout", post(async || "the application's"))

@@ -158,7 +158,7 @@ async fn a_replay_in_the_grace_period_gets_the_same_successor() {
 ///
 /// Cases: S130.
 #[tokio::test]
-async fn a_token_two_exchanges_back_is_theft_at_once() {
+async fn a_token_of_the_second_last_exchange_is_theft_at_once() {
     let (app, ear) = app(|builder| builder).await;
     let first = app.login("alice").await;
     let second = exchange(&app, &first).await;
@@ -218,7 +218,7 @@ async fn a_displaced_successor_is_reported_as_an_orphan() {
 /// In the grace period, the derived successor takes its place back from one that another engine
 /// minted.
 #[tokio::test]
-async fn a_replay_displaces_what_another_engine_minted() {
+async fn a_replay_displaces_the_token_of_another_engine() {
     let (app, ear) = app(|builder| builder).await;
     let first = app.login("alice").await;
     let second = exchange(&app, &first).await;

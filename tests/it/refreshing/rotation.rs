@@ -142,7 +142,7 @@ async fn a_refresh_that_the_store_fails_can_be_tried_again() {
 
 /// Keys that are known sign on while the store cannot be asked for newer ones.
 #[tokio::test]
-async fn a_refresh_outlives_trouble_with_the_keys() {
+async fn a_refresh_succeeds_after_a_failure_of_the_keys() {
     let app = App::new().await;
     let tokens = app.login("alice").await;
     app.advance_secs(60);
@@ -176,7 +176,7 @@ async fn theft_is_reported_once_the_session_is_ended() {
 
 /// Damaged data is a bug of ours: 500, and still nothing is cleared.
 #[tokio::test]
-async fn damaged_data_does_not_log_anybody_out() {
+async fn damaged_data_logs_no_user_out() {
     for kind in [StoreErrorKind::Corrupt, StoreErrorKind::Internal] {
         let app = App::new().await;
         let tokens = app.login("alice").await;

@@ -25,7 +25,7 @@ async fn stored_payload(app: &App, session: &Session) -> Value {
 ///
 /// Cases: S159, S160.
 #[tokio::test]
-async fn session_data_is_overwritten_as_a_whole() {
+async fn session_data_is_overwritten_completely() {
     let app = App::new().await;
     let session = create(&app, json!({})).await;
     let read = || session.session_data::<Value>();
@@ -65,7 +65,7 @@ async fn session_data_is_overwritten_as_a_whole() {
 ///
 /// Cases: S161.
 #[tokio::test]
-async fn writes_to_an_unknown_handle_say_so() {
+async fn writes_to_an_unknown_handle_report_it() {
     let app = App::new().await;
     let session = create(&app, json!({})).await;
     app.sessions.revoke(session.handle()).await.unwrap();

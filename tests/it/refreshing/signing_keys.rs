@@ -9,7 +9,7 @@ use crate::support::{App, Req, Tokens};
 ///
 /// Cases: S141.
 #[tokio::test]
-async fn a_token_of_the_other_kind_of_key_asks_for_a_refresh() {
+async fn a_token_of_the_other_kind_of_key_requires_a_refresh() {
     for dynamic_before in [true, false] {
         let before =
             App::with(|builder| builder.use_dynamic_access_token_signing_key(dynamic_before)).await;

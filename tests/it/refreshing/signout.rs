@@ -91,7 +91,7 @@ async fn signing_out_clears_headers_where_the_session_was_in_headers() {
 ///
 /// Cases: S149, S150.
 #[tokio::test]
-async fn signing_out_needs_a_good_access_token() {
+async fn signing_out_requires_a_valid_access_token() {
     let app = App::new().await;
     let tokens = app.login("alice").await;
     for request in [
@@ -114,7 +114,7 @@ async fn signing_out_needs_a_good_access_token() {
 ///
 /// Cases: S151.
 #[tokio::test]
-async fn failing_global_validators_do_not_keep_anybody_from_signing_out() {
+async fn failing_global_validators_do_not_prevent_a_sign_out() {
     let app = App::with(|builder| {
         builder.global_validator(ClaimValidator::from_fn("never", |_| Verdict::Invalid(None)))
     })
@@ -146,7 +146,7 @@ async fn signing_out_by_cookie_is_checked_against_other_sites() {
 ///
 /// Cases: S153.
 #[tokio::test]
-async fn a_sign_out_route_that_is_turned_off_is_not_there() {
+async fn a_disabled_sign_out_route_is_not_served() {
     let off = App::with(supersession::SessionsBuilder::without_signout_route).await;
     let on = App::new().await;
     for (app, method) in [(&off, "POST"), (&on, "GET")] {
@@ -185,7 +185,7 @@ async fn an_own_sign_out_route_answers_as_it_likes() {
 
 /// A store in trouble signs nobody out, and does not pretend to.
 #[tokio::test]
-async fn signing_out_while_the_store_is_in_trouble_clears_nothing() {
+async fn signing_out_while_the_store_fails_clears_nothing() {
     let app = App::new().await;
     let tokens = app.login("alice").await;
     app.store
@@ -199,7 +199,7 @@ async fn signing_out_while_the_store_is_in_trouble_clears_nothing() {
 
 /// The hook hears of a sign-out, once, and not of one that was refused.
 #[tokio::test]
-async fn the_hook_hears_of_a_sign_out() {
+async fn the_hook_runs_at_a_sign_out() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let ear = Arc::clone(&heard);
     let app = App::with(move |builder| {

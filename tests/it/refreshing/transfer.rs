@@ -60,7 +60,7 @@ async fn a_header_is_answered_with_headers() {
 ///
 /// Cases: S113, S116.
 #[tokio::test]
-async fn a_token_that_came_the_wrong_way_is_none() {
+async fn a_token_of_another_transport_is_ignored() {
     let app = App::with(only(Header)).await;
     let tokens = app.login("alice").await;
     assert_logged_out(&app.send(Req::refresh().refresh_cookie(&tokens)).await);
@@ -77,7 +77,7 @@ async fn a_token_that_came_the_wrong_way_is_none() {
 ///
 /// Cases: S117, S118.
 #[tokio::test]
-async fn of_two_tokens_one_counts_and_the_other_is_cleared() {
+async fn one_of_two_tokens_is_used_and_the_other_is_cleared() {
     for method in [Any, Header] {
         let app = App::with(only(method)).await;
         let by_cookie = app.login("bob").await;
@@ -123,7 +123,7 @@ async fn of_two_tokens_one_counts_and_the_other_is_cleared() {
 ///
 /// Cases: S119.
 #[tokio::test]
-async fn a_token_that_is_not_ours_logs_out() {
+async fn a_foreign_token_clears_the_session() {
     let garbage = ["asdf", "a.b.V2", "..", "%", "\u{1F980}"];
     for token in garbage {
         for method in [Any, Cookie] {
@@ -157,7 +157,7 @@ async fn a_token_that_is_not_ours_logs_out() {
 ///
 /// Cases: S120.
 #[tokio::test]
-async fn an_access_cookie_alone_refreshes_nothing() {
+async fn an_access_cookie_without_a_refresh_token_refreshes_nothing() {
     let app = App::new().await;
     let tokens = app.login("alice").await;
     let request = || Req::refresh().access_cookie(&tokens);

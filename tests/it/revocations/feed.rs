@@ -53,7 +53,7 @@ async fn until_asks<S: Store>(
 }
 
 #[tokio::test]
-async fn with_a_feed_the_store_is_asked_once_and_a_revocation_elsewhere_counts() {
+async fn with_a_feed_the_store_is_asked_once_and_other_nodes_revocations_apply() {
     let nodes = Nodes::with_feed().await;
     let here = nodes.start(|builder| builder).await;
     let there = nodes.start(|builder| builder).await;
@@ -74,7 +74,7 @@ async fn with_a_feed_the_store_is_asked_once_and_a_revocation_elsewhere_counts()
 }
 
 #[tokio::test]
-async fn what_the_database_said_counts_for_guards_that_rely_on_the_feed() {
+async fn a_database_check_also_confirms_for_guards_that_use_the_feed() {
     let deaf = Broken::new(Flaw::DeafFeed, 0, Arc::new(MemoryStore::new()));
     let store = FaultStore::new(deaf);
     seed_keys(&store, START).await;
@@ -96,7 +96,7 @@ async fn what_the_database_said_counts_for_guards_that_rely_on_the_feed() {
 }
 
 #[tokio::test]
-async fn a_node_that_lost_its_feed_asks_until_it_is_back() {
+async fn a_node_without_its_feed_asks_the_store_until_it_reconnects() {
     let nodes = Nodes::with_feed().await;
     let here = nodes.start(|builder| builder).await;
     let there = nodes
@@ -174,7 +174,7 @@ async fn a_feed_that_is_asked_for_but_absent_is_the_database() {
 }
 
 #[tokio::test]
-async fn endings_of_another_app_are_none_of_ours() {
+async fn revocations_of_another_app_are_ignored() {
     let nodes = Nodes::with_feed().await;
     let here = nodes.start(|builder| builder).await;
     let session = here.create("alice").await.unwrap();

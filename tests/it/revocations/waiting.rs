@@ -12,7 +12,7 @@ use crate::support::{App, Req};
 const POLL: Duration = Duration::from_millis(1);
 
 #[tokio::test]
-async fn every_way_to_revoke_is_told_at_once() {
+async fn waiters_learn_of_every_kind_of_revocation_at_once() {
     let nodes = Nodes::without_feed().await;
     let sessions = nodes
         .start(|builder| builder.revocation_poll_interval(NEVER))
@@ -37,7 +37,7 @@ async fn every_way_to_revoke_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_stolen_session_and_a_sign_out_are_told_at_once() {
+async fn waiters_learn_of_a_theft_and_of_a_sign_out_at_once() {
     let app = App::with(|builder| {
         builder
             .revocation_poll_interval(NEVER)
@@ -84,7 +84,7 @@ async fn a_stolen_session_and_a_sign_out_are_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_session_that_has_ended_before_anybody_listened_is_told() {
+async fn a_waiter_learns_of_a_session_that_ended_before_it_subscribed() {
     let nodes = Nodes::without_feed().await;
     let here = nodes
         .start(|builder| builder.revocation_poll_interval(NEVER))
@@ -100,7 +100,7 @@ async fn a_session_that_has_ended_before_anybody_listened_is_told() {
 }
 
 #[tokio::test]
-async fn without_a_feed_an_ending_elsewhere_is_found_by_asking() {
+async fn without_a_feed_a_revocation_on_another_node_is_found_by_polling() {
     let nodes = Nodes::without_feed().await;
     let here = nodes
         .start(|builder| builder.revocation_poll_interval(POLL))
@@ -142,7 +142,7 @@ async fn a_session_expires_at_its_newest_expiry() {
 }
 
 #[tokio::test]
-async fn trouble_with_the_store_ends_nothing() {
+async fn a_failing_store_ends_no_session() {
     let nodes = Nodes::without_feed().await;
     let here = nodes
         .start(|builder| builder.revocation_poll_interval(POLL))
@@ -161,7 +161,7 @@ async fn trouble_with_the_store_ends_nothing() {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_about_once_nobody_waits() {
+async fn sessions_without_waiters_are_not_polled() {
     let nodes = Nodes::without_feed().await;
     let here = nodes
         .start(|builder| builder.revocation_poll_interval(POLL))

@@ -187,7 +187,7 @@ async fn a_rotated_out_token_is_refused_without_clearing() {
 /// A signed token that names the session of somebody else is refused where the database is asked,
 /// and the session goes on.
 #[tokio::test]
-async fn a_token_that_names_the_session_of_somebody_else_is_refused() {
+async fn a_token_naming_another_users_session_is_rejected() {
     let app = App::new().await;
     let forge = Forge::of(&app).await;
     let tokens = app.login("alice").await;

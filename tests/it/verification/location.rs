@@ -12,7 +12,7 @@ const METHODS: [TokenTransferMethod; 3] = [Any, Header, Cookie];
 
 /// Fails unless the route ran, without a session.
 #[track_caller]
-fn is_nobody(answer: &Answer) {
+fn is_guest(answer: &Answer) {
     assert_eq!(
         (answer.status, answer.json()),
         (200, json!({"session": null}))
@@ -42,7 +42,7 @@ fn is_session_of(answer: &Answer, tokens: &Tokens) {
 /// clearing; an expired one is always "try refresh token".
 /// Cases: S62, S63, S64, S65, S66, S67, S68, S75.
 #[tokio::test]
-async fn the_table_of_token_locations_holds() {
+async fn token_locations_follow_the_specified_table() {
     for allowed in METHODS {
         let app = app_allowing(allowed).await;
         let by_header = app.login_as("hannah", "header").await;
@@ -77,7 +77,7 @@ async fn the_table_of_token_locations_holds() {
                         Some(_) if expired => answer.is_try_refresh(),
                         Some(tokens) => is_session_of(&answer, tokens),
                         None if required => is_unauthorised_without_clearing(&answer),
-                        None => is_nobody(&answer),
+                        None => is_guest(&answer),
                     }
                 }
             }
@@ -89,7 +89,7 @@ async fn the_table_of_token_locations_holds() {
 /// are allowed, and is not seen where they are not.
 /// Cases: S69.
 #[tokio::test]
-async fn an_expired_header_is_not_replaced_by_a_good_cookie() {
+async fn an_expired_header_is_not_replaced_by_a_valid_cookie() {
     for allowed in METHODS {
         let app = app_allowing(allowed).await;
         let expired = app.login_as("hannah", "header").await;
@@ -129,7 +129,7 @@ async fn a_foreign_bearer_value_is_passed_over() {
             }
             let answer = app.send(Req::get("/verify").bearer(bearer)).await;
             is_unauthorised_without_clearing(&answer);
-            is_nobody(&app.send(Req::get("/verify-optional").bearer(bearer)).await);
+            is_guest(&app.send(Req::get("/verify-optional").bearer(bearer)).await);
         }
     }
 }
@@ -138,7 +138,7 @@ async fn a_foreign_bearer_value_is_passed_over() {
 /// or not a session is needed.
 /// Cases: S73, S74.
 #[tokio::test]
-async fn the_cookie_of_a_legacy_session_asks_for_a_refresh() {
+async fn the_cookie_of_a_legacy_session_requires_a_refresh() {
     for allowed in METHODS {
         let app = app_allowing(allowed).await;
         let tokens = app.login("alice").await;
@@ -168,7 +168,7 @@ async fn the_cookie_of_a_legacy_session_asks_for_a_refresh() {
 /// not hindered by them where headers are allowed.
 /// Cases: S76, S77.
 #[tokio::test]
-async fn two_access_cookies_ask_for_a_refresh() {
+async fn two_access_cookies_require_a_refresh() {
     for allowed in METHODS {
         let app = app_allowing(allowed).await;
         let tokens = app.login_as("carol", "cookie").await;
@@ -180,7 +180,7 @@ async fn two_access_cookies_ask_for_a_refresh() {
             let answer = app.send(twice.clone()).await;
             match (allowed, path) {
                 (Header, "/verify") => is_unauthorised_without_clearing(&answer),
-                (Header, _) => is_nobody(&answer),
+                (Header, _) => is_guest(&answer),
                 _ => answer.is_try_refresh(),
             }
             let answer = app.send(twice.bearer(&bearer.access)).await;
@@ -213,12 +213,12 @@ async fn cookies_split_over_several_fields_are_one_list() {
 /// An empty access cookie, as it is left after signing out, is no token.
 /// Cases: S78.
 #[tokio::test]
-async fn an_empty_access_cookie_is_no_token() {
+async fn an_empty_access_cookie_is_not_a_token() {
     for allowed in METHODS {
         let app = app_allowing(allowed).await;
         let empty = |path| Req::get(path).cookie("sAccessToken", "");
         is_unauthorised_without_clearing(&app.send(empty("/verify")).await);
-        is_nobody(&app.send(empty("/verify-optional")).await);
+        is_guest(&app.send(empty("/verify-optional")).await);
         let twice = empty("/verify").cookie("sAccessToken", "");
         is_unauthorised_without_clearing(&app.send(twice).await);
     }
@@ -233,13 +233,13 @@ async fn options_and_trace_pass_without_a_session() {
     let tokens = app.login("alice").await;
     for method in ["OPTIONS", "TRACE"] {
         for path in ["/verify", "/verify-db", "/verify-csrf", "/verify-optional"] {
-            is_nobody(&app.send(Req::new(method, path)).await);
-            is_nobody(
+            is_guest(&app.send(Req::new(method, path)).await);
+            is_guest(
                 &app.send(Req::new(method, path).access_cookie(&tokens))
                     .await,
             );
             let legacy = Req::new(method, path).cookie("sIdRefreshToken", "x");
-            is_nobody(&app.send(legacy).await);
+            is_guest(&app.send(legacy).await);
         }
     }
     let answer = app.send(Req::new("HEAD", "/verify")).await;
@@ -302,7 +302,7 @@ async fn odd_cookies_of_others_do_no_harm() {
 /// `__Host-` names by their letters, so another host can set the encoded one.
 /// Cases: S76, S82.
 #[tokio::test]
-async fn an_encoded_spelling_of_a_cookie_name_is_not_taken_for_it() {
+async fn an_encoded_spelling_of_a_guarded_cookie_name_is_ignored() {
     let app = App::with(|builder| builder.cookie_names("__Host-access", "refresh")).await;
     let tokens = {
         let request = Req::post("/create").header("st-auth-mode", "cookie");
@@ -326,7 +326,7 @@ async fn an_encoded_spelling_of_a_cookie_name_is_not_taken_for_it() {
 /// Of a header that comes twice, the first counts: another one behind it, such as a proxy adds,
 /// changes nothing.
 #[tokio::test]
-async fn of_a_header_that_comes_twice_the_first_counts() {
+async fn the_first_value_of_a_repeated_header_is_used() {
     let app = App::with(|builder| builder.anti_csrf(AntiCsrf::ViaToken)).await;
     let first = app.login_as("alice", "header").await;
     let second = app.login_as("bob", "header").await;

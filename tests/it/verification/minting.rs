@@ -90,7 +90,7 @@ async fn a_plain_token_has_exactly_ten_members() {
 /// stay.
 /// Cases: S4, S7.
 #[tokio::test]
-async fn the_callers_payload_cannot_set_what_belongs_to_the_token() {
+async fn the_callers_payload_cannot_set_protected_names() {
     let app = App::new().await;
     let plain = create(&app, json!({"userId": "alice"})).await;
     let mut payload = json!({"own": 1, "nothing": null});
@@ -175,7 +175,7 @@ async fn a_hook_that_puts_a_protected_name_back_fails_the_creation() {
 /// has a bare handle.
 /// Cases: S31.
 #[tokio::test]
-async fn a_tenant_stands_in_the_handle_and_in_the_token() {
+async fn the_handle_and_the_token_contain_the_tenant() {
     let app = App::new().await;
     let payload = create(&app, json!({"tenantId": "t1"})).await;
     let handle = payload["sessionHandle"].as_str().unwrap();

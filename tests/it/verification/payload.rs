@@ -162,7 +162,7 @@ async fn merging_null_takes_a_protected_name_out_of_the_stored_payload() {
 /// anti-CSRF token. The new one is not replaced again; without the check the old payload stays.
 /// Cases: S88.
 #[tokio::test]
-async fn a_verification_that_asks_the_database_brings_the_stored_payload() {
+async fn a_verification_with_a_database_check_returns_the_stored_payload() {
     let app = App::with(|builder| builder.anti_csrf(AntiCsrf::ViaToken)).await;
     let cookie = app.login_as("alice", "cookie").await;
     let header = app.login_as("alice", "header").await;

@@ -34,7 +34,7 @@ async fn is_foreign(app: &App, token: &str) {
 /// the session is optional, none.
 /// Cases: S8, S9.
 #[tokio::test]
-async fn a_text_of_two_segments_is_no_token() {
+async fn a_text_of_two_segments_is_not_a_token() {
     let app = App::new().await;
     let whole = app.login("alice").await.access;
     let two = AccessToken::new(whole.rsplit_once('.').unwrap().0);
@@ -240,7 +240,7 @@ async fn a_token_expires_with_the_second_of_its_exp() {
 /// that nobody has.
 /// Cases: S26.
 #[tokio::test]
-async fn a_token_with_a_wrong_signature_asks_for_a_refresh() {
+async fn a_token_with_a_wrong_signature_requires_a_refresh() {
     let app = App::new().await;
     let forge = Forge::of(&app).await;
     let claims = session_claims("alice");
@@ -272,7 +272,7 @@ async fn a_token_with_a_wrong_signature_asks_for_a_refresh() {
 /// if it is signed by the rotating key; with the database check too, since it names a live session.
 /// Cases: S28, S29.
 #[tokio::test]
-async fn a_jwt_that_says_what_a_session_token_says_is_accepted() {
+async fn a_jwt_with_the_members_of_a_session_token_is_accepted() {
     let app = App::new().await;
     let tokens = app.login("alice").await;
     let payload = without(tokens.payload(), &["iat", "exp"]);
@@ -308,7 +308,7 @@ async fn a_jwt_that_says_what_a_session_token_says_is_accepted() {
 /// told why; also a JWT of the application's own.
 /// Cases: S30.
 #[tokio::test]
-async fn a_token_signed_by_the_other_kind_of_key_asks_for_a_refresh() {
+async fn a_token_signed_by_the_other_kind_of_key_requires_a_refresh() {
     let app = App::new().await;
     let tokens = app.login("alice").await;
     let payload = without(tokens.payload(), &["iat", "exp"]);

@@ -60,7 +60,7 @@ async fn the_middleware_answers_them() {
 }
 
 #[actix_web::test]
-async fn they_can_be_had_without_the_middleware() {
+async fn they_can_be_used_without_the_middleware() {
     let world = World::new().await;
     let app = App::new()
         .configure(routes(world.sessions.clone()))

@@ -8,7 +8,7 @@ use supersession_actix::doctor;
 use crate::support::World;
 
 #[actix_web::test]
-async fn an_application_that_is_well_has_no_findings() {
+async fn a_correct_application_has_no_findings() {
     let world = World::with(|builder| builder.website_domain("https://api.example.com")).await;
     let app = App::new().wrap(SessionMiddleware::new(world.sessions.clone()));
     let findings = doctor(&init_service(app).await, &world.sessions).await;
@@ -16,7 +16,7 @@ async fn an_application_that_is_well_has_no_findings() {
 }
 
 #[actix_web::test]
-async fn what_surrounds_the_middleware_is_examined() {
+async fn layers_around_the_middleware_are_examined() {
     let world = World::new().await;
     // The website is on another origin, and nothing answers for CORS.
     let app = App::new().wrap(SessionMiddleware::new(world.sessions.clone()));

@@ -21,7 +21,7 @@ async fn merge_and_fail(session: Session) -> Result<String, SessionRejection> {
     Err(SessionError::BadInput("after the merge".into()).into())
 }
 
-async fn merge_and_fail_otherwise(session: Session) -> Result<String, Error> {
+async fn merge_and_return_another_error(session: Session) -> Result<String, Error> {
     let patch = json!({"step": 1});
     let merged = session.merge_into_access_token_payload(patch).await;
     merged.map_err(SessionRejection::from)?;
@@ -35,7 +35,7 @@ async fn a_handler_error_after_a_merge_still_delivers_the_token() {
         .serve(|config| {
             config
                 .route("/ours", web::post().to(merge_and_fail))
-                .route("/theirs", web::post().to(merge_and_fail_otherwise));
+                .route("/theirs", web::post().to(merge_and_return_another_error));
         })
         .await;
     let (access, _) = world.tokens("alice").await;
@@ -56,7 +56,7 @@ async fn fail_in_middleware(
     let session = Session(session.ok_or_else(|| ErrorImATeapot("no session"))?);
     match request.path() {
         "/ours" => merge_and_fail(session).await.map(drop)?,
-        "/theirs" => merge_and_fail_otherwise(session).await.map(drop)?,
+        "/theirs" => merge_and_return_another_error(session).await.map(drop)?,
         "/out" => Err(SessionRejection::from(SessionError::unauthorised("banned")))?,
         _ => {}
     }
@@ -87,7 +87,7 @@ async fn an_error_of_a_middleware_gets_its_token_effects() {
 
 /// Outer middleware may look at the error, and answer it in its own way of making responses.
 #[actix_web::test]
-async fn an_error_of_a_middleware_keeps_its_effects_whoever_renders_it() {
+async fn an_error_of_a_middleware_keeps_its_effects_with_any_renderer() {
     async fn render(
         request: ServiceRequest,
         next: Next<impl MessageBody + 'static>,
@@ -136,7 +136,7 @@ async fn a_session_that_ends_in_the_handler_is_401_and_clears() {
 }
 
 #[actix_web::test]
-async fn a_rejection_that_the_handler_catches_leaves_the_tokens_alone() {
+async fn a_rejection_caught_by_the_handler_keeps_the_tokens() {
     async fn catch(session: Session, sessions: RequestSessions) -> &'static str {
         sessions.sessions().revoke(session.handle()).await.unwrap();
         match session.session_data::<Value>().await {
@@ -169,7 +169,7 @@ async fn a_rejection_that_the_handler_catches_leaves_the_tokens_alone() {
 }
 
 #[actix_web::test]
-async fn a_store_in_trouble_is_503_and_clears_nothing() {
+async fn a_failing_store_is_503_and_clears_nothing() {
     async fn data(session: Session) -> Result<String, SessionRejection> {
         let data: Value = session.session_data().await?;
         Ok(data.to_string())

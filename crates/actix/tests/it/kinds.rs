@@ -110,7 +110,7 @@ async fn each_kind_has_its_own_cookies_routes_and_keys() {
 
 /// A base path outside of the scope can never be reached.
 #[actix_web::test]
-async fn a_kind_whose_base_path_is_outside_of_its_scope_is_an_error_of_the_doctor() {
+async fn the_doctor_reports_a_base_path_outside_of_its_scope() {
     let (_, admins) = worlds("/auth").await;
     let admin = web::scope("/admin")
         .configure(own_routes)

@@ -101,7 +101,7 @@ async fn merge_and_fail(
 }
 
 #[actix_web::test]
-async fn they_come_out_as_without_the_session_middleware() {
+async fn they_are_the_same_as_without_the_session_middleware() {
     let world = World::new().await;
     let without = serve(App::new().wrap(from_fn(fail))).await;
     let with = App::new()
@@ -140,7 +140,7 @@ async fn they_carry_token_effects() {
 
 /// A middleware further out finds the error that was returned, and not a wrapper.
 #[actix_web::test]
-async fn their_type_can_be_asked_for_outside() {
+async fn their_type_can_be_requested_outside() {
     async fn look(
         request: ServiceRequest,
         next: Next<impl MessageBody + 'static>,

@@ -142,7 +142,7 @@ async fn a_layer_can_be_inside_another_one() {
 
 /// Without its routes at the top, the nested layer's are found to be out of reach.
 #[tokio::test]
-async fn a_nested_kind_without_its_routes_is_an_error_of_the_doctor() {
+async fn the_doctor_reports_nested_sessions_without_built_in_routes() {
     let (_, admins) = worlds().await;
     let admin = own_routes().layer(SessionLayer::new(admins.sessions.clone()));
     let app = Router::new().nest("/admin", admin);

@@ -34,7 +34,7 @@ impl SessionsBuilder {
             if !(300..=599).contains(&status) {
                 problems.add(
                     setting,
-                    format!("{status} is no error status"),
+                    format!("{status} is not an error status"),
                     "choose one from 300 to 599",
                 );
             }
@@ -47,7 +47,7 @@ impl SessionsBuilder {
                 problems.add(
                     "claim",
                     format!("two claims have the key `{}`", claim.key()),
-                    "register each claim once, or give it a key of its own",
+                    "register each claim once, or choose another key",
                 );
             }
             if wire::PROTECTED_CLAIMS.contains(&claim.key()) {
@@ -234,7 +234,7 @@ impl SessionsBuilder {
                 problems.add(
                     setting,
                     "both are the same",
-                    "give each token a name of its own",
+                    "choose a different name for each token",
                 );
             }
             for name in [access, refresh] {
@@ -245,7 +245,7 @@ impl SessionsBuilder {
                 if !is_token {
                     problems.add(
                         setting,
-                        format!("`{name}` is no valid name"),
+                        format!("`{name}` is not a valid name"),
                         "use letters, digits, `-` and `_`",
                     );
                 }
@@ -261,7 +261,7 @@ impl SessionsBuilder {
             if !PathTenants::is_well_formed(tenant) {
                 problems.add(
                     "path_tenants",
-                    format!("`{tenant}` is no tenant that can stand in a path"),
+                    format!("`{tenant}` is not a tenant id that a path can contain"),
                     "use letters, digits and `-`",
                 );
             }

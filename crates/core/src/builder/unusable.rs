@@ -67,7 +67,7 @@ impl SessionsBuilder {
             problems.add(
                 "website_domain",
                 format!(
-                    "`{}` and `{}` are two sites to a browser, although both are this machine",
+                    "`{}` and `{}` are two sites for a browser, although both are this machine",
                     api.host, website.host
                 ),
                 "use the same name for both, such as `localhost`",
@@ -98,7 +98,7 @@ impl SessionsBuilder {
             problems.add(
                 "cookie_names",
                 "one is the other with a prefix, so `cookie_prefix` would make them the same",
-                "give each token a name of its own",
+                "choose a different name for each token",
             );
         }
         let (access, refresh) = &self.header_names;
@@ -106,7 +106,7 @@ impl SessionsBuilder {
             if TAKEN_HEADERS.contains(&name.as_str()) {
                 problems.add(
                     "response_header_names",
-                    format!("`{name}` has a meaning of its own"),
+                    format!("`{name}` is already used for another purpose"),
                     "choose another name, such as one that begins with `st-`",
                 );
             }

@@ -250,7 +250,7 @@ fn excludes_all() {
 }
 
 #[test]
-fn the_age_is_told_to_the_millisecond_and_the_limit_as_it_was_given() {
+fn the_age_is_reported_in_milliseconds_and_the_limit_as_configured() {
     let expired = |limit, expected: Value| {
         let reason = verdict(&boolean().is_true().max_age(limit), &holding(&json!(true))).unwrap();
         assert_eq!(reason["maxAgeInSeconds"], expected);
@@ -278,7 +278,7 @@ fn the_age_is_told_to_the_millisecond_and_the_limit_as_it_was_given() {
 }
 
 #[test]
-fn a_claims_own_limit_counts_where_the_check_has_none() {
+fn a_claims_default_max_age_applies_to_checks_without_one() {
     let limit = Duration::from_secs(9);
     let expired = |check: &ClaimCheck| {
         verdict(check, &holding(&json!(true))).is_some_and(|reason| reason["message"] == "expired")
@@ -340,7 +340,7 @@ async fn evaluate(
 }
 
 #[test]
-fn everything_is_fetched_before_anything_is_validated_and_the_update_has_only_what_changed() {
+fn claims_are_fetched_before_validation_and_the_update_has_changes_only() {
     pollster::block_on(async {
         let counter = std::sync::Arc::new(AtomicUsize::new(0));
         let fetches = std::sync::Arc::clone(&counter);

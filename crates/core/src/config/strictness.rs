@@ -1,6 +1,6 @@
-//! How strictly guards check for revocation.
+//! The strictness of guards.
 
-/// How strictly a guard checks for revocation.
+/// The source that a guard asks whether a session was revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Strictness {

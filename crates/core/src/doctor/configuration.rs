@@ -18,8 +18,8 @@ impl Config {
         if !api.is_https() && !api.is_local() {
             findings.push(Finding::error(
                 "api_domain",
-                format!("`{api}` is not encrypted, so whoever is on the way can read the tokens"),
-                "serve the API over https, and say so in `api_domain`",
+                format!("`{api}` is not encrypted, so intermediaries can read the tokens"),
+                "serve the API over https, and set `api_domain` to its https URL",
             ));
         }
         self.check_cookie_domains(&mut findings);
@@ -40,14 +40,14 @@ impl Config {
         if same_site == SameSite::None && self.anti_csrf == Some(AntiCsrf::None) {
             findings.push(Finding::error(
                 "anti_csrf",
-                "is off although cookies are sent from every site, so other sites can act as the user",
+                "is off although browsers send the cookies with requests of every site, so other sites can act as the user",
                 "leave `anti_csrf` to its default, or set `AntiCsrf::ViaCustomHeader`",
             ));
         }
         if self.cookies.partitioned && same_site != SameSite::None {
             findings.push(Finding::warning(
                 "cookie_partitioned",
-                "partitions only matter to cookies with SameSite=None, which these are not",
+                "has an effect only on cookies with SameSite=None, and these have another value",
                 "remove `cookie_partitioned`, or set `cookie_same_site(SameSite::None)` if the application is embedded by other sites",
             ));
         }
@@ -55,7 +55,7 @@ impl Config {
             findings.push(Finding::warning(
                 "access_token_validity",
                 format!(
-                    "a revoked session's access token stays good for up to {} hours",
+                    "the access token of a revoked session stays valid for up to {} hours",
                     self.access_token_validity.as_secs() / 3_600
                 ),
                 "choose an hour or less, or set `check_database(true)`",
@@ -76,8 +76,8 @@ impl Config {
         {
             findings.push(Finding::warning(
                 "older_cookie_domain",
-                "is the same as `cookie_domain`, so it would clear what has just been set",
-                "set it to the domain from before, or leave it out",
+                "equals `cookie_domain`, so it would clear the new cookies",
+                "set it to the previous domain, or remove it",
             ));
         }
     }
@@ -87,7 +87,7 @@ impl Config {
             findings.push(Finding::error(
                 "website_domain",
                 format!(
-                    "`{}` and `{}` are two sites to a browser, although both are this machine",
+                    "`{}` and `{}` are two sites for a browser, although both are this machine",
                     api.host, website.host
                 ),
                 "use the same name for both, such as `localhost`",
@@ -112,7 +112,7 @@ impl Config {
         if same_site == SameSite::None && !self.cookies.secure {
             findings.push(Finding::error(
                 "cookie_secure",
-                "browsers refuse cookies with SameSite=None that are not Secure",
+                "browsers reject cookies with SameSite=None that are not Secure",
                 "serve the API over https, and do not set `cookie_secure(false)`",
             ));
         }

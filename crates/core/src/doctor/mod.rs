@@ -73,7 +73,7 @@ impl Sessions {
             Ok(Some(made_at)) if made_at > now.after(TOLERABLE_SKEW) => Some(Finding::error(
                 "clock",
                 format!(
-                    "a signing key was made {:?} after this machine's present, so its clock is behind another node's",
+                    "a signing key was created {:?} in the future of this machine, so its clock is behind another node's",
                     made_at.since(now)
                 ),
                 "synchronise the clocks of all nodes (NTP)",
@@ -82,7 +82,7 @@ impl Sessions {
             Err(fault) => Some(Finding::error(
                 "store",
                 format!("it cannot be read: {}", SessionError::from(fault)),
-                "see to the store; until then requests are answered with 503",
+                "restore access to the store; until then requests are answered with 503",
             )),
         }
     }

@@ -254,14 +254,14 @@ impl Probe {
             Reach::Shortened(seen) => Finding::error(
                 "api_base_path",
                 format!(
-                    "{method} {path} is answered with {status}: the session layer sees it as {seen}, because it is on a nested router, which strips the prefix, so its routes can never be reached"
+                    "{method} {path} is answered with {status}: the session layer sees it as {seen}, because it is on a nested router, which strips the prefix, so its routes are unreachable"
                 ),
                 "put the session layer around the outermost router, or add the adapter's `routes` there",
             ),
             Reach::Whole => Finding::error(
                 "without_refresh_route",
                 format!(
-                    "{method} {path} is answered with {status}: the built-in route is turned off, and the application has none of its own there"
+                    "{method} {path} is answered with {status}: the built-in route is disabled, and the application does not serve this path either"
                 ),
                 "mount a handler there that calls `RequestSessions::refresh`, or leave `without_refresh_route` out",
             ),

@@ -20,7 +20,7 @@ pub(crate) fn findings(config: &Config, view: &dyn RequestView) -> Vec<Finding> 
         findings.push(Finding::error(
             "older_cookie_domain",
             "this browser sends two cookies of one name, from before and after a change of `cookie_domain`",
-            "set `older_cookie_domain` to the domain from before; the next refresh then heals the browser",
+            "set `older_cookie_domain` to the previous domain; the next refresh then clears the old cookies",
         ));
     }
     findings

@@ -89,7 +89,7 @@ impl RefreshKey {
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "the refresh token key cannot be read again; the known one stays in use"
+                    "the refresh token key cannot be reloaded; the loaded one stays in use"
                 );
                 Arc::clone(&known.tokens)
             }
@@ -120,7 +120,7 @@ impl RefreshKey {
         if failed_at.is_some_and(|at| is_younger(at, COOLDOWN, now)) {
             return Err(Fault::new(
                 FaultKind::Unavailable,
-                "the refresh token key could not be read a moment ago, and will be read again shortly",
+                "the refresh token key could not be read from the store; the next attempt follows within a second",
             ));
         }
         let known = self.loaded.load_full();
@@ -152,7 +152,7 @@ impl RefreshKey {
         } else {
             tracing::error!(
                 app = %self.app,
-                "the store holds another refresh token key than before; refresh tokens that were issued under the one before are refused from now on. Was the store emptied, restored or replaced while this process runs?"
+                "the store has a different refresh token key; refresh tokens issued under the previous one are now rejected. Check whether the store was emptied, restored or replaced while this process was running"
             );
             Arc::new(RefreshTokens::new(stored))
         };

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_signs_only_after_the_overlap_while_the_old_one_is_fit() {
+    fn a_new_key_signs_only_after_the_overlap_while_the_old_one_is_usable() {
         let signer = |created: &[u64], now| {
             let created: Vec<_> = created.iter().map(|s| at(*s)).collect();
             POLICY.index_of_signer(&created, at(now))

@@ -46,7 +46,7 @@ pub(crate) enum KeyFault {
     #[error("a signing key cannot be made")]
     Worker(#[from] WorkerLost),
     #[error(
-        "a signing key could not be looked for a moment ago, and will be looked for again shortly"
+        "the signing keys could not be read from the store; the next attempt follows within a second"
     )]
     LookUpFailed,
     #[error(
@@ -193,7 +193,7 @@ impl KeyRing {
         match self.establish(now).await {
             Ok(snapshot) => Ok(snapshot),
             Err(fault) if snapshot.signs_in_need(&self.policy, now) => {
-                tracing::warn!(error = %fault, "signing keys cannot be refreshed; going on with the known ones");
+                tracing::warn!(error = %fault, "the signing keys cannot be reloaded; the loaded ones stay in use");
                 Ok(snapshot)
             }
             Err(fault) => Err(fault),
@@ -240,7 +240,7 @@ impl KeyRing {
         if !known.statics.iter().all(|key| snapshot.holds(key)) {
             tracing::error!(
                 app = %self.app,
-                "a static signing key is gone from the store; tokens that it signed are refused from now on. Was the store emptied, restored or replaced while this process runs?"
+                "a static signing key is missing from the store; tokens that it signed are now rejected. Check whether the store was emptied, restored or replaced while this process was running"
             );
         }
         self.snapshot.store(Arc::clone(&snapshot));
@@ -282,7 +282,7 @@ impl KeyRing {
     }
 }
 
-/// What only a core needs.
+/// Functions that only a core needs.
 #[cfg(feature = "server")]
 impl KeyRing {
     /// Returns all loaded keys that verify now, for tokens without a key id. Never waits.

@@ -43,7 +43,9 @@ impl KeySnapshot {
             };
             SigningKey::parse(stored, verifies_until)
                 .map(Arc::new)
-                .map_err(|error| tracing::error!(%error, "a stored signing key is left out"))
+                .map_err(
+                    |error| tracing::error!(%error, "a stored signing key is unusable and skipped"),
+                )
                 .ok()
         };
         Self::new(stored.iter().filter_map(parsed).collect(), loaded_at)

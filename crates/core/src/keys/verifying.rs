@@ -135,7 +135,7 @@ mod tests {
     use crate::keys::{JwkSet, SigningKey};
 
     #[test]
-    fn a_published_key_verifies_what_its_pair_signs() {
+    fn a_published_key_verifies_signatures_of_its_pair() {
         for algorithm in [
             SigningAlgorithm::Rs256,
             SigningAlgorithm::Es256,

@@ -167,7 +167,7 @@ mod tests {
     use crate::store::MemoryStore;
 
     #[test]
-    fn of_a_session_that_the_store_calls_gone_no_token_is_kept() {
+    fn no_token_is_cached_of_a_session_that_the_store_does_not_have() {
         pollster::block_on(async {
             let sessions = Sessions::builder(MemoryStore::new())
                 .api_domain("https://api.example.com")

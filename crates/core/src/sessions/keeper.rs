@@ -66,7 +66,7 @@ impl Sessions {
         if let Err(error) = started {
             self.watch().keeper_failed();
             telemetry::fault_met(
-                &Fault::internal("the thread that watches for sessions to end cannot be started")
+                &Fault::internal("the thread that polls for revoked sessions cannot be started")
                     .with_source(error),
             );
         }

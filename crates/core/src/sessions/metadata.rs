@@ -117,5 +117,5 @@ pub(crate) fn checked(user_id: impl Into<UserId>) -> Result<UserId, SessionError
 }
 
 fn unexpected() -> SessionError {
-    Fault::internal("the store answered that user metadata is gone, which cannot be").into()
+    Fault::internal("the store reported user metadata as gone, which its contract excludes. Fix: run the store through the suite of `supersession-testkit`").into()
 }

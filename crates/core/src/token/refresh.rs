@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_what_was_put_in() {
+    fn a_token_contains_the_given_values() {
         let tokens = tokens();
         let minted = first(&tokens, true);
         let parts: Vec<_> = minted.token.expose().split('.').collect();
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn another_key_or_an_altered_token_opens_nothing() {
+    fn another_key_or_an_altered_token_decrypts_nothing() {
         let (ours, theirs) = (tokens(), tokens());
         let token = first(&ours, false).token;
         assert!(theirs.open(&token).is_err());

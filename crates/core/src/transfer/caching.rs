@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lets_shared_caches_store_is_replaced() {
+    fn directives_that_allow_shared_caches_are_replaced() {
         const NAME: &str = "cache-control";
         let no_store = &[(NAME, "no-store")][..];
         sent(&[], no_store);

@@ -126,7 +126,7 @@ impl VerifiedToken {
 /// each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("the access token is signed by a key that is not known here, or no longer")]
+    #[error("the access token is signed by an unknown or retired key")]
     UnknownKey,
     #[error("the access token does not name the algorithm of its key")]
     Algorithm,

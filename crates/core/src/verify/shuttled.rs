@@ -44,7 +44,7 @@ fn in_every_order(
 }
 
 #[test]
-fn in_no_schedule_has_a_session_two_tokens_or_one_that_its_end_does_not_find() {
+fn in_no_schedule_has_a_session_two_cached_tokens_or_one_that_outlives_it() {
     let orders = in_every_order(
         &[
             |cache, tokens| cache.insert(&tokens[0]),
@@ -62,7 +62,7 @@ fn in_no_schedule_has_a_session_two_tokens_or_one_that_its_end_does_not_find() {
 }
 
 #[test]
-fn in_no_schedule_does_an_end_leave_half_a_session() {
+fn in_no_schedule_does_a_revocation_leave_half_a_session() {
     let orders = in_every_order(
         &[
             |cache, tokens| cache.insert(&tokens[0]),

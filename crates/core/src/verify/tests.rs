@@ -160,7 +160,7 @@ fn find(cache: &TokenCache, token: &str, key_generation: u64, now: u64) -> Optio
 }
 
 #[test]
-fn a_cached_token_is_found_while_it_and_its_key_are_good() {
+fn a_cached_token_is_found_while_it_and_its_key_are_valid() {
     let cache = TokenCache::new(1_000_000);
     let token = token(100, "");
     let get = |generation, now| find(&cache, &token, generation, now);
@@ -186,7 +186,7 @@ fn a_cached_token_does_not_outlive_its_key() {
 }
 
 #[test]
-fn every_byte_of_a_cached_token_counts() {
+fn every_byte_of_a_cached_token_is_compared() {
     let cache = TokenCache::new(1_000_000);
     let token = token(100, "");
     cache.insert(&verified(&token, 0));
@@ -249,7 +249,7 @@ fn token_of_session(handle: &str) -> String {
 }
 
 #[test]
-fn a_stored_payload_that_agrees_is_read_once() {
+fn a_stored_payload_that_equals_the_tokens_is_read_once() {
     let verified = verified(&token(100, r#","plan":"pro""#), 0);
     let access = Access::Verified(verified.clone());
     let object = |text: &str| text.parse::<JsonObject>().unwrap();

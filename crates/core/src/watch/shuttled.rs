@@ -111,7 +111,7 @@ fn in_every_order(test: impl Fn() + Send + Sync + 'static) -> usize {
 }
 
 #[test]
-fn no_schedule_leaves_a_session_confirmed_that_was_told_to_have_ended() {
+fn no_schedule_leaves_a_session_confirmed_whose_revocation_was_notified() {
     let orders = in_every_order(|| {
         let scene = Scene::new();
         let asker = scene.also(Scene::ask);
@@ -128,7 +128,7 @@ fn no_schedule_leaves_a_session_confirmed_that_was_told_to_have_ended() {
 }
 
 #[test]
-fn no_schedule_leaves_a_session_confirmed_that_ended_while_the_feed_was_lost() {
+fn no_schedule_leaves_a_session_confirmed_that_was_revoked_without_a_feed() {
     let orders = in_every_order(|| {
         let scene = Scene::new();
         let asker = scene.also(Scene::ask);
@@ -148,7 +148,7 @@ fn no_schedule_leaves_a_session_confirmed_that_ended_while_the_feed_was_lost() {
 }
 
 #[test]
-fn in_some_schedule_an_answer_counts() {
+fn in_some_schedule_an_answer_confirms_a_session() {
     // A cache that never keeps anything would pass the other tests.
     let scene = || {
         let scene = Scene::new();

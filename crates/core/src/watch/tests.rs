@@ -4,7 +4,7 @@ use super::*;
 use crate::ids::SessionHandle;
 
 #[test]
-fn an_answer_counts_unless_something_ended_after_the_question() {
+fn an_answer_confirms_a_session_unless_one_was_revoked_after_the_question() {
     let confirmed = Confirmed::default();
     let (one, two) = (SessionHandle::from("one"), SessionHandle::from("two"));
     let before_the_feed = confirmed.ticket();
@@ -126,14 +126,14 @@ const OTHER: [Step; 3] = [Ticket(1), Ask(1), Confirm(1)];
 const ENDING: [Step; 2] = [Delete, Told];
 
 #[test]
-fn no_order_of_two_answers_and_an_ending_leaves_a_dead_session_confirmed() {
+fn no_order_of_two_answers_and_a_revocation_leaves_a_revoked_session_confirmed() {
     let (orders, held) = play_all(&mut [&ASKER, &OTHER, &ENDING]);
     assert_eq!(orders, 560);
     assert!(held > 0 && held < orders, "{held}");
 }
 
 #[test]
-fn no_order_of_an_answer_an_ending_and_a_lost_feed_leaves_a_dead_session_confirmed() {
+fn no_order_of_answer_revocation_and_lost_feed_leaves_a_revoked_session_confirmed() {
     let feed = [Break, Lost, Reconnect, Flows];
     let (orders, held) = play_all(&mut [&ASKER, &ENDING, &feed]);
     assert_eq!(orders, 1_260);
@@ -143,7 +143,7 @@ fn no_order_of_an_answer_an_ending_and_a_lost_feed_leaves_a_dead_session_confirm
 /// The shortest failing order found: the store answers while the feed is lost, the session is
 /// revoked without a notification, and the feed reconnects before the answer is handed in.
 #[test]
-fn an_answer_from_before_the_new_feed_does_not_count() {
+fn an_answer_from_before_the_new_feed_confirms_no_session() {
     play(&[
         Break,
         Lost,

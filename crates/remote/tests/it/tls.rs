@@ -102,7 +102,7 @@ async fn a_core_with_a_private_authority_is_trusted_if_configured() {
 const CORE: &str = "SUPERSESSION_TEST_CORE";
 
 #[tokio::test]
-#[ignore = "no test: the next one runs it as a process of its own"]
+#[ignore = "not a test: the next one runs it in another process"]
 async fn an_application_on_a_system_that_trusts_the_authority() {
     if let Ok(url) = std::env::var(CORE) {
         over(RemoteCore::at(url))

@@ -71,7 +71,7 @@ fn answers_until_killed(path: &Path) -> Vec<String> {
 
 /// Writes for ever, and prints each answer.
 #[test]
-#[ignore = "no test: another one runs it as a process of its own"]
+#[ignore = "not a test: another one runs it in another process"]
 fn the_child_that_is_killed() {
     let Some(path) = std::env::var_os(VARIABLE) else {
         return;

@@ -19,7 +19,7 @@ pub(super) const TEST: &str = "history::processes::engine::an_engine_of_its_own"
 
 /// Answers until the test that started it hangs up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "no test: others run it as a process of its own"]
+#[ignore = "not a test: other tests run it in another process"]
 async fn an_engine_of_its_own() {
     let Ok(settings) = std::env::var(VARIABLE) else {
         return;

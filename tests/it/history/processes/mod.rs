@@ -220,7 +220,7 @@ async fn redis_keeps_its_promises_when_engine_processes_stop() {
 }
 
 /// What the judge says of engine processes with this flaw, two of them, which are killed in turn.
-#[expect(clippy::print_stdout, reason = "for whoever reads the run")]
+#[expect(clippy::print_stdout, reason = "for the reader of the run")]
 async fn caught(flaw: Flaw, rule: Rule) {
     let folder = tempfile::tempdir().unwrap();
     let file = in_file(folder.path(), BUSY_TIMEOUT);

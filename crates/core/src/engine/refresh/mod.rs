@@ -87,7 +87,7 @@ pub enum RefreshOutcome {
     },
 }
 
-/// How a refresh goes on after the session was read and the token compared with it.
+/// The next step of a refresh, after the token was compared with the stored session.
 enum Decision {
     /// Mint these tokens, then store the rotation.
     Issue(Exchange),
@@ -259,7 +259,7 @@ impl Engine {
                 // handled the same reuse, it has reported the theft.
                 tracing::debug!(
                     handle = %theft.handle, user_id = %theft.user_id, class = theft.class.as_str(),
-                    "a refresh token was used again, and its session is already gone"
+                    "a refresh token was reused, and its session is already revoked"
                 );
                 return Ok(RefreshOutcome::Unauthorised(MISSING));
             }
@@ -269,7 +269,7 @@ impl Engine {
                 // reuse.
                 tracing::warn!(
                     handle = %theft.handle, user_id = %theft.user_id, class = theft.class.as_str(),
-                    "a refresh token was used again, and its session could not be deleted"
+                    "a refresh token was reused, and its session could not be revoked"
                 );
                 return Err(error.into());
             }

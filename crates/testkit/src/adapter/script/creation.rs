@@ -6,7 +6,7 @@ use supersession::{AntiCsrf, SameSite, TokenTransferMethod};
 
 use super::{DEFAULT, Driver, Req, Stage, default};
 
-/// How the tokens of a new session are sent, and which older tokens they clear.
+/// The tokens of a new session in each transport, and the older tokens that they clear.
 pub async fn creation<D: Driver>(stage: &mut Stage<D>) {
     let alice = json!({"userId": "alice", "payload": {"plan": "pro"}, "data": {"cart": []}});
     stage.open(DEFAULT, default).await;
