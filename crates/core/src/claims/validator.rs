@@ -27,7 +27,7 @@ pub trait Validate: Send + Sync + 'static {
     fn validate(&self, payload: &JsonObject, now: UnixMillis) -> Verdict;
 }
 
-/// The result of a validation. Exhaustive, so that wrappers of validators handle both cases.
+/// The result of a validation.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Verdict {

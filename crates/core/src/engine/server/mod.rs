@@ -1,6 +1,6 @@
 //! Functions that only a core needs, which answers the backend SDKs of other languages: access
-//! tokens of all versions as text, their verification and regeneration, and public keys outside of key sets.
-//! Compiled with the feature `server` only.
+//! tokens of all versions as text, their verification and regeneration, and public keys outside of
+//! key sets. Compiled with the feature `server` only.
 //!
 //! ```
 //! use std::sync::Arc;
