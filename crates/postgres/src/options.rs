@@ -8,7 +8,8 @@ use deadpool_postgres::Pool;
 use crate::error::{OpenError, OpenErrorKind};
 use crate::names::{is_prefix, is_schema};
 
-/// Options for opening a database; see [`PostgresStore::options`].
+/// Options for opening a database; see
+/// [`PostgresStore::options`](crate::PostgresStore::options).
 #[derive(Clone)]
 #[must_use = "options do nothing until `open` is called"]
 pub struct PostgresOptions {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::{OpenError, OpenErrorKind};
 
-/// Options for opening a store; see [`RedisStore::options`].
+/// Options for opening a store; see [`RedisStore::options`](crate::RedisStore::options).
 #[derive(Clone)]
 #[must_use = "options do nothing until `open` is called"]
 pub struct RedisOptions {

@@ -8,7 +8,8 @@ use crate::error::{OpenError, OpenErrorKind};
 use crate::health;
 use crate::location::Location;
 
-/// Options for opening a database; see [`SqliteStore::options`].
+/// Options for opening a database; see
+/// [`SqliteStore::options`](crate::SqliteStore::options).
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until `open` is called"]
 pub struct SqliteOptions {

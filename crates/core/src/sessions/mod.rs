@@ -420,7 +420,7 @@ impl Sessions {
 
     /// Writes the pending notes of device use, which a background thread otherwise writes every few
     /// seconds. Call it before the program ends. Does nothing unless
-    /// [`SessionsBuilder::track_devices`] is enabled.
+    /// [`SessionsBuilder::track_devices`](crate::SessionsBuilder::track_devices) is enabled.
     ///
     /// # Errors
     /// A [`Fault`] if the store fails. The notes are kept in that case.
@@ -511,7 +511,7 @@ impl Sessions {
 
     /// Checks that sessions can be created, read and changed now: the store accepts a write, or the
     /// remote core reports that its store does. For a readiness probe, such as `GET /readyz`. Costs
-    /// about one small write ([`Store::check_ready`]).
+    /// about one small write ([`Store::check_ready`](crate::Store::check_ready)).
     ///
     /// # Errors
     /// A [`Fault`] with the reason. Answer the probe with 503 for any of them.
