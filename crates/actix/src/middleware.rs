@@ -136,10 +136,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         match this.answer.project() {
-            AnswerProjection::BuiltIn { response } => {
-                let response = await_ready!(response.as_mut().poll(cx));
-                Poll::Ready(Ok(response.map_into_right_body()))
-            }
+            AnswerProjection::BuiltIn { response } => Poll::Ready(Ok(await_ready!(
+                response.as_mut().poll(cx)
+            )
+            .map_into_right_body())),
             AnswerProjection::Application { response } => {
                 let outcome = await_ready!(response.poll(cx));
                 let outcome = outcome.map(|response| answer(this.sessions, response));

@@ -19,10 +19,8 @@ pub fn routes(sessions: Sessions) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         // Core decides if the path is a built-in route. Other requests go to the next service.
         let known = sessions.clone();
-        let is_built_in = fn_guard(move |context| {
-            let sessions = for_request(&known, context.head());
-            sessions.route().is_some()
-        });
+        let is_built_in =
+            fn_guard(move |context| for_request(&known, context.head()).route().is_some());
         let handle = move |request: HttpRequest| {
             let sessions = for_request(&sessions, request.head());
             sessions.read(&View(request.head()));
