@@ -57,7 +57,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
 
 /// What core may use. No framework, no runtime, no driver, no HTTP client: adding a line here is a
 /// decision.
-const CORE_USES: [&str; 22] = [
+const CORE_USES: [&str; 23] = [
     "arc-swap",
     "async-trait",
     "aws-lc-rs",
@@ -79,6 +79,7 @@ const CORE_USES: [&str; 22] = [
     "tokio",
     "tracing",
     "url",
+    "form_urlencoded",
     "uuid",
 ];
 

@@ -24,6 +24,7 @@ mod ledger;
 mod model;
 mod modules;
 mod null_characters;
+mod pages;
 mod payload_sizes;
 mod payloads;
 mod printed;

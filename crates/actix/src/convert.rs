@@ -22,6 +22,10 @@ impl RequestView for View<'_> {
         self.0.uri.path()
     }
 
+    fn query(&self) -> Option<&str> {
+        self.0.uri.query()
+    }
+
     fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
         for (name, value) in &self.0.headers {
             each(name.as_str(), value.as_bytes());

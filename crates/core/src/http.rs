@@ -13,6 +13,11 @@ pub trait RequestView {
     /// Returns the path as the client sent it, without the query.
     fn path(&self) -> &str;
 
+    /// Returns the query as the client sent it, without `?`.
+    fn query(&self) -> Option<&str> {
+        None
+    }
+
     /// Calls `each` with the name and the value of every header. Names are in lower case; values of
     /// one name are in their order.
     ///
@@ -62,9 +67,10 @@ pub trait ResponseHead {
     fn append_header(&mut self, name: &str, value: &str, sensitive: bool);
 }
 
-/// Headers that describe a body (RFC 9110, 8), without its type. A layer further in has computed
+/// Headers that describe a body (RFC 9110, 8). A handler or a layer further in has computed
 /// them, for instance one that compresses.
-const OF_THE_BODY: [&str; 5] = [
+const OF_THE_BODY: [&str; 6] = [
+    "content-type",
     "content-encoding",
     "content-length",
     "content-range",
@@ -80,7 +86,7 @@ pub struct Reply {
     pub status: u16,
     /// The headers, except those that carry tokens.
     pub headers: Vec<(&'static str, String)>,
-    /// The body; JSON.
+    /// The body: JSON, or empty for a redirect.
     pub body: String,
 }
 
@@ -92,6 +98,15 @@ impl Reply {
             status,
             headers: vec![("content-type", "application/json; charset=utf-8".to_owned())],
             body: body.into(),
+        }
+    }
+
+    /// Creates a response without a body.
+    pub(crate) fn empty(status: u16) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: String::new(),
         }
     }
 

@@ -119,7 +119,7 @@ mod workers;
 pub use authority::SessionInformation;
 pub use builder::{BuildError, ConfigProblem, SessionsBuilder};
 pub use clock::{Clock, SystemClock, UnixMillis, UnixSeconds};
-pub use config::{RefreshInPlace, Strictness};
+pub use config::{Pages, RefreshInPlace, Strictness};
 pub use engine::RefreshRules;
 pub use entropy::{Entropy, EntropyError, SystemEntropy};
 pub use error::{

@@ -2,7 +2,7 @@
 
 use super::{BuildError, ConfigProblem, SessionsBuilder, Source};
 use crate::config::domain::{self, Domain};
-use crate::config::{Api, Config, PathTenants, RefreshInPlace, Strictness, Website};
+use crate::config::{Api, Config, Pages, PathTenants, RefreshInPlace, Strictness, Website};
 use crate::cookies::{CookieNames, CookieSettings, First};
 use crate::keys::SigningAlgorithm;
 use crate::store::KeyKind;
@@ -122,6 +122,18 @@ impl SessionsBuilder {
                 "set anti_csrf(AntiCsrf::ViaOrigin), or leave it out",
             );
         }
+        if let Some(pages) = &self.pages {
+            let paths = [Some(&pages.sign_in), pages.failed_claims.as_ref()];
+            for path in paths.into_iter().flatten() {
+                if Pages::checked_target(path).as_deref() != Some(path) {
+                    problems.add(
+                        "pages",
+                        format!("`{path}` is not the path of a page"),
+                        "use a path such as `/login`",
+                    );
+                }
+            }
+        }
         let access_path = cookie_path(&self.access_token_path);
         let secure = self
             .cookie_secure
@@ -171,6 +183,7 @@ impl SessionsBuilder {
             anti_csrf: self.anti_csrf.or(pages_mode),
             trusts_same_site: self.trusts_same_site,
             refresh_in_place: self.refresh_in_place,
+            pages: self.pages,
             key_kind: self.key_kind,
             session_expired_status: self.session_expired_status,
             invalid_claim_status: self.invalid_claim_status,

@@ -15,7 +15,8 @@ use crate::authority::{Authority, Local};
 use crate::claims::{AnyClaim, ClaimValidator};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
-    ClientIpFn, OriginFn, PathTenants, RefreshInPlace, RenderFn, Strictness, TransferMethodFn,
+    ClientIpFn, OriginFn, Pages, PathTenants, RefreshInPlace, RenderFn, Strictness,
+    TransferMethodFn,
 };
 use crate::engine::{EngineSettings, Engines, RefreshRules};
 use crate::entropy::{Entropy, SystemEntropy};
@@ -53,6 +54,7 @@ pub struct SessionsBuilder {
     pub(super) anti_csrf: Option<AntiCsrf>,
     pub(super) trusts_same_site: bool,
     pub(super) refresh_in_place: RefreshInPlace,
+    pub(super) pages: Option<Pages>,
     pub(super) transfer_method: Option<Arc<TransferMethodFn>>,
     pub(super) expose_access_token: bool,
     pub(super) max_access_token_bytes: Option<usize>,
@@ -220,6 +222,7 @@ impl SessionsBuilder {
             anti_csrf: None,
             trusts_same_site: false,
             refresh_in_place: RefreshInPlace::Off,
+            pages: None,
             transfer_method: None,
             expose_access_token: false,
             max_access_token_bytes: None,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::SessionsBuilder;
 use crate::claims::{AnyClaim, Claim, ClaimValidator};
 use crate::clock::Clock;
-use crate::config::{PathTenants, RefreshInPlace, Strictness};
+use crate::config::{Pages, PathTenants, RefreshInPlace, Strictness};
 use crate::engine::RefreshRules;
 use crate::entropy::Entropy;
 use crate::error::SessionError;
@@ -408,6 +408,22 @@ impl SessionsBuilder {
     /// Sets the application's hooks.
     pub fn hooks(mut self, hooks: Hooks) -> Self {
         self.hooks = hooks;
+        self
+    }
+
+    /// Redirects browsers whose request is rejected to pages of the application, instead of JSON.
+    ///
+    /// * A navigation without a session is sent to the sign-in page, with 303 and `return_to` in the
+    ///   query: the page itself, or for a form the page that contains it.
+    ///   [`RequestSessions::return_to`](crate::RequestSessions::return_to) gives the checked target.
+    /// * A navigation whose session fails a claim is sent to
+    ///   [`failed_claims_at`](Pages::failed_claims_at).
+    /// * A request of htmx gets `HX-Redirect`, with the status of the error.
+    /// * All other requests, the built-in routes and the pages themselves get the default response.
+    ///
+    /// [`render_errors`](Self::render_errors) receives the redirect as the default response.
+    pub fn pages(mut self, pages: Pages) -> Self {
+        self.pages = Some(pages);
         self
     }
 

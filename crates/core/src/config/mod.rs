@@ -2,6 +2,7 @@
 
 pub(crate) mod domain;
 mod in_place;
+mod pages;
 mod strictness;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use crate::wire;
 
 use domain::Domain;
 pub use in_place::RefreshInPlace;
+pub use pages::Pages;
 pub use strictness::Strictness;
 
 pub(crate) type TransferMethodFn =
@@ -59,6 +61,7 @@ pub(crate) struct Config {
     /// If set, [`AntiCsrf::ViaOrigin`] accepts requests from sibling domains.
     pub(crate) trusts_same_site: bool,
     pub(crate) refresh_in_place: RefreshInPlace,
+    pub(crate) pages: Option<Pages>,
     pub(crate) key_kind: KeyKind,
     pub(crate) issuer: String,
     pub(crate) session_expired_status: u16,

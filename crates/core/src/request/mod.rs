@@ -7,6 +7,7 @@ mod checks;
 mod create;
 mod in_place;
 mod options;
+mod pages;
 mod refresh;
 mod reply;
 mod routes;
@@ -20,6 +21,7 @@ pub use options::{Guard, VerifyOptions};
 pub use routes::Route;
 
 use candidate::Candidate;
+use pages::Page;
 
 use crate::clock::UnixMillis;
 use crate::config::{Config, Strictness};
@@ -47,6 +49,8 @@ struct Inner {
     sessions: Sessions,
     route: Option<Route>,
     presented: OnceLock<Presented>,
+    /// What pages need of the request, if they are configured.
+    page: Option<Page>,
     /// The doctor's findings about the request, if it is a request to the doctor's route.
     findings: OnceLock<Vec<Finding>>,
     current: Mutex<Option<CurrentSession>>,
@@ -92,6 +96,7 @@ impl RequestSessions {
         }
         Self {
             inner: Arc::new(Inner {
+                page: Page::of(path, sessions.config()),
                 sessions,
                 route,
                 presented: OnceLock::new(),
@@ -115,6 +120,9 @@ impl RequestSessions {
                 self.sessions().cached_token(token)
             })
         });
+        if let Some(page) = &self.inner.page {
+            page.read(view, self.config());
+        }
         if self.route() == Some(Route::Doctor) {
             self.inner
                 .findings

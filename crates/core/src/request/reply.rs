@@ -40,6 +40,7 @@ impl RequestSessions {
             config.session_expired_status,
             config.invalid_claim_status,
         );
+        let reply = self.redirect(error, reply.status).unwrap_or(reply);
         config.rendered(error, reply)
     }
 }

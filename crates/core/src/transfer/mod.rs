@@ -7,11 +7,13 @@
 mod caching;
 mod effects;
 mod origin;
+mod page;
 mod plan;
 mod read;
 pub(crate) mod size;
 
 pub(crate) use effects::Effects;
+pub(crate) use page::PageRequest;
 pub(crate) use plan::ResponsePlan;
 pub(crate) use plan::TokensOut;
 pub(crate) use read::{Carried, DuplicateCookies, Presented, RequestMethod, SelectedToken};
