@@ -82,7 +82,7 @@ use supersession::SigningAlgorithm;
 macro_rules! adapter_conformance {
     ($driver:expr) => {
         $crate::adapter_conformance! { @tests $driver;
-            creation verifying checking locating anti_csrf cross_origin refreshing in_place rotation legacy_rules duplicates
+            creation verifying checking locating anti_csrf cross_origin refreshing in_place pages rotation legacy_rules duplicates
             signing_out claims handlers faults routes paths configured
         }
     };
