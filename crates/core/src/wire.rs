@@ -47,7 +47,7 @@ pub const COOKIE_HEADER: &str = "cookie";
 pub const ORIGIN_HEADER: &str = "origin";
 /// The relation of a request to the page that made it (Fetch Metadata).
 pub const SEC_FETCH_SITE_HEADER: &str = "sec-fetch-site";
-/// What a request is made for: `navigate` for a page (Fetch Metadata).
+/// The purpose of a request: `navigate` for a page (Fetch Metadata).
 pub const SEC_FETCH_MODE_HEADER: &str = "sec-fetch-mode";
 /// Header with the media type of a body.
 pub const CONTENT_TYPE_HEADER: &str = "content-type";

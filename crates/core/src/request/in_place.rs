@@ -33,8 +33,9 @@ impl RequestSessions {
         let response = self.response_link(Transport::Cookie)?;
         match self.share_refresh(token).await {
             Ok(issued) => {
+                let same_site = response.site.same_site;
                 let session = Session::issued(self.sessions().clone(), issued, Some(response));
-                session.check_deliverable(&session.tokens_out())?;
+                self.check_delivery(&session, same_site)?;
                 self.set_current(&session, Strictness::Database);
                 session.send_tokens();
                 self.note_use(&session);
@@ -63,6 +64,8 @@ impl RequestSessions {
         request.longest_access_token = Some(longest);
         let issued = self.sessions().exchange(request).await?;
         *landed = Some(issued.clone());
+        // A request that comes later asks the store, which knows of a revocation in between.
+        self.sessions().flights().close(token);
         Ok(issued)
     }
 }

@@ -49,7 +49,7 @@ struct Inner {
     sessions: Sessions,
     route: Option<Route>,
     presented: OnceLock<Presented>,
-    /// What pages need of the request, if they are configured.
+    /// The page of the request, if pages are configured.
     page: Option<Page>,
     /// The doctor's findings about the request, if it is a request to the doctor's route.
     findings: OnceLock<Vec<Finding>>,

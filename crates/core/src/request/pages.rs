@@ -10,7 +10,7 @@ use crate::http::{Reply, RequestView};
 use crate::transfer::PageRequest;
 use crate::wire;
 
-/// What pages need of a request. Kept only if pages are configured.
+/// The page that a request asks for. Kept only if pages are configured.
 pub(super) struct Page {
     /// The whole path. Behind nested routers, guards and extractors see a shorter one.
     path: String,

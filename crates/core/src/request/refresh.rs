@@ -8,7 +8,7 @@ use crate::error::SessionError;
 use crate::hooks::SessionEvent;
 use crate::session::Session;
 use crate::telemetry;
-use crate::transport::{AntiCsrf, Transport};
+use crate::transport::{AntiCsrf, SameSite, Transport};
 
 impl RequestSessions {
     /// Exchanges the refresh token of this request. The new tokens are sent with this response, by
@@ -54,16 +54,7 @@ impl RequestSessions {
         let same_site = response.site.same_site;
         let issued = self.sessions().exchange(request).await?;
         let session = Session::issued(self.sessions().clone(), issued, Some(response));
-        let tokens = session.tokens_out();
-        if let Err(fault) = session.check_deliverable(&tokens) {
-            // The remote core has already rotated. Its refresh token is delivered: without it, the
-            // client would present the old one again, which is theft after the grace period.
-            if let Some(refresh) = tokens.refresh {
-                self.effects()
-                    .plan(|plan| plan.attach_refresh_token(refresh, selected.transport, same_site));
-            }
-            return Err(fault.into());
-        }
+        self.check_delivery(&session, same_site)?;
         let other = selected.transport.other();
         if presented.carries_refresh_token(other) {
             self.effects().plan(|plan| plan.clear(other, same_site));
@@ -76,6 +67,25 @@ impl RequestSessions {
         self.note_use(&session);
         self.set_current(&session, Strictness::Database);
         Ok(session)
+    }
+
+    /// Checks that the tokens of a refreshed session can be delivered. If not, the refresh token is
+    /// delivered alone, because a remote core has already rotated: without it, the client would
+    /// present the old one again, which is theft after the grace period.
+    pub(super) fn check_delivery(
+        &self,
+        session: &Session,
+        same_site: SameSite,
+    ) -> Result<(), SessionError> {
+        let tokens = session.tokens_out();
+        let Err(fault) = session.check_deliverable(&tokens) else {
+            return Ok(());
+        };
+        if let (Some(refresh), Some(transport)) = (tokens.refresh, session.transport()) {
+            self.effects()
+                .plan(|plan| plan.attach_refresh_token(refresh, transport, same_site));
+        }
+        Err(fault.into())
     }
 
     /// Signs out: verifies the session like a guard without claim validators, revokes it, and
